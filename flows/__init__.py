@@ -1,0 +1,1 @@
+"""Prefect flows, the objects they run on, the studies and the command line."""

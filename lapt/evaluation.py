@@ -1,0 +1,100 @@
+"""What an evaluator is and what it returns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from lapt.spaces import Architecture
+
+Origin = Literal["computed", "store", "table"]
+"""Where a score came from: measured now, paid for earlier, or looked up in a tabular benchmark."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a score measures. ``unit`` is printed behind it ("%", "" for a pure number)."""
+
+    name: str
+    unit: str = ""
+    higher_is_better: bool = True
+
+    def score(self, value: float | None) -> float:
+        """Normalised to higher-is-better; a failed evaluation (None) is the worst there is."""
+        if value is None or math.isnan(value):
+            return -math.inf
+        return value if self.higher_is_better else -value
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One architecture and its score on one task.
+
+    ``value`` is in the metric's own unit and direction, None when the evaluation failed (``error`` says why);
+    ``score`` is what searches compare. ``key`` names the stored score, None for a table look-up.
+    """
+
+    architecture: Architecture
+    identity: str
+    value: float | None
+    metric: Metric
+    origin: Origin = "computed"
+    error: str | None = None
+    key: str | None = None
+    cost_seconds: float = 0.0
+    parameters: int | None = None
+    flops: int | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.value is None
+
+    @property
+    def score(self) -> float:
+        return self.metric.score(self.value)
+
+
+class Evaluator(Protocol):
+    """Scores architectures on one task. Deterministic: the same architecture gets the same score.
+
+    It may keep caches; it changes neither the search space nor any searcher. An architecture that cannot be scored
+    (diverged, out of memory) comes back as a failed Evaluation; an exception is for what the next call would not
+    survive either.
+    """
+
+    @property
+    def task(self) -> str: ...
+
+    @property
+    def metric(self) -> Metric: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Recipe, data digest and version: two evaluators with one fingerprint give the same scores."""
+        ...
+
+    def identity(self, architecture: Architecture) -> str:
+        """What a score belongs to: the exact string for a table, the canonical cell for training."""
+        ...
+
+    def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
+        """Validation scores, in the order asked."""
+        ...
+
+    def test(self, architecture: Architecture) -> float | None:
+        """The test score, for the final report alone; None where the benchmark has no test split."""
+        ...
+
+
+def best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
+    """The incumbent: the first evaluation with the highest score; None when all failed or there is none."""
+    scored = [evaluation for evaluation in evaluations if not evaluation.failed]
+    return max(scored, key=lambda evaluation: evaluation.score) if scored else None
+
+
+def top(evaluations: Sequence[Evaluation], r: int) -> list[Evaluation]:
+    """The r best that did not fail, best first, earlier ones first among equals."""
+    scored = [evaluation for evaluation in evaluations if not evaluation.failed]
+    return sorted(scored, key=lambda evaluation: -evaluation.score)[:r]

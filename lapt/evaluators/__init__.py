@@ -1,0 +1,5 @@
+"""Evaluators: what scores an architecture on a task."""
+
+from lapt.evaluators.table import Table, TableEvaluator
+
+__all__ = ["Table", "TableEvaluator"]

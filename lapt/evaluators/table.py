@@ -1,0 +1,112 @@
+"""Scores looked up in a tabular benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from lapt.errors import BenchmarkError
+from lapt.evaluation import Evaluation, Metric
+from lapt.spaces import Architecture, SearchSpace
+
+Split = Literal["validation", "test"]
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A tabular benchmark in memory.
+
+    ``architectures``: N encoded strings. ``scores[task][split]``: N values in the unit of ``metrics[task]``.
+    ``parameters``, ``flops``: N counts, where the benchmark has them. ``checksum``: SHA-256 of the table's content.
+    """
+
+    name: str
+    space: str
+    architectures: tuple[str, ...]
+    scores: Mapping[str, Mapping[Split, Scores]]
+    metrics: Mapping[str, Metric]
+    checksum: str
+    parameters: Scores | None = None
+    flops: Scores | None = None
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        return {architecture: row for row, architecture in enumerate(self.architectures)}
+
+    def column(self, task: str, split: Split = "validation") -> Scores:
+        """N values. Raises BenchmarkError for a task or split that the table lacks."""
+        if task not in self.scores:
+            raise BenchmarkError(
+                f"a task of table {self.name} among {sorted(self.scores)}", repr(task), "name one of them"
+            )
+        if split not in self.scores[task]:
+            raise BenchmarkError(
+                f"a {split} column for {task} in table {self.name}", "none", "report the validation score"
+            )
+        return self.scores[task][split]
+
+
+class TableEvaluator:
+    """Looks validation scores up. ``identity`` is the string itself: equivalent cells were measured apart."""
+
+    def __init__(self, table: Table, space: SearchSpace, task: str) -> None:
+        self._table, self._space, self._task = table, space, task
+        self._validation = table.column(task)
+
+    @property
+    def table(self) -> Table:
+        return self._table
+
+    @property
+    def task(self) -> str:
+        return self._task
+
+    @property
+    def metric(self) -> Metric:
+        return self._table.metrics[self._task]
+
+    @property
+    def fingerprint(self) -> str:
+        return f"table:{self._table.name}:{self._table.checksum}"
+
+    def identity(self, architecture: Architecture) -> str:
+        return self._space.encode(architecture)
+
+    def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
+        table = self._table
+        found = []
+        for architecture in architectures:
+            text = self.identity(architecture)
+            row = self._row(text)
+            found.append(
+                Evaluation(
+                    architecture,
+                    text,
+                    float(self._validation[row]),
+                    self.metric,
+                    origin="table",
+                    parameters=None if table.parameters is None else int(table.parameters[row]),
+                    flops=None if table.flops is None else int(table.flops[row]),
+                )
+            )
+        return found
+
+    def test(self, architecture: Architecture) -> float | None:
+        splits = self._table.scores[self._task]
+        return float(splits["test"][self._row(self.identity(architecture))]) if "test" in splits else None
+
+    def _row(self, text: str) -> int:
+        try:
+            return self._table.rows[text]
+        except KeyError:
+            raise BenchmarkError(
+                f"an architecture of table {self._table.name} ({len(self._table.architectures)} rows)",
+                text,
+                "restrict the space to what the table holds, or import the whole table",
+            ) from None

@@ -1,0 +1,39 @@
+"""The four calls of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from lapt.archive import Archive
+from lapt.evaluation import Evaluation
+from lapt.principles import Principles
+from lapt.spaces import SearchSpace
+
+
+class Reasoner(Protocol):
+    """Reads architectures, states principles, and turns principles into a refined space.
+
+    Every call is a function of its arguments: nothing is remembered between calls, no argument is changed.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def learn(self, space: SearchSpace, archive: Archive) -> Principles:
+        """Algorithm 1, line 2: principles from good architectures of the source task."""
+        ...
+
+    def translate(self, space: SearchSpace, principles: Principles) -> SearchSpace:
+        """Algorithm 1, line 6: Omega_r inside ``space``."""
+        ...
+
+    def update(
+        self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str
+    ) -> Principles:
+        """Algorithm 2, line 2: principles adapted to the best architectures found on the target ``task``."""
+        ...
+
+    def explore(self, space: SearchSpace, principles: Principles, *, task: str) -> Principles:
+        """Algorithm 2, line 5: effects of operators and sources that the current principles do not speak of."""
+        ...

@@ -1,0 +1,186 @@
+"""Cell families: how a cell is written down, and which cells compute the same function."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+from lapt.errors import SpaceError
+
+
+class Architecture(NamedTuple):
+    """A = union of {l_i, s_i} (eq. 2): the operator and the source each layer chose, in layer order."""
+
+    operators: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+class Cell(Protocol):
+    """What a cell family knows. Every method is a pure function."""
+
+    def encode(self, architecture: Architecture) -> str: ...
+
+    def decode(self, text: str) -> Architecture:
+        """Raises SpaceError when the text is no cell of this family."""
+        ...
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """One representative for all cells that compute the same function."""
+        ...
+
+    def in_order(self, kind: str, layer: str, candidates: Iterable[str]) -> tuple[str, ...]:
+        """Candidates (``kind``: operator or source) of a layer in the family's own order."""
+        ...
+
+
+Term = tuple[object, ...]
+"""One summand of a node's value: ("x",), or (operator, label, value of the source node)."""
+
+
+@dataclass(frozen=True)
+class DagCell:
+    """Cells on a fixed complete DAG whose edges each choose one operator: NAS-Bench-201 and TransNAS-Bench-101 micro.
+
+    A layer is an edge i->j named "i->j"; node 0 is the input, the last node the output; a node is the sum of its
+    incoming edges. ``strided_input``: edges that leave the input reduce the resolution (TransNAS-Bench-101), so a skip
+    there is a factorised reduction with weights of its own, not an identity.
+    """
+
+    name: str
+    operators: tuple[str, ...]
+    strided_input: bool
+    nodes: int = 4
+    zero: str = "none"
+    identity: str = "skip_connect"
+    weightless: frozenset[str] = field(default_factory=lambda: frozenset({"avg_pool_3x3"}))
+
+    @cached_property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """(0,1), (0,2), (1,2), (0,3), ...: by target, then by source."""
+        return tuple((i, j) for j in range(1, self.nodes) for i in range(j))
+
+    @cached_property
+    def layer_names(self) -> tuple[str, ...]:
+        return tuple(f"{i}->{j}" for i, j in self.edges)
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(str(i) for i, _ in self.edges)
+
+    def architecture(self, operators: Iterable[str]) -> Architecture:
+        return Architecture(tuple(operators), self.sources)
+
+    def in_order(self, kind: str, layer: str, candidates: Iterable[str]) -> tuple[str, ...]:
+        wanted = set(candidates)
+        return tuple(c for c in (self.operators if kind == "operator" else dict.fromkeys(self.sources)) if c in wanted)
+
+    # --- function ----------------------------------------------------------------------------------------------------
+    def signature(self, architecture: Architecture) -> str:
+        """Equal for two cells exactly when they reduce to the same computation.
+
+        The output as nested sums: dead edges vanish, an identity passes the summands of its source on, summands have no
+        order. Edges with weights carry a label, so that one convolution used twice differs from two convolutions; the
+        signature is the smallest text over all ways to label edges that are otherwise alike. Pooling a sum is not
+        taken apart into a sum of poolings (that would merge NAS-Bench-201's 5,260 functions into 5,044).
+        """
+        value, convolutions = self._value(architecture.operators, {})
+        alike: dict[Term, list[int]] = {}
+        for edge, term in convolutions.items():
+            alike.setdefault(term, []).append(edge)
+        groups = [edges for edges in alike.values() if len(edges) > 1]
+        if not groups:
+            return repr(value)
+        labellings = itertools.product(*(itertools.permutations(range(len(edges))) for edges in groups))
+        return min(
+            repr(self._value(architecture.operators, dict(_labels(groups, labelling)))[0]) for labelling in labellings
+        )
+
+    def _value(self, operators: tuple[str, ...], labels: dict[int, int]) -> tuple[tuple[Term, ...], dict[int, Term]]:
+        values: list[tuple[Term, ...]] = [(("x",),)]
+        convolutions: dict[int, Term] = {}
+        for node in range(1, self.nodes):
+            terms: list[Term] = []
+            for edge, (source, target) in enumerate(self.edges):
+                operator, value = operators[edge], values[source] if source < node else ()
+                if target != node or operator == self.zero or not value:
+                    continue
+                if operator == self.identity and not (self.strided_input and source == 0):
+                    terms.extend(value)
+                    continue
+                term: Term = (operator, labels.get(edge, 0), value)
+                if operator not in self.weightless:
+                    convolutions[edge] = term
+                terms.append(term)
+            values.append(tuple(sorted(terms, key=repr)))
+        return values[-1], convolutions
+
+    @cached_property
+    def _representatives(self) -> dict[str, Architecture]:
+        cells = [self.architecture(ops) for ops in itertools.product(self.operators, repeat=len(self.edges))]
+        found: dict[str, Architecture] = {}
+        for cell in sorted(cells, key=lambda c: -c.operators.count(self.zero)):
+            found.setdefault(self.signature(cell), cell)
+        return found
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """The member of its class with most ``none`` edges (first in operator order among those)."""
+        return self._representatives[self.signature(architecture)]
+
+
+def _labels(groups: list[list[int]], labelling: tuple[tuple[int, ...], ...]) -> Iterable[tuple[int, int]]:
+    for edges, labels in zip(groups, labelling, strict=True):
+        yield from zip(edges, labels, strict=True)
+
+
+class Nas201Cell(DagCell):
+    """``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`` (Dong and Yang 2020)."""
+
+    def encode(self, architecture: Architecture) -> str:
+        parts: list[list[str]] = [[] for _ in range(1, self.nodes)]
+        for (source, target), operator in zip(self.edges, architecture.operators, strict=True):
+            parts[target - 1].append(f"{operator}~{source}")
+        return "+".join(f"|{'|'.join(part)}|" for part in parts)
+
+    def decode(self, text: str) -> Architecture:
+        operators = tuple(re.findall(r"([^|~+]+)~\d+", text))
+        unknown = [operator for operator in operators if operator not in self.operators]
+        if len(operators) == len(self.edges) and not unknown:
+            architecture = self.architecture(operators)
+            if self.encode(architecture) == text:
+                return architecture
+        raise SpaceError(
+            f"a {self.name} cell such as {self.encode(self.architecture([self.operators[0]] * len(self.edges)))}",
+            f"{text[:120]!r}" + (f" with unknown operators {unknown}" if unknown else ""),
+            f"write six edges with operators among {list(self.operators)}",
+        )
+
+
+class Trans101Cell(DagCell):
+    """``64-41414-a_bc_def``: the digits name the operators (Duan et al. 2021)."""
+
+    def encode(self, architecture: Architecture) -> str:
+        digits = "".join(str(self.operators.index(operator)) for operator in architecture.operators)
+        return f"64-41414-{digits[0]}_{digits[1:3]}_{digits[3:]}"
+
+    def decode(self, text: str) -> Architecture:
+        match = re.fullmatch(r"64-41414-([0-3])_([0-3]{2})_([0-3]{3})", text)
+        if match is None:
+            raise SpaceError(
+                "a TransNAS-Bench-101 micro cell such as 64-41414-3_33_333",
+                f"{text[:120]!r}",
+                "write the macro skeleton 64-41414 and six digits 0 to 3",
+            )
+        return self.architecture(self.operators[int(digit)] for digit in "".join(match.groups()))
+
+
+NAS201 = Nas201Cell(
+    "nas201", ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"), strided_input=False
+)
+TRANS101 = Trans101Cell("trans101", ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3"), strided_input=True)
+
+CELLS: dict[str, Cell] = {cell.name: cell for cell in (NAS201, TRANS101)}
+"""Cell family by name; a SearchSpace refers to one."""

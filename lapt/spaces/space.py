@@ -1,0 +1,337 @@
+"""SearchSpace: what an architecture is made of, and every move inside it.
+
+Omega of eq. 2 and the refined Omega_r of eq. 3 are the same type: restricting a space gives a space.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from lapt.errors import SpaceError
+from lapt.spaces.cells import CELLS, Architecture, Cell
+
+Choice = tuple[str, str]
+"""What one layer chooses: (operator l_i, source s_i)."""
+
+
+class Layer(BaseModel):
+    """One layer: its name, its candidate operators C_i and its candidate sources S_i."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    operators: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _has_candidates(self) -> Layer:
+        for kind, candidates in (("operator", self.operators), ("source", self.sources)):
+            if not candidates:
+                raise SpaceError(
+                    f"at least one candidate {kind} on layer {self.name}",
+                    "none",
+                    f"keep a {kind} there or leave the layer unrestricted",
+                )
+            if len(set(candidates)) != len(candidates):
+                raise SpaceError(
+                    f"distinct candidate {kind}s on layer {self.name}", f"{list(candidates)}", "name each one once"
+                )
+        return self
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return tuple(product(self.operators, self.sources))
+
+
+class _Node(NamedTuple):
+    """Layers that are chosen together, and their joint options in canonical order."""
+
+    layers: tuple[int, ...]
+    options: tuple[tuple[Choice, ...], ...]
+    members: frozenset[tuple[Choice, ...]]
+
+
+class SearchSpace(BaseModel):
+    """A frozen, serialisable search space.
+
+    ``layers`` in order; ``nodes`` groups layers by position. Layers of one node form an unordered set with distinct
+    sources (DARTS: each node adds two inputs); a layer outside any group is a node of its own. ``cell`` names the cell
+    family (``lapt.spaces.CELLS``) that knows the encoding and which cells compute the same function.
+
+    Two spaces are equal when their fields are. Nothing here draws from global random state: pass a Generator.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+    name: str
+    cell: str
+    layers: tuple[Layer, ...]
+    groups: tuple[tuple[int, ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> SearchSpace:
+        names = [layer.name for layer in self.layers]
+        if not names or len(set(names)) != len(names):
+            raise SpaceError("one or more layers with distinct names", f"{names}", "name each layer once")
+        if self.cell not in CELLS:
+            raise SpaceError(
+                f"a cell family among {sorted(CELLS)}", repr(self.cell), "register it in lapt.spaces.CELLS"
+            )
+        grouped = [position for group in self.groups for position in group]
+        if len(set(grouped)) != len(grouped) or any(not 0 <= p < len(names) for p in grouped):
+            raise SpaceError("groups of layer positions without overlap", f"{self.groups}", "list each position once")
+        for node in self._nodes:
+            if not node.options:
+                raise SpaceError(
+                    f"distinct sources for the layers {[names[i] for i in node.layers]} of one node",
+                    "candidates that allow no such pair",
+                    "keep at least two sources in the node",
+                )
+        return self
+
+    # --- structure -------------------------------------------------------------------------------------------------
+    @cached_property
+    def _nodes(self) -> tuple[_Node, ...]:
+        grouped = {position for group in self.groups for position in group}
+        groups = [*self.groups, *((i,) for i in range(len(self.layers)) if i not in grouped)]
+        nodes = []
+        for group in sorted(groups):
+            joint = product(*(self.layers[i].choices for i in group))
+            distinct = (option for option in joint if len({source for _, source in option}) == len(option))
+            options = tuple(dict.fromkeys(self._canonical_option(option) for option in distinct))
+            nodes.append(_Node(group, options, frozenset(options)))
+        return tuple(nodes)
+
+    @staticmethod
+    def _canonical_option(option: tuple[Choice, ...]) -> tuple[Choice, ...]:
+        return option if len(option) == 1 else tuple(sorted(option, key=lambda choice: (choice[1], choice[0])))
+
+    @property
+    def family(self) -> Cell:
+        return CELLS[self.cell]
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        return tuple(layer.name for layer in self.layers)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {layer.name: i for i, layer in enumerate(self.layers)}
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name. Raises SpaceError when there is none."""
+        try:
+            return self.layers[self._positions[name]]
+        except KeyError:
+            raise SpaceError(
+                f"a layer of {self.name} among {list(self.layer_names)}", repr(name), "check the spelling"
+            ) from None
+
+    @property
+    def size(self) -> int:
+        """Number of architectures; for grouped layers each unordered choice counts once."""
+        return math.prod(len(node.options) for node in self._nodes)
+
+    def __iter__(self) -> Iterator[Architecture]:  # type: ignore[override]
+        """Every architecture, in a fixed order (the last node varies fastest)."""
+        for options in product(*(node.options for node in self._nodes)):
+            yield self._assemble(options)
+
+    def __contains__(self, architecture: object) -> bool:
+        return isinstance(architecture, Architecture) and self.contains(architecture)
+
+    def contains(self, architecture: Architecture) -> bool:
+        """Is it in this space? Layers of one node may stand in either order."""
+        if len(architecture.operators) != len(self.layers) or len(architecture.sources) != len(self.layers):
+            return False
+        return all(
+            option in node.members for node, option in zip(self._nodes, self._options(architecture), strict=True)
+        )
+
+    def _options(self, architecture: Architecture) -> list[tuple[Choice, ...]]:
+        choices = list(zip(architecture.operators, architecture.sources, strict=True))
+        return [self._canonical_option(tuple(choices[i] for i in node.layers)) for node in self._nodes]
+
+    def _assemble(self, options: Sequence[tuple[Choice, ...]]) -> Architecture:
+        chosen: list[Choice] = [("", "")] * len(self.layers)
+        for node, option in zip(self._nodes, options, strict=True):
+            for position, choice in zip(node.layers, option, strict=True):
+                chosen[position] = choice
+        return Architecture(tuple(operator for operator, _ in chosen), tuple(source for _, source in chosen))
+
+    # --- moves -----------------------------------------------------------------------------------------------------
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """One architecture, uniform over the space."""
+        return self._assemble([node.options[int(rng.integers(len(node.options)))] for node in self._nodes])
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """A member that differs from ``architecture`` in exactly one layer, that layer drawn uniformly.
+
+        Raises SpaceError when ``architecture`` lies outside or no layer has a second candidate.
+        """
+        options = self._options(self._member(architecture))
+        for index in rng.permutation(len(self.layers)):
+            position = int(index)
+            at, slot = self._slots[position]
+            others = self._alternatives(at, options[at], slot)
+            if others:
+                options[at] = others[int(rng.integers(len(others)))]
+                return self._assemble(options)
+        raise SpaceError(
+            "a space with at least one layer that has two candidates", f"{self.name} of size {self.size}", "widen it"
+        )
+
+    def crossover(self, one: Architecture, two: Architecture, rng: np.random.Generator) -> Architecture:
+        """Uniform crossover: each node from one of the two parents, which must be members."""
+        pairs = zip(self._options(self._member(one)), self._options(self._member(two)), strict=True)
+        return self._assemble([pair[int(rng.integers(2))] for pair in pairs])
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """Every member that differs in exactly one layer, once each."""
+        options = self._options(self._member(architecture))
+        for at, node in enumerate(self._nodes):
+            found = (other for slot in range(len(node.layers)) for other in self._alternatives(at, options[at], slot))
+            for other in dict.fromkeys(found):
+                yield self._assemble([*options[:at], other, *options[at + 1 :]])
+
+    def project(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """The member that keeps most layers of ``architecture``; what must change is drawn uniformly."""
+        options = []
+        for node, option in zip(self._nodes, self._options(architecture), strict=True):
+            if option in node.members:
+                options.append(option)
+                continue
+            kept = [len(set(option) & set(other)) for other in node.options]
+            nearest = [other for other, k in zip(node.options, kept, strict=True) if k == max(kept)]
+            options.append(nearest[int(rng.integers(len(nearest)))])
+        return self._assemble(options)
+
+    @cached_property
+    def _slots(self) -> dict[int, tuple[int, int]]:
+        """Layer position -> (node, place in the node)."""
+        return {p: (at, slot) for at, node in enumerate(self._nodes) for slot, p in enumerate(node.layers)}
+
+    def _alternatives(self, at: int, option: tuple[Choice, ...], slot: int) -> list[tuple[Choice, ...]]:
+        """Options of node ``at`` that replace the choice in ``slot`` and keep the others."""
+        rest = (*option[:slot], *option[slot + 1 :])
+        node = self._nodes[at]
+        if not rest:
+            return [other for other in node.options if other != option]
+        return [o for o in node.options if o != option and all(choice in o for choice in rest)]
+
+    def _member(self, architecture: Architecture) -> Architecture:
+        if not self.contains(architecture):
+            raise SpaceError(
+                f"an architecture of {self.name} (size {self.size})",
+                self.family.encode(architecture),
+                "project it into the space first",
+            )
+        return architecture
+
+    # --- text ------------------------------------------------------------------------------------------------------
+    def encode(self, architecture: Architecture) -> str:
+        """The field's own string for it."""
+        return self.family.encode(architecture)
+
+    def decode(self, text: str) -> Architecture:
+        """The architecture behind a string of the field's; it may lie outside a restricted space.
+
+        Raises SpaceError when the text is no architecture of the cell family.
+        """
+        return self.family.decode(text)
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """One representative for all cells that compute the same function."""
+        return self.family.canonical(architecture)
+
+    # --- smaller and larger spaces -----------------------------------------------------------------------------------
+    def restrict(
+        self,
+        operators: Mapping[str, Sequence[str]] | None = None,
+        sources: Mapping[str, Sequence[str]] | None = None,
+    ) -> SearchSpace:
+        """Omega_r of eq. 3: the named layers keep only these candidates, the others stay as they are.
+
+        Raises SpaceError for an unknown layer or candidate, an emptied layer, or a node without a distinct pair.
+        """
+        operators, sources = operators or {}, sources or {}
+        for name in (*operators, *sources):
+            self.layer(name)
+        return self._with_layers(
+            Layer(
+                name=layer.name,
+                operators=self._kept("operator", layer.name, layer.operators, operators.get(layer.name)),
+                sources=self._kept("source", layer.name, layer.sources, sources.get(layer.name)),
+            )
+            for layer in self.layers
+        )
+
+    @staticmethod
+    def _kept(kind: str, layer: str, candidates: tuple[str, ...], wanted: Sequence[str] | None) -> tuple[str, ...]:
+        if wanted is None:
+            return candidates
+        unknown = [candidate for candidate in wanted if candidate not in candidates]
+        if unknown:
+            raise SpaceError(
+                f"{kind}s of layer {layer} among {list(candidates)}", f"{unknown}", f"keep only {kind}s it has"
+            )
+        return tuple(candidate for candidate in candidates if candidate in set(wanted))
+
+    def intersect(self, other: SearchSpace) -> SearchSpace:
+        """Candidates that both spaces have, layer by layer. Raises SpaceError when a layer empties."""
+        self._same_layers(other)
+        return self._with_layers(
+            Layer(
+                name=mine.name,
+                operators=tuple(o for o in mine.operators if o in theirs.operators),
+                sources=tuple(s for s in mine.sources if s in theirs.sources),
+            )
+            for mine, theirs in zip(self.layers, other.layers, strict=True)
+        )
+
+    def union(self, other: SearchSpace) -> SearchSpace:
+        """Candidates that either space has, layer by layer, in the cell family's own order."""
+        self._same_layers(other)
+        return self._with_layers(
+            Layer(
+                name=mine.name,
+                operators=self.family.in_order("operator", mine.name, {*mine.operators, *theirs.operators}),
+                sources=self.family.in_order("source", mine.name, {*mine.sources, *theirs.sources}),
+            )
+            for mine, theirs in zip(self.layers, other.layers, strict=True)
+        )
+
+    def widen(
+        self,
+        within: SearchSpace,
+        operators: Mapping[str, Sequence[str]] | None = None,
+        sources: Mapping[str, Sequence[str]] | None = None,
+    ) -> SearchSpace:
+        """This space with more candidates on the named layers, each of which ``within`` must have."""
+        added = within.restrict(operators, sources)
+        named_operators, named_sources = set(operators or {}), set(sources or {})
+        self._same_layers(within)
+        return self.union(
+            self._with_layers(
+                Layer(
+                    name=mine.name,
+                    operators=new.operators if mine.name in named_operators else mine.operators,
+                    sources=new.sources if mine.name in named_sources else mine.sources,
+                )
+                for mine, new in zip(self.layers, added.layers, strict=True)
+            )
+        )
+
+    def _same_layers(self, other: SearchSpace) -> None:
+        if (self.cell, self.layer_names, self.groups) != (other.cell, other.layer_names, other.groups):
+            raise SpaceError(f"a space with the layers of {self.name}", other.name, "compare spaces of one family")
+
+    def _with_layers(self, layers: Iterator[Layer]) -> SearchSpace:
+        return SearchSpace(name=self.name, cell=self.cell, layers=tuple(layers), groups=self.groups)

@@ -1,0 +1,1 @@
+"""Prefect tasks: one thin function a step of Algorithms 1 and 2."""
