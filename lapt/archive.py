@@ -9,7 +9,7 @@ import numpy as np
 from lapt.digests import short
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator, top
-from lapt.spaces import SearchSpace
+from lapt.spaces import Architecture, SearchSpace
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def best_of_random(
             f"at most {space.size} samples of {space.name}", f"source.archive.samples = {samples}", "ask for fewer"
         )
     drawn: dict[str, object] = {}
-    architectures = []
+    architectures: list[Architecture] = []
     while len(architectures) < samples:
         architecture = space.sample(rng)
         if drawn.setdefault(space.encode(architecture), architecture) is architecture:

@@ -1,0 +1,80 @@
+"""Algorithms 1 and 2 of the paper. The only copy of the loop.
+
+Both take their steps as callables: a flow passes tasks and subflows, a study passes plain functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
+
+from lapt.evaluation import Evaluation, best, top
+
+A = TypeVar("A")
+P = TypeVar("P")
+S = TypeVar("S")
+R = TypeVar("R")
+
+Rule = Literal["paper", "scripts"]
+"""paper: update when Base <= Best. scripts: update only when the incumbent strictly improves (the published code)."""
+
+
+def algorithm_1(
+    targets: Sequence[str],
+    *,
+    build_archive: Callable[[], A],
+    learn: Callable[[A], P],
+    adapt_target: Callable[[str, P], R],
+) -> dict[str, R]:
+    """Algorithm 1: learn principles from the source once, then adapt them to each target task."""
+    archive = build_archive()  # line 1
+    principles = learn(archive)  # line 2
+    return {task: adapt_target(task, principles) for task in targets}  # lines 3-12
+
+
+def adapt_target(
+    principles: P,
+    *,
+    iterations: int,
+    refine: Callable[[P, int], S],
+    search: Callable[[S, Sequence[Evaluation], int], Sequence[Evaluation]],
+    adapt: Callable[[P, float, float, Sequence[Evaluation], int], tuple[P, float]],
+) -> tuple[Evaluation | None, list[Evaluation]]:
+    """Lines 4-12 of Algorithm 1 for one target task: the incumbent and every evaluation in order.
+
+    ``refine(P_n, g)`` gives Omega_r; ``search(Omega_r, evaluations so far, g)`` gives this iteration's evaluations B_n;
+    ``adapt(P_n, Base, Best, all evaluations, g)`` is Algorithm 2. Scores are higher-is-better, so Base starts at minus
+    infinity (line 4's 0 would never be reached by a negative loss).
+    """
+    base = -math.inf  # line 4
+    evaluations: list[Evaluation] = []
+    for g in range(1, iterations + 1):  # line 5
+        refined = refine(principles, g)  # line 6
+        found = search(refined, tuple(evaluations), g)  # line 7
+        evaluations.extend(found)
+        best_found = max((evaluation.score for evaluation in found), default=-math.inf)  # line 8
+        principles, base = adapt(principles, base, best_found, tuple(evaluations), g)  # line 9
+    return best(evaluations), evaluations  # line 12
+
+
+def algorithm_2(
+    principles: P,
+    base: float,
+    best_found: float,
+    evaluations: Sequence[Evaluation],
+    *,
+    r: int,
+    update: Callable[[P, Sequence[Evaluation]], P],
+    explore: Callable[[P], P],
+    rule: Rule = "paper",
+) -> tuple[P, float]:
+    """Algorithm 2: adapt the principles to the target task, and return them with the new Base.
+
+    ``evaluations`` are all on this task, since r is larger than one iteration in Table 1. An iteration that found
+    nothing (Best of minus infinity: exhausted or all failed) is no improvement, whatever Base is.
+    """
+    improved = base <= best_found if rule == "paper" else base < best_found
+    if improved and best_found > -math.inf:  # line 1
+        return update(principles, top(evaluations, r)), best_found  # lines 2-3
+    return explore(principles), base  # line 5

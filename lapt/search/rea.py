@@ -1,0 +1,59 @@
+"""Regularized evolution (Real et al., AAAI 2019), with the parameters of Table 1."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from lapt.errors import ConfigError
+from lapt.evaluation import Evaluation
+from lapt.search.searcher import Searcher
+from lapt.spaces import Architecture, SearchSpace
+
+
+class RegularizedEvolution(Searcher):
+    """Tournament selection, one-layer mutation, and removal of the oldest.
+
+    The first ``population_size`` proposals are uniform. From then on a parent is the best of ``tournament_size``
+    members drawn without replacement from the latest ``population_size`` evaluations (ageing: the oldest leaves,
+    whatever its score). With ``mutation_probability`` the child is a mutation of the parent, otherwise a uniform
+    crossover of two such parents. A parent from an earlier, different space is first projected into this one.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        population_size: int = 5,
+        tournament_size: int = 2,
+        mutation_probability: float = 1.0,
+    ) -> None:
+        if not 1 <= tournament_size <= population_size:
+            raise ConfigError(
+                f"1 <= tournament_size <= population_size ({population_size})",
+                f"tournament_size = {tournament_size}",
+                "draw at most the whole population",
+            )
+        super().__init__(space, seed=seed, identity=identity)
+        self.population_size, self.tournament_size = population_size, tournament_size
+        self.mutation_probability = mutation_probability
+        self.population: deque[Evaluation] = deque(maxlen=population_size)
+
+    def observe(self, evaluation: Evaluation) -> None:
+        self.population.append(evaluation)
+
+    def propose(self) -> Architecture:
+        # Until a whole population was told, proposals are uniform, however large a batch is asked.
+        if len(self.population) < self.population_size:
+            return self.space.sample(self.rng)
+        if self.rng.random() < self.mutation_probability:
+            parent = self._parent()
+            return self.space.mutate(parent, self.rng) if self.space.size > 1 else parent
+        return self.space.crossover(self._parent(), self._parent(), self.rng)
+
+    def _parent(self) -> Architecture:
+        drawn = self.rng.choice(len(self.population), size=self.tournament_size, replace=False)
+        winner = max((self.population[int(i)] for i in drawn), key=lambda evaluation: evaluation.score)
+        return self.space.project(winner.architecture, self.rng)

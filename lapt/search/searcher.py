@@ -1,0 +1,77 @@
+"""The ask/tell core that every search method shares."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from lapt.evaluation import Evaluation
+from lapt.spaces import Architecture, SearchSpace
+
+_PROPOSALS = 50
+"""Proposals already seen in a row before a method's choice is replaced by an unseen one."""
+_ENUMERABLE = 200_000
+"""Largest space that is listed to find what is unseen; a larger one is sampled."""
+
+
+class Searcher(ABC):
+    """Proposes architectures of one space and learns from evaluations. It never evaluates, writes or logs.
+
+    ``ask(n)`` returns up to n members of ``space``, none of which was asked or told before, judged by ``identity``;
+    fewer means that the space is exhausted. ``repeats`` counts proposals skipped because they were known.
+    ``tell`` takes evaluations in the order they were asked; those of earlier iterations, which may lie outside
+    ``space``, are told before the first ask. All randomness comes from ``seed``; the same seed, asks and tells give the
+    same proposals.
+
+    A method implements ``propose`` (one candidate, drawn with ``self.rng``) and may override ``observe``.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+    ) -> None:
+        self.space = space
+        self.rng = np.random.default_rng(seed)
+        self.repeats = 0
+        self.history: list[Evaluation] = []
+        self._identity = identity or space.encode
+        self._known: set[str] = set()
+
+    @abstractmethod
+    def propose(self) -> Architecture:
+        """One member of ``self.space``; it may be known already."""
+
+    def observe(self, evaluation: Evaluation) -> None:  # noqa: B027 - learning nothing is a method too
+        """Learn from one evaluation. ``self.history`` already ends with it."""
+
+    def ask(self, n: int) -> list[Architecture]:
+        """Up to n architectures that were neither asked nor told before."""
+        asked: list[Architecture] = []
+        while len(asked) < n and (architecture := self._unknown()) is not None:
+            self._known.add(self._identity(architecture))
+            asked.append(architecture)
+        return asked
+
+    def tell(self, evaluations: Sequence[Evaluation]) -> None:
+        """Learn from evaluations, in the order given."""
+        for evaluation in evaluations:
+            self._known.add(self._identity(evaluation.architecture))
+            self.history.append(evaluation)
+            self.observe(evaluation)
+
+    def _unknown(self) -> Architecture | None:
+        for _ in range(_PROPOSALS):
+            proposal = self.propose()
+            if self._identity(proposal) not in self._known:
+                return proposal
+            self.repeats += 1
+        if self.space.size <= _ENUMERABLE:
+            unseen = [member for member in self.space if self._identity(member) not in self._known]
+            return unseen[int(self.rng.integers(len(unseen)))] if unseen else None
+        draws = (self.space.sample(self.rng) for _ in range(1000 * _PROPOSALS))
+        return next((draw for draw in draws if self._identity(draw) not in self._known), None)
