@@ -42,7 +42,12 @@ class Frequency:
     def update(
         self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str
     ) -> Principles:
-        """Adds the target's counts to the evidence so far, and keeps what is then chosen most often."""
+        """Counts again, in the top architectures of the target alone.
+
+        Adding these counts to the source's was tried: 50 source cells outvote 5 target cells, the space never moves
+        (TransNAS-Bench-101 with three operators a layer, 50 seeds, mean rank: class_object 46 against 37, room_layout
+        61 against 52; NAS-Bench-201 cifar10, 200 seeds: no difference).
+        """
         principles = principles.onto(space)
         read = [evaluation.architecture for evaluation in top_architectures]
         origin = Origin(
@@ -51,7 +56,7 @@ class Frequency:
             task=task,
             archive=short([space.encode(architecture) for architecture in read]),
         )
-        return self._most_frequent(space, _added(principles.counts, _counts(space, read)), origin, parent=principles)
+        return self._most_frequent(space, tuple(_counts(space, read)), origin, parent=principles)
 
     def explore(self, space: SearchSpace, principles: Principles, *, task: str) -> Principles:
         """On each layer, the best supported candidate that no principle speaks of replaces the least supported one.
@@ -135,17 +140,6 @@ def _counts(space: SearchSpace, architectures: Sequence[Architecture]) -> Iterab
                 yield Count(
                     layer=layer.name, kind=kind, candidate=candidate, count=chosen[candidate], of=len(architectures)
                 )
-
-
-def _added(one: Iterable[Count], two: Iterable[Count]) -> tuple[Count, ...]:
-    earlier = {(c.layer, c.kind, c.candidate): c for c in one}
-    added = []
-    for count in two:
-        before = earlier.get((count.layer, count.kind, count.candidate))
-        if before is not None:
-            count = count.model_copy(update={"count": count.count + before.count, "of": count.of + before.of})
-        added.append(count)
-    return tuple(added)
 
 
 def _statement(claims: Sequence[Claim]) -> str:

@@ -1,0 +1,255 @@
+"""What a pipeline is: a YAML file, validated here, and the parameter of the root flow.
+
+``Pipeline`` says what is computed; ``Execution`` says how, and never changes a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lapt.algorithms import Rule
+from lapt.errors import ConfigError
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TableEvaluation(_Model):
+    """Scores looked up in an imported benchmark table (``lapt benchmark list``)."""
+
+    kind: Literal["table"] = "table"
+    table: str
+
+
+class TopArchive(_Model):
+    """The ``size`` best of the whole space: needs every score of the source task, so a table."""
+
+    strategy: Literal["top"] = "top"
+    size: int = Field(50, ge=1, description="architectures shown to the reasoner")
+
+
+class RandomArchive(_Model):
+    """The ``size`` best of ``samples`` random architectures evaluated on the source task."""
+
+    strategy: Literal["random"]
+    size: int = Field(20, ge=1, description="architectures shown to the reasoner")
+    samples: int = Field(200, ge=1, description="source evaluations paid for")
+
+    @model_validator(mode="after")
+    def _enough(self) -> RandomArchive:
+        if self.size > self.samples:
+            raise ValueError(f"size ({self.size}) is larger than samples ({self.samples})")
+        return self
+
+
+class Source(_Model):
+    """Where principles are learned."""
+
+    task: str
+    archive: Annotated[TopArchive | RandomArchive, Field(discriminator="strategy")] = TopArchive()
+
+
+class FrequencyReasoner(_Model):
+    """No LLM: counts what good architectures have in common."""
+
+    kind: Literal["frequency"] = "frequency"
+    max_operators: int = Field(2, ge=1, description="operators a layer keeps")
+    max_sources: int = Field(2, ge=1, description="sources a layer keeps")
+
+
+class Adaptation(_Model):
+    """Algorithm 2."""
+
+    iterations: int = Field(3, ge=1, description="G")
+    top_r: int = Field(5, ge=1, description="r: architectures that principles are updated from")
+    rule: Rule = "paper"
+
+
+class _Search(_Model):
+    """The budget, in Table 1's terms, is the same for every method."""
+
+    population_size: int = Field(5, ge=1)
+    generations: int = Field(1, ge=1, description="generations an iteration")
+    ask_size: int | None = Field(None, ge=1, description="architectures asked for at a time; population_size if unset")
+
+    def budget(self, iteration: int) -> int:
+        """Evaluations of that iteration; the first one pays for the initial population too (5 + 3 x 5 on NAS201)."""
+        return self.population_size * (self.generations + (iteration == 1))
+
+    @property
+    def asked(self) -> int:
+        return self.ask_size or self.population_size
+
+
+class ReaSearch(_Search):
+    """Regularized evolution (Real et al. 2019)."""
+
+    method: Literal["rea"] = "rea"
+    tournament_size: int = Field(2, ge=1)
+    mutation_probability: float = Field(1.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _tournament_fits(self) -> ReaSearch:
+        if self.tournament_size > self.population_size:
+            raise ValueError(
+                f"tournament_size ({self.tournament_size}) is larger than population_size ({self.population_size})"
+            )
+        return self
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return self.model_dump(include={"population_size", "tournament_size", "mutation_probability"})
+
+
+class RandomSearchMethod(_Search):
+    """Uniform without replacement."""
+
+    method: Literal["random"]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {}
+
+
+class Pipeline(_Model):
+    """One LAPT pipeline: Algorithm 1 from a source task to target tasks."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")
+    space: str
+    evaluator: TableEvaluation
+    source: Source
+    targets: tuple[str, ...] = Field(min_length=1)
+    reasoner: FrequencyReasoner = FrequencyReasoner()
+    adaptation: Adaptation = Adaptation()
+    search: Annotated[ReaSearch | RandomSearchMethod, Field(discriminator="method")] = ReaSearch()
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _distinct_targets(self) -> Pipeline:
+        if len(set(self.targets)) != len(self.targets):
+            raise ValueError(f"targets {list(self.targets)} name a task twice")
+        return self
+
+    @property
+    def budget(self) -> int:
+        """Evaluations a target may cost."""
+        return sum(self.search.budget(g) for g in range(1, self.adaptation.iterations + 1))
+
+
+class Execution(_Model):
+    """How a pipeline is executed. Nothing here changes a result or the run id."""
+
+    store: str = Field(description="folder or s3:// address of the result store")
+    data: str | None = Field(None, description="folder of imported benchmark tables; LAPT_DATA if unset")
+
+
+def presets() -> list[str]:
+    """Names of the pipelines that ship with LAPT."""
+    return sorted(
+        p.name.removesuffix(".yaml") for p in resources.files("lapt.presets").iterdir() if p.name.endswith(".yaml")
+    )
+
+
+def load_pipeline(preset_or_file: str, overrides: Sequence[str] = ()) -> Pipeline:
+    """A preset by name or a YAML file by path, with ``key.sub=value`` overrides applied (values are YAML).
+
+    Raises ConfigError: unknown preset or file, malformed YAML, unknown keys, values out of range.
+    """
+    path = Path(preset_or_file)
+    if preset_or_file in presets():
+        text = resources.files("lapt.presets").joinpath(f"{preset_or_file}.yaml").read_text()
+    elif path.is_file():
+        text = path.read_text()
+    else:
+        raise ConfigError(
+            f"a preset among {presets()} or the path of a YAML file", repr(preset_or_file), "check the name or the path"
+        )
+    declared = _parsed(text, preset_or_file)
+    for override in overrides:
+        _apply(declared, override)
+    return validated(declared, preset_or_file)
+
+
+def validated(declared: Mapping[str, Any], where: str) -> Pipeline:
+    """The pipeline behind a mapping; its first fault as a ConfigError."""
+    try:
+        return Pipeline.model_validate(declared)
+    except ValidationError as error:
+        raise _fault(error, where) from None
+
+
+def _parsed(text: str, where: str) -> dict[str, Any]:
+    try:
+        declared = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"YAML in {where}", " ".join(str(error).split()), "mend the file") from None
+    if not isinstance(declared, dict):
+        raise ConfigError(f"a mapping in {where}", type(declared).__name__, f"start from a preset: {presets()}")
+    return declared
+
+
+def _apply(declared: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError("--set key=value", f"--set {override}", "write, for example, --set search.generations=2")
+    *parents, last = key.split(".")
+    at: Any = declared
+    for parent in parents:
+        at = at.setdefault(parent, {})
+        if not isinstance(at, dict):
+            raise ConfigError(f"a section at {parent!r}", f"--set {override}", "set the section's own keys")
+    at[last] = _value(value, override)
+
+
+def _value(text: str, override: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError("a YAML value", f"--set {override}", "quote it") from None
+
+
+def _fault(error: ValidationError, where: str) -> ConfigError:
+    """The first fault, as one line."""
+    first = error.errors(include_url=False)[0]
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    key, known = _located(first["loc"])
+    if first["type"] == "extra_forbidden":
+        _, known = _located(first["loc"][:-1])
+        return ConfigError(f"in {where} one of the keys {known}", f"{key}{more}", "remove or rename it")
+    if first["type"] == "missing":
+        return ConfigError(f"the key {key} in {where}", f"nothing{more}", "add it")
+    message = first["msg"].removeprefix("Value error, ")
+    return ConfigError(
+        f"{key}: {message[0].lower()}{message[1:]}", f"{first['input']!r:.80}{more}", f"change it in {where}"
+    )
+
+
+def _located(location: Sequence[int | str]) -> tuple[str, list[str]]:
+    """The dotted key behind a pydantic location, without the tags of unions, and the keys known at that place."""
+    keys: list[str] = []
+    models: list[type[BaseModel]] = [Pipeline]
+    for part in location:
+        fields = {name: field for model in models for name, field in model.model_fields.items()}
+        tagged = [model for model in models if any(part in get_args(f.annotation) for f in model.model_fields.values())]
+        if part in fields:
+            keys.append(str(part))
+            models = _models(fields[str(part)].annotation)
+        elif tagged:
+            models = tagged
+        else:
+            keys.append(str(part))
+            models = []
+    return ".".join(keys) or "the pipeline", list(dict.fromkeys(name for m in models for name in m.model_fields))
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for argument in get_args(annotation) for model in _models(argument)]
