@@ -1,0 +1,141 @@
+"""What a benchmark file must hold: a declaration of its columns. The known benchmarks are declarations too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from lapt.errors import BenchmarkError, ConfigError
+from lapt.evaluation import Metric
+from lapt.spaces import SearchSpace, space_named
+
+
+class TaskColumns(BaseModel):
+    """The columns of one task and what they measure."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    validation: str
+    test: str | None = None
+    metric: str
+    unit: str = ""
+    higher_is_better: bool = True
+
+    def measured(self) -> Metric:
+        return Metric(self.metric, self.unit, self.higher_is_better)
+
+
+class CountColumn(BaseModel):
+    """A column of counts; ``times`` turns its unit into ones (1e6 for a column in millions)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    times: float = Field(1.0, gt=0)
+
+
+class Declaration(BaseModel):
+    """A tabular benchmark: which column of a Parquet or CSV file is what."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="what a pipeline calls the table")
+    space: str = Field(description="name of a built-in search space")
+    architecture: str = Field("architecture", description="column of encoded architectures")
+    tasks: dict[str, TaskColumns] = Field(min_length=1)
+    parameters: CountColumn | None = None
+    flops: CountColumn | None = None
+    complete: bool = Field(False, description="every architecture of the space must be in the file")
+
+    @field_validator("parameters", "flops", mode="before")
+    @classmethod
+    def _plain_column(cls, value: Any) -> Any:
+        return {"column": value} if isinstance(value, str) else value
+
+    @property
+    def search_space(self) -> SearchSpace:
+        """Raises BenchmarkError when there is no such space."""
+        try:
+            return space_named(self.space)
+        except ConfigError as error:
+            raise BenchmarkError(error.expected, f"{error.got} for table {self.name}", error.remedy) from None
+
+
+def _accuracy(validation: str, test: str | None = None, metric: str = "accuracy") -> TaskColumns:
+    return TaskColumns(validation=validation, test=test, metric=metric, unit="%")
+
+
+_MILLIONS: dict[str, Any] = {
+    "parameters": CountColumn(column="params_M", times=1e6),
+    "flops": CountColumn(column="flops_M", times=1e6),
+}
+
+# Dong and Yang 2020: 200 epochs, mean over seeds. cifar10_val is the half of the training set that was held out.
+NASBENCH201 = Declaration(
+    name="nasbench201",
+    space="nas201",
+    architecture="arch",
+    tasks={task: _accuracy(f"{task}_val", f"{task}_test") for task in ("cifar10", "cifar100", "imagenet16_120")},
+    complete=True,
+    **_MILLIONS,
+)
+
+# Duan et al. 2021: the validation metric at the final epoch; the benchmark has no test split of these.
+TRANSNAS101_MICRO = Declaration(
+    name="transnas101_micro",
+    space="trans101",
+    architecture="arch",
+    tasks={
+        "class_object": _accuracy("class_object", metric="top-1 accuracy"),
+        "class_scene": _accuracy("class_scene", metric="top-1 accuracy"),
+        "jigsaw": _accuracy("jigsaw", metric="top-1 accuracy"),
+        "room_layout": TaskColumns(validation="room_layout", metric="negative loss"),
+        "autoencoder": TaskColumns(validation="autoencoder", metric="SSIM"),
+        "normal": TaskColumns(validation="normal", metric="SSIM"),
+        "segmentsemantic": _accuracy("segmentsemantic", metric="pixel accuracy"),
+    },
+    complete=True,
+    **_MILLIONS,
+)
+
+KINDS: dict[str, Declaration | None] = {
+    "nasbench201": NASBENCH201,
+    "transnas101-micro": TRANSNAS101_MICRO,
+    "table": None,
+}
+"""KIND of ``lapt benchmark import`` -> its declaration; None where the user brings one."""
+
+
+def declaration_for(kind: str, declare: Path | None) -> Declaration:
+    """Raises BenchmarkError for an unknown kind, or a declaration that is missing, superfluous or wrong."""
+    if kind not in KINDS:
+        raise BenchmarkError(f"a kind among {sorted(KINDS)}", repr(kind), "name one of them")
+    known = KINDS[kind]
+    if known is not None:
+        if declare is not None:
+            raise BenchmarkError(f"no declaration for {kind}", str(declare), "leave --declare out or use kind table")
+        return known
+    if declare is None:
+        raise BenchmarkError("a declaration for kind table", "none", "add --declare FILE.yaml")
+    return read_declaration(declare)
+
+
+def read_declaration(path: Path) -> Declaration:
+    """Raises BenchmarkError naming the key that is missing, unknown or wrong."""
+    fields = ", ".join(Declaration.model_fields)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        raise BenchmarkError("a YAML file that declares a table", f"{path}: {reason}", "check the file") from error
+    try:
+        return Declaration.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BenchmarkError(
+            f"a declaration with {fields}", f"{path}: {where}: {first['msg']}", f"correct {where}"
+        ) from error

@@ -1,0 +1,195 @@
+"""Tabular benchmarks on disk: a checked file in, a table in memory out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lapt.digests import digest
+from lapt.errors import BenchmarkError
+from lapt.evaluation import Metric
+from lapt.evaluators.table import Scores, Split, Table
+from storage.benchmark_checks import checked, column_name
+from storage.benchmark_kinds import KINDS, Declaration, TaskColumns, declaration_for
+from storage.files import LocalFiles
+from storage.store import BrokenFileWarning, first_line
+
+_KEY = b"lapt.benchmark"
+
+
+class TaskInfo(BaseModel):
+    """A task of a benchmark and the best there is, in the metric's unit and direction."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    unit: str
+    higher_is_better: bool
+    best_validation: float
+    best_architecture: str
+    best_test: float | None
+    """The best test score of any architecture; None without a test split."""
+
+    def as_metric(self) -> Metric:
+        return Metric(self.metric, self.unit, self.higher_is_better)
+
+
+class BenchmarkInfo(BaseModel):
+    """What ``lapt benchmark list`` says of a table. ``checksum``: SHA-256 of the content, not of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: str
+    space: str
+    rows: int
+    checksum: str
+    tasks: dict[str, TaskInfo]
+
+
+def data_folder(data: str | Path | None = None) -> Path:
+    """Where imported tables lie: the argument, else LAPT_DATA, else the user's own data folder."""
+    chosen = data or os.environ.get("LAPT_DATA")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    home = os.environ.get("XDG_DATA_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "share") / "lapt"
+
+
+def import_benchmark(
+    kind: str, path: str | Path, *, declare: str | Path | None = None, data: str | Path | None = None
+) -> BenchmarkInfo:
+    """Checks a benchmark file and writes it to the data folder as ``<name>.parquet``, whole or not at all.
+
+    ``kind``: a key of ``KINDS``; ``declare``: the YAML file that kind ``table`` needs. Raises BenchmarkError naming
+    what is wrong: file, column, architecture or score; StoreError when the data folder cannot be written.
+    """
+    declaration = declaration_for(kind, None if declare is None else Path(declare))
+    content = checked(declaration, Path(path))
+    info = _info(kind, declaration, content)
+    described = content.replace_schema_metadata({_KEY: info.model_dump_json().encode()})
+    sink = pa.BufferOutputStream()
+    pq.write_table(described, sink, compression="zstd")
+    LocalFiles(data_folder(data)).write(f"{info.name}.parquet", sink.getvalue().to_pybytes())
+    return info
+
+
+def list_benchmarks(data: str | Path | None = None) -> list[BenchmarkInfo]:
+    """The imported tables, by name. Warns with BrokenFileWarning of a file that cannot be read."""
+    found = []
+    for path in sorted(data_folder(data).glob("*.parquet")):
+        try:
+            info = _described(pq.read_schema(path), path)
+        except (pa.ArrowException, OSError):
+            warnings.warn(f"skipped the broken file {path}", BrokenFileWarning, stacklevel=2)
+        except BenchmarkError:
+            continue  # somebody else's Parquet file
+        else:
+            found.append(info)
+    return found
+
+
+def load(name: str, data: str | Path | None = None) -> Table:
+    """The imported table of that name, its checksum verified (3 ms for 15,625 rows).
+
+    Raises BenchmarkError when there is none, saying what there is and what to type, or when the file is damaged.
+    """
+    path = data_folder(data) / f"{name}.parquet"
+    if not path.is_file():
+        there = [info.name for info in list_benchmarks(data)]
+        raise BenchmarkError(
+            f"a table named {name!r} in {path.parent}", f"{there or 'no table'}", _import_command(name)
+        )
+    try:
+        content = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise BenchmarkError(f"a whole Parquet file at {path}", first_line(error), _import_command(name)) from error
+    info = _described(content.schema, path)
+    metrics = {task: measured.as_metric() for task, measured in info.tasks.items()}
+    if _checksum(info.space, metrics, content) != info.checksum:
+        raise BenchmarkError(f"content with checksum {info.checksum} in {path}", "another", _import_command(name))
+    splits: dict[str, dict[Split, Scores]] = {}
+    for task in info.tasks:
+        splits[task] = {"validation": _numbers(content, column_name(task, "validation"))}
+        if column_name(task, "test") in content.column_names:
+            splits[task]["test"] = _numbers(content, column_name(task, "test"))
+    return Table(
+        name=info.name,
+        space=info.space,
+        architectures=_architectures(content),
+        scores=splits,
+        metrics=metrics,
+        checksum=info.checksum,
+        parameters=_numbers(content, "parameters") if "parameters" in content.column_names else None,
+        flops=_numbers(content, "flops") if "flops" in content.column_names else None,
+    )
+
+
+def _info(kind: str, declaration: Declaration, content: pa.Table) -> BenchmarkInfo:
+    metrics = {task: columns.measured() for task, columns in declaration.tasks.items()}
+    return BenchmarkInfo(
+        name=declaration.name,
+        kind=kind,
+        space=declaration.space,
+        rows=content.num_rows,
+        checksum=_checksum(declaration.space, metrics, content),
+        tasks={task: _task_info(task, columns, content) for task, columns in declaration.tasks.items()},
+    )
+
+
+def _task_info(task: str, columns: TaskColumns, content: pa.Table) -> TaskInfo:
+    sign = 1.0 if columns.higher_is_better else -1.0
+    validation = _numbers(content, column_name(task, "validation"))
+    row = int(np.argmax(sign * validation))
+    test = None if columns.test is None else sign * float(np.max(sign * _numbers(content, column_name(task, "test"))))
+    return TaskInfo(
+        metric=columns.metric,
+        unit=columns.unit,
+        higher_is_better=columns.higher_is_better,
+        best_validation=float(validation[row]),
+        best_architecture=content.column("architecture")[row].as_py(),
+        best_test=test,
+    )
+
+
+def _checksum(space: str, metrics: Mapping[str, Metric], content: pa.Table) -> str:
+    """SHA-256 over what the scores mean and the values themselves: neither row order nor the Parquet writer counts."""
+    hashed = hashlib.sha256()
+    hashed.update(digest([space, {t: [m.name, m.unit, m.higher_is_better] for t, m in metrics.items()}]).encode())
+    for name in sorted(content.column_names):
+        hashed.update(f"\n{name}\n".encode())
+        if name == "architecture":
+            hashed.update("\n".join(_architectures(content)).encode())
+        else:
+            hashed.update(_numbers(content, name).astype("<f8").tobytes())
+    return hashed.hexdigest()
+
+
+def _architectures(content: pa.Table) -> tuple[str, ...]:
+    return tuple(str(text) for text in content.column("architecture").to_pylist())
+
+
+def _numbers(content: pa.Table, column: str) -> Scores:
+    return np.asarray(content.column(column).to_numpy(), dtype=np.float64)
+
+
+def _described(schema: pa.Schema, path: Path) -> BenchmarkInfo:
+    try:
+        return BenchmarkInfo.model_validate_json((schema.metadata or {})[_KEY])
+    except (KeyError, ValidationError):
+        raise BenchmarkError(
+            f"an imported table at {path}", "another Parquet file", f"import it: {_import_command(path.stem)}"
+        ) from None
+
+
+def _import_command(name: str) -> str:
+    kind = next((kind for kind, known in KINDS.items() if known is not None and known.name == name), None)
+    return f"lapt benchmark import {kind} FILE" if kind else "lapt benchmark import table FILE --declare FILE.yaml"

@@ -1,0 +1,219 @@
+"""StoredEvaluator: any evaluator with the store in front of it. What was measured once is not paid for again."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pyarrow.compute as pc
+
+from lapt.digests import digest
+from lapt.evaluation import Evaluation, Evaluator, Metric
+from lapt.evaluators.table import Split
+from lapt.spaces import Architecture, SearchSpace
+from storage.store import Store
+
+Row = dict[str, Any]
+
+
+class StoredEvaluator:
+    """Answers from the store what it knows, evaluates the rest and stores each result as soon as it is there.
+
+    Architectures go to the inner evaluator one by one (or ``batch_size`` at a time, when it has that attribute), so a
+    killed process loses the one it was at. An exception of the inner evaluator passes through; what came before it is
+    stored. It keeps the scores of its task in memory and reads only what was appended since, by whatever process.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        store: Store,
+        space: SearchSpace,
+        *,
+        seed: int,
+        fidelity: str | None = None,
+        retry_failed: bool = False,
+    ) -> None:
+        """``retry_failed``: evaluate again (once) what the store only knows as failed."""
+        self._inner, self._store, self._space = evaluator, store, space
+        self._seed, self._fidelity, self._retry_failed = seed, fidelity, retry_failed
+        self._fingerprint = evaluator.fingerprint
+        self._scores: dict[str, Row] = {}
+        self._read: set[str] = set()
+        self._retried: set[str] = set()
+
+    @property
+    def evaluator(self) -> Evaluator:
+        return self._inner
+
+    @property
+    def task(self) -> str:
+        return self._inner.task
+
+    @property
+    def metric(self) -> Metric:
+        return self._inner.metric
+
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    def identity(self, architecture: Architecture) -> str:
+        return self._inner.identity(architecture)
+
+    def key(self, architecture: Architecture, split: Split = "validation") -> str:
+        """``scores.key`` of its score: the digest of everything that the score depends on."""
+        return self._key(self.identity(architecture), split)
+
+    def missing(self, architectures: Sequence[Architecture]) -> list[Architecture]:
+        """Those that the store has no validation score of by now, once each, in the order asked."""
+        self._refresh()
+        first = {self.key(architecture): architecture for architecture in reversed(architectures)}
+        return [a for key, a in reversed(first.items()) if self._known(key) is None]
+
+    def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
+        """Validation scores in the order asked; ``origin`` is "computed" where it was paid for here and now."""
+        identities = [self.identity(architecture) for architecture in architectures]
+        wanted = dict(zip(identities, architectures, strict=True))
+        pending = [identity for identity in wanted if self._known(self._key(identity)) is None]
+        computed: dict[str, Evaluation] = {}
+        size = max(1, int(getattr(self._inner, "batch_size", 1)))
+        while pending:
+            self._refresh()  # another process may have paid for it meanwhile
+            pending = [identity for identity in pending if self._known(self._key(identity)) is None]
+            computed |= self._compute({identity: wanted[identity] for identity in pending[:size]})
+            pending = pending[size:]
+        found = []
+        for identity, architecture in zip(identities, architectures, strict=True):
+            # The second of two equal architectures costs nothing: it is answered from the store.
+            evaluation = computed.pop(identity, None) or self._stored(identity, architecture)
+            found.append(replace(evaluation, architecture=architecture))
+        return found
+
+    def test(self, architecture: Architecture) -> float | None:
+        """The test score, stored under a key of its own; None where the inner evaluator has no test split."""
+        identity = self.identity(architecture)
+        key = self._key(identity, "test")
+        row = self._scores.get(key)
+        if row is None:
+            self._refresh()
+            row = self._scores.get(key)
+        if row is not None:
+            return None if row["value"] is None else float(row["value"])
+        started = time.perf_counter()
+        value = self._inner.test(architecture)
+        if value is None:
+            return None
+        seconds = time.perf_counter() - started
+        evaluation = Evaluation(architecture, identity, value, self.metric, key=key, cost_seconds=seconds)
+        checked = _checked(evaluation)
+        self._append([self._row(checked, "test")])
+        return checked.value
+
+    # --- the store ---------------------------------------------------------------------------------------------------
+    def _key(self, identity: str, split: Split = "validation") -> str:
+        parts = (self._space.name, identity, self.task, split, self._fingerprint, self._seed, self._fidelity)
+        return digest(list(parts))
+
+    def _known(self, key: str) -> Row | None:
+        row = self._scores.get(key)
+        again = self._retry_failed and row is not None and row["status"] == "failed" and key not in self._retried
+        return None if again else row
+
+    def _compute(self, chunk: dict[str, Architecture]) -> dict[str, Evaluation]:
+        if not chunk:
+            return {}
+        results = self._inner.evaluate(list(chunk.values()))
+        computed = {
+            identity: replace(_checked(evaluation), origin="computed", key=self._key(identity), identity=identity)
+            for identity, evaluation in zip(chunk, results, strict=True)
+        }
+        self._append([self._row(evaluation, "validation") for evaluation in computed.values()])
+        self._retried.update(self._key(identity) for identity in chunk)
+        return computed
+
+    def _append(self, rows: list[Row]) -> None:
+        self._read.add(self._store.append("scores", rows))
+        for row in rows:
+            self._keep(row)
+
+    def _refresh(self) -> None:
+        mine = (pc.field("fingerprint") == self._fingerprint) & (pc.field("task") == self.task)
+        for row in self._store.read_new("scores", self._read, filter=mine).to_pylist():
+            self._keep(row)
+
+    def _keep(self, row: Row) -> None:
+        known = self._scores.get(row["key"])
+        if known is None or _precedence(row) < _precedence(known):
+            self._scores[row["key"]] = row
+
+    def _stored(self, identity: str, architecture: Architecture) -> Evaluation:
+        row = self._scores[self._key(identity)]
+        return Evaluation(
+            architecture,
+            identity,
+            row["value"],
+            self.metric,
+            origin="store",
+            error=row["error"],
+            key=row["key"],
+            cost_seconds=row["cost_seconds"] or 0.0,
+            parameters=row["parameters"],
+            flops=row["flops"],
+        )
+
+    def _row(self, evaluation: Evaluation, split: Split) -> Row:
+        return {
+            "key": evaluation.key,
+            "space": self._space.name,
+            "identity": evaluation.identity,
+            "task": self.task,
+            "split": split,
+            "fingerprint": self._fingerprint,
+            "seed": self._seed,
+            "fidelity": self._fidelity,
+            "value": evaluation.value,
+            "metric": self.metric.name,
+            "unit": self.metric.unit,
+            "higher_is_better": self.metric.higher_is_better,
+            "parameters": evaluation.parameters,
+            "flops": evaluation.flops,
+            "cost_seconds": evaluation.cost_seconds,
+            "device": str(getattr(self._inner, "device", "cpu")),
+            "versions": _versions(),
+            "status": "failed" if evaluation.failed else "ok",
+            "error": evaluation.error,
+            "created_at": datetime.now(UTC),
+        }
+
+
+def _checked(evaluation: Evaluation) -> Evaluation:
+    """A score that is not finite is a failed evaluation: no ranking can hold it."""
+    if evaluation.value is None or math.isfinite(evaluation.value):
+        return evaluation
+    return replace(evaluation, value=None, error=evaluation.error or f"the score is {evaluation.value}")
+
+
+def _precedence(row: Row) -> tuple[bool, Any]:
+    """As the view ``scores``: a score comes before a failure, then the earliest wins."""
+    return row["status"] != "ok", row["created_at"]
+
+
+@cache
+def _versions() -> str:
+    """JSON of the versions that a measured score may depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("lapt", "numpy", "torch", "torchvision"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return json.dumps(found, sort_keys=True, separators=(",", ":"))

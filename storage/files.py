@@ -1,0 +1,180 @@
+"""Where the bytes of a store live: a local folder or an object store. Nothing here knows what is in a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from pathlib import Path
+from typing import Protocol
+
+from pyarrow import fs
+
+from lapt.errors import StoreError
+
+TEMPORARY = ".writing-"
+"""Prefix of a file that is still being written. Readers pass it over, and one left by a killed writer is harmless."""
+
+STORED_IS_KEPT = "run the same command again: what is stored is not paid for twice"
+
+
+class Files(Protocol):
+    """Named bytes under one root; names are relative, with forward slashes. A write appears whole or not at all."""
+
+    parallel_reads: int
+    """How many reads are worth having under way at once."""
+
+    def names(self, folder: str) -> list[str]:
+        """Names in ``folder``, sorted, unfinished ones left out; empty when there is no such folder."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Raises FileNotFoundError when there is no such file, StoreError when it cannot be read."""
+        ...
+
+    def write(self, name: str, content: bytes) -> None:
+        """Raises StoreError, and leaves nothing behind."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Deletes the file if it is there."""
+        ...
+
+    def exists(self, name: str) -> bool: ...
+
+
+class LocalFiles:
+    """A folder. A write goes to a temporary name in the same folder, is synchronised to the disk and then renamed."""
+
+    parallel_reads = 1  # threads make 2,000 small files slower: 1.2 s against 0.9 s, the time is Python's own
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self, folder: str) -> list[str]:
+        try:
+            with os.scandir(self.root / folder) as entries:
+                return sorted(e.name for e in entries if not e.name.startswith("."))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise unreadable(self.root / folder, error) from error
+
+    def read(self, name: str) -> bytes:
+        try:
+            return (self.root / name).read_bytes()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise unreadable(self.root / name, error) from error
+
+    def write(self, name: str, content: bytes) -> None:
+        path = self.root / name
+        temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                write_durably(temporary, content)
+                os.replace(temporary, path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    def delete(self, name: str) -> None:
+        try:
+            (self.root / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(self.root / name, error) from error
+
+    def exists(self, name: str) -> bool:
+        return (self.root / name).exists()
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Writes a new file and waits until the disk has it. Raises OSError."""
+    with open(path, "xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class ObjectFiles:
+    """A prefix of an object store, by way of pyarrow.fs.
+
+    A write is one call with the finished content: a stream that breaks half-way would publish half an object.
+    """
+
+    parallel_reads = 16
+
+    def __init__(self, filesystem: fs.FileSystem, root: str) -> None:
+        self._fs, self._root = filesystem, root.rstrip("/")
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}" if self._root else name
+
+    def names(self, folder: str) -> list[str]:
+        try:
+            found = self._fs.get_file_info(fs.FileSelector(self._path(folder), allow_not_found=True))
+        except OSError as error:
+            raise unreadable(self._path(folder), error) from error
+        names = (info.base_name for info in found if info.type == fs.FileType.File)
+        return sorted(name for name in names if not name.startswith("."))
+
+    def read(self, name: str) -> bytes:
+        try:
+            with self._fs.open_input_file(self._path(name)) as file:
+                return bytes(file.read())
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise unreadable(self._path(name), error) from error
+
+    def write(self, name: str, content: bytes) -> None:
+        path = self._path(name)
+        try:
+            if not isinstance(self._fs, fs.S3FileSystem):  # S3 has no folders
+                self._fs.create_dir(path.rpartition("/")[0], recursive=True)
+            stream = self._fs.open_output_stream(path)
+            stream.write(content)
+            # Closed only after a whole write: closing is what publishes an object.
+            stream.close()
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    def delete(self, name: str) -> None:
+        try:
+            self._fs.delete_file(self._path(name))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise unwritable(self._path(name), error) from error
+
+    def exists(self, name: str) -> bool:
+        try:
+            return self._fs.get_file_info(self._path(name)).type != fs.FileType.NotFound
+        except OSError as error:
+            raise unreadable(self._path(name), error) from error
+
+
+def unreadable(path: object, error: OSError) -> StoreError:
+    return StoreError(f"a result store that can be read at {path}", _reason(error), _remedy(error))
+
+
+def unwritable(path: object, error: OSError) -> StoreError:
+    return StoreError(f"to write {path}", _reason(error), _remedy(error))
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"free space there or name another store, then {STORED_IS_KEPT}"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return "a file stands where a folder belongs: name another store with --store or LAPT_STORE"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "check its permissions or name another store with --store or LAPT_STORE"
+    return f"check the address, the network and the credentials, then {STORED_IS_KEPT}"

@@ -1,0 +1,84 @@
+"""What the files of a data set are called, and which of them count when merged files stand beside their inputs."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+SUFFIX, MERGED = ".parquet", ".merged.parquet"
+ORIGINS = b"lapt.origins"
+"""Key of a merged file's metadata: JSON [[file, rows], ...], the appended files it holds, in row order."""
+
+_TIME = "%Y%m%dT%H%M%S%fZ"
+
+Origins = tuple[tuple[str, int], ...]
+"""(appended file, number of its rows), in row order."""
+
+
+def new_name(merged: bool = False) -> str:
+    """A name of its own for every writer on every machine; names sort by the time they were made."""
+    return f"{datetime.now(UTC).strftime(_TIME)}-{uuid.uuid4().hex[:12]}{MERGED if merged else SUFFIX}"
+
+
+def is_merged(name: str) -> bool:
+    return name.endswith(MERGED)
+
+
+def age_seconds(name: str) -> float:
+    """Seconds since the name was made; 0 for a name not made here."""
+    try:
+        made = datetime.strptime(name.partition("-")[0], _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return 0.0
+    return (datetime.now(UTC) - made).total_seconds()
+
+
+def write_origins(origins: Origins) -> bytes:
+    return json.dumps(origins, separators=(",", ":")).encode()
+
+
+def read_origins(metadata: Mapping[bytes, bytes] | None) -> Origins:
+    """Raises ValueError when the metadata names no origins: then it is no merged file of ours."""
+    if not metadata or ORIGINS not in metadata:
+        raise ValueError("a merged file that does not say what it merges")
+    return tuple((str(name), int(rows)) for name, rows in json.loads(metadata[ORIGINS]))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of a file that count: half-open row ranges, or the whole file when ``ranges`` is None."""
+
+    name: str
+    origins: tuple[str, ...]
+    ranges: tuple[tuple[int, int], ...] | None = None
+
+
+def live_parts(names: Iterable[str], merged: Mapping[str, Origins], seen: Iterable[str] = ()) -> list[Part]:
+    """What to read so that the rows of every appended file count exactly once.
+
+    ``names``: appended files; ``merged``: merged file -> what it holds; ``seen``: appended files to leave out.
+    The merged file that holds most goes first, whatever is still missing follows. So it does not matter whether a
+    compaction was killed before it deleted its inputs, or two of them ran at once and merged overlapping sets.
+    """
+    taken = set(seen)
+    parts = []
+    for name in sorted(merged, key=lambda name: (-len(merged[name]), name)):
+        fresh = tuple(origin for origin, _ in merged[name] if origin not in taken)
+        if fresh:
+            whole = len(fresh) == len(merged[name])
+            parts.append(Part(name, fresh, None if whole else _ranges(merged[name], taken)))
+            taken.update(fresh)
+    parts += [Part(name, (name,)) for name in names if name not in taken]
+    return sorted(parts, key=lambda part: part.origins[0])
+
+
+def _ranges(origins: Origins, taken: set[str]) -> tuple[tuple[int, int], ...]:
+    ranges, start = [], 0
+    for origin, rows in origins:
+        if origin not in taken:
+            ranges.append((start, start + rows))
+        start += rows
+    return tuple(ranges)

@@ -1,0 +1,204 @@
+"""What a run leaves in the store: attempts, archive, principles, refined spaces, trials.
+
+Written by the driver alone.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pyarrow.compute as pc
+
+from lapt.archive import Archive
+from lapt.config import Pipeline
+from lapt.digests import short
+from lapt.errors import StoreError
+from lapt.evaluation import Evaluation
+from lapt.principles import Principles
+from lapt.results import RunResult
+from lapt.spaces import SearchSpace
+from storage.lock import only_attempt
+from storage.store import Store
+
+
+@dataclass
+class RunRecord:
+    """The rows of one run. Resume is replay: what an earlier attempt has written is checked and not written again."""
+
+    store: Store
+    run_id: str
+    attempt_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    def __post_init__(self) -> None:
+        mine = pc.field("run_id") == self.run_id
+        trials = self.store.read("trials", ["task", "ordinal", "architecture"], filter=mine)
+        self._trials = {(row["task"], row["ordinal"]): row["architecture"] for row in trials.to_pylist()}
+        principles = self.store.read("principles", ["principles_id", "task", "iteration", "body"], filter=mine)
+        self._principles = {
+            (row["principles_id"], row["task"], row["iteration"]): row["body"] for row in principles.to_pylist()
+        }
+        spaces = self.store.read("subspaces", ["subspace_id", "task", "iteration"], filter=mine)
+        self._subspaces = {(row["subspace_id"], row["task"], row["iteration"]) for row in spaces.to_pylist()}
+
+    @property
+    def resumed(self) -> int:
+        """Trials that earlier attempts have left."""
+        return len(self._trials)
+
+    @contextmanager
+    def attempt(self, pipeline: Pipeline, prefect_run_id: str | None) -> Iterator[None]:
+        """One attempt from start to end, in ``runs``. Raises StoreError while another attempt is running."""
+        with only_attempt(self.store.address, self.run_id):
+            self._event("started", pipeline, prefect_run_id)
+            try:
+                yield
+            except (KeyboardInterrupt, SystemExit):
+                self._event("interrupted", pipeline, prefect_run_id)
+                raise
+            except BaseException as error:
+                self._event("failed", pipeline, prefect_run_id, detail=f"{type(error).__name__}: {error}"[:2000])
+                raise
+
+    def finished(self, pipeline: Pipeline, prefect_run_id: str | None, result: RunResult) -> None:
+        self._event("finished", pipeline, prefect_run_id, result=result.model_dump_json())
+
+    def _event(
+        self,
+        event: str,
+        pipeline: Pipeline,
+        prefect_run_id: str | None,
+        *,
+        detail: str | None = None,
+        result: str | None = None,
+    ) -> None:
+        config = json.dumps(pipeline.model_dump(mode="json"), sort_keys=True)
+        row = {
+            "run_id": self.run_id,
+            "attempt_id": self.attempt_id,
+            "event": event,
+            "pipeline": pipeline.name,
+            "config": config,
+            "prefect_run_id": prefect_run_id,
+            "detail": detail,
+            "result": result,
+        }
+        self.store.append("runs", [row])
+
+    # --- lineage ---------------------------------------------------------------------------------------------------
+    def archive(self, archive: Archive) -> None:
+        """What the source stage asked for, as iteration 0 of the source task."""
+        self.trials(archive.space, archive.asked, task=archive.task, iteration=0, first=1)
+
+    def principles(self, principles: Principles, *, task: str, iteration: int) -> None:
+        """``iteration`` 0: learned from the source; g: what iteration g of the target left behind."""
+        key = (principles.id, task, iteration)
+        if key in self._principles:
+            return
+        body = principles.model_dump_json()
+        row = {
+            "principles_id": principles.id,
+            "run_id": self.run_id,
+            "task": task,
+            "iteration": iteration,
+            "step": principles.origin.step,
+            "reasoner": principles.origin.reasoner,
+            "space": principles.space,
+            "version": principles.version,
+            "parent": principles.parent,
+            "statements": [principle.statement for principle in principles.principles],
+            "body": body,
+        }
+        self.store.append("principles", [row])
+        self._principles[key] = body
+
+    def principles_named(self, principles_id: str) -> Principles:
+        """Principles of this run by id. Raises StoreError when the store has none."""
+        for (known, _, _), body in self._principles.items():
+            if known == principles_id:
+                return Principles.model_validate_json(body)
+        raise StoreError(
+            f"principles {principles_id} of run {self.run_id} in {self.store.address}", "none", "run the learning stage"
+        )
+
+    def subspace(self, refined: SearchSpace, principles: Principles, *, task: str, iteration: int) -> str:
+        """Omega_r and the principles that made it; returns its id."""
+        identifier = subspace_id(refined)
+        key = (identifier, task, iteration)
+        if key not in self._subspaces:
+            row = {
+                "subspace_id": identifier,
+                "run_id": self.run_id,
+                "task": task,
+                "iteration": iteration,
+                "space": refined.name,
+                "principles_id": principles.id,
+                "size": float(refined.size),
+                "size_text": str(refined.size),
+                "body": refined.model_dump_json(),
+            }
+            self.store.append("subspaces", [row])
+            self._subspaces.add(key)
+        return identifier
+
+    def trials(
+        self,
+        space: SearchSpace,
+        evaluations: Sequence[Evaluation],
+        *,
+        task: str,
+        iteration: int,
+        first: int,
+        subspace_id: str | None = None,
+        principles_id: str | None = None,
+    ) -> None:
+        """Evaluations in the order asked, numbered from ``first`` within the task.
+
+        Raises StoreError when an earlier attempt asked something else at the same place: then the run is no replay, and
+        going on would mix two runs under one id.
+        """
+        rows = []
+        for ordinal, evaluation in enumerate(evaluations, start=first):
+            text = space.encode(evaluation.architecture)
+            known = self._trials.setdefault((task, ordinal), "")
+            if known == text:
+                continue
+            if known:
+                raise StoreError(
+                    f"run {self.run_id} to ask for {known} as number {ordinal} on {task}, as an earlier attempt did",
+                    text,
+                    "use a new store: this one was written by another version of the code",
+                )
+            self._trials[task, ordinal] = text
+            rows.append(
+                {
+                    "run_id": self.run_id,
+                    "space": space.name,
+                    "task": task,
+                    "iteration": iteration,
+                    "ordinal": ordinal,
+                    "architecture": text,
+                    "identity": evaluation.identity,
+                    "score_key": evaluation.key,
+                    "value": evaluation.value,
+                    "metric": evaluation.metric.name,
+                    "higher_is_better": evaluation.metric.higher_is_better,
+                    "status": "failed" if evaluation.failed else "ok",
+                    "error": evaluation.error,
+                    "parameters": evaluation.parameters,
+                    "flops": evaluation.flops,
+                    "cost_seconds": evaluation.cost_seconds,
+                    "subspace_id": subspace_id,
+                    "principles_id": principles_id,
+                    "origin": evaluation.origin,
+                }
+            )
+        self.store.append("trials", rows)
+
+
+def subspace_id(space: SearchSpace) -> str:
+    """Content id of a refined space."""
+    return short(space.model_dump(mode="json"))

@@ -1,0 +1,180 @@
+"""The columns of each data set. Times are UTC; JSON columns hold canonical JSON text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from lapt.errors import StoreError
+
+TEXT, REAL, COUNT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+TIME = pa.timestamp("us", tz="UTC")
+TEXTS = pa.list_(pa.field("element", TEXT))  # "element" is what Parquet calls it: no cast when read
+
+
+def _schema(name: str, version: int, columns: Mapping[str, pa.DataType]) -> pa.Schema:
+    fields = [pa.field(column, type_) for column, type_ in columns.items()]
+    return pa.schema(fields, metadata={b"lapt.schema": name.encode(), b"lapt.version": str(version).encode()})
+
+
+SCORES = _schema(
+    "scores",
+    1,
+    {
+        "key": TEXT,  # digest of space, identity, task, split, fingerprint, seed, fidelity
+        "space": TEXT,
+        "identity": TEXT,  # what the score belongs to: a string of the space's encoding
+        "task": TEXT,
+        "split": TEXT,  # validation, test
+        "fingerprint": TEXT,  # of the evaluator
+        "seed": COUNT,
+        "fidelity": TEXT,
+        "value": REAL,  # in the metric's unit and direction; null when failed
+        "metric": TEXT,
+        "unit": TEXT,
+        "higher_is_better": FLAG,
+        "parameters": COUNT,
+        "flops": COUNT,
+        "cost_seconds": REAL,
+        "device": TEXT,
+        "versions": TEXT,  # JSON: package -> version
+        "status": TEXT,  # ok, failed
+        "error": TEXT,
+        "created_at": TIME,
+    },
+)
+TRIALS = _schema(
+    "trials",
+    1,
+    {
+        "run_id": TEXT,
+        "space": TEXT,
+        "task": TEXT,
+        "iteration": COUNT,
+        "ordinal": COUNT,  # 1-based number of the evaluation within (run_id, task)
+        "architecture": TEXT,
+        "identity": TEXT,
+        "score_key": TEXT,  # scores.key; null for a table look-up
+        "value": REAL,
+        "metric": TEXT,
+        "higher_is_better": FLAG,
+        "status": TEXT,
+        "error": TEXT,
+        "parameters": COUNT,
+        "flops": COUNT,
+        "cost_seconds": REAL,
+        "subspace_id": TEXT,
+        "principles_id": TEXT,
+        "origin": TEXT,  # computed, store, table
+        "created_at": TIME,
+    },
+)
+RUNS = _schema(
+    "runs",
+    1,
+    {
+        "run_id": TEXT,
+        "attempt_id": TEXT,
+        "event": TEXT,  # started, finished, failed, interrupted, replayed
+        "pipeline": TEXT,
+        "config": TEXT,  # JSON
+        "prefect_run_id": TEXT,
+        "detail": TEXT,
+        "result": TEXT,  # JSON
+        "created_at": TIME,
+    },
+)
+PRINCIPLES = _schema(
+    "principles",
+    1,
+    {
+        "principles_id": TEXT,
+        "run_id": TEXT,
+        "task": TEXT,
+        "iteration": COUNT,
+        "step": TEXT,
+        "reasoner": TEXT,
+        "space": TEXT,
+        "version": COUNT,
+        "parent": TEXT,  # principles_id
+        "statements": TEXTS,
+        "body": TEXT,  # JSON of lapt.principles.Principles
+        "created_at": TIME,
+    },
+)
+SUBSPACES = _schema(
+    "subspaces",
+    1,
+    {
+        "subspace_id": TEXT,
+        "run_id": TEXT,
+        "task": TEXT,
+        "iteration": COUNT,
+        "space": TEXT,
+        "principles_id": TEXT,
+        "size": REAL,  # DARTS has 9.1e18 architectures, which is no int64 once squared
+        "size_text": TEXT,  # the exact integer
+        "body": TEXT,  # JSON of lapt.spaces.SearchSpace
+        "created_at": TIME,
+    },
+)
+REASONER_CALLS = _schema(
+    "reasoner_calls",
+    1,
+    {
+        "call_key": TEXT,
+        "run_id": TEXT,
+        "reasoner": TEXT,
+        "model": TEXT,
+        "step": TEXT,
+        "task": TEXT,
+        "iteration": COUNT,
+        "sample": COUNT,
+        "prompt_hash": TEXT,
+        "prompt": TEXT,
+        "reply": TEXT,
+        "valid": FLAG,
+        "error": TEXT,
+        "tokens_in": COUNT,
+        "tokens_out": COUNT,
+        "cost": REAL,  # in the currency the model's price list was declared in
+        "latency_seconds": REAL,
+        "created_at": TIME,
+    },
+)
+
+SCHEMAS: dict[str, pa.Schema] = {
+    "scores": SCORES,
+    "trials": TRIALS,
+    "runs": RUNS,
+    "principles": PRINCIPLES,
+    "subspaces": SUBSPACES,
+    "reasoner_calls": REASONER_CALLS,
+}
+"""Data set -> schema. Raise the version in ``_schema`` when a column is added; none is ever renamed or removed."""
+
+
+def schema_of(dataset: str) -> pa.Schema:
+    """Raises StoreError with the list of data sets for a name there is none of."""
+    try:
+        return SCHEMAS[dataset]
+    except KeyError:
+        raise StoreError(f"a data set among {sorted(SCHEMAS)}", repr(dataset), "name one of them") from None
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with exactly the schema's columns: missing ones null, unknown ones left out.
+
+    Raises pyarrow.ArrowInvalid when a column holds what its type cannot.
+    """
+    if table.schema.equals(schema):
+        return table
+    have = set(table.column_names)
+    columns = [
+        table.column(field.name).cast(field.type)
+        if field.name in have
+        else pa.chunked_array([pa.nulls(table.num_rows, field.type)])
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)

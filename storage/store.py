@@ -1,0 +1,230 @@
+"""The result store: appended Parquet files, read as whole tables, and content-addressed blobs."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from lapt.errors import StoreError
+from storage.files import Files, LocalFiles, ObjectFiles, unreadable
+from storage.layout import Origins, Part, is_merged, live_parts, new_name, read_origins
+from storage.schemas import conform, schema_of
+
+ATTEMPTS = 5
+"""How often a read starts over when a compaction deletes files under it."""
+
+
+class BrokenFileWarning(UserWarning):
+    """A file of the store that is no whole Parquet file was passed over; the message names it."""
+
+
+class Store:
+    """A result store at ``address``: a folder or an ``s3://`` URI.
+
+    Any number of processes may append at once without a lock. Nothing is created before the first write; a store that
+    does not exist reads as empty tables. Only the address travels when a Store is pickled.
+    """
+
+    def __init__(self, address: str | Path) -> None:
+        self.address, self.files = _open(address)
+        self._known_origins: dict[str, Origins] = {}  # merged files never change
+
+    def __reduce__(self) -> tuple[Callable[[str], Store], tuple[str]]:
+        return Store, (self.address,)
+
+    def __repr__(self) -> str:
+        return f"Store({self.address!r})"
+
+    # --- rows --------------------------------------------------------------------------------------------------------
+    def append(self, dataset: str, rows: Sequence[Mapping[str, Any]]) -> str:
+        """Writes the rows as one new file and returns its name; no rows, no file and an empty name.
+
+        ``created_at`` is filled in (UTC) where it is absent. Raises StoreError for an unknown column, a value that its
+        column cannot hold, or a store that cannot be written; then nothing was written.
+        """
+        if not rows:
+            return ""
+        name = new_name()
+        self.files.write(f"{dataset}/{name}", encoded(_table(dataset, rows)))
+        return name
+
+    def read(self, dataset: str, columns: Sequence[str] | None = None, filter: pc.Expression | None = None) -> pa.Table:
+        """Every row of a data set: the columns of its schema (or those named), those that old files lack null.
+
+        Warns with BrokenFileWarning for each file that is no whole Parquet file and reads the others.
+        """
+        return self.read_new(dataset, set(), columns, filter)
+
+    def read_new(
+        self,
+        dataset: str,
+        seen: set[str],
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,
+    ) -> pa.Table:
+        """As ``read``, but only what was appended since the last call with the same ``seen``, which it updates."""
+        schema = schema_of(dataset)
+        unknown = sorted(set(columns or ()) - set(schema.names))
+        if unknown:
+            raise StoreError(f"columns of {dataset} among {schema.names}", f"{unknown}", "name those it has")
+        wanted = schema if filter is not None or columns is None else pa.schema([schema.field(c) for c in columns])
+        parts, tables = self._read_parts(dataset, wanted, seen)
+        table = pa.concat_tables([wanted.empty_table(), *tables]).combine_chunks()
+        if filter is not None:
+            table = table.filter(filter)
+        seen.update(origin for part in parts for origin in part.origins)
+        return table if columns is None else table.select(list(columns))
+
+    def _read_parts(self, dataset: str, schema: pa.Schema, seen: Iterable[str]) -> tuple[list[Part], list[pa.Table]]:
+        broken: dict[str, str] = {}
+        for _ in range(ATTEMPTS):
+            try:
+                parts = self.parts(dataset, seen, broken)
+                tables = self._map(lambda part: self._read_part(dataset, part, schema, broken), parts)
+            except FileNotFoundError:
+                continue  # merged and deleted since it was listed: list again
+            # A merged file found broken here had displaced its inputs: look for them again.
+            if any(table is None and is_merged(part.name) for part, table in zip(parts, tables, strict=True)):
+                continue
+            for name, reason in sorted(broken.items()):
+                warnings.warn(
+                    f"skipped the broken file {self.address}/{dataset}/{name} ({reason})",
+                    BrokenFileWarning,
+                    stacklevel=4,
+                )
+            whole = [(part, table) for part, table in zip(parts, tables, strict=True) if table is not None]
+            return [part for part, _ in whole], [table for _, table in whole]
+        raise StoreError(
+            f"the files of {dataset} in {self.address} to stay while they are read",
+            f"files that vanished in {ATTEMPTS} readings",
+            "let the compaction finish and read again",
+        )
+
+    def parts(self, dataset: str, seen: Iterable[str] = (), broken: dict[str, str] | None = None) -> list[Part]:
+        """The files of a data set that count (and the rows of them that do). ``broken`` is passed over and added to."""
+        broken = {} if broken is None else broken
+        names = [n for n in self.files.names(dataset) if n.endswith(".parquet") and n not in broken]
+        merged = {name: self._origins(dataset, name, broken) for name in names if is_merged(name)}
+        whole = {name: origins for name, origins in merged.items() if origins is not None}
+        return live_parts((name for name in names if not is_merged(name)), whole, seen)
+
+    def _origins(self, dataset: str, name: str, broken: dict[str, str]) -> Origins | None:
+        if name in self._known_origins:
+            return self._known_origins[name]
+        try:
+            content = self.files.read(f"{dataset}/{name}")
+            self._known_origins[name] = read_origins(pq.read_schema(pa.BufferReader(content)).metadata)
+            return self._known_origins[name]
+        except (pa.ArrowException, OSError, ValueError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            broken[name] = first_line(error)
+            return None
+
+    def _read_part(self, dataset: str, part: Part, schema: pa.Schema, broken: dict[str, str]) -> pa.Table | None:
+        content = self.files.read(f"{dataset}/{part.name}")
+        try:
+            table = decoded(content, schema)
+        except (pa.ArrowException, OSError) as error:
+            broken[part.name] = first_line(error)
+            return None
+        if part.ranges is None:
+            return table
+        return pa.concat_tables([table.slice(start, stop - start) for start, stop in part.ranges])
+
+    def _map(self, function: Callable[[Part], pa.Table | None], parts: list[Part]) -> list[pa.Table | None]:
+        if self.files.parallel_reads == 1 or len(parts) < 2:
+            return [function(part) for part in parts]
+        with ThreadPoolExecutor(self.files.parallel_reads) as pool:
+            return list(pool.map(function, parts))
+
+    # --- blobs -------------------------------------------------------------------------------------------------------
+    def put_blob(self, content: bytes) -> str:
+        """Stores the bytes under their SHA-256 and returns it; stored bytes are not written again."""
+        name = hashlib.sha256(content).hexdigest()
+        if not self.files.exists(f"blobs/{name}"):
+            self.files.write(f"blobs/{name}", content)
+        return name
+
+    def get_blob(self, sha256: str) -> bytes:
+        """The bytes of that SHA-256. Raises StoreError when they are missing or damaged."""
+        remedy = "run what writes it again, or copy it from the store that has it"
+        try:
+            content = self.files.read(f"blobs/{sha256}")
+        except FileNotFoundError:
+            raise StoreError(f"blob {sha256} in {self.address}", "none", remedy) from None
+        found = hashlib.sha256(content).hexdigest()
+        if found != sha256:
+            raise StoreError(
+                f"blob {sha256} in {self.address}", f"bytes with digest {found}", f"delete it and {remedy}"
+            )
+        return content
+
+
+def encoded(table: pa.Table, compression: Literal["none", "zstd"] = "none") -> bytes:
+    """The table as a Parquet file. An appended file has a row or two: no statistics, no dictionaries."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression=compression, write_statistics=False, use_dictionary=compression != "none")
+    return sink.getvalue().to_pybytes()
+
+
+def decoded(content: bytes, schema: pa.Schema) -> pa.Table:
+    """The schema's columns of a Parquet file. Raises ArrowException or OSError when the file is broken."""
+    file = pq.ParquetFile(pa.BufferReader(content))
+    have = set(file.schema_arrow.names)
+    columns = [name for name in schema.names if name in have]
+    if not columns:
+        return conform(pa.table({"": pa.nulls(file.metadata.num_rows)}), schema)
+    return conform(file.read(columns=columns, use_threads=False), schema)
+
+
+def _table(dataset: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    schema = schema_of(dataset)
+    unknown = sorted({column for row in rows for column in row} - set(schema.names))
+    if unknown:
+        raise StoreError(f"columns of {dataset} among {schema.names}", f"{unknown}", "leave them out or add them there")
+    now = datetime.now(UTC)
+    complete = [{**row, "created_at": row.get("created_at") or now} for row in rows]
+    try:
+        return pa.Table.from_pylist(complete, schema=schema)
+    except (pa.ArrowException, TypeError, OverflowError) as error:
+        types = {field.name: str(field.type) for field in schema}
+        raise StoreError(f"rows of {dataset} with types {types}", first_line(error), "convert the values") from error
+
+
+def _open(address: str | Path) -> tuple[str, Files]:
+    text = str(address)
+    if not text.startswith("s3://"):
+        path = Path(text.removeprefix("file://")).expanduser().absolute()
+        if path.is_file():
+            raise unreadable(path, NotADirectoryError(20, "a file"))
+        return str(path), LocalFiles(path)
+    if "@" in urlsplit(text).netloc:
+        raise StoreError(
+            "an s3:// address without credentials (addresses are stored and shown)",
+            "one that holds them",
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead",
+        )
+    try:
+        filesystem, root = fs.FileSystem.from_uri(text)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(
+            "an address such as s3://bucket/folder", f"{text!r} ({first_line(error)})", "correct it"
+        ) from error
+    return text.rstrip("/"), ObjectFiles(filesystem, root)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, short enough for a message of one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
