@@ -1,0 +1,212 @@
+"""A Prefect server for as long as a command runs: the configured one, or one of our own that dies with us."""
+
+import http.client
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+from flows.prefect_owners import close_abandoned_runs, close_own_runs, file_lock, ownership, private_descriptor
+from flows.prefect_settings import apply_environment, embedded_settings, server_environment
+from lapt.errors import LaptError
+
+HOST = "127.0.0.1"
+START_LIMIT_S = 180.0  # 10 s here, a minute on a machine that is busy
+POLL_S = 0.03
+STOP_LIMIT_S = 3.0
+DRAIN_LIMIT_S = 5.0
+LOG_LIMIT_BYTES = 1_000_000
+PROGRAM = Path(__file__).with_name("prefect_server_process.py")
+
+
+@contextmanager
+def prefect_server(home: Path) -> Iterator[str]:
+    """Yield the address of an API that the flows inside use.
+
+    It is the configured one where the environment, the active profile or ``prefect.toml`` names one. Otherwise a server
+    of our own starts on a free port of the loopback interface, keeps its history in ``home`` and ends with this
+    process, however this process ends. Runs of owners that were killed are marked as crashed first. Any number of
+    processes may share ``home``, on a local disk: each has its own server, and all write one database.
+    """
+    apply_environment()
+    address = configured_address()
+    if address is not None:
+        check_configured(address)
+        yield address
+        return
+    home = home.expanduser().absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    with _own_server(home) as address:
+        yield address
+
+
+def configured_address() -> str | None:
+    """The API that Prefect's settings name, if any."""
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().api.url
+
+
+def check_configured(address: str) -> None:
+    """Raise unless the server at ``address`` answers."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        failure = client.api_healthcheck()
+    if failure is not None:
+        raise LaptError(
+            expected=f"a Prefect server at {address} (PREFECT_API_URL, or the active Prefect profile)",
+            got=f"{type(failure).__name__}: {failure}",
+            remedy="start that server, or unset PREFECT_API_URL (variable and profile) to use an embedded one",
+        )
+
+
+@contextmanager
+def _own_server(home: Path) -> Iterator[str]:
+    from prefect import tags
+
+    owners = home / "owners"
+    with ownership(owners) as tag, _server_process(home) as address, embedded_settings(address):
+        close_abandoned_runs(owners)
+        try:
+            with tags(tag):
+                yield address
+        finally:
+            _deliver_pending()
+            close_own_runs(tag)
+
+
+def _deliver_pending() -> None:
+    """Task states and log lines travel in background threads: hand them over while there is a server to take them."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    EventsWorker.drain_all(timeout=DRAIN_LIMIT_S)
+    APILogWorker.drain_all(timeout=DRAIN_LIMIT_S)
+
+
+@contextmanager
+def _server_process(home: Path) -> Iterator[str]:
+    read_end, write_end = os.pipe()
+    # The child watches the read end: the kernel closes the write end with this process, whatever kills it.
+    with private_descriptor(write_end), private_descriptor(read_end), _started(home, read_end) as port:
+        yield f"http://{HOST}:{port}/api"
+
+
+@contextmanager
+def _started(home: Path, life_line: int) -> Iterator[int]:
+    log = home / "server.log"
+    with ExitStack() as stack:
+        with ExitStack() as starting:
+            if not _is_migrated(home):
+                # One process at a time may create or migrate the database and copy the pages of the UI.
+                starting.enter_context(file_lock(home / "start.lock"))
+            migrate = not _is_migrated(home)
+            listener = starting.enter_context(socket.socket())
+            # Bound here and inherited: no port can be taken between the choice of it and its use.
+            listener.bind((HOST, 0))
+            port: int = listener.getsockname()[1]
+            log_start = _rotate(log)
+            process = _spawn(home, log, listener.fileno(), life_line, migrate=migrate)
+            stack.callback(_stop, process)
+            _await_ready(process, port, log, log_start)
+            if migrate:
+                _note_migrated(home)
+        yield port
+
+
+def _rotate(log: Path) -> int:
+    """Set a long log aside; returns where the new lines will begin."""
+    size = log.stat().st_size if log.exists() else 0
+    if size <= LOG_LIMIT_BYTES:
+        return size
+    log.replace(log.with_suffix(".log.1"))
+    return 0
+
+
+def _spawn(home: Path, log: Path, listener: int, life_line: int, *, migrate: bool) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-P", str(PROGRAM), str(listener)],
+            stdin=life_line,
+            stdout=output,
+            stderr=output,
+            pass_fds=(listener,),
+            cwd=home,
+            env=server_environment(home, migrate=migrate),
+            # Out of the terminal's process group: Ctrl-C must reach the flows, which then tell the server their end.
+            start_new_session=True,
+        )
+
+
+def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path, log_start: int) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        if _is_ready(port):
+            return
+        if process.poll() is not None:
+            got = f"it ended with status {process.returncode}"
+            break
+        time.sleep(POLL_S)
+    else:
+        got = f"no answer within {START_LIMIT_S:.0f} s"
+    with log.open("rb") as lines:
+        lines.seek(log_start)
+        tail = lines.read().decode(errors="replace").strip().splitlines()[-15:]
+    raise LaptError(
+        expected=f"an embedded Prefect server on port {port}",
+        got="\n".join([got, *tail]),
+        remedy=f"read {log}, or start a server yourself (`prefect server start`) and set PREFECT_API_URL",
+    )
+
+
+def _is_ready(port: int) -> bool:
+    # The standard library's client: it knows no proxy, whatever HTTP_PROXY says.
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    with closing(connection):
+        try:
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _revision(home: Path) -> str | None:
+    """Prefect's version and the database's schema: what a start-up need not do again."""
+    import prefect
+
+    path = home / "prefect.db"
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            (schema,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
+    except (sqlite3.Error, TypeError):
+        return None
+    return f"{prefect.__version__} {schema}"
+
+
+def _is_migrated(home: Path) -> bool:
+    noted = home / "migrated"
+    return noted.exists() and noted.read_text(encoding="utf-8") == _revision(home)
+
+
+def _note_migrated(home: Path) -> None:
+    temporary = home / "migrated.new"
+    temporary.write_text(_revision(home) or "", encoding="utf-8")
+    temporary.replace(home / "migrated")

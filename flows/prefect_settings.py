@@ -1,0 +1,120 @@
+"""The Prefect settings the project depends on, and nothing else that touches them.
+
+``apply_environment`` comes before the first ``import prefect``: logging and the first-run notice are decided at import.
+Whatever the user has set already wins, except in the embedded server's own process, whose environment is ours alone.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+DEFAULTS = {
+    # Prefect's clients, its server and the pages of its UI each report to a third party unless told not to.
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # The store is the cache: a persisted result costs 38 ms a task and would be a second place that knows a score.
+    "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+}
+QUIET_CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+LOUDNESS = ("PREFECT_LOGGING_LEVEL", "PREFECT_DEBUG_MODE", "PREFECT_LOGGING_CONFIG_PATH", QUIET_CONSOLE)
+
+SERVER_SETTINGS = {
+    # Flow and task states need the recorder alone. Without the others (deployments, schedules, workers, automations:
+    # nothing an embedded server has) and without stored events SQLite sees a third of the writes.
+    **{
+        f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
+        for service in (
+            "CANCELLATION_CLEANUP",
+            "CLEANUP_RECONCILER",
+            "EVENT_LOGGER",
+            "EVENT_PERSISTER",
+            "FOREMAN",
+            "LATE_RUNS",
+            "PAUSE_EXPIRATIONS",
+            "REPOSSESSOR",
+            "SCHEDULER",
+            "TRIGGERS",
+        )
+    },
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "true",
+    # One by one (the default) the states of 100 quick tasks reach the database seconds late, and a server that ends
+    # drops those still queued. In batches they keep up, and ending writes the last batch.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.1",
+    "PREFECT_SERVER_UI_ENABLED": "true",
+    # Relative, so that the UI also works through a forwarded port.
+    "PREFECT_SERVER_UI_API_URL": "/api",
+    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_COLORS": "false",
+}
+
+
+def apply_environment(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
+    """Set what is not set yet: no reports to anyone, no persisted results, a terminal free of Prefect's INFO lines.
+
+    The console alone is quiet; the run's own log, which the UI shows, keeps its INFO lines. The console stays as it is
+    where the user has chosen a log level.
+    """
+    for name, value in DEFAULTS.items():
+        environment.setdefault(name, value)
+    if not any(name in environment for name in LOUDNESS):
+        environment[QUIET_CONSOLE] = "WARNING"
+    if "prefect.context" in sys.modules:
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()
+
+
+def server_environment(home: Path, *, migrate: bool, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of the embedded server's process: none of the user's Prefect settings, which are for others.
+
+    A database address, a base path or a password in the environment or the active profile would make this server serve
+    something else than the history in ``home``; with ``PREFECT_HOME`` there, no profile is read either.
+    """
+    kept = {name: value for name, value in inherited.items() if not name.startswith("PREFECT_")}
+    if kept.pop("PYTHONDONTWRITEBYTECODE", ""):
+        # Compiling the server's 3,000 modules takes longer than running them: 9.5 s to import, 5.0 s from bytecode.
+        kept["PYTHONPYCACHEPREFIX"] = str(home / "bytecode")
+    return {
+        **kept,
+        **DEFAULTS,
+        **SERVER_SETTINGS,
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
+        "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": str(migrate).lower(),
+        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": str(migrate).lower(),
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
+    }
+
+
+@contextmanager
+def embedded_settings(api_url: str) -> Iterator[None]:
+    """Point the flows called inside, and the threads Prefect starts for them, at the embedded server ``api_url``.
+
+    A thread started by hand has Prefect's settings and tags only when it runs in ``contextvars.copy_context()``.
+    Heartbeats off: every synchronous flow's exit otherwise waits about a second for the heartbeat's thread, and the
+    environment variable cannot say "none". Who owns a run is known from its owner's lock instead.
+    """
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_KEY,
+        PREFECT_API_URL,
+        PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
+
+    updates = {
+        PREFECT_API_URL: api_url,
+        PREFECT_API_KEY: None,
+        PREFECT_API_AUTH_STRING: None,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        # Client and server are the same installation.
+        PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False,
+    }
+    with temporary_settings(updates=updates):
+        yield
