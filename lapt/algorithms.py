@@ -11,6 +11,9 @@ from typing import Literal, TypeVar
 
 from lapt.evaluation import Evaluation, best, top
 
+VERSION = 1
+"""Raised by hand when the same configuration would ask other questions; part of every run id."""
+
 A = TypeVar("A")
 P = TypeVar("P")
 S = TypeVar("S")

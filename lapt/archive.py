@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lapt.digests import short
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, LaptError
 from lapt.evaluation import Evaluation, Evaluator, top
 from lapt.spaces import Architecture, SearchSpace
 
 
 @dataclass(frozen=True)
 class Archive:
-    """Good architectures of the source task, best first, and how many evaluations they were chosen from."""
+    """Good architectures of the source task, best first.
+
+    ``asked``: the evaluations that were paid for, in order; for the top of a whole table, the entries themselves,
+    though they were chosen from ``chosen_from`` scores.
+    """
 
     space: SearchSpace
     task: str
     entries: tuple[Evaluation, ...]
+    asked: tuple[Evaluation, ...]
     chosen_from: int
 
     @property
@@ -28,7 +34,9 @@ class Archive:
 
 def best_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive:
     """The ``size`` best of the whole space: for tabular benchmarks, as in the paper's experiments."""
-    return _chosen(space, evaluator, evaluator.evaluate(list(space)), size)
+    evaluations = evaluator.evaluate(list(space))
+    entries = _best(evaluations, size, evaluator.task)
+    return Archive(space, evaluator.task, entries, asked=entries, chosen_from=len(evaluations))
 
 
 def best_of_random(
@@ -39,14 +47,20 @@ def best_of_random(
         raise ConfigError(
             f"at most {space.size} samples of {space.name}", f"source.archive.samples = {samples}", "ask for fewer"
         )
-    drawn: dict[str, object] = {}
-    architectures: list[Architecture] = []
-    while len(architectures) < samples:
+    drawn: dict[str, Architecture] = {}
+    while len(drawn) < samples:
         architecture = space.sample(rng)
-        if drawn.setdefault(space.encode(architecture), architecture) is architecture:
-            architectures.append(architecture)
-    return _chosen(space, evaluator, evaluator.evaluate(architectures), size)
+        drawn.setdefault(evaluator.identity(architecture), architecture)
+    asked = tuple(evaluator.evaluate(list(drawn.values())))
+    return Archive(space, evaluator.task, _best(asked, size, evaluator.task), asked, chosen_from=len(asked))
 
 
-def _chosen(space: SearchSpace, evaluator: Evaluator, evaluations: list[Evaluation], size: int) -> Archive:
-    return Archive(space, evaluator.task, tuple(top(evaluations, size)), chosen_from=len(evaluations))
+def _best(evaluations: Sequence[Evaluation], size: int, task: str) -> tuple[Evaluation, ...]:
+    entries = tuple(top(evaluations, size))
+    if not entries:
+        raise LaptError(
+            f"an architecture that could be scored on the source task {task}",
+            f"{len(evaluations)} failed evaluations, the first with {evaluations[0].error!r}",
+            "mend what made them fail, or choose another source task",
+        )
+    return entries

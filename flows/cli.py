@@ -1,0 +1,245 @@
+"""The ``lapt`` command line. Commands parse, call and print; they import what they need when they are called."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+import typer
+
+from lapt.errors import ConfigError, LaptError
+
+if TYPE_CHECKING:
+    from lapt.config import Pipeline
+
+app = typer.Typer(
+    help="Design principle transfer in neural architecture search: learn principles from a source task, refine the "
+    "search space of a new one, search it, adapt, repeat.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+benchmark = typer.Typer(help="Benchmark tables: import and list.", no_args_is_help=True)
+store_app = typer.Typer(help="The result store.", no_args_is_help=True)
+app.add_typer(benchmark, name="benchmark")
+app.add_typer(store_app, name="store")
+
+StoreOption = Annotated[
+    str, typer.Option("--store", envvar="LAPT_STORE", help="Folder or s3:// address of the result store.")
+]
+DEFAULT_STORE = "./lapt-store"
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output and nothing else there.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. --set search.generations=2."),
+]
+ReasonerOption = Annotated[str | None, typer.Option(help="Reasoner in place of the pipeline's: frequency.")]
+
+
+def main() -> None:
+    """Entry point: exit status 0 done, 1 failed with a message, 2 wrong use; no traceback unless --debug."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    try:
+        status = app([a for a in arguments if a != "--debug"], standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except LaptError as error:
+        if debug:
+            raise
+        print(f"lapt: {error}", file=sys.stderr)
+        status = 2 if error.usage else 1
+    except (KeyboardInterrupt, click.Abort):
+        print(
+            "lapt: interrupted; what was finished is stored, and the same command goes on from there", file=sys.stderr
+        )
+        status = 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except Exception as error:
+        if debug:
+            raise
+        print(f"lapt: {type(error).__name__}: {error}; run again with --debug for the traceback", file=sys.stderr)
+        status = 1
+    sys.exit(status or 0)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from lapt import __version__
+
+        print(f"lapt {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """The whole pipeline on an invented benchmark: no key, no GPU, no download."""
+    _run(_pipeline("demo", None, None), store, as_json)
+
+
+@app.command()
+def run(
+    pipeline: Annotated[str, typer.Argument(help="A preset by name, or a YAML file.")],
+    overrides: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    reasoner: ReasonerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One pipeline run: archive, principles, and a refine-search-adapt loop for each target."""
+    _run(_pipeline(pipeline, overrides, reasoner), store, as_json)
+
+
+@app.command()
+def study(
+    name: Annotated[str, typer.Argument(help="A study: nas201.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 20,
+    methods: Annotated[str | None, typer.Option(help="Some of the methods, separated by commas.")] = None,
+    reasoner: ReasonerOption = None,
+    overrides: SetOption = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores if unset.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A table of the paper over seeds, with intervals, controls and the published rows."""
+    from flows.screen import show_study, study_progress
+    from flows.studies import STUDIES, Comparison
+
+    if name not in STUDIES:
+        raise ConfigError(f"a study among {sorted(STUDIES)}", repr(name), "name one of them")
+    chosen = [method.strip() for method in methods.split(",")] if methods else None
+    comparison = Comparison(
+        name,
+        _pipeline(STUDIES[name].preset, overrides, reasoner),
+        seeds=seeds,
+        methods=chosen,
+        published=STUDIES[name].published,
+        processes=processes,
+    )
+    with study_progress(comparison) as progress:
+        result = comparison.run(progress)
+    if as_json:
+        print(result.model_dump_json(indent=2))
+    else:
+        show_study(result)
+
+
+@benchmark.command("import")
+def benchmark_import(
+    kind: Annotated[str, typer.Argument(help="nasbench201, transnas101-micro or table.")],
+    path: Annotated[Path, typer.Argument(help="The benchmark file.")],
+    declare: Annotated[Path | None, typer.Option(help="For kind table: a YAML file that names its columns.")] = None,
+) -> None:
+    """Check a benchmark file and copy it into the data folder (LAPT_DATA)."""
+    from flows.screen import show_benchmarks
+    from storage.benchmarks import import_benchmark
+
+    show_benchmarks([import_benchmark(kind, path, declare=declare)])
+
+
+@benchmark.command("list")
+def benchmark_list(as_json: JsonOption = False) -> None:
+    """The tables in the data folder, with rows, best values and checksum."""
+    from flows.screen import show_benchmarks
+    from storage.benchmarks import list_benchmarks
+
+    known = list_benchmarks()
+    if as_json:
+        print(json.dumps([info.model_dump(mode="json") for info in known], indent=2))
+    else:
+        show_benchmarks(known)
+
+
+@app.command()
+def sql(
+    statement: Annotated[
+        str, typer.Argument(help="One SELECT; views: evaluations, leaderboard, anytime, lineage, ...")
+    ] = "SELECT * FROM leaderboard LIMIT 20",
+    export: Annotated[Path | None, typer.Option(help="Write every table and view to this DuckDB file instead.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Read-only SQL over the store."""
+    from storage.sql import export as export_all
+    from storage.sql import query
+
+    from flows.screen import show_table, table_as_json
+    from storage.store import Store
+
+    if export is not None:
+        print(f"wrote {export_all(Store(store), export)}")
+        return
+    found = query(Store(store), statement)
+    if as_json:
+        print(table_as_json(found))
+    else:
+        show_table(found)
+
+
+@store_app.command("compact")
+def compact(store: StoreOption = DEFAULT_STORE) -> None:
+    """Merge the store's many small files into few; nothing is lost if this is stopped."""
+    from storage.compaction import compact as merge
+
+    from storage.store import Store
+
+    for line in merge(Store(store)):
+        print(line)
+
+
+@app.command()
+def ui(store: StoreOption = DEFAULT_STORE) -> None:
+    """Serve the Prefect UI over the store's runs until Ctrl-C."""
+    from flows.prefect_settings import apply_environment
+
+    apply_environment()
+    from flows.embedded import history_home
+    from flows.prefect_server import prefect_server
+
+    with prefect_server(history_home(store)) as api_url:
+        print(f"{api_url.removesuffix('/api')}   (Ctrl-C ends it)", flush=True)
+        try:
+            _wait_for_interrupt()
+        except KeyboardInterrupt:
+            print()
+
+
+def _wait_for_interrupt() -> None:
+    import threading
+
+    threading.Event().wait()
+
+
+def _pipeline(preset_or_file: str, overrides: Sequence[str] | None, reasoner: str | None) -> Pipeline:
+    from lapt.config import load_pipeline
+
+    if reasoner not in (None, "frequency"):
+        raise ConfigError("--reasoner frequency", f"--reasoner {reasoner}", "leave it out for the pipeline's own")
+    return load_pipeline(preset_or_file, overrides or ())
+
+
+def _run(pipeline: Pipeline, store: str, as_json: bool) -> None:
+    from flows.embedded import run_embedded
+    from flows.screen import run_progress, show_run
+    from lapt.config import Execution
+    from storage.store import Store
+
+    execution = Execution(store=Store(store).address)
+    with run_progress(pipeline) as listener:
+        result = run_embedded(pipeline, execution, listener)
+    if as_json:
+        print(result.model_dump_json(indent=2))
+    else:
+        show_run(result)

@@ -1,0 +1,64 @@
+"""A run in this process, under a Prefect server that this process owns."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from flows.prefect_settings import apply_environment
+from flows.progress import Listener, listener
+from lapt.config import Execution, Pipeline
+from lapt.errors import LaptError
+from lapt.results import RunResult
+
+
+def history_home(store_address: str) -> Path:
+    """Where the embedded server keeps its history: in the store's folder, or in the user's cache for a remote store."""
+    from lapt.digests import short
+
+    if "://" not in store_address:
+        return Path(store_address).absolute() / "prefect"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "lapt" / "prefect" / short(store_address)
+
+
+def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
+    """One pipeline run. What the declaration asks for and is not there is refused before a server is started."""
+    from flows.build import build
+
+    build(pipeline, execution)
+    hears.stage("starting Prefect")
+    apply_environment()
+    from flows.prefect_server import prefect_server
+
+    with prefect_server(history_home(execution.store)):
+        from flows.pipeline import lapt_flow
+
+        _hide_expected_tracebacks()
+        token = listener.set(hears)
+        try:
+            return lapt_flow(pipeline, execution)
+        finally:
+            listener.reset(token)
+
+
+class _Expected(logging.Filter):
+    """Drops log records of what reaches the user as one line anyway: LAPT's own errors, and Ctrl-C."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        text = record.getMessage()
+        return not (
+            isinstance(error, LaptError | KeyboardInterrupt)
+            or "LaptError" in text
+            or text.startswith(("Finished in state", "Task run failed with exception", "Encountered exception"))
+        )
+
+
+def _hide_expected_tracebacks() -> None:
+    if "--debug" in sys.argv:
+        return
+    for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine", "prefect.task_engine"):
+        logging.getLogger(name).addFilter(_Expected())

@@ -1,0 +1,151 @@
+"""The root flow and its two subflows: Figure 1 of the paper."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from prefect import flow, runtime
+from storage.sql import snapshot
+
+from flows.build import Built, build
+from flows.progress import listener
+from lapt.algorithms import adapt_target, algorithm_1
+from lapt.archive import Archive
+from lapt.config import Execution, Pipeline
+from lapt.evaluation import Evaluation, best
+from lapt.principles import Principles
+from lapt.results import RunResult, TargetResult
+from lapt.spaces import Architecture, SearchSpace
+from storage.record import subspace_id
+from tasks.adaptation import adapt_principles, evaluate_batch, refine_space
+from tasks.learning import evaluate_source, learn_principles
+from tasks.reporting import report_run, test_incumbent
+
+
+@flow(name="lapt", flow_run_name="{pipeline.name}, seed {pipeline.seed}", persist_result=False)
+def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
+    """Algorithm 1: learn principles from the source task once, then adapt them to each target task."""
+    built = build(pipeline, execution)
+    prefect_run = str(runtime.flow_run.id) if runtime.flow_run.id else None
+    with built.record.attempt(pipeline, prefect_run):
+
+        def learn(archive: Archive) -> Principles:
+            listener.get().stage(f"learning principles from {len(archive.entries)} architectures of {archive.task}")
+            return learn_principles(built.steps, archive, built.record)
+
+        found = algorithm_1(
+            pipeline.targets,
+            build_archive=lambda: build_archive(pipeline, execution),
+            learn=learn,
+            adapt_target=lambda target, principles: adapt_to_target(pipeline, execution, target, principles.id),
+        )
+        listener.get().stage("testing what was found")
+        result = RunResult(
+            run_id=built.run_id,
+            pipeline=pipeline.name,
+            store=built.store.address,
+            targets=tuple(test_incumbent(built.space, built.evaluator(t), found[t]) for t in pipeline.targets),
+        )
+        report_run(result)
+        built.record.finished(pipeline, prefect_run, result)
+        snapshot(built.store, built.run_id)
+    return result
+
+
+@flow(name="build-archive", flow_run_name="archive from {pipeline.source.task}", persist_result=False)
+def build_archive(pipeline: Pipeline, execution: Execution) -> Archive:
+    """Line 1: good architectures of the source task, and of nothing else."""
+    built = build(pipeline, execution)
+    listener.get().stage(f"building the archive on {pipeline.source.task}")
+    return evaluate_source(built.steps, built.evaluator(pipeline.source.task), built.record)
+
+
+@flow(name="adapt-to-target", flow_run_name="adapt to {target}", persist_result=False)
+def adapt_to_target(pipeline: Pipeline, execution: Execution, target: str, principles: str) -> TargetResult:
+    """Lines 4 to 12: refine, search and adapt, ``iterations`` times, from the principles of that id."""
+    began = time.monotonic()
+    built = build(pipeline, execution)
+    listener.get().stage(f"adapting to {target}")
+    listener.get().target(target, pipeline.budget)
+    search = _TargetSearch(built, target)
+    incumbent, evaluations = adapt_target(
+        built.record.principles_named(principles),
+        iterations=pipeline.adaptation.iterations,
+        refine=search.refine,
+        search=search.search,
+        adapt=search.adapt,
+    )
+    listener.get().target_done(target)
+    metric = search.evaluator.metric
+    return TargetResult(
+        task=target,
+        architecture=built.space.encode(incumbent.architecture) if incumbent else None,
+        validation=incumbent.value if incumbent else None,
+        metric=metric.name,
+        unit=metric.unit,
+        evaluations=len(evaluations),
+        paid_now=sum(evaluation.origin == "computed" for evaluation in evaluations),
+        repeats=search.repeats,
+        seconds=round(time.monotonic() - began, 3),
+        space_size=search.space_size,
+    )
+
+
+class _TargetSearch:
+    """The steps on one target, each as a task, with what they ask for recorded as it is known."""
+
+    def __init__(self, built: Built, target: str) -> None:
+        self.built, self.target = built, target
+        self.evaluator = built.evaluator(target)
+        self.repeats = 0
+        self.space_size = built.space.size
+        self._principles_id = ""
+
+    def refine(self, principles: Principles, g: int) -> SearchSpace:
+        self._principles_id = principles.id
+        refined = refine_space(self.built.steps, self.built.record, principles, target=self.target, g=g)
+        self.space_size = refined.size
+        return refined
+
+    def search(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
+        steps, record = self.built.steps, self.built.record
+        searcher = steps.searcher(refined, self.evaluator, g)
+        done = list(history)
+
+        def evaluate(architectures: list[Architecture]) -> list[Evaluation]:
+            first = len(done) + 1
+            # The function that dispatches a batch is plain: a task would hold back its children's results.
+            found = evaluate_batch.with_options(tags=["cpu"])(self.evaluator, architectures, g=g, first=first)
+            record.trials(
+                refined,
+                found,
+                task=self.target,
+                iteration=g,
+                first=first,
+                subspace_id=subspace_id(refined),
+                principles_id=self._principles_id,
+            )
+            done.extend(found)
+            incumbent = best(done)
+            text = "-" if incumbent is None else f"{incumbent.value:.4g}{incumbent.metric.unit}"
+            listener.get().evaluated(self.target, len(done), text)
+            return found
+
+        found = steps.search(searcher, evaluate, history, g)
+        self.repeats += searcher.repeats
+        return found
+
+    def adapt(
+        self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], g: int
+    ) -> tuple[Principles, float]:
+        return adapt_principles(
+            self.built.steps,
+            self.built.record,
+            principles,
+            base,
+            best_found,
+            evaluations,
+            target=self.target,
+            g=g,
+        )

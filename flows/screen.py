@@ -1,0 +1,229 @@
+"""What the terminal shows: progress on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+from rich import box
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from flows.progress import Listener
+from flows.studies.comparison import Comparison
+from flows.studies.rows import Row, StudyResult
+from lapt.config import Pipeline
+from lapt.results import RunResult, TargetResult
+from storage.benchmarks import BenchmarkInfo
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+# --- a run -----------------------------------------------------------------------------------------------
+class _Bars(Listener):
+    """One line for the stage, one bar a target."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._stage = progress.add_task("", total=None, note="")
+        self._targets: dict[str, TaskID] = {}
+
+    def stage(self, text: str) -> None:
+        self._progress.update(self._stage, description=text)
+        if not self._progress.console.is_terminal:
+            self._progress.console.print(text)
+
+    def target(self, task: str, budget: int) -> None:
+        self._targets[task] = self._progress.add_task(f"  {task}", total=budget, note="")
+
+    def evaluated(self, task: str, done: int, incumbent: str) -> None:
+        self._progress.update(self._targets[task], completed=done, note=f"best {incumbent}")
+
+    def target_done(self, task: str) -> None:
+        bar = self._targets[task]
+        done = self._progress.tasks[[t.id for t in self._progress.tasks].index(bar)].completed
+        self._progress.update(bar, total=done or 1, completed=done or 1)
+
+
+@contextmanager
+def run_progress(pipeline: Pipeline) -> Iterator[Listener]:
+    """Bars for a run; plain lines when standard error is no terminal."""
+    columns = (
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        yield _Bars(progress)
+
+
+def show_run(result: RunResult) -> None:
+    """The table of targets and what to type next."""
+    table = Table(title=f"{result.pipeline}, run {result.run_id}", box=box.SIMPLE_HEAD, title_justify="left")
+    for heading in ("target", "validation", "test", "evaluations", "paid now", "seconds"):
+        table.add_column(heading, justify="left" if heading == "target" else "right", no_wrap=True)
+    for target in result.targets:
+        table.add_row(
+            target.task,
+            _with_unit(target.validation, target),
+            _with_unit(target.test, target),
+            str(target.evaluations),
+            str(target.paid_now),
+            f"{target.seconds:.1f}",
+        )
+    out.print(table)
+    for target in result.targets:
+        out.print(
+            f"{target.task}: {target.architecture or 'no architecture could be scored'}", soft_wrap=True, markup=False
+        )
+    option = "" if result.store.endswith("/lapt-store") else f" --store {result.store}"
+    where = f"WHERE run_id = '{result.run_id}'"
+    out.print("\nWhat now?", style="bold")
+    for what, command in (
+        ("why these spaces", f'lapt sql "SELECT task, iteration, statements FROM principles {where}"{option}'),
+        ("how it went", f'lapt sql "SELECT * FROM anytime {where}"{option}'),
+        ("the runs as a graph", f"lapt ui{option}"),
+    ):
+        out.print(f"  {what}:", markup=False)
+        out.print(f"    {command}", soft_wrap=True, markup=False)
+
+
+def _with_unit(value: float | None, target: TargetResult) -> str:
+    return "-" if value is None else f"{value:.2f}{' ' + target.unit if target.unit else ''}"
+
+
+# --- a study ---------------------------------------------------------------------------------------------
+@contextmanager
+def study_progress(comparison: Comparison) -> Iterator[Callable[[int, int], None]]:
+    """One bar over all jobs with the time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=err, disable=not err.is_terminal) as bar:
+        line = bar.add_task(f"{comparison.name}, {comparison.seeds} seeds", total=None)
+        yield lambda done, total: bar.update(line, completed=done, total=total)
+
+
+def show_study(result: StudyResult) -> None:
+    """One table a target: our figures with intervals, the published ones beside them."""
+    for target in dict.fromkeys(row.target for row in result.rows):
+        rows = [row for row in result.rows if row.target == target]
+        table = Table(title=f"{result.study}: {target}", box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+        for heading in ("method", "archs", "hits", "test", "published"):
+            table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
+        for method in dict.fromkeys(row.method for row in rows):
+            mine = {(row.quantity, row.budget): row for row in rows if row.method == method}
+            table.add_row(method, *_study_cells(list(mine.values())))
+        out.print(table)
+        out.print(_second_table(rows, target))
+    for note in result.notes:
+        out.print(f"* {note}", style="dim", markup=False)
+    out.print(f"* {result.seconds:.1f} s", style="dim", markup=False)
+
+
+def _study_cells(rows: Sequence[Row]) -> list[str]:
+    def of(quantity: str) -> Row | None:
+        """The row at the longest budget."""
+        found = [row for row in rows if row.quantity == quantity]
+        return max(found, key=lambda row: row.budget or 0) if found else None
+
+    archs, hits, test = of("archs_to_top_0.1%"), of("hit_rate"), of("test")
+    return [
+        "not run" if archs is None or archs.mean is None else _archs(archs),
+        "" if hits is None or hits.mean is None else f"{hits.mean:.2f}",
+        "" if test is None or test.mean is None else f"{test.mean:.2f} [{test.ci_low:.2f}, {test.ci_high:.2f}]",
+        " / ".join(row.published for row in (archs, test) if row is not None and row.published),
+    ]
+
+
+def _archs(row: Row) -> str:
+    """A mean with its interval; a median where seeds that missed would make the mean a bound."""
+    if row.censored and row.budget and row.budget > 100:
+        median = f">{row.budget}" if row.median and row.median > row.budget else f"{row.median:.0f}"
+        return f"median {median}"
+    return f"{row.mean:.1f} [{row.ci_low:.1f}, {row.ci_high:.1f}]"
+
+
+def _second_table(rows: Sequence[Row], target: str) -> Table:
+    """The same runs by other definitions: the scripts' rule, and every method at LAPT's budget."""
+    short = min((row.budget for row in rows if row.quantity == "test" and row.budget), default=None)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("method", "to the best", "found by", f"validation at {short}", f"test at {short}"):
+        table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
+    for method in dict.fromkeys(row.method for row in rows):
+        mine = {row.quantity: row for row in rows if row.method == method and row.budget == short}
+        best = next((r for r in rows if r.method == method and r.quantity == "archs_to_best_if_found"), None)
+        if best is None:
+            continue
+        test, validation = mine.get("test"), mine.get("validation")
+        table.add_row(
+            method,
+            "-" if best.mean is None else f"{best.mean:.1f}",
+            f"{best.seeds} of {best.seeds + best.censored}",
+            "" if validation is None else f"{validation.mean:.2f} ± {validation.sd:.2f}",
+            "" if test is None else f"{test.mean:.2f} ± {test.sd:.2f}",
+        )
+    return table
+
+
+# --- tables ----------------------------------------------------------------------------------------------
+def show_benchmarks(known: Sequence[BenchmarkInfo]) -> None:
+    if not known:
+        out.print("No benchmark tables yet. Import one: lapt benchmark import nasbench201 FILE", markup=False)
+    for info in known:
+        out.print(f"{info.name}: space {info.space}, {info.rows:,} rows, checksum {info.checksum[:12]}", markup=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for heading in ("task", "metric", "best validation", "best test"):
+            table.add_column(heading, justify="right" if heading.startswith("best") else "left", overflow="fold")
+        for name, task in info.tasks.items():
+            test = "-" if task.best_test is None else f"{task.best_test:.2f}"
+            label = f"{task.metric}{f' {task.unit}' if task.unit else ''}"
+            table.add_row(name, label, f"{task.best_validation:.4g}", test)
+        out.print(table)
+        for name, task in info.tasks.items():
+            out.print(f"best of {name}: {task.best_architecture}", soft_wrap=True, markup=False)
+
+
+def show_table(table: pa.Table) -> None:
+    """Rows as a table that fits the terminal; whole values when piped."""
+    if out.is_terminal:
+        shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for name in table.column_names:
+            shown.add_column(name, overflow="fold")
+        for row in table.to_pylist():
+            shown.add_row(*(_text(value) for value in row.values()))
+        out.print(shown)
+    else:
+        print("\t".join(table.column_names))
+        for row in table.to_pylist():
+            print("\t".join(" ".join(_text(value).split("\t")) for value in row.values()))
+    err.print(f"{table.num_rows} row{'' if table.num_rows == 1 else 's'}", style="dim")
+
+
+def table_as_json(table: pa.Table) -> str:
+    return json.dumps({"columns": table.column_names, "rows": table.to_pylist()}, indent=2, default=str)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return "\n".join(map(str, value))
+    return str(value)

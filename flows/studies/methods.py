@@ -1,0 +1,127 @@
+"""The methods that a study compares, each a function from seed and task to evaluations in order.
+
+Everything here runs in a worker process, with plain functions and no Prefect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+
+import numpy as np
+
+from flows.build import evaluator_of, reasoner_of, space_of, table_of
+from lapt.archive import Archive
+from lapt.config import Pipeline
+from lapt.digests import digest
+from lapt.evaluation import Evaluation
+from lapt.evaluators import Table, TableEvaluator
+from lapt.search import SEARCHERS, Searcher
+from lapt.search.controls import InOrder, by_frequency, random_subspace, source_ranking
+from lapt.search.loop import search
+from lapt.spaces import Architecture, SearchSpace
+from lapt.steps import Steps
+
+LONG = 500
+"""Evaluations that baselines may take to reach the goal (the paper's ">500")."""
+
+
+class Bench:
+    """What every method shares in one process: table, space, archive, principles."""
+
+    def __init__(self, pipeline: Pipeline, data: str | None) -> None:
+        self.pipeline, self.data = pipeline, data
+
+    @cached_property
+    def table(self) -> Table:
+        return table_of(self.pipeline, self.data)
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        return space_of(self.pipeline)
+
+    def evaluator(self, task: str) -> TableEvaluator:
+        return evaluator_of(self.pipeline, self.table, self.space, task)
+
+    def steps(self, seed: int) -> Steps:
+        return Steps(self.pipeline.model_copy(update={"seed": seed}), self.space, reasoner_of(self.pipeline))
+
+    def archive(self, seed: int) -> Archive:
+        """The same for every seed when it is the top of a whole table."""
+        if self.pipeline.source.archive.strategy == "top":
+            return self._whole
+        return self.steps(seed).build_archive(self.evaluator(self.pipeline.source.task))
+
+    @cached_property
+    def _whole(self) -> Archive:
+        return self.steps(0).build_archive(self.evaluator(self.pipeline.source.task))
+
+    @cached_property
+    def frequency_order(self) -> list[Architecture]:
+        return by_frequency(self.space, self._whole)
+
+
+Method = Callable[[Bench, str, int], list[Evaluation]]
+
+
+def lapt(bench: Bench, task: str, seed: int) -> list[Evaluation]:
+    """LAPT as the pipeline declares it."""
+    steps = bench.steps(seed)
+    _, evaluations = steps.adapt_target(bench.evaluator(task), steps.learn(bench.archive(seed)))
+    return evaluations
+
+
+def alone(method: str, bench: Bench, task: str, seed: int) -> list[Evaluation]:
+    """A search method on the whole space, with nothing transferred."""
+    config = bench.pipeline.search
+    parameters = config.parameters if config.method == method else {}
+    searcher = SEARCHERS[method](bench.space, seed=_stream(seed, method, task), **parameters)
+    return _run(bench, task, searcher, budget=LONG)
+
+
+def ranking(bench: Bench, task: str, seed: int) -> list[Evaluation]:
+    """The source archive's architectures on the target, in the source's order; nothing random."""
+    return _run(bench, task, InOrder(bench.space, source_ranking(bench.archive(seed))), budget=LONG)
+
+
+def mode(bench: Bench, task: str, seed: int) -> list[Evaluation]:
+    """The most frequent operator of each layer first; nothing random."""
+    return _run(bench, task, InOrder(bench.space, bench.frequency_order), budget=LONG)
+
+
+def subspace(bench: Bench, task: str, seed: int) -> list[Evaluation]:
+    """The pipeline's search method inside a random space of the size of Omega_r, at LAPT's budget."""
+    steps = bench.steps(seed)
+    refined = steps.refine(steps.learn(bench.archive(seed)))
+    drawn = random_subspace(bench.space, refined, np.random.default_rng(_stream(seed, "random_subspace")))
+    config = bench.pipeline.search
+    searcher = SEARCHERS[config.method](drawn, seed=_stream(seed, "inside", task), **config.parameters)
+    return _run(bench, task, searcher, budget=bench.pipeline.budget)
+
+
+METHODS: dict[str, Method] = {
+    "lapt-rea": lapt,
+    "rea": partial(alone, "rea"),
+    "random": partial(alone, "random"),
+    "source_ranking": ranking,
+    "mode": mode,
+    "random_subspace": subspace,
+}
+"""Method by name; ``DETERMINISTIC`` ones give the same evaluations for every seed."""
+
+DETERMINISTIC = frozenset({"source_ranking", "mode"})
+WITH_REASONER = frozenset({"lapt-rea", "random_subspace"})
+
+
+def budget_of(method: str, pipeline: Pipeline) -> int:
+    """Evaluations a method may spend: what refines the space has LAPT's budget, what does not may go on."""
+    return pipeline.budget if method in WITH_REASONER else LONG
+
+
+def _run(bench: Bench, task: str, searcher: Searcher, *, budget: int) -> list[Evaluation]:
+    evaluator = bench.evaluator(task)
+    return search(searcher, evaluator.evaluate, budget=budget, ask_size=bench.pipeline.search.asked)
+
+
+def _stream(seed: int, *names: object) -> Sequence[int]:
+    return [seed, int(digest([str(name) for name in names])[:15], 16)]

@@ -1,0 +1,53 @@
+"""What a study prints: one row a method, target and quantity."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from lapt.statistics import Summary
+
+
+class Row(BaseModel):
+    """One figure over seeds beside the published one.
+
+    ``censored``: seeds that missed the goal within ``budget`` evaluations and count as budget + 1. A published method
+    that was not run here has no mean and zero seeds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    reasoner: str | None
+    target: str
+    quantity: str
+    unit: str
+    mean: float | None = None
+    sd: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    median: float | None = None
+    q25: float | None = None
+    q75: float | None = None
+    censored: int = 0
+    seeds: int = 0
+    baseline: str | None = None
+    p_value: float | None = None
+    published: str | None = None
+    budget: int | None = None
+
+    def with_summary(self, summary: Summary) -> Row:
+        return self.model_copy(update=summary.model_dump())
+
+
+class StudyResult(BaseModel):
+    """A study's rows and what they were measured on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    study: str
+    pipeline: str
+    seeds: int
+    methods: tuple[str, ...]
+    rows: tuple[Row, ...]
+    seconds: float
+    notes: tuple[str, ...] = ()

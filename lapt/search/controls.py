@@ -1,0 +1,64 @@
+"""Controls without an LLM: what any transfer must beat."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from lapt.archive import Archive
+from lapt.search.searcher import Searcher
+from lapt.spaces import Architecture, SearchSpace
+
+
+class InOrder(Searcher):
+    """Asks in a given order; behind its end, uniformly among what is left."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        order: Iterable[Architecture],
+        *,
+        seed: int | Sequence[int] = 0,
+        identity: Callable[[Architecture], str] | None = None,
+    ) -> None:
+        super().__init__(space, seed=seed, identity=identity)
+        self._order = iter(order)
+
+    def propose(self) -> Architecture:
+        following = next(self._order, None)
+        return self.space.sample(self.rng) if following is None else following
+
+
+def source_ranking(archive: Archive) -> list[Architecture]:
+    """The source's own order, best first."""
+    return [entry.architecture for entry in archive.entries]
+
+
+def by_frequency(space: SearchSpace, archive: Archive) -> list[Architecture]:
+    """``mode``: the cell of each layer's most frequent operator first, then by falling likelihood.
+
+    The likelihood takes layers as independent, with one count added to each operator of the archive.
+    """
+    chosen = [entry.architecture.operators for entry in archive.entries]
+    weights = [
+        {operator: math.log(1 + sum(ops[position] == operator for ops in chosen)) for operator in layer.operators}
+        for position, layer in enumerate(space.layers)
+    ]
+
+    def likelihood(architecture: Architecture) -> float:
+        return sum(weight[operator] for weight, operator in zip(weights, architecture.operators, strict=True))
+
+    return sorted(space, key=lambda architecture: -likelihood(architecture))
+
+
+def random_subspace(space: SearchSpace, like: SearchSpace, rng: np.random.Generator) -> SearchSpace:
+    """A random restriction of ``space`` that keeps as many operators on each layer as ``like`` does."""
+    operators = {
+        layer.name: [
+            layer.operators[int(i)] for i in rng.choice(len(layer.operators), len(kept.operators), replace=False)
+        ]
+        for layer, kept in zip(space.layers, like.layers, strict=True)
+    }
+    return space.restrict(operators=operators)

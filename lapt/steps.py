@@ -1,0 +1,96 @@
+"""The steps of Algorithms 1 and 2 for one pipeline, as plain functions.
+
+A flow wraps each in a task; a study calls them as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from lapt.algorithms import adapt_target, algorithm_2
+from lapt.archive import Archive, best_of_all, best_of_random
+from lapt.config import Pipeline, TopArchive
+from lapt.digests import digest
+from lapt.evaluation import Evaluation, Evaluator
+from lapt.principles import Principles
+from lapt.reasoning import Reasoner
+from lapt.search import SEARCHERS, Searcher
+from lapt.search.loop import Evaluate, search
+from lapt.spaces import SearchSpace
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What each line of Algorithm 1 does under ``pipeline``. Remembers nothing between calls."""
+
+    pipeline: Pipeline
+    space: SearchSpace
+    reasoner: Reasoner
+
+    def build_archive(self, evaluator: Evaluator) -> Archive:
+        """Line 1, on the source task alone."""
+        archive = self.pipeline.source.archive
+        if isinstance(archive, TopArchive):
+            return best_of_all(self.space, evaluator, archive.size)
+        rng = np.random.default_rng(self._stream("archive"))
+        return best_of_random(self.space, evaluator, archive.size, archive.samples, rng)
+
+    def learn(self, archive: Archive) -> Principles:
+        """Line 2."""
+        return self.reasoner.learn(self.space, archive)
+
+    def refine(self, principles: Principles) -> SearchSpace:
+        """Line 6: Omega_r."""
+        return self.reasoner.translate(self.space, principles)
+
+    def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int) -> Searcher:
+        """The search method of iteration g. One random stream a seed, task and iteration."""
+        config = self.pipeline.search
+        return SEARCHERS[config.method](
+            refined, seed=self._stream(evaluator.task, g), identity=evaluator.identity, **config.parameters
+        )
+
+    def search(self, searcher: Searcher, evaluate: Evaluate, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
+        """Lines 7 and 8: this iteration's evaluations B_n."""
+        config = self.pipeline.search
+        return search(searcher, evaluate, budget=config.budget(g), ask_size=config.asked, history=history)
+
+    def adapt(
+        self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], *, task: str
+    ) -> tuple[Principles, float]:
+        """Line 9: Algorithm 2."""
+        return algorithm_2(
+            principles,
+            base,
+            best_found,
+            evaluations,
+            r=self.pipeline.adaptation.top_r,
+            update=partial(self.reasoner.update, self.space, task=task),
+            explore=partial(self.reasoner.explore, self.space, task=task),
+            rule=self.pipeline.adaptation.rule,
+        )
+
+    def adapt_target(self, evaluator: Evaluator, principles: Principles) -> tuple[Evaluation | None, list[Evaluation]]:
+        """Lines 4 to 12 for one target: the incumbent and every evaluation."""
+        return adapt_target(
+            principles,
+            iterations=self.pipeline.adaptation.iterations,
+            refine=lambda current, g: self.refine(current),
+            search=lambda refined, history, g: self.search(
+                self.searcher(refined, evaluator, g), evaluator.evaluate, history, g
+            ),
+            adapt=lambda current, base, found, evaluations, g: self.adapt(
+                current, base, found, evaluations, task=evaluator.task
+            ),
+        )
+
+    def _stream(self, *names: object) -> list[int]:
+        return [self.pipeline.seed, int(digest([str(name) for name in names])[:15], 16)]
+
+
+EvaluatorOf = Callable[[str], Evaluator]
+"""Task name -> its evaluator."""

@@ -1,0 +1,49 @@
+"""The search stage: Algorithm 1, lines 6 to 9, one task a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lapt.evaluation import Evaluation, Evaluator
+from lapt.principles import Principles
+from lapt.spaces import Architecture, SearchSpace
+from lapt.steps import Steps
+from storage.record import RunRecord
+from tasks import artifacts
+from tasks.step import step
+
+
+@step(name="refine-space", task_run_name="iteration {g}: refine")
+def refine_space(steps: Steps, record: RunRecord, principles: Principles, *, target: str, g: int) -> SearchSpace:
+    """Line 6: Omega_r of iteration g."""
+    refined = steps.refine(principles)
+    record.subspace(refined, principles, task=target, iteration=g)
+    artifacts.refined_space(steps.pipeline.name, target, steps.space, refined)
+    return refined
+
+
+@step(name="evaluate-batch", task_run_name="iteration {g}: evaluate from {first}")
+def evaluate_batch(
+    evaluator: Evaluator, architectures: Sequence[Architecture], *, g: int, first: int
+) -> list[Evaluation]:
+    """Lines 7 and 8: scores of one batch, in the order asked; ``first`` is the batch's first number on the target."""
+    return evaluator.evaluate(architectures)
+
+
+@step(name="adapt-principles", task_run_name="iteration {g}: adapt")
+def adapt_principles(
+    steps: Steps,
+    record: RunRecord,
+    principles: Principles,
+    base: float,
+    best_found: float,
+    evaluations: Sequence[Evaluation],
+    *,
+    target: str,
+    g: int,
+) -> tuple[Principles, float]:
+    """Line 9: Algorithm 2."""
+    adapted, base = steps.adapt(principles, base, best_found, evaluations, task=target)
+    record.principles(adapted, task=target, iteration=g)
+    artifacts.principles(steps.pipeline.name, target, adapted)
+    return adapted, base

@@ -1,0 +1,29 @@
+"""What every task has in common."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+
+from lapt.errors import LaptError
+
+
+def outside_reason(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Try again what may go away by itself. What LAPT itself refuses will be refused again."""
+    failure = state.result(raise_on_failure=False)
+    return not isinstance(failure, LaptError | TypeError | ValueError | KeyError)
+
+
+step = partial(
+    task,
+    cache_policy=NO_CACHE,  # the store is the cache
+    persist_result=False,
+    retries=2,
+    retry_delay_seconds=[1, 10],
+    retry_condition_fn=outside_reason,
+)
+"""A task that is tried again for outside reasons and whose result lives in the store alone."""
