@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import pyarrow as pa
+
 SUFFIX, MERGED = ".parquet", ".merged.parquet"
 ORIGINS = b"lapt.origins"
 """Key of a merged file's metadata: JSON [[file, rows], ...], the appended files it holds, in row order."""
@@ -54,6 +56,12 @@ class Part:
     name: str
     origins: tuple[str, ...]
     ranges: tuple[tuple[int, int], ...] | None = None
+
+    def counted(self, table: pa.Table) -> pa.Table:
+        """The rows of the file's table that count."""
+        if self.ranges is None:
+            return table
+        return pa.concat_tables([table.slice(start, stop - start) for start, stop in self.ranges])
 
 
 def live_parts(names: Iterable[str], merged: Mapping[str, Origins], seen: Iterable[str] = ()) -> list[Part]:

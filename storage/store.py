@@ -115,33 +115,34 @@ class Store:
         """The files of a data set that count (and the rows of them that do). ``broken`` is passed over and added to."""
         broken = {} if broken is None else broken
         names = [n for n in self.files.names(dataset) if n.endswith(".parquet") and n not in broken]
-        merged = {name: self._origins(dataset, name, broken) for name in names if is_merged(name)}
-        whole = {name: origins for name, origins in merged.items() if origins is not None}
+        merged = {name: self.origins(dataset, name, broken) for name in names if is_merged(name)}
+        whole = {name: origins for name, origins in merged.items() if name not in broken}
         return live_parts((name for name in names if not is_merged(name)), whole, seen)
 
-    def _origins(self, dataset: str, name: str, broken: dict[str, str]) -> Origins | None:
-        if name in self._known_origins:
-            return self._known_origins[name]
-        try:
-            content = self.files.read(f"{dataset}/{name}")
-            self._known_origins[name] = read_origins(pq.read_schema(pa.BufferReader(content)).metadata)
-            return self._known_origins[name]
-        except (pa.ArrowException, OSError, ValueError) as error:
-            if isinstance(error, FileNotFoundError):
+    def origins(self, dataset: str, name: str, broken: dict[str, str]) -> Origins:
+        """What a merged file holds; nothing, and an entry in ``broken``, when it is broken."""
+        if name not in self._known_origins:
+            try:
+                content = self.files.read(f"{dataset}/{name}")
+                self._known_origins[name] = read_origins(pq.read_schema(pa.BufferReader(content)).metadata)
+            except FileNotFoundError:
                 raise
-            broken[name] = first_line(error)
-            return None
+            except (pa.ArrowException, OSError, ValueError) as error:
+                broken[name] = first_line(error)
+                return ()
+        return self._known_origins[name]
+
+    def known_origins(self, name: str) -> Origins:
+        """As ``origins`` for a merged file that was read already; nothing for any other."""
+        return self._known_origins.get(name, ())
 
     def _read_part(self, dataset: str, part: Part, schema: pa.Schema, broken: dict[str, str]) -> pa.Table | None:
         content = self.files.read(f"{dataset}/{part.name}")
         try:
-            table = decoded(content, schema)
+            return part.counted(decoded(content, schema))
         except (pa.ArrowException, OSError) as error:
             broken[part.name] = first_line(error)
             return None
-        if part.ranges is None:
-            return table
-        return pa.concat_tables([table.slice(start, stop - start) for start, stop in part.ranges])
 
     def _map(self, function: Callable[[Part], pa.Table | None], parts: list[Part]) -> list[pa.Table | None]:
         if self.files.parallel_reads == 1 or len(parts) < 2:

@@ -1,0 +1,60 @@
+"""DuckDB files of the store for any DuckDB client: everything on request, one run when it is finished."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+from lapt.errors import StoreError
+from storage.files import LocalFiles
+from storage.schemas import SCHEMAS
+from storage.sql import load
+from storage.store import Store, first_line
+from storage.views import VIEWS
+
+
+def export(store: Store, path: str | Path) -> Path:
+    """Writes every view as a table of a new DuckDB file, in the place of one that is there. Returns its path.
+
+    Raises StoreError when the store cannot be read or the file cannot be written.
+    """
+    target = Path(path).expanduser().absolute()
+    with load(store, SCHEMAS) as connection:
+        LocalFiles(target.parent).write(target.name, _file(connection))
+    return target
+
+
+def snapshot(store: Store, run_id: str) -> str:
+    """The address of ``duckdb/<run_id>.duckdb`` in the store: a finished run's rows and views as tables.
+
+    Written once: when it is there, it is what it was. Raises StoreError when the store has no such run.
+    """
+    name = f"duckdb/{run_id}.duckdb"
+    address = f"{store.address}/{name}"
+    if not re.fullmatch(r"[\w.-]+", run_id):
+        raise StoreError("a run id of letters, digits, dots and dashes", repr(run_id), "see the view runs")
+    if store.files.exists(name):
+        return address
+    with load(store, SCHEMAS, run_id) as connection:
+        found = connection.execute("SELECT (SELECT count(*) FROM raw.runs) + (SELECT count(*) FROM raw.trials)")
+        if found.fetchone() == (0,):
+            raise StoreError(f"run {run_id} in {store.address}", "no row of it", "see the view runs")
+        store.files.write(name, _file(connection))
+    return address
+
+
+def _file(connection: duckdb.DuckDBPyConnection) -> bytes:
+    """The bytes of a DuckDB file that holds each view as a table."""
+    with tempfile.TemporaryDirectory(prefix="lapt-") as folder:
+        path = Path(folder) / "store.duckdb"
+        try:
+            connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS exported")
+            for name in VIEWS:
+                connection.execute(f"CREATE TABLE exported.{name} AS SELECT * FROM {name}")
+            connection.execute("DETACH exported")
+            return path.read_bytes()
+        except (duckdb.Error, OSError) as error:
+            raise StoreError(f"to write a DuckDB file in {folder}", first_line(error), "free space there") from error

@@ -1,0 +1,116 @@
+"""Read-only SQL over a store, in an in-memory DuckDB that can reach neither files nor the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lapt.errors import StoreError
+from storage.schemas import SCHEMAS
+from storage.store import Store
+from storage.views import NEEDS, VIEWS
+
+_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+_VIEW_LIST = ", ".join(VIEWS)
+
+
+class QueryError(StoreError):
+    """SQL that is refused or that DuckDB cannot run."""
+
+    usage = True
+
+
+def connect(store: Store, datasets: Iterable[str] = tuple(SCHEMAS)) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB with every view of ``VIEWS``; data sets that are not named stay empty.
+
+    What was read stays as it was: later appends need a new connection. Files, the network, extensions, Python
+    variables and the settings are out of reach. Raises StoreError when the store cannot be read.
+    """
+    connection = load(store, datasets)
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def load(store: Store, datasets: Iterable[str], run_id: str | None = None) -> duckdb.DuckDBPyConnection:
+    """As ``connect`` but not locked down yet; with ``run_id``, only that run's rows and the scores that it used."""
+    wanted = set(datasets)
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("CREATE SCHEMA raw")
+    for name, schema in SCHEMAS.items():
+        table = store.read(name) if name in wanted else schema.empty_table()
+        if run_id is not None and name != "scores":
+            table = table.filter(pc.field("run_id") == run_id)
+        connection.register("incoming", table)
+        connection.execute(f"CREATE TABLE raw.{name} AS SELECT * FROM incoming")
+        connection.unregister("incoming")
+    if run_id is not None:
+        connection.execute(_OTHER_SCORES)
+    for name, body in VIEWS.items():
+        connection.execute(f"CREATE VIEW {name} AS {body}")
+    return connection
+
+
+# The test split of what the run asked for has a key of its own: matched by everything else that makes a key.
+_OTHER_SCORES = """
+    DELETE FROM raw.scores WHERE key NOT IN (
+        SELECT o.key FROM raw.scores s
+        JOIN raw.scores o ON (o.space, o.identity, o.task, o.fingerprint, o.seed) =
+                             (s.space, s.identity, s.task, s.fingerprint, s.seed)
+                         AND o.fidelity IS NOT DISTINCT FROM s.fidelity
+        WHERE s.key IN (SELECT score_key FROM raw.trials)
+    )
+"""
+
+
+def query(store: Store, sql: str) -> pa.Table:
+    """The answer to exactly one SELECT (or EXPLAIN) over the views.
+
+    Raises QueryError for anything else and for SQL that fails; StoreError when the store cannot be read.
+    """
+    _require_one_select(sql)
+    with connect(store, _needed(sql)) as connection:
+        try:
+            answer: pa.Table = connection.sql(sql).to_arrow_table()
+            return answer
+        except duckdb.PermissionException as error:
+            raise QueryError(f"a query over {_VIEW_LIST}", _said(error), "import files, do not query them") from error
+        except duckdb.Error as error:
+            raise QueryError(f"a query over {_VIEW_LIST}", _said(error), _try(error)) from error
+
+
+def _require_one_select(sql: str) -> None:
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise QueryError("one SELECT statement", _said(error), "correct the SQL") from error
+    if len(statements) != 1:
+        raise QueryError("one SELECT statement", f"{len(statements)} statements", "send them one by one")
+    if statements[0].type not in _ALLOWED:
+        raise QueryError(
+            "a SELECT or EXPLAIN statement", statements[0].type.name, "use --export FILE.duckdb for anything else"
+        )
+
+
+def _needed(sql: str) -> set[str]:
+    """The data sets that the views named in the text read: a name too many costs time, one too few cannot be."""
+    text = sql.lower()
+    if "query" in text:  # DuckDB's query() and query_table() take names as computed strings
+        return set(SCHEMAS)
+    views = [view for view in VIEWS if view in text]
+    raw = {dataset for dataset in SCHEMAS if dataset in text}
+    return raw.union(*(NEEDS[view] for view in views))
+
+
+def _said(error: duckdb.Error) -> str:
+    return str(error).splitlines()[0]
+
+
+def _try(error: duckdb.Error) -> str:
+    hints = [line for line in str(error).splitlines()[1:] if line.startswith(("Candidate bindings", "Did you mean"))]
+    return f"{hints[0]}; " * bool(hints) + 'list the columns with "DESCRIBE <view>"'

@@ -1,0 +1,138 @@
+"""The views of the store in SQL. ``raw.<data set>`` holds the rows as they were appended."""
+
+from __future__ import annotations
+
+
+def _earliest(dataset: str, *key: str, first: str = "") -> str:
+    """One row per key, the earliest; ``first`` is what counts before time."""
+    order = f"{first}, created_at" if first else "created_at"
+    return f"SELECT * FROM raw.{dataset} QUALIFY row_number() OVER (PARTITION BY {', '.join(key)} ORDER BY {order}) = 1"
+
+
+VIEWS: dict[str, str] = {
+    # Two processes may have measured the same thing, and a failure may have been tried again.
+    "scores": _earliest("scores", "key", first="(status = 'ok') DESC"),
+    # A resumed run asks the same questions again.
+    "trials": _earliest("trials", "run_id", "task", "ordinal"),
+    "runs": "SELECT DISTINCT * FROM raw.runs",
+    "principles": _earliest("principles", "run_id", "task", "iteration", "step", "principles_id"),
+    "subspaces": _earliest("subspaces", "run_id", "task", "iteration", "subspace_id"),
+    # An invalid reply and the valid one after it were both paid for; the same record twice was not.
+    "reasoner_calls": _earliest("reasoner_calls", "run_id", "call_key", "valid", "reply"),
+    # score: value normalised to higher is better, null where the evaluation failed.
+    "evaluations": """
+        SELECT
+            t.run_id, t.task, t.iteration, t.ordinal, t.architecture, t.identity,
+            coalesce(t.space, s.space, u.space) AS space,
+            t.value, coalesce(t.metric, s.metric) AS metric, s.unit, t.higher_is_better,
+            CASE WHEN t.value IS NULL OR t.status = 'failed' THEN NULL
+                 WHEN t.higher_is_better THEN t.value ELSE -t.value END AS score,
+            coalesce(t.status, s.status) AS status, coalesce(t.error, s.error) AS error,
+            coalesce(t.parameters, s.parameters) AS parameters, coalesce(t.flops, s.flops) AS flops,
+            coalesce(t.cost_seconds, s.cost_seconds) AS cost_seconds,
+            t.origin, t.score_key, s.fingerprint, s.seed, s.fidelity, s.device,
+            t.subspace_id, t.principles_id, t.created_at
+        FROM trials t
+        LEFT JOIN scores s ON s.key = t.score_key
+        LEFT JOIN (SELECT subspace_id, any_value(space) AS space FROM raw.subspaces GROUP BY subspace_id) u
+            ON u.subspace_id = t.subspace_id
+    """,
+    # Only what was measured in one way is ranked together: metric, evaluator (null: a table) and fidelity.
+    # rank: 1 + the number of architectures strictly better. An architecture stands once, where it was first that good.
+    "leaderboard": """
+        WITH best AS (
+            SELECT * FROM evaluations WHERE score IS NOT NULL
+            QUALIFY row_number() OVER (
+                PARTITION BY space, task, metric, fingerprint, fidelity, architecture
+                ORDER BY score DESC, created_at, run_id, ordinal) = 1
+        )
+        SELECT
+            space, task, rank() OVER (PARTITION BY space, task, metric, fingerprint, fidelity ORDER BY score DESC)
+                AS rank,
+            architecture, value, metric, unit, parameters, flops, run_id, iteration, ordinal, origin,
+            fingerprint, fidelity
+        FROM best ORDER BY space, task, metric, fingerprint, fidelity, rank, created_at, run_id, ordinal
+    """,
+    # The incumbent after each evaluation; null until one succeeds. Among equals the first stays.
+    "anytime": """
+        WITH marked AS (
+            SELECT *, score IS NOT NULL AND score > coalesce(max(score) OVER (
+                PARTITION BY run_id, task ORDER BY ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ), '-infinity'::DOUBLE) AS improves
+            FROM evaluations
+        )
+        SELECT
+            run_id, task, ordinal, iteration, architecture, value, metric, higher_is_better, improves,
+            last_value(CASE WHEN improves THEN value END IGNORE NULLS) OVER so_far AS incumbent_value,
+            last_value(CASE WHEN improves THEN score END IGNORE NULLS) OVER so_far AS incumbent_score,
+            last_value(CASE WHEN improves THEN architecture END IGNORE NULLS) OVER so_far AS incumbent_architecture,
+            sum(cost_seconds) OVER so_far AS cost_seconds
+        FROM marked
+        WINDOW so_far AS (PARTITION BY run_id, task ORDER BY ordinal ROWS UNBOUNDED PRECEDING)
+        ORDER BY run_id, task, ordinal
+    """,
+    # evaluation -> refined space -> principles -> the principles they came from. Ids are content digests.
+    "lineage": """
+        WITH sets AS (
+            SELECT * FROM raw.principles
+            QUALIFY row_number() OVER (PARTITION BY principles_id ORDER BY created_at) = 1
+        ), refined AS (
+            SELECT * FROM raw.subspaces
+            QUALIFY row_number() OVER (PARTITION BY subspace_id ORDER BY created_at) = 1
+        )
+        SELECT
+            e.run_id, e.task, e.iteration, e.ordinal, e.architecture, e.value, e.score,
+            e.subspace_id, r.size, r.size_text,
+            p.principles_id, p.version, p.step, p.reasoner, p.statements,
+            p.parent, f.version AS parent_version, f.step AS parent_step, f.task AS parent_task,
+            f.statements AS parent_statements
+        FROM evaluations e
+        LEFT JOIN refined r ON r.subspace_id = e.subspace_id
+        LEFT JOIN sets p ON p.principles_id = coalesce(e.principles_id, r.principles_id)
+        LEFT JOIN sets f ON f.principles_id = p.parent
+        ORDER BY e.run_id, e.task, e.ordinal
+    """,
+    # Paid now: what the run itself computed. Total: what its evaluations cost whoever computed them.
+    "costs": """
+        WITH evaluated AS (
+            SELECT
+                run_id, task, count(*) AS evaluations,
+                count(*) FILTER (origin = 'computed') AS computed,
+                count(*) FILTER (origin = 'store') AS from_store,
+                count(*) FILTER (origin = 'table') AS from_table,
+                count(*) FILTER (score IS NULL) AS failed,
+                coalesce(sum(cost_seconds) FILTER (origin = 'computed'), 0) AS seconds_paid_now,
+                coalesce(sum(cost_seconds), 0) AS seconds_total
+            FROM evaluations GROUP BY run_id, task
+        ), called AS (
+            SELECT
+                run_id, task, count(*) AS reasoner_calls,
+                coalesce(sum(tokens_in), 0)::BIGINT AS tokens_in, coalesce(sum(tokens_out), 0)::BIGINT AS tokens_out,
+                coalesce(sum(cost), 0) AS reasoner_cost
+            FROM reasoner_calls GROUP BY run_id, task
+        )
+        SELECT
+            coalesce(e.run_id, c.run_id) AS run_id, coalesce(e.task, c.task) AS task,
+            coalesce(evaluations, 0) AS evaluations, coalesce(computed, 0) AS computed,
+            coalesce(from_store, 0) AS from_store, coalesce(from_table, 0) AS from_table,
+            coalesce(failed, 0) AS failed,
+            coalesce(seconds_paid_now, 0) AS seconds_paid_now, coalesce(seconds_total, 0) AS seconds_total,
+            coalesce(reasoner_calls, 0) AS reasoner_calls, coalesce(tokens_in, 0) AS tokens_in,
+            coalesce(tokens_out, 0) AS tokens_out, coalesce(reasoner_cost, 0) AS reasoner_cost
+        FROM evaluated e FULL JOIN called c ON c.run_id = e.run_id AND c.task IS NOT DISTINCT FROM e.task
+        ORDER BY run_id, task
+    """,
+}
+"""View -> query, each after those it reads."""
+
+_EVALUATIONS = ("trials", "scores", "subspaces")
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in ("scores", "trials", "runs", "principles", "subspaces", "reasoner_calls")},
+    "evaluations": _EVALUATIONS,
+    "leaderboard": _EVALUATIONS,
+    "anytime": _EVALUATIONS,
+    "lineage": (*_EVALUATIONS, "principles"),
+    "costs": (*_EVALUATIONS, "reasoner_calls"),
+}
+"""View -> the data sets that it is made from."""
