@@ -31,7 +31,7 @@ def timed(what: str, action: Callable[[], Any]) -> None:
 def fill(store: Store, files: int) -> None:
     """One trial a file, as a run that evaluates one by one writes them."""
     space = BUILTIN["nas201"]
-    for number, architecture in zip(range(files), space, strict=False):
+    for number, architecture in zip(range(files), space.members(), strict=False):
         row = {
             "run_id": f"run{number // 20}",
             "space": space.name,

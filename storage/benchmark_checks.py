@@ -81,7 +81,7 @@ def _check_architectures(architectures: list[str], space: SearchSpace, declarati
         raise BenchmarkError(f"each architecture once in {path}", f"{_some(twice)} more than once", "drop the others")
     strangers = [text for text in architectures if not _is_encoded(text, space)]
     if strangers:
-        example = space.encode(next(iter(space)))
+        example = space.encode(next(space.members()))
         raise BenchmarkError(
             f"architectures of {space.name} such as {example} in {path}", _some(strangers), "declare the right space"
         )

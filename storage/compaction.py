@@ -79,7 +79,7 @@ def _read_part(store: Store, dataset: str, part: Part, broken: dict[str, str]) -
     schema = schema_of(dataset)
     content = store.files.read(f"{dataset}/{part.name}")
     try:
-        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
         if not set(table.column_names) <= set(schema.names):
             return None
         table = part.counted(conform(table, schema))

@@ -190,6 +190,7 @@ def encoded(table: pa.Table, compression: Literal["none", "zstd"] = "none") -> b
         compression=compression,
         use_dictionary=compression != "none",
         write_statistics=False,
+        write_page_checksum=True,
         store_schema=False,
     ) as writer:
         writer.write_table(kept)
@@ -203,7 +204,8 @@ def decoded(content: bytes, schema: pa.Schema, fitting: list[pa.Schema]) -> pa.T
 
     ``fitting``: schemas of files that needed no conversion, added to: comparing with one is quicker than looking.
     """
-    table = pq.ParquetFile(pa.BufferReader(content)).read(columns=schema.names, use_threads=False)
+    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    table = file.read(columns=schema.names, use_threads=False)
     if any(table.schema.equals(known) for known in fitting):
         return table
     if table.num_columns and all(schema.field(field.name).type == field.type for field in table.schema):

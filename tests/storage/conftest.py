@@ -24,7 +24,7 @@ def made_nasbench201() -> pa.Table:
     for task in ("cifar10", "cifar100", "imagenet16_120"):
         columns[f"{task}_val"], columns[f"{task}_test"] = [], []
     space = BUILTIN["nas201"]
-    for cell in space:
+    for cell in space.members():
         worth = [WORTH[operator] for operator in cell.operators]
         score = sum(w * (1 + position / 10) for position, w in enumerate(worth))
         columns["arch"].append(space.encode(cell))
