@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ except StoreError as error:
 
 
 def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+    """A process that runs the code; to be used as a context manager, which waits for its end."""
     return subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
 
 
@@ -54,8 +56,9 @@ def unfinished(store: Store) -> list[str]:
 
 
 def test_four_processes_append_at_once_and_nothing_is_lost(store: Store) -> None:
-    writers = [start(WRITER, store.address, str(number)) for number in range(4)]
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0, 0]
+    with ExitStack() as stack:
+        writers = [stack.enter_context(start(WRITER, store.address, str(number))) for number in range(4)]
+    assert [writer.returncode for writer in writers] == [0, 0, 0, 0]
     rows = store.read("trials", ["run_id", "ordinal"]).to_pylist()
     assert len(rows) == 2000
     assert {(r["run_id"], r["ordinal"]) for r in rows} == {(str(w), i) for w in range(4) for i in range(500)}
@@ -66,12 +69,12 @@ def test_four_processes_append_at_once_and_nothing_is_lost(store: Store) -> None
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("delay", [0.0, 0.011, 0.027])
 def test_a_writer_killed_in_the_middle_leaves_a_store_that_reads(store: Store, delay: float) -> None:
-    writer = start(ENDLESS_WRITER, store.address)
-    assert writer.stdout is not None
-    assert writer.stdout.readline() == "ready\n"
-    time.sleep(delay)
-    writer.send_signal(signal.SIGKILL)
-    assert writer.wait(10) == -signal.SIGKILL
+    with start(ENDLESS_WRITER, store.address) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        time.sleep(delay)
+        writer.send_signal(signal.SIGKILL)
+    assert writer.returncode == -signal.SIGKILL
     kept = store.read("trials", ["run_id"]).column(0).to_pylist()
     assert set(kept) <= {"x" * 100_000}
     store.append("trials", [{"run_id": "next"}])
@@ -87,8 +90,8 @@ def test_an_unfinished_file_is_invisible(store: Store) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no file size limits")
 def test_a_write_that_the_disk_cuts_short_says_so_and_leaves_nothing(store: Store) -> None:
-    writer = start(LIMITED_WRITER, store.address)
-    said, _ = writer.communicate(timeout=60)
+    with start(LIMITED_WRITER, store.address) as writer:
+        said, _ = writer.communicate(timeout=60)
     assert "File too large" in said
     assert "free space" in said
     assert unfinished(store) == []
