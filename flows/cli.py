@@ -172,7 +172,7 @@ def sql(
     as_json: JsonOption = False,
 ) -> None:
     """Read-only SQL over the store."""
-    from storage.sql import export as export_all
+    from storage.snapshot import export as export_all
     from storage.sql import query
 
     from flows.screen import show_table, table_as_json

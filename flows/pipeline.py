@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from prefect import flow, runtime
-from storage.sql import snapshot
+from storage.snapshot import snapshot
 
 from flows.build import Built, build
 from flows.progress import listener

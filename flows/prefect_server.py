@@ -4,14 +4,16 @@ import http.client
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from types import FrameType
 
+from flows.prefect_database import Database, shared_folder
 from flows.prefect_owners import close_abandoned_runs, close_own_runs, file_lock, ownership, private_descriptor
 from flows.prefect_settings import apply_environment, embedded_settings, server_environment
 from lapt.errors import LaptError
@@ -72,7 +74,7 @@ def _own_server(home: Path) -> Iterator[str]:
     from prefect import tags
 
     owners = home / "owners"
-    with ownership(owners) as tag, _server_process(home) as address, embedded_settings(address):
+    with _unwound_by_sigterm(), ownership(owners) as tag, _server_process(home) as address, embedded_settings(address):
         close_abandoned_runs(owners)
         try:
             with tags(tag):
@@ -80,6 +82,30 @@ def _own_server(home: Path) -> Iterator[str]:
         finally:
             _deliver_pending()
             close_own_runs(tag)
+
+
+@contextmanager
+def _unwound_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end this process the way Ctrl-C does, by an exception that passes through what has to be closed.
+
+    Prefect turns the signal into a crash of the flows, then sends it again to the handler it found.
+    """
+    owner = os.getpid()
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == owner:
+            raise SystemExit(128 + number)
+        os._exit(128 + number)  # a forked child has nothing of its own to close
+
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _deliver_pending() -> None:
@@ -104,20 +130,24 @@ def _started(home: Path, life_line: int) -> Iterator[int]:
     log = home / "server.log"
     with ExitStack() as stack:
         with ExitStack() as starting:
-            if not _is_migrated(home):
-                # One process at a time may create or migrate the database and copy the pages of the UI.
-                starting.enter_context(file_lock(home / "start.lock"))
-            migrate = not _is_migrated(home)
+            database = Database(home, shared_folder(home))
+            if not database.is_current():
+                # One process at a time creates or migrates a database: the next one copies what the first has made.
+                starting.enter_context(file_lock(database.shared / "start.lock"))
+                database.copy_template()
+            migrate = not database.is_current()
+            fresh = not database.path.exists()
             listener = starting.enter_context(socket.socket())
             # Bound here and inherited: no port can be taken between the choice of it and its use.
             listener.bind((HOST, 0))
             port: int = listener.getsockname()[1]
             log_start = _rotate(log)
-            process = _spawn(home, log, listener.fileno(), life_line, migrate=migrate)
+            environment = server_environment(home, database.shared, migrate=migrate)
+            process = _spawn(home, log, listener.fileno(), life_line, environment)
             stack.callback(_stop, process)
             _await_ready(process, port, log, log_start)
-            if migrate:
-                _note_migrated(home)
+            if fresh:
+                database.keep_template()
         yield port
 
 
@@ -130,7 +160,9 @@ def _rotate(log: Path) -> int:
     return 0
 
 
-def _spawn(home: Path, log: Path, listener: int, life_line: int, *, migrate: bool) -> subprocess.Popen[bytes]:
+def _spawn(
+    home: Path, log: Path, listener: int, life_line: int, environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(
             [sys.executable, "-P", str(PROGRAM), str(listener)],
@@ -139,7 +171,7 @@ def _spawn(home: Path, log: Path, listener: int, life_line: int, *, migrate: boo
             stderr=output,
             pass_fds=(listener,),
             cwd=home,
-            env=server_environment(home, migrate=migrate),
+            env=environment,
             # Out of the terminal's process group: Ctrl-C must reach the flows, which then tell the server their end.
             start_new_session=True,
         )
@@ -184,29 +216,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _revision(home: Path) -> str | None:
-    """Prefect's version and the database's schema: what a start-up need not do again."""
-    import prefect
-
-    path = home / "prefect.db"
-    if not path.exists():
-        return None
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            (schema,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
-    except (sqlite3.Error, TypeError):
-        return None
-    return f"{prefect.__version__} {schema}"
-
-
-def _is_migrated(home: Path) -> bool:
-    noted = home / "migrated"
-    return noted.exists() and noted.read_text(encoding="utf-8") == _revision(home)
-
-
-def _note_migrated(home: Path) -> None:
-    temporary = home / "migrated.new"
-    temporary.write_text(_revision(home) or "", encoding="utf-8")
-    temporary.replace(home / "migrated")

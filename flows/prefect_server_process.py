@@ -5,16 +5,25 @@ Run as a file, not imported: nothing but the standard library before the watch o
 
 import gc
 import os
+import signal
 import socket
 import sys
 import threading
+import time
+
+GRACE_S = 2.0
 
 
 def end_with_parent() -> None:
-    """Leave at once when the last writer of our standard input is gone, however it died: ``kill -9`` included."""
+    """End when the last writer of our standard input is gone, however it died: ``kill -9`` included.
+
+    The signal lets the server write the task states it has received; nothing may keep it longer than that.
+    """
     while os.read(0, 1):
         pass
-    os._exit(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_S)
+    os._exit(1)
 
 
 def serve(listener: socket.socket) -> None:

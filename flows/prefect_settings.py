@@ -69,25 +69,29 @@ def apply_environment(environment: "os._Environ[str] | dict[str, str]" = os.envi
         refresh_global_settings_context()
 
 
-def server_environment(home: Path, *, migrate: bool, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+def server_environment(
+    home: Path, shared: Path, *, migrate: bool, inherited: Mapping[str, str] = os.environ
+) -> dict[str, str]:
     """The environment of the embedded server's process: none of the user's Prefect settings, which are for others.
 
     A database address, a base path or a password in the environment or the active profile would make this server serve
-    something else than the history in ``home``; with ``PREFECT_HOME`` there, no profile is read either.
+    something else than the history in ``home``; with ``PREFECT_HOME`` there, no profile is read either. ``shared``
+    takes what is the same for every home: the pages of the UI (17 MB).
     """
     kept = {name: value for name, value in inherited.items() if not name.startswith("PREFECT_")}
     if kept.pop("PYTHONDONTWRITEBYTECODE", ""):
         # Compiling the server's 3,000 modules takes longer than running them: 9.5 s to import, 5.0 s from bytecode.
-        kept["PYTHONPYCACHEPREFIX"] = str(home / "bytecode")
+        kept["PYTHONPYCACHEPREFIX"] = str(shared / "bytecode")
     return {
         **kept,
         **DEFAULTS,
         **SERVER_SETTINGS,
         "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
+        # Relative to the process's working directory, which is ``home``: no character of a path can break the address.
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:///prefect.db",
         "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": str(migrate).lower(),
         "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": str(migrate).lower(),
-        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(shared / "ui"),
     }
 
 
@@ -103,6 +107,7 @@ def embedded_settings(api_url: str) -> Iterator[None]:
         PREFECT_API_AUTH_STRING,
         PREFECT_API_KEY,
         PREFECT_API_URL,
+        PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
         PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         temporary_settings,
@@ -113,8 +118,25 @@ def embedded_settings(api_url: str) -> Iterator[None]:
         PREFECT_API_KEY: None,
         PREFECT_API_AUTH_STRING: None,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-        # Client and server are the same installation.
+        # Client and server are one installation with one set of settings: two questions less from every new client.
         PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False,
+        PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,
     }
-    with temporary_settings(updates=updates):
+    with _loopback_past_proxies(), temporary_settings(updates=updates):
         yield
+
+
+@contextmanager
+def _loopback_past_proxies() -> Iterator[None]:
+    """Where HTTP_PROXY is set, Prefect's clients ask the proxy for 127.0.0.1 as well, unless NO_PROXY names it."""
+    names = ("no_proxy", "NO_PROXY")  # the readers prefer the first
+    before = {name: os.environ.get(name) for name in names}
+    exempt = next((value for value in before.values() if value), "")
+    os.environ.update(dict.fromkeys(names, ",".join(filter(None, [exempt, "127.0.0.1"]))))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

@@ -32,6 +32,8 @@ from storage.benchmarks import BenchmarkInfo
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+_LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "collapse_padding": True}
+
 
 # --- a run -----------------------------------------------------------------------------------------------
 class _Bars(Listener):
@@ -76,7 +78,7 @@ def run_progress(pipeline: Pipeline) -> Iterator[Listener]:
 
 def show_run(result: RunResult) -> None:
     """The table of targets and what to type next."""
-    table = Table(title=f"{result.pipeline}, run {result.run_id}", box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title=f"{result.pipeline}, run {result.run_id}", **_LOOK)
     for heading in ("target", "validation", "test", "evaluations", "paid now", "seconds"):
         table.add_column(heading, justify="left" if heading == "target" else "right", no_wrap=True)
     for target in result.targets:
@@ -123,7 +125,7 @@ def show_study(result: StudyResult) -> None:
     """One table a target: our figures with intervals, the published ones beside them."""
     for target in dict.fromkeys(row.target for row in result.rows):
         rows = [row for row in result.rows if row.target == target]
-        table = Table(title=f"{result.study}: {target}", box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+        table = Table(title=f"{result.study}: {target}", **_LOOK)
         for heading in ("method", "archs", "hits", "test", "published"):
             table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
         for method in dict.fromkeys(row.method for row in rows):
@@ -146,7 +148,7 @@ def _study_cells(rows: Sequence[Row]) -> list[str]:
     return [
         "not run" if archs is None or archs.mean is None else _archs(archs),
         "" if hits is None or hits.mean is None else f"{hits.mean:.2f}",
-        "" if test is None or test.mean is None else f"{test.mean:.2f} [{test.ci_low:.2f}, {test.ci_high:.2f}]",
+        "" if test is None or test.mean is None else _interval(test, 2),
         " / ".join(row.published for row in (archs, test) if row is not None and row.published),
     ]
 
@@ -156,13 +158,19 @@ def _archs(row: Row) -> str:
     if row.censored and row.budget and row.budget > 100:
         median = f">{row.budget}" if row.median and row.median > row.budget else f"{row.median:.0f}"
         return f"median {median}"
-    return f"{row.mean:.1f} [{row.ci_low:.1f}, {row.ci_high:.1f}]"
+    digits = 1 if (row.mean or 0) < 100 else 0
+    return _interval(row, digits)
+
+
+def _interval(row: Row, digits: int) -> str:
+    mean = f"{row.mean:.{digits}f}"
+    return mean if row.seeds < 2 else f"{mean} [{row.ci_low:.{digits}f}, {row.ci_high:.{digits}f}]"
 
 
 def _second_table(rows: Sequence[Row], target: str) -> Table:
     """The same runs by other definitions: the scripts' rule, and every method at LAPT's budget."""
     short = min((row.budget for row in rows if row.quantity == "test" and row.budget), default=None)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(**_LOOK)
     for heading in ("method", "to the best", "found by", f"validation at {short}", f"test at {short}"):
         table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
     for method in dict.fromkeys(row.method for row in rows):
@@ -175,10 +183,14 @@ def _second_table(rows: Sequence[Row], target: str) -> Table:
             method,
             "-" if best.mean is None else f"{best.mean:.1f}",
             f"{best.seeds} of {best.seeds + best.censored}",
-            "" if validation is None else f"{validation.mean:.2f} ± {validation.sd:.2f}",
-            "" if test is None else f"{test.mean:.2f} ± {test.sd:.2f}",
+            "" if validation is None else _spread(validation),
+            "" if test is None else _spread(test),
         )
     return table
+
+
+def _spread(row: Row) -> str:
+    return f"{row.mean:.2f}" if row.seeds < 2 else f"{row.mean:.2f} ± {row.sd:.2f}"
 
 
 # --- tables ----------------------------------------------------------------------------------------------
@@ -187,7 +199,7 @@ def show_benchmarks(known: Sequence[BenchmarkInfo]) -> None:
         out.print("No benchmark tables yet. Import one: lapt benchmark import nasbench201 FILE", markup=False)
     for info in known:
         out.print(f"{info.name}: space {info.space}, {info.rows:,} rows, checksum {info.checksum[:12]}", markup=False)
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(**_LOOK)
         for heading in ("task", "metric", "best validation", "best test"):
             table.add_column(heading, justify="right" if heading.startswith("best") else "left", overflow="fold")
         for name, task in info.tasks.items():
@@ -202,7 +214,7 @@ def show_benchmarks(known: Sequence[BenchmarkInfo]) -> None:
 def show_table(table: pa.Table) -> None:
     """Rows as a table that fits the terminal; whole values when piped."""
     if out.is_terminal:
-        shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        shown = Table(**_LOOK)
         for name in table.column_names:
             shown.add_column(name, overflow="fold")
         for row in table.to_pylist():

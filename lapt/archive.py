@@ -34,7 +34,7 @@ class Archive:
 
 def best_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive:
     """The ``size`` best of the whole space: for tabular benchmarks, as in the paper's experiments."""
-    evaluations = evaluator.evaluate(list(space))
+    evaluations = evaluator.evaluate(list(space.members()))
     entries = _best(evaluations, size, evaluator.task)
     return Archive(space, evaluator.task, entries, asked=entries, chosen_from=len(evaluations))
 

@@ -156,12 +156,12 @@ class Comparison:
         notes = [
             f"source {source.task}, archive {source.archive.strategy} {source.archive.size}; "
             f"{self.seeds} seeds; LAPT's budget {self.pipeline.budget} evaluations a target",
-            "archs (archs_to_top_0.1%): evaluations to the first of the top 0.1 % by validation, mean and 95 % interval; "
-            "a miss counts as budget + 1, and beyond 100 evaluations a median stands for a mean with misses",
+            "archs (archs_to_top_0.1%): evaluations to the first of the top 0.1 % by validation, mean and 95 % "
+            "interval; a miss counts as budget + 1, and beyond 100 evaluations a median stands for a mean with misses",
             f"hits: seeds that got there within {self.pipeline.budget} evaluations (LAPT, random_subspace) or {LONG}",
             "test: of the incumbent by validation at the end; published: archs / test in %",
-            "to the best (archs_to_best_if_found): the published scripts' rule, evaluations to the global best by validation, "
-            "mean over the seeds that found it; ±: sd over seeds",
+            "to the best (archs_to_best_if_found): the published scripts' rule, evaluations to the global best by "
+            "validation, mean over the seeds that found it; ±: sd over seeds",
         ]
         fixed = [method for method in self.methods if method in DETERMINISTIC]
         if fixed:

@@ -50,7 +50,7 @@ def by_frequency(space: SearchSpace, archive: Archive) -> list[Architecture]:
     def likelihood(architecture: Architecture) -> float:
         return sum(weight[operator] for weight, operator in zip(weights, architecture.operators, strict=True))
 
-    return sorted(space, key=lambda architecture: -likelihood(architecture))
+    return sorted(space.members(), key=lambda architecture: -likelihood(architecture))
 
 
 def random_subspace(space: SearchSpace, like: SearchSpace, rng: np.random.Generator) -> SearchSpace:

@@ -71,7 +71,7 @@ class Searcher(ABC):
                 return proposal
             self.repeats += 1
         if self.space.size <= _ENUMERABLE:
-            unseen = [member for member in self.space if self._identity(member) not in self._known]
+            unseen = [member for member in self.space.members() if self._identity(member) not in self._known]
             return unseen[int(self.rng.integers(len(unseen)))] if unseen else None
         draws = (self.space.sample(self.rng) for _ in range(1000 * _PROPOSALS))
         return next((draw for draw in draws if self._identity(draw) not in self._known), None)

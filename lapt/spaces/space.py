@@ -139,13 +139,10 @@ class SearchSpace(BaseModel):
         """Number of architectures; for grouped layers each unordered choice counts once."""
         return math.prod(len(node.options) for node in self._nodes)
 
-    def __iter__(self) -> Iterator[Architecture]:  # type: ignore[override]
+    def members(self) -> Iterator[Architecture]:
         """Every architecture, in a fixed order (the last node varies fastest)."""
         for options in product(*(node.options for node in self._nodes)):
             yield self._assemble(options)
-
-    def __contains__(self, architecture: object) -> bool:
-        return isinstance(architecture, Architecture) and self.contains(architecture)
 
     def contains(self, architecture: Architecture) -> bool:
         """Is it in this space? Layers of one node may stand in either order."""

@@ -25,9 +25,9 @@ def invented_table() -> Table:
     differently, and each score carries noise with a standard deviation of 0.4 points (validation and test apart).
     """
     space = BUILTIN["nas201"]
-    architectures = tuple(space.encode(architecture) for architecture in space)
+    architectures = tuple(space.encode(architecture) for architecture in space.members())
     edges = {name: position for position, name in enumerate(space.layer_names)}
-    strength = np.array([[_STRENGTH[operator] for operator in architecture.operators] for architecture in space])
+    strength = np.array([[_STRENGTH[operator] for operator in architecture.operators] for architecture in space.members()])
     paths = [(0, 3), (0, 1, 3), (0, 2, 3), (0, 1, 2, 3)]
     used = [[edges[f"{i}->{j}"] for i, j in pairwise(path)] for path in paths]
     rng = np.random.default_rng(201)

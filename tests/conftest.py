@@ -1,0 +1,43 @@
+"""What all tests share: hypothesis without deadlines, and the real benchmark tables where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from lapt.evaluators import Table
+from storage.benchmarks import import_benchmark, list_benchmarks, load
+
+settings.register_profile("lapt", deadline=None, derandomize=True)
+settings.load_profile("lapt")
+
+SHARED = Path(__file__).parents[2] / "shared" / "benchmarks"
+REAL = {"nasbench201": "nasbench201", "transnas101_micro": "transnas101-micro"}
+
+
+@pytest.fixture(scope="session")
+def real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with both real tables: LAPT_DATA if it has them, else imported from ../shared/benchmarks."""
+    given = os.environ.get("LAPT_DATA")
+    if given and {info.name for info in list_benchmarks(given)} >= set(REAL):
+        return Path(given)
+    missing = [name for name in REAL if not (SHARED / f"{name}.parquet").is_file()]
+    if missing:
+        pytest.skip(f"no real tables: neither LAPT_DATA nor ../shared/benchmarks has {missing}")
+    folder = tmp_path_factory.mktemp("real")
+    for name, kind in REAL.items():
+        import_benchmark(kind, SHARED / f"{name}.parquet", data=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def nasbench201(real_data: Path) -> Table:
+    return load("nasbench201", real_data)
+
+
+@pytest.fixture(scope="session")
+def transnas101(real_data: Path) -> Table:
+    return load("transnas101_micro", real_data)

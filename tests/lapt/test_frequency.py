@@ -1,0 +1,107 @@
+"""The frequency reasoner, on hand-counted archives and on the real table."""
+
+from __future__ import annotations
+
+import pytest
+
+from lapt.archive import Archive
+from lapt.errors import SpaceError
+from lapt.evaluation import Evaluation, Metric
+from lapt.principles import Principles
+from lapt.reasoning import Frequency
+from lapt.spaces import BUILTIN, SearchSpace
+
+SPACE = BUILTIN["nas201"]
+ORDER = SPACE.layers[0].operators  # none, skip_connect, nor_conv_1x1, nor_conv_3x3, avg_pool_3x3
+
+
+def archive(space: SearchSpace, *first_edges: str) -> Archive:
+    """Cells whose first edge is given and whose other edges are all nor_conv_3x3."""
+    cells = [
+        space.decode(space.encode(next(space.members())))._replace(operators=(first, *["nor_conv_3x3"] * 5))
+        for first in first_edges
+    ]
+    entries = tuple(Evaluation(cell, space.encode(cell), 1.0, Metric("accuracy")) for cell in cells)
+    return Archive(space, "source", entries, entries, len(entries))
+
+
+def learned(*first_edges: str, cap: int = 2) -> Principles:
+    return Frequency(max_operators=cap).learn(SPACE, archive(SPACE, *first_edges))
+
+
+FIVE = ("skip_connect",) * 3 + ("avg_pool_3x3",) * 2 + ("none",)
+
+
+def test_the_most_frequent_operators_are_kept_and_said_with_their_counts() -> None:
+    principles = learned(*FIVE)
+    assert principles.principles[0].statement == (
+        "On layer 0->1, good architectures choose skip_connect (3 of 6) and avg_pool_3x3 (2 of 6)."
+    )
+    refined = Frequency().translate(SPACE, principles)
+    assert refined.layer("0->1").operators == ("skip_connect", "avg_pool_3x3")
+    assert all(layer.operators == ("nor_conv_3x3",) for layer in refined.layers[1:])
+    assert refined.size == 2
+
+
+def test_ties_go_by_operator_order() -> None:
+    refined = Frequency().translate(SPACE, learned("avg_pool_3x3", "nor_conv_1x1", "none"))
+    assert refined.layer("0->1").operators == ("none", "nor_conv_1x1")
+
+
+def test_learning_is_deterministic_and_names_its_archive() -> None:
+    one, two = learned(*FIVE), learned(*FIVE)
+    assert one == two
+    assert one.id == two.id
+    assert (one.origin.step, one.origin.task, one.version, one.parent) == ("learn", "source", 1, None)
+    assert learned(*reversed(FIVE)).origin.archive != one.origin.archive
+
+
+def test_an_update_counts_the_targets_architectures_alone() -> None:
+    frequency, before = Frequency(), learned(*FIVE)
+    top = archive(SPACE, "none", "none", "nor_conv_1x1").entries
+    after = frequency.update(SPACE, before, top, task="target")
+    assert frequency.translate(SPACE, after).layer("0->1").operators == ("none", "nor_conv_1x1")
+    assert (after.parent, after.version, after.origin.step, after.origin.task) == (before.id, 2, "update", "target")
+
+
+def test_exploration_replaces_the_least_supported_by_the_best_that_is_not_spoken_of() -> None:
+    frequency = Frequency()
+    first = frequency.explore(SPACE, learned(*FIVE), task="target")
+    # skip_connect 3 and avg_pool_3x3 2 were kept; none, 1 of 6, is the best supported that no principle spoke of.
+    assert frequency.translate(SPACE, first).layer("0->1").operators == ("none", "skip_connect")
+    assert "none (1 of 6) is tried" in first.principles[0].statement
+    assert "avg_pool_3x3 (2 of 6) is set aside" in first.principles[0].statement
+    # What was set aside does not come back: the next in operator order follows, both without support.
+    second = frequency.explore(SPACE, first, task="target")
+    assert frequency.translate(SPACE, second).layer("0->1").operators == ("skip_connect", "nor_conv_1x1")
+    third = frequency.explore(SPACE, second, task="target")
+    assert frequency.translate(SPACE, third).layer("0->1").operators == ("skip_connect", "nor_conv_3x3")
+    fourth = frequency.explore(SPACE, third, task="target")
+    assert frequency.translate(SPACE, fourth).layer("0->1").operators == ("skip_connect", "nor_conv_3x3")
+
+
+def test_principles_of_imagenet_refine_nas201_to_64_cells(nasbench201_archive: Archive) -> None:
+    frequency = Frequency(max_operators=2)
+    refined = frequency.translate(SPACE, frequency.learn(SPACE, nasbench201_archive))
+    assert refined.size == 64
+
+
+def test_principles_carry_over_by_edge_and_operator_and_list_what_they_drop() -> None:
+    trans101 = BUILTIN["trans101"]
+    principles = learned(*FIVE)
+    mapped = principles.onto(trans101)
+    assert mapped.dropped == ("0->1: avg_pool_3x3 (keep, 2 of 6)",)
+    assert (mapped.space, mapped.parent, mapped.origin.step) == ("trans101", principles.id, "transfer")
+    assert Frequency().translate(trans101, principles).layer("0->1").operators == ("skip_connect",)
+
+
+def test_a_layer_that_empties_on_the_way_is_an_error() -> None:
+    with pytest.raises(SpaceError, match="avg_pool_3x3"):
+        Frequency().translate(BUILTIN["trans101"], learned("avg_pool_3x3", "avg_pool_3x3"))
+
+
+def test_principles_survive_json() -> None:
+    principles = learned(*FIVE)
+    again = Principles.model_validate_json(principles.model_dump_json())
+    assert again == principles
+    assert again.id == principles.id

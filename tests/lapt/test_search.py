@@ -1,0 +1,159 @@
+"""Search methods: ask/tell, no repeats, exhaustion, and what regularized evolution does with its population."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lapt.errors import ConfigError
+from lapt.evaluation import Evaluation, Metric
+from lapt.search import RandomSearch, RegularizedEvolution, Searcher
+from lapt.search.controls import InOrder, by_frequency, random_subspace
+from lapt.search.loop import search
+from lapt.spaces import BUILTIN, Architecture, SearchSpace
+
+SPACE = BUILTIN["nas201"]
+SMALL = SPACE.restrict(operators={name: ["nor_conv_3x3", "none"] for name in SPACE.layer_names[:3]}).restrict(
+    operators={name: ["skip_connect"] for name in SPACE.layer_names[3:]}
+)
+ACCURACY, LOSS = Metric("accuracy", "%"), Metric("loss", higher_is_better=False)
+
+Make = Callable[[SearchSpace, int], Searcher]
+METHODS: list[Make] = [
+    lambda space, seed: RandomSearch(space, seed=seed),
+    lambda space, seed: RegularizedEvolution(space, seed=seed),
+    lambda space, seed: RegularizedEvolution(space, seed=seed, mutation_probability=0.5),
+]
+methods = st.sampled_from(METHODS)
+
+
+def convolutions(architecture: Architecture) -> float:
+    return float(architecture.operators.count("nor_conv_3x3"))
+
+
+def told(space: SearchSpace, architecture: Architecture, value: float | None, metric: Metric = ACCURACY) -> Evaluation:
+    return Evaluation(architecture, space.encode(architecture), value, metric)
+
+
+def evaluate(space: SearchSpace, metric: Metric = ACCURACY) -> Callable[[list[Architecture]], list[Evaluation]]:
+    sign = 1 if metric.higher_is_better else -1
+    return lambda asked: [told(space, a, sign * convolutions(a), metric) for a in asked]
+
+
+@given(methods, st.integers(0, 1000), st.lists(st.integers(1, 7), min_size=1, max_size=12))
+def test_asks_lie_inside_and_never_repeat(make: Make, seed: int, batches: list[int]) -> None:
+    searcher = make(SPACE, seed)
+    seen: list[Architecture] = []
+    for n in batches:
+        asked = searcher.ask(n)
+        assert len(asked) == n
+        seen += asked
+        searcher.tell(evaluate(SPACE)(asked))
+    assert all(SPACE.contains(architecture) for architecture in seen)
+    assert len(set(seen)) == len(seen)
+
+
+@given(methods, st.integers(0, 1000))
+def test_the_same_seed_asks_the_same(make: Make, seed: int) -> None:
+    runs = [search(make(SPACE, seed), evaluate(SPACE), budget=30, ask_size=5) for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
+@given(methods, st.integers(0, 1000), st.integers(1, 9))
+def test_a_space_smaller_than_the_budget_ends_cleanly(make: Make, seed: int, ask_size: int) -> None:
+    found = search(make(SMALL, seed), evaluate(SMALL), budget=50, ask_size=ask_size)
+    assert {evaluation.architecture for evaluation in found} == set(SMALL.members())
+    assert len(found) == SMALL.size == 8
+
+
+@given(methods, st.integers(0, 1000))
+def test_a_pickled_searcher_goes_on_alike(make: Make, seed: int) -> None:
+    searcher = make(SPACE, seed)
+    searcher.tell(evaluate(SPACE)(searcher.ask(8)))
+    again = pickle.loads(pickle.dumps(searcher))
+    assert again.ask(5) == searcher.ask(5)
+
+
+@given(methods, st.integers(0, 1000))
+def test_failed_evaluations_are_worst_and_never_asked_again(make: Make, seed: int) -> None:
+    searcher = make(SMALL, seed)
+    asked = searcher.ask(4)
+    searcher.tell([told(SMALL, a, None) for a in asked])
+    assert not set(searcher.ask(10)) & set(asked)
+
+
+@pytest.mark.parametrize("metric", [ACCURACY, LOSS])
+def test_evolution_beats_random_in_both_metric_directions(metric: Metric) -> None:
+    def mean_best(make: Make) -> float:
+        runs = [search(make(SPACE, seed), evaluate(SPACE, metric), budget=60, ask_size=5) for seed in range(20)]
+        return float(np.mean([max(e.score for e in run) for run in runs]))
+
+    assert mean_best(METHODS[1]) > mean_best(METHODS[0]) + 0.3
+
+
+def test_asking_before_telling_fills_the_population_uniformly() -> None:
+    evolution = RegularizedEvolution(SPACE, seed=0, population_size=5)
+    assert len(set(evolution.ask(12))) == 12
+    assert not evolution.population
+
+
+def test_the_oldest_leaves_whatever_its_score() -> None:
+    evolution = RegularizedEvolution(SPACE, seed=0, population_size=3, tournament_size=3)
+    first, *rest = evolution.ask(4)
+    evolution.tell([told(SPACE, first, 99.0), *(told(SPACE, a, float(i)) for i, a in enumerate(rest))])
+    assert [evaluation.architecture for evaluation in evolution.population] == rest
+
+
+def test_a_full_tournament_mutates_the_best_of_the_population() -> None:
+    evolution = RegularizedEvolution(SPACE, seed=1, population_size=5, tournament_size=5)
+    asked = evolution.ask(5)
+    evolution.tell([told(SPACE, a, float(i == 2)) for i, a in enumerate(asked)])
+    for child in evolution.ask(10):
+        assert child in set(SPACE.neighbours(asked[2]))
+
+
+def test_a_tournament_larger_than_the_population_is_refused() -> None:
+    with pytest.raises(ConfigError, match="tournament_size"):
+        RegularizedEvolution(SPACE, seed=0, population_size=2, tournament_size=3)
+
+
+def test_repeats_are_counted() -> None:
+    searcher = RandomSearch(SMALL, seed=0)
+    searcher.ask(8)
+    assert searcher.repeats > 0
+    before = searcher.repeats
+    assert searcher.ask(1) == []
+    assert searcher.repeats > before
+
+
+def test_identity_decides_what_is_a_repeat() -> None:
+    canonical = RandomSearch(SMALL, seed=0, identity=lambda a: SPACE.encode(SPACE.canonical(a)))
+    distinct = {SPACE.canonical(a) for a in SMALL.members()}
+    assert len(canonical.ask(100)) == len(distinct) < SMALL.size
+
+
+def test_in_order_asks_in_the_order_given_then_the_rest() -> None:
+    order = list(SMALL.members())[::-1][:3]
+    asked = InOrder(SMALL, order).ask(8)
+    assert asked[:3] == order
+    assert set(asked) == set(SMALL.members())
+
+
+def test_mode_starts_with_the_most_frequent_operators(nasbench201_archive: object) -> None:
+    from lapt.archive import Archive
+
+    assert isinstance(nasbench201_archive, Archive)
+    first = by_frequency(SPACE, nasbench201_archive)[0]
+    for position, operator in enumerate(first.operators):
+        counts = [entry.architecture.operators[position] for entry in nasbench201_archive.entries]
+        assert counts.count(operator) == max(counts.count(other) for other in counts)
+
+
+@given(st.integers(0, 1000))
+def test_a_random_subspace_has_the_size_of_its_model(seed: int) -> None:
+    assert random_subspace(SPACE, SMALL, np.random.default_rng(seed)).size == SMALL.size
