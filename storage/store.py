@@ -100,7 +100,7 @@ class Store:
                 continue
             for name, reason in sorted(broken.items()):
                 warnings.warn(
-                    f"skipped the broken file {self.address}/{dataset}/{name} ({reason})",
+                    f"skipped the broken file {self.address}/{dataset}/{name} ({reason}); delete it if it is of no use",
                     BrokenFileWarning,
                     stacklevel=4,
                 )

@@ -209,11 +209,8 @@ def test_each_appended_file_counts_exactly_once(merged: list[set[int]], appended
     parts = live_parts(map(str, sorted(appended)), holds, map(str, seen))
     read: list[str] = []
     for part in parts:
-        rows = [
-            i
-            for i, count in holds.get(part.name, ((part.name, int(part.name[0:1].strip("m") or 0) + 1),))
-            for _ in range(count)
-        ]
+        origins = holds.get(part.name) or ((part.name, int(part.name) + 1),)
+        rows = [origin for origin, count in origins for _ in range(count)]
         ranges = part.ranges or ((0, len(rows)),)
         read += [row for start, stop in ranges for row in rows[start:stop]]
     wanted = (appended | set().union(*merged)) - seen
