@@ -172,10 +172,9 @@ def sql(
     as_json: JsonOption = False,
 ) -> None:
     """Read-only SQL over the store."""
+    from flows.screen import show_table, table_as_json
     from storage.snapshot import export as export_all
     from storage.sql import query
-
-    from flows.screen import show_table, table_as_json
     from storage.store import Store
 
     if export is not None:
@@ -192,11 +191,13 @@ def sql(
 def compact(store: StoreOption = DEFAULT_STORE) -> None:
     """Merge the store's many small files into few; nothing is lost if this is stopped."""
     from storage.compaction import compact as merge
-
     from storage.store import Store
 
-    for line in merge(Store(store)):
-        print(line)
+    for done in merge(Store(store)):
+        if done.merged or done.deleted or done.waiting or done.broken:
+            later = f", {done.waiting} to delete later (readers may be using them)" if done.waiting else ""
+            broken = f", {len(done.broken)} broken left in place" if done.broken else ""
+            print(f"{done.dataset}: {done.merged} files merged, {done.deleted} deleted{later}{broken}")
 
 
 @app.command()

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 
 from prefect import flow, runtime
-from storage.snapshot import snapshot
 
 from flows.build import Built, build
 from flows.progress import listener
@@ -18,6 +17,7 @@ from lapt.principles import Principles
 from lapt.results import RunResult, TargetResult
 from lapt.spaces import Architecture, SearchSpace
 from storage.record import subspace_id
+from storage.snapshot import snapshot
 from tasks.adaptation import adapt_principles, evaluate_batch, refine_space
 from tasks.learning import evaluate_source, learn_principles
 from tasks.reporting import report_run, test_incumbent

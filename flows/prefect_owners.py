@@ -104,11 +104,16 @@ def close_abandoned_runs(folder: Path) -> int:
 def close_own_runs(tag: str, patience_s: float = 1.0) -> int:
     """Mark as crashed what an interruption left unfinished under ``tag``; returns the number of runs closed.
 
-    Task states reach the database a moment after they happened: wait that moment for them before calling them lost.
+    Task states reach the database a moment after they happened: a run is lost only when nothing has moved for
+    ``patience_s``.
     """
+    unfinished = _unfinished(lambda tags: tag in tags)
     deadline = time.monotonic() + patience_s
-    while _unfinished(lambda tags: tag in tags) and time.monotonic() < deadline:
+    while unfinished and time.monotonic() < deadline:
         time.sleep(0.05)
+        before, unfinished = unfinished, _unfinished(lambda tags: tag in tags)
+        if set(unfinished) != set(before):
+            deadline = time.monotonic() + patience_s
     return _crash(lambda tags: tag in tags)
 
 

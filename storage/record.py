@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow.compute as pc
 
@@ -160,19 +161,18 @@ class RunRecord:
         Raises StoreError when an earlier attempt asked something else at the same place: then the run is no replay, and
         going on would mix two runs under one id.
         """
-        rows = []
+        rows: list[dict[str, Any]] = []
         for ordinal, evaluation in enumerate(evaluations, start=first):
             text = space.encode(evaluation.architecture)
-            known = self._trials.setdefault((task, ordinal), "")
+            known = self._trials.get((task, ordinal))
             if known == text:
                 continue
-            if known:
+            if known is not None:
                 raise StoreError(
                     f"run {self.run_id} to ask for {known} as number {ordinal} on {task}, as an earlier attempt did",
                     text,
                     "use a new store: this one was written by another version of the code",
                 )
-            self._trials[task, ordinal] = text
             rows.append(
                 {
                     "run_id": self.run_id,
@@ -197,6 +197,8 @@ class RunRecord:
                 }
             )
         self.store.append("trials", rows)
+        # Known only once written: after a failed append the same call is to write them again.
+        self._trials.update({(task, row["ordinal"]): row["architecture"] for row in rows})
 
 
 def subspace_id(space: SearchSpace) -> str:

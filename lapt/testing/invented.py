@@ -27,7 +27,7 @@ def invented_table() -> Table:
     space = BUILTIN["nas201"]
     architectures = tuple(space.encode(architecture) for architecture in space.members())
     edges = {name: position for position, name in enumerate(space.layer_names)}
-    strength = np.array([[_STRENGTH[operator] for operator in architecture.operators] for architecture in space.members()])
+    strength = np.array([[_STRENGTH[operator] for operator in cell.operators] for cell in space.members()])
     paths = [(0, 3), (0, 1, 3), (0, 2, 3), (0, 1, 2, 3)]
     used = [[edges[f"{i}->{j}"] for i, j in pairwise(path)] for path in paths]
     rng = np.random.default_rng(201)

@@ -1,0 +1,40 @@
+# Two commands: make demo, make test. Each sets up .venv on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-integration check lock clean
+
+demo: $(STAMP)
+	$(BIN)/lapt demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not integration"
+
+# Real servers, kill -9 and other drills: minutes.
+test-integration: $(STAMP)
+	$(BIN)/python -m pytest -m integration
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Pins for every supported Python and platform. Torch has its own file, so that another build of it can be chosen.
+lock: $(STAMP)
+	$(BIN)/uv pip compile pyproject.toml --extra llm --extra dev --universal --python-version 3.11 \
+		--no-annotate --no-header --no-emit-index-url --quiet --upgrade -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra train --universal --python-version 3.11 \
+		--no-annotate --no-header --no-emit-index-url --quiet --upgrade -c requirements.lock -o requirements-torch.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,51 @@
+"""A pipeline whose scores cost something: each computed one leaves a line in a log. Run as a process by the drills.
+
+Arguments: the store, the log, seconds a score takes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import flows.build
+from flows.embedded import run_embedded
+from flows.progress import Listener
+from lapt.config import Execution, Pipeline, load_pipeline
+from lapt.evaluation import Evaluation
+from lapt.evaluators import Table, TableEvaluator
+from lapt.spaces import Architecture, SearchSpace
+from storage.evaluator import StoredEvaluator
+from storage.store import Store
+
+
+class Counted(TableEvaluator):
+    """The invented table as if it had to be computed."""
+
+    def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
+        found = []
+        for evaluation in super().evaluate(architectures):
+            time.sleep(SECONDS)
+            line = f"{self.task} {evaluation.identity}\n".encode()
+            descriptor = os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            os.write(descriptor, line)
+            os.close(descriptor)
+            found.append(replace(evaluation, origin="computed"))
+        return found
+
+
+STORE, LOG, SECONDS = sys.argv[1], sys.argv[2], float(sys.argv[3])
+
+
+def stored(pipeline: Pipeline, table: Table, space: SearchSpace, task: str) -> StoredEvaluator:
+    return StoredEvaluator(Counted(table, space, task), Store(STORE), space, seed=pipeline.seed)
+
+
+if __name__ == "__main__":
+    flows.build.evaluator_of = stored  # type: ignore[assignment]
+    declared = load_pipeline("demo", ["source.archive.samples=40", "source.archive.size=10"])
+    result = run_embedded(declared, Execution(store=STORE), Listener())
+    print(result.model_dump_json())
