@@ -23,8 +23,9 @@ QUIET_CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 LOUDNESS = ("PREFECT_LOGGING_LEVEL", "PREFECT_DEBUG_MODE", "PREFECT_LOGGING_CONFIG_PATH", QUIET_CONSOLE)
 
 SERVER_SETTINGS = {
-    # Flow and task states need the recorder alone. Without the others (deployments, schedules, workers, automations:
-    # nothing an embedded server has) and without stored events SQLite sees a third of the writes.
+    # Flow and task states need the recorder alone; the others serve deployments, schedules, workers and automations.
+    # Without them, and with the recorder writing in batches, a submitted task costs 9 ms (all on: 50 to 140) and the
+    # server ends in 0.5 s (1.7 to 2.2). Its start is imports, 3.3 s either way.
     **{
         f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
         for service in (
@@ -42,7 +43,7 @@ SERVER_SETTINGS = {
     },
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "true",
     # One by one (the default) the states of 100 quick tasks reach the database seconds late, and a server that ends
-    # drops those still queued. In batches they keep up, and ending writes the last batch.
+    # cancels the writing of those still queued. In batches they keep up, and ending writes the last batch.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.1",
     "PREFECT_SERVER_UI_ENABLED": "true",
