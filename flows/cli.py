@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 
 from lapt.errors import ConfigError, LaptError
@@ -49,15 +48,12 @@ def main() -> None:
     debug = "--debug" in arguments
     try:
         status = app([a for a in arguments if a != "--debug"], standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = 2
     except LaptError as error:
         if debug:
             raise
         print(f"lapt: {error}", file=sys.stderr)
         status = 2 if error.usage else 1
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print(
             "lapt: interrupted; what was finished is stored, and the same command goes on from there", file=sys.stderr
         )
@@ -66,6 +62,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     except Exception as error:
+        if hasattr(error, "show") and hasattr(error, "exit_code"):  # wrong use: Typer says it best
+            error.show()
+            sys.exit(2)
         if debug:
             raise
         print(f"lapt: {type(error).__name__}: {error}; run again with --debug for the traceback", file=sys.stderr)
@@ -73,16 +72,20 @@ def main() -> None:
     sys.exit(status or 0)
 
 
-@app.callback()
-def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-) -> None:
-    if version:
+def _version(wanted: bool) -> None:
+    if wanted:
         from lapt import __version__
 
         print(f"lapt {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Options of every command; ``main`` reads --debug itself, wherever it stands."""
 
 
 @app.command()

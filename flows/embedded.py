@@ -28,7 +28,7 @@ def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> R
     """One pipeline run. What the declaration asks for and is not there is refused before a server is started."""
     from flows.build import build
 
-    build(pipeline, execution)
+    build(pipeline, execution).store.check_writable()
     hears.stage("starting Prefect")
     apply_environment()
     from flows.prefect_server import prefect_server

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from prefect import flow, runtime
+from prefect import flow, get_run_logger, runtime
 
 from flows.build import Built, build
 from flows.progress import listener
@@ -21,6 +21,7 @@ from storage.snapshot import snapshot
 from tasks.adaptation import adapt_principles, evaluate_batch, refine_space
 from tasks.learning import evaluate_source, learn_principles
 from tasks.reporting import report_run, test_incumbent
+from tasks.step import context, data
 
 
 @flow(name="lapt", flow_run_name="{pipeline.name}, seed {pipeline.seed}", persist_result=False)
@@ -30,24 +31,25 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
     prefect_run = str(runtime.flow_run.id) if runtime.flow_run.id else None
     with built.record.attempt(pipeline, prefect_run):
 
-        def learn(archive: Archive) -> Principles:
+        def learn(archive: Archive) -> str:
             listener.get().stage(f"learning principles from {len(archive.entries)} architectures of {archive.task}")
-            return learn_principles(built.steps, archive, built.record)
+            return learn_principles(context(built.steps), data(archive), context(built.record))
+
+        def report(target: str) -> TargetResult:
+            return test_incumbent(context(built.space), context(built.evaluator(target)), data(found[target]))
 
         found = algorithm_1(
             pipeline.targets,
-            build_archive=lambda: build_archive(pipeline, execution),
+            build_archive=lambda: build_archive(context(pipeline), context(execution)),
             learn=learn,
-            adapt_target=lambda target, principles: adapt_to_target(pipeline, execution, target, principles.id),
+            adapt_target=lambda target, principles: adapt_to_target(
+                context(pipeline), context(execution), target, principles
+            ),
         )
         listener.get().stage("testing what was found")
-        result = RunResult(
-            run_id=built.run_id,
-            pipeline=pipeline.name,
-            store=built.store.address,
-            targets=tuple(test_incumbent(built.space, built.evaluator(t), found[t]) for t in pipeline.targets),
-        )
-        report_run(result)
+        tested = tuple(report(target) for target in pipeline.targets)
+        result = RunResult(run_id=built.run_id, pipeline=pipeline.name, store=built.store.address, targets=tested)
+        report_run(context(result), wait_for=[data(target) for target in tested])
         built.record.finished(pipeline, prefect_run, result)
         snapshot(built.store, built.run_id)
     return result
@@ -58,7 +60,8 @@ def build_archive(pipeline: Pipeline, execution: Execution) -> Archive:
     """Line 1: good architectures of the source task, and of nothing else."""
     built = build(pipeline, execution)
     listener.get().stage(f"building the archive on {pipeline.source.task}")
-    return evaluate_source(built.steps, built.evaluator(pipeline.source.task), built.record)
+    evaluator = built.evaluator(pipeline.source.task)
+    return evaluate_source(context(built.steps), context(evaluator), context(built.record))
 
 
 @flow(name="adapt-to-target", flow_run_name="adapt to {target}", persist_result=False)
@@ -101,11 +104,15 @@ class _TargetSearch:
         self.repeats = 0
         self.space_size = built.space.size
         self._principles_id = ""
+        self._batches: list[data[list[Evaluation]]] = []
 
     def refine(self, principles: Principles, g: int) -> SearchSpace:
         self._principles_id = principles.id
-        refined = refine_space(self.built.steps, self.built.record, principles, target=self.target, g=g)
+        refined = refine_space(
+            context(self.built.steps), context(self.built.record), data(principles), target=self.target, g=g
+        )
         self.space_size = refined.size
+        get_run_logger().info("iteration %d: refined space of %d architectures", g, refined.size)
         return refined
 
     def search(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
@@ -116,7 +123,10 @@ class _TargetSearch:
         def evaluate(architectures: list[Architecture]) -> list[Evaluation]:
             first = len(done) + 1
             # The function that dispatches a batch is plain: a task would hold back its children's results.
-            found = evaluate_batch.with_options(tags=["cpu"])(self.evaluator, architectures, g=g, first=first)
+            found = evaluate_batch.with_options(tags=["cpu"])(
+                context(self.evaluator), context(architectures), g=g, first=first, wait_for=[data(refined)]
+            )
+            self._batches.append(data(found))
             record.trials(
                 refined,
                 found,
@@ -130,6 +140,7 @@ class _TargetSearch:
             incumbent = best(done)
             text = "-" if incumbent is None else f"{incumbent.value:.4g}{incumbent.metric.unit}"
             listener.get().evaluated(self.target, len(done), text)
+            get_run_logger().info("iteration %d: %d evaluations in all, best %s", g, len(done), text)
             return found
 
         found = steps.search(searcher, evaluate, history, g)
@@ -139,13 +150,17 @@ class _TargetSearch:
     def adapt(
         self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], g: int
     ) -> tuple[Principles, float]:
-        return adapt_principles(
-            self.built.steps,
-            self.built.record,
-            principles,
-            base,
-            best_found,
-            evaluations,
+        adapted = adapt_principles(
+            context(self.built.steps),
+            context(self.built.record),
+            data(principles),
+            context(base),
+            context(best_found),
+            context(evaluations),
             target=self.target,
             g=g,
+            wait_for=self._batches,
         )
+        self._batches = []
+        get_run_logger().info("iteration %d: principles %s", g, adapted[0].origin.step)
+        return adapted

@@ -46,6 +46,11 @@ class Store:
     def __repr__(self) -> str:
         return f"Store({self.address!r})"
 
+    def check_writable(self) -> None:
+        """Raises StoreError unless a file can be written here: better known before hours of work than after."""
+        self.files.write(".writable", b"")
+        self.files.delete(".writable")
+
     # --- rows --------------------------------------------------------------------------------------------------------
     def append(self, dataset: str, rows: Sequence[Mapping[str, Any]]) -> str:
         """Writes the rows as one new file and returns its name; no rows, no file and an empty name.

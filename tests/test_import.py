@@ -1,0 +1,51 @@
+"""``import lapt`` is light, and the wheel carries what it must and no tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import lapt
+
+HEAVY = ("torch", "langchain", "prefect", "duckdb", "pyarrow")
+MODULES = [
+    ".".join(path.relative_to(Path(lapt.__file__).parents[1]).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted(Path(lapt.__file__).parent.rglob("*.py"))
+]
+
+
+def imported(code: str) -> list[str]:
+    """Heavy packages in a fresh interpreter after ``code``."""
+    report = f"import sys; {code}; print(sorted({{m.split('.')[0] for m in sys.modules}} & set({HEAVY!r})))"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
+    return list(eval(done.stdout))
+
+
+def test_no_module_of_the_domain_imports_what_it_may_not_need() -> None:
+    assert imported("; ".join(f"import {module}" for module in MODULES)) == []
+
+
+def test_the_command_line_starts_without_prefect() -> None:
+    assert imported("import flows.cli") == []
+
+
+def test_the_import_check_can_fail() -> None:
+    assert imported("import duckdb") == ["duckdb"]
+
+
+@pytest.mark.integration
+def test_the_wheel_carries_presets_and_no_tests(tmp_path: Path) -> None:
+    root = Path(lapt.__file__).parents[1]
+    command = [sys.executable, "-m", "build", "--wheel", "--installer", "uv", "--outdir", str(tmp_path), str(root)]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "lapt/presets/nas201.yaml" in names
+    assert "lapt/py.typed" in names
+    assert {name.split("/")[0] for name in names} == {
+        "lapt", "storage", "tasks", "flows", f"lapt-{lapt.__version__}.dist-info"
+    }  # fmt: skip
