@@ -1,0 +1,145 @@
+"""prefect.yaml against a real server: the deployment exists, a worker runs it, its subflows read like Figure 1."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from storage.sql import query
+from storage.store import Store
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+PREFECT = Path(sys.executable).with_name("prefect")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
+    """A full Prefect server of its own, and the environment that points at it."""
+    home = tmp_path_factory.mktemp("prefect")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "LAPT_"))}
+    port = free_port()
+    environment = {
+        **clean,
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PATH": f"{PREFECT.parent}:{clean['PATH']}",
+    }
+    with open(home / "server.log", "w") as log:
+        process = subprocess.Popen(
+            [str(PREFECT), "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            env=environment, stdout=log, stderr=log,
+        )  # fmt: skip
+        try:
+            await_health(environment["PREFECT_API_URL"], home / "server.log")
+            yield environment["PREFECT_API_URL"], environment
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def await_health(url: str, log: Path) -> None:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/health", timeout=2).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.3)
+    raise AssertionError(log.read_text()[-2000:])
+
+
+def prefect(environment: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [str(PREFECT), "--no-prompt", *arguments],
+        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def rows(url: str, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = httpx.post(f"{url}/{path}/filter", json=body, timeout=30).raise_for_status().json()
+    return found
+
+
+def test_the_declared_deployment_runs_on_a_worker(server: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    url, environment = server
+    prefect(environment, "work-pool", "create", "cpu", "--type", "process")
+    prefect(environment, "deploy", "--all")
+    (deployment,) = rows(url, "deployments", {})
+    assert (deployment["name"], deployment["work_pool_name"]) == ("pipeline", "cpu")
+    assert [schedule["active"] for schedule in deployment["schedules"]] == [False]
+    (automation,) = rows(url, "automations", {})
+    assert automation["trigger"]["expect"] == ["lapt.benchmark.imported"]
+
+    store = tmp_path / "store"
+    demo = (ROOT / "lapt" / "presets" / "demo.yaml").read_text()
+
+    parameters = {"pipeline": yaml.safe_load(demo), "execution": {"store": str(store)}}
+    prefect(environment, "deployment", "run", "lapt/pipeline", "--params", json.dumps(parameters))
+    prefect(environment, "worker", "start", "--pool", "cpu", "--type", "process", "--run-once")
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        runs = rows(url, "flow_runs", {"sort": "START_TIME_DESC"})
+        if any(run["name"] == "demo, seed 0" and run["state_type"] == "COMPLETED" for run in runs):
+            break
+        assert not any(run["state_type"] in ("FAILED", "CRASHED") for run in runs), runs
+        time.sleep(1)
+    names = {run["name"]: run for run in rows(url, "flow_runs", {})}
+    assert set(names) == {"demo, seed 0", "archive from invented_source", "adapt to invented_a", "adapt to invented_b"}
+    assert all(run["state_type"] == "COMPLETED" for run in names.values())
+
+    steps = [
+        task["name"]
+        for task in rows(
+            url,
+            "task_runs",
+            {"flow_runs": {"id": {"any_": [names["adapt to invented_a"]["id"]]}}, "sort": "EXPECTED_START_TIME_ASC"},
+        )
+    ]
+    assert [step.split(":")[1].split()[0] for step in steps] == [
+        "refine", "evaluate", "evaluate", "adapt", "refine", "evaluate", "adapt", "refine", "evaluate", "adapt",
+    ]  # fmt: skip
+    kinds = {artifact["key"]: artifact["type"] for artifact in rows(url, "artifacts", {})}
+    assert kinds["demo-invented-a-principles"] == "markdown"
+    assert kinds["demo-invented-a-space"] == kinds["demo-targets"] == kinds["demo-invented-source-archive"] == "table"
+
+    runs = query(Store(store), "SELECT event, prefect_run_id FROM runs ORDER BY created_at").to_pylist()
+    assert [row["event"] for row in runs] == ["started", "finished"]
+    assert runs[0]["prefect_run_id"] == names["demo, seed 0"]["id"]
+
+
+def test_the_command_line_uses_a_server_that_is_configured(server: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    url, environment = server
+    lapt = Path(sys.executable).with_name("lapt")
+    before = len(rows(url, "flow_runs", {}))
+    done = subprocess.run(
+        [str(lapt), "demo", "--store", str(tmp_path / "store")],
+        env=environment, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(rows(url, "flow_runs", {})) == before + 4
+    assert not (tmp_path / "store" / "prefect").exists()
