@@ -1,5 +1,7 @@
 # Two commands: make demo, make test. Each sets up .venv on first use.
 PYTHON ?= python3
+# What to install as torch; for a CPU build: make demo TORCH="torch torchvision --index-url ADDRESS-OF-THE-CPU-INDEX"
+TORCH ?= --no-deps -r requirements-torch.lock
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -29,10 +31,11 @@ lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --extra train --universal --python-version 3.11 \
 		--no-annotate --no-header --no-emit-index-url --quiet --upgrade -c requirements.lock -o requirements-torch.lock
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements-torch.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $(STAMP)
 
