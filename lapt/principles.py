@@ -17,7 +17,10 @@ Effect = Literal["keep", "try", "set_aside"]
 
 
 class Claim(BaseModel):
-    """One statement as data: on ``layer``, ``candidate`` (an operator or a source) has ``effect``; seen count of n."""
+    """One statement as data: on ``layer``, ``candidate`` (an operator or a source) has ``effect``.
+
+    Chosen there by ``count`` of the ``of`` good architectures of ``task`` that were read.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,6 +30,7 @@ class Claim(BaseModel):
     effect: Effect
     count: int
     of: int
+    task: str
 
 
 class Principle(BaseModel):
@@ -53,7 +57,7 @@ class Origin(BaseModel):
 
 
 class Count(BaseModel):
-    """How often a candidate was chosen on a layer among the architectures that were read."""
+    """How often a candidate was chosen on a layer among the architectures of a task that were read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -62,13 +66,14 @@ class Count(BaseModel):
     candidate: str
     count: int
     of: int
+    task: str
 
 
 class Principles(BaseModel):
     """A frozen set of principles for one space. Its id is the hash of its content.
 
-    ``counts`` is the evidence they were drawn from, candidates that no principle speaks of included; ``dropped`` lists
-    what did not carry over from another space.
+    ``counts`` is the evidence they were drawn from, the newest task's first, candidates that no principle speaks of
+    included; ``dropped`` lists what did not carry over from another space.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
@@ -99,9 +104,13 @@ class Principles(BaseModel):
                     named.append(claim.candidate)
         return found
 
-    def support(self, kind: str, layer: str) -> Mapping[str, int]:
-        """Candidate -> count, from the evidence."""
-        return {c.candidate: c.count for c in self.counts if c.kind == kind and c.layer == layer}
+    def evidence(self, kind: str, layer: str) -> Mapping[str, tuple[Count, ...]]:
+        """Candidate -> its counts on that layer, the newest task's first."""
+        found: dict[str, tuple[Count, ...]] = {}
+        for count in self.counts:
+            if count.kind == kind and count.layer == layer:
+                found[count.candidate] = (*found.get(count.candidate, ()), count)
+        return found
 
     def onto(self, space: SearchSpace) -> Principles:
         """The same principles for another space: layers by role (name), operators by name; the rest is dropped.

@@ -96,7 +96,8 @@ def test_decision_2_every_architecture_lies_in_its_iterations_space(seed: int) -
     evaluations: list[Evaluation] = []
     for g in (1, 2, 3):
         evaluations += counting(current.refine(principles), tuple(evaluations), g)
-        principles, _ = current.adapt(principles, -math.inf, 1.0, evaluations, task="invented_a")
+        # No improvement on Base: an exploration, so that the next space does differ.
+        principles, _ = current.adapt(principles, math.inf, 1.0, evaluations, task="invented_a")
     # Parents of the second iteration are of the first, and the spaces do differ.
     assert reasoner.spaces[0] != reasoner.spaces[1]
     assert lengths[0] == 10

@@ -86,7 +86,7 @@ def test_every_row_of_the_run_can_be_queried_with_its_lineage(demo: tuple[Path, 
         (task, g) for task in ("invented_a", "invented_b") for g in (1, 2, 3)
     ]
     assert rows[0]["size"] == 64
-    assert rows[0]["statements"][0].startswith("On layer 0->1, good architectures choose ")
+    assert rows[0]["statements"][0].startswith("On layer 0->1 on invented_source, good architectures choose ")
     assert sum(row["n"] for row in rows) == sum(target["evaluations"] for target in result["targets"])
 
 

@@ -35,7 +35,7 @@ FIVE = ("skip_connect",) * 3 + ("avg_pool_3x3",) * 2 + ("none",)
 def test_the_most_frequent_operators_are_kept_and_said_with_their_counts() -> None:
     principles = learned(*FIVE)
     assert principles.principles[0].statement == (
-        "On layer 0->1, good architectures choose skip_connect (3 of 6) and avg_pool_3x3 (2 of 6)."
+        "On layer 0->1 on source, good architectures choose skip_connect (3 of 6) and avg_pool_3x3 (2 of 6)."
     )
     refined = Frequency().translate(SPACE, principles)
     assert refined.layer("0->1").operators == ("skip_connect", "avg_pool_3x3")
@@ -56,11 +56,16 @@ def test_learning_is_deterministic_and_names_its_archive() -> None:
     assert learned(*reversed(FIVE)).origin.archive != one.origin.archive
 
 
-def test_an_update_counts_the_targets_architectures_alone() -> None:
+def test_an_update_counts_the_targets_architectures_and_lets_the_source_fill_a_gap() -> None:
     frequency, before = Frequency(), learned(*FIVE)
     top = archive(SPACE, "none", "none", "nor_conv_1x1").entries
     after = frequency.update(SPACE, before, top, task="target")
     assert frequency.translate(SPACE, after).layer("0->1").operators == ("none", "nor_conv_1x1")
+    agreed = frequency.update(SPACE, after, archive(SPACE, "none", "none").entries, task="target")
+    assert frequency.translate(SPACE, agreed).layer("0->1").operators == ("none", "skip_connect")
+    assert agreed.principles[0].statement == (
+        "On layer 0->1, good architectures choose none (2 of 2 on target) and skip_connect (3 of 6 on source)."
+    )
     assert (after.parent, after.version, after.origin.step, after.origin.task) == (before.id, 2, "update", "target")
 
 
