@@ -1,0 +1,163 @@
+"""Image data in memory: one tensor of images, and stratified hold-outs by seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lapt.errors import LaptError
+
+IGNORED = 255
+"""Segmentation label of pixels that count neither in the loss nor in the metric."""
+
+
+class DataError(LaptError):
+    """Image data that cannot be found, read, or used for the task."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """Images of one size, whole in memory.
+
+    ``images``: uint8 [N, C, H, W]; ``labels``: int64 [N], indices into ``classes`` (all 0 when there are no classes).
+    ``targets``: what dense and regression tasks predict: float32 [N, K] or [N, K, H, W], or int64 [N, H, W] of
+    segmentation labels with 255 for ignored pixels. ``flippable``: a mirror image keeps its label.
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: tuple[str, ...] = ()
+    targets: Tensor | None = None
+    flippable: bool = True
+    name: str = "images"
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != torch.uint8 or self.images.dim() != 4 or 0 in self.images.shape[1:]:
+            self._refuse("images as uint8 [N, C, H, W]", _described(self.images))
+        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
+            self._refuse(f"labels as int64 [{len(self)}]", _described(self.labels))
+        if self.targets is not None and len(self.targets) != len(self):
+            self._refuse(f"{len(self)} targets, one an image", f"{len(self.targets)}")
+        if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < max(1, len(self.classes)):
+            found = f"labels from {int(self.labels.min())} to {int(self.labels.max())}"
+            self._refuse(f"labels from 0 to {len(self.classes) - 1}", found)
+
+    def _refuse(self, expected: str, got: str) -> None:
+        raise DataError(f"{expected} in {self.name}", got, "correct the data")
+
+    def __len__(self) -> int:
+        return self.images.shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all content. Where the data came from and on which device they are does not matter."""
+        sha = hashlib.sha256(repr((self.classes, self.flippable)).encode())
+        for tensor in (self.images, self.labels, self.targets):
+            if tensor is not None:
+                sha.update(_described(tensor).encode())
+                sha.update(tensor.detach().cpu().contiguous().numpy().data)
+        return sha.hexdigest()
+
+    @cached_property
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation a channel, float32 [C] on the CPU, of pixels scaled to 0..1.
+
+        From exact counts of the 256 values; a constant channel has the standard deviation of one grey level.
+        """
+        values = torch.arange(256, dtype=torch.float64) / 255
+        channels = self.images.transpose(0, 1).flatten(1)
+        counts = torch.stack([torch.bincount(channel.int(), minlength=256) for channel in channels])
+        shares = counts.cpu().double() / max(1, channels.shape[1])
+        mean = shares @ values
+        deviation = (shares @ values**2 - mean**2).clamp(min=0).sqrt()
+        return mean.float(), deviation.clamp(min=1 / 255).float()
+
+    def subset(self, indices: Tensor) -> ImageData:
+        """``indices``: int64 [n]."""
+        at = indices.to(self.images.device)
+        targets = None if self.targets is None else self.targets[at]
+        return replace(self, images=self.images[at], labels=self.labels[at], targets=targets)
+
+    def to(self, device: torch.device) -> ImageData:
+        if self.images.device == device:
+            return self
+        targets = None if self.targets is None else self.targets.to(device)
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device), targets=targets)
+
+
+@dataclass(frozen=True)
+class DataSets:
+    """The training images of a source; its test images only where ``test()`` is called, by the final report."""
+
+    train: ImageData
+    load_test: Callable[[], ImageData | None]
+
+    def test(self) -> ImageData | None:
+        """None where the source has no test split."""
+        return self.load_test()
+
+
+def split(
+    data: ImageData, validation_share: float, seed: int, *, limit: int | None = None
+) -> tuple[ImageData, ImageData]:
+    """(training, validation): a hold-out of ``validation_share`` of every class, drawn by ``seed``.
+
+    ``limit``: at most so many training images are kept, again in the classes' proportions: fewer images make a harder
+    task. The validation images do not depend on it. Raises DataError when a class or the limit is too small.
+    """
+    if not 0 < validation_share < 1:
+        raise DataError("a validation share between 0 and 1", f"{validation_share}", "use 0.2, for example")
+    labels = data.labels.cpu().numpy()
+    generator = np.random.default_rng(seed)
+    members = [generator.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    for found in members:
+        if len(found) < 2:
+            label = int(labels[found[0]])
+            named = data.classes[label] if data.classes else str(label)
+            raise DataError(
+                f"at least two images of every class in {data.name}, one for either side of the split",
+                f"one of class {named!r}",
+                "add images of it or leave the class out",
+            )
+    if not members:
+        raise DataError(f"images in {data.name}", "none", "check the data")
+    sizes = np.array([len(found) for found in members])
+    held = _shared_out(round(len(labels) * validation_share), sizes, at_most=sizes - 1)
+    kept = sizes - held
+    if limit is not None and limit < kept.sum():
+        if limit < len(members):
+            raise DataError(f"a limit of at least one image a class ({len(members)})", f"{limit}", "raise the limit")
+        kept = _shared_out(limit, kept, at_most=kept)
+    validation = np.concatenate([found[:n] for found, n in zip(members, held, strict=True)])
+    training = np.concatenate([found[h : h + n] for found, h, n in zip(members, held, kept, strict=True)])
+    first, second = (data.subset(torch.from_numpy(np.sort(chosen))) for chosen in (training, validation))
+    return first, second
+
+
+def _shared_out(total: int, sizes: np.ndarray, *, at_most: np.ndarray) -> np.ndarray:
+    """``total`` in proportion to ``sizes`` by largest remainders, every share between 1 and ``at_most``."""
+    exact = total * sizes / sizes.sum()
+    shares = np.clip(np.floor(exact).astype(int), 1, at_most)
+    for index in np.argsort(-(exact - shares), kind="stable"):
+        if shares.sum() < total and shares[index] < at_most[index]:
+            shares[index] += 1
+    for index in np.argsort(-shares, kind="stable"):
+        while shares.sum() > total and shares[index] > 1:
+            shares[index] -= 1
+    return np.asarray(shares)
+
+
+def _described(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"

@@ -1,0 +1,60 @@
+"""Where a network is trained, and with how many threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from lapt.errors import LaptError
+
+
+class DeviceError(LaptError):
+    """A device that this machine does not have."""
+
+    usage = True
+
+
+def device_for(name: str = "auto") -> torch.device:
+    """``auto`` is the first CUDA GPU, else the CPU; any other name is torch's own (``cpu``, ``cuda:1``, ``mps``).
+
+    Raises DeviceError: an unknown name, a device that is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError("auto, cpu, mps, cuda or cuda:N as device", repr(name), "use auto") from None
+    present = {
+        "cpu": True,
+        "cuda": (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not present.get(device.type, False):
+        raise DeviceError(
+            f"a machine with the device {name}", f"{torch.cuda.device_count()} CUDA devices", "use auto or cpu"
+        )
+    # With its index, as tensors report it.
+    return torch.device("cuda", torch.cuda.current_device()) if device == torch.device("cuda") else device
+
+
+@contextmanager
+def with_threads(number: int | None) -> Iterator[None]:
+    """Torch computes with ``number`` threads inside (None: as many as before).
+
+    One and two threads give different sums, so scores that must repeat are trained with one.
+    """
+    before = torch.get_num_threads()
+    if number is not None:
+        torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """True on GPUs with bf16 units. False on CPUs: autocast to bf16 is ten times slower without such units."""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

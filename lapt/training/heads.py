@@ -1,0 +1,48 @@
+"""What stands on a backbone's features [B, C, h, w]: one linear layer, or a light decoder."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def pooled(channels: int, outputs: int, *, grid: int = 1) -> nn.Module:
+    """Mean over each of grid x grid places of the features, then a linear layer: [B, outputs]."""
+    return nn.Sequential(nn.AdaptiveAvgPool2d(grid), nn.Flatten(), nn.Linear(channels * grid * grid, outputs))
+
+
+class Decoder(nn.Module):
+    """Features [B, channels, h, w] to [B, outputs, height, width].
+
+    A step for each factor of ``reduction``: 3x3 convolution, sub-pixel upsampling (Shi et al. 2016; its gradient is
+    deterministic on GPUs, unlike that of interpolation), BatchNorm, ReLU. A last 3x3 convolution gives the outputs.
+    """
+
+    def __init__(self, channels: int, outputs: int, reduction: int, height: int, width: int) -> None:
+        super().__init__()
+        self.size = (height, width)
+        steps: list[nn.Module] = []
+        for factor in _factors(reduction):
+            narrower = max(16, channels // 2)
+            steps += [
+                nn.Conv2d(channels, narrower * factor**2, 3, padding=1, bias=False),
+                nn.PixelShuffle(factor),
+                nn.BatchNorm2d(narrower),
+                nn.ReLU(),
+            ]
+            channels = narrower
+        self.steps = nn.Sequential(*steps, nn.Conv2d(channels, outputs, 3, padding=1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        output: Tensor = self.steps(features)
+        # A side that the reduction does not divide.
+        return output if output.shape[2:] == self.size else F.interpolate(output, self.size)
+
+
+def _factors(reduction: int) -> list[int]:
+    """2s, then what is left."""
+    factors = []
+    while reduction % 2 == 0:
+        factors.append(2)
+        reduction //= 2
+    return [*factors, reduction] if reduction > 1 else factors

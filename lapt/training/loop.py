@@ -1,0 +1,266 @@
+"""The training loop, and the evaluation of a trained network. One of each, for every task, recipe and device."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from lapt.errors import LaptError
+from lapt.evaluation import Metric
+from lapt.training.augment import Augmenter
+from lapt.training.data import ImageData
+from lapt.training.device import device_for, has_bfloat16, with_threads
+from lapt.training.meters import MeanLoss
+from lapt.training.network import TaskNetwork
+from lapt.training.recipe import Recipe
+from lapt.training.tasks import Task
+
+VALIDATION_SEED = 0
+"""Draws the rotations and permutations of validation images: the same for every architecture and training seed."""
+
+
+class Diverged(LaptError):
+    """The loss became infinite or NaN. Training again with the same seed would end the same way."""
+
+
+class OutOfMemory(LaptError):
+    """The device's memory did not suffice. A new network may fit with ``recipe.halved()``."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """``value`` is the task's score, in the unit and direction of ``metric``; ``values``: metric and loss by name."""
+
+    value: float
+    metric: Metric
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """``value``, ``metric``, ``values``: on the validation images, as in Measured. ``losses``: mean training loss of
+    each epoch. ``seconds``: wall time of training and validation. ``parameters``: of backbone and head.
+    """
+
+    value: float
+    metric: Metric
+    values: Mapping[str, float]
+    losses: tuple[float, ...]
+    seconds: float
+    parameters: int
+    epochs: int
+
+
+def train(
+    network: TaskNetwork,
+    task: Task,
+    train: ImageData,
+    validation: ImageData,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: torch.device | str = "auto",
+    threads: int | None = 1,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> Trained:
+    """Trains ``network`` in place, on ``device``, and scores it on the validation images.
+
+    ``seed`` decides the order of images, their augmentation and any dropout; the network is initialised before
+    (``build``). With one thread on a CPU the same seed gives the same score, bit by bit, in every process.
+    ``on_epoch(epoch, loss)``: called after epochs 1, 2, ... Torch's global generator stays as it was.
+    Raises DataError before training, Diverged, OutOfMemory.
+    """
+    task.check(train)
+    task.check(validation)
+    device = device_for(device) if isinstance(device, str) else device
+    started = time.perf_counter()
+    with _controlled(device, threads), torch.random.fork_rng(_gpus(device)):
+        torch.manual_seed(seed)
+        network.normalise_by(*train.statistics)
+        _moved(network, device, recipe)
+        losses = tuple(_epochs(network, task, train.to(device), recipe, seed, on_epoch))
+        measured = evaluate(network, task, validation, recipe, threads=threads)
+    seconds = time.perf_counter() - started
+    parameters = network.parameter_count
+    return Trained(measured.value, measured.metric, measured.values, losses, seconds, parameters, recipe.epochs)
+
+
+def evaluate(
+    network: TaskNetwork,
+    task: Task,
+    data: ImageData,
+    recipe: Recipe,
+    *,
+    seed: int = VALIDATION_SEED,
+    threads: int | None = 1,
+) -> Measured:
+    """The network's score on ``data``, on the device where the network is, in float32, without augmentation.
+
+    ``seed`` draws the example that is made of each image. Of the recipe, batch size and memory format alone matter.
+    Raises DataError, Diverged (a score that is not finite), OutOfMemory.
+    """
+    task.check(data)
+    device = network.mean.device
+    data = data.to(device)
+    drawn = task.draw(len(data), torch.Generator().manual_seed(seed)).to(device)
+    given = task.given(data)
+    meter, loss = task.meter(), MeanLoss()
+    size = 4 * (recipe.batch_size // recipe.accumulation)  # no activations are kept: more fit than in training
+    network.eval()
+    with _controlled(device, threads), torch.inference_mode():
+        for at in torch.arange(len(data), device=device).split(size):  # type: ignore[no-untyped-call]
+            inputs, target = task.example(data.images[at].float() / 255, given[at], drawn[at])
+            output = network(_formatted(inputs, recipe))
+            meter.update(output, target)
+            loss.update(task.loss(output, target), len(at))
+        values = {task.loss_name: loss.value()} | {task.measured.name: meter.value()}
+    value = values[task.metric.name]
+    if not math.isfinite(value) or not math.isfinite(values[task.loss_name]):
+        raise _diverged(f"a {task.metric.name} of {value} on {data.name}")
+    return Measured(value, task.metric, values)
+
+
+def _epochs(
+    network: TaskNetwork,
+    task: Task,
+    data: ImageData,
+    recipe: Recipe,
+    seed: int,
+    on_epoch: Callable[[int, float], None] | None,
+) -> Iterator[float]:
+    """The mean training loss of each epoch."""
+    device = data.images.device
+    # Drawn on the CPU, an epoch at a time: the same on every device, and one transfer.
+    generator = torch.Generator().manual_seed(seed)
+    augmenter = Augmenter(recipe.augmentation, task)
+    grey = network.mean.flatten()
+    given = task.given(data)
+    optimiser = _optimiser(network, recipe)
+    forward: Callable[[Tensor], Tensor] = torch.compile(network) if recipe.compile else network
+    half = recipe.mixed_precision == "auto" and has_bfloat16(device)
+    # Sizes differ by one image at most: no image is dropped, and no batch is too small for BatchNorm.
+    steps = math.ceil(len(data) / recipe.batch_size)
+    for epoch in range(recipe.epochs):
+        network.train()
+        order = torch.randperm(len(data), generator=generator).to(device)
+        draws = augmenter.draw(len(data), generator).to(device)
+        drawn = task.draw(len(data), generator).to(device)
+        mean = MeanLoss()
+        for step, batch in enumerate(order.tensor_split(steps)):
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.learning_rate * rate(recipe, step, epoch, steps)
+            optimiser.zero_grad(set_to_none=True)
+            for at in batch.tensor_split(min(recipe.accumulation, len(batch))):
+                images = augmenter.apply(data.images[at], draws.at(at), grey)
+                inputs, target = task.example(images, given[at], drawn[at])
+                with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                    output = forward(_formatted(inputs, recipe))
+                loss = task.loss(output.float(), target, recipe.label_smoothing)
+                (loss * (len(at) / len(batch))).backward()  # type: ignore[no-untyped-call]
+                mean.update(loss, len(at))
+            if recipe.gradient_clip is not None:
+                nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
+            optimiser.step()
+        loss_of_epoch = mean.value()
+        if not math.isfinite(loss_of_epoch):
+            raise _diverged(f"a loss of {loss_of_epoch} in epoch {epoch + 1}")
+        if on_epoch:
+            on_epoch(epoch + 1, loss_of_epoch)
+        yield loss_of_epoch
+    if recipe.recalibrate_batch_norm:
+        _recalibrate(network, task, data, recipe, generator)
+
+
+def rate(recipe: Recipe, step: int, epoch: int, steps: int) -> float:
+    """Share of the learning rate at ``step`` of ``steps`` in ``epoch``, both from 0.
+
+    Rises linearly over the warm-up, then (cosine) falls from 1 to 0 over what is left of the epochs.
+    """
+    passed = epoch + step / steps
+    if passed < recipe.warmup_epochs:
+        return (passed + 1 / steps) / (recipe.warmup_epochs + 1 / steps)
+    if recipe.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (passed - recipe.warmup_epochs) / (recipe.epochs - recipe.warmup_epochs)))
+
+
+def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(
+            network.parameters(),
+            lr=recipe.learning_rate,
+            betas=(recipe.momentum, 0.999),
+            weight_decay=recipe.weight_decay,
+        )
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+    )
+
+
+@torch.no_grad()
+def _recalibrate(network: TaskNetwork, task: Task, data: ImageData, recipe: Recipe, generator: torch.Generator) -> None:
+    """BatchNorm's running statistics become the mean of those of the training set's batches, not augmented."""
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative mean
+    device = data.images.device
+    given = task.given(data)
+    drawn = task.draw(len(data), generator).to(device)
+    # Shuffled: folders are sorted by class, and a batch of one class varies too little.
+    order = torch.randperm(len(data), generator=generator).to(device)
+    network.train()
+    for at in order.tensor_split(math.ceil(len(data) / recipe.batch_size) * recipe.accumulation):
+        inputs, _ = task.example(data.images[at].float() / 255, given[at], drawn[at])
+        network(_formatted(inputs, recipe))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+@contextmanager
+def _controlled(device: torch.device, threads: int | None) -> Iterator[None]:
+    """A fixed number of threads, deterministic convolutions on GPUs, and one error for every lack of memory."""
+    flags = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False)
+    try:
+        with with_threads(threads), flags:
+            yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in _OUT_OF_MEMORY):
+            raise
+        raise OutOfMemory(
+            f"enough memory on {device}", " ".join(str(error).split())[:160], "use a smaller batch_size"
+        ) from None
+
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""In the messages of CUDA and MPS, and of the CPU's allocator on Linux and Windows."""
+
+
+def _diverged(got: str) -> Diverged:
+    return Diverged("a finite loss", got, "lower the learning rate, clip the gradient or warm up")
+
+
+def _gpus(device: torch.device) -> list[torch.device]:
+    return [device] if device.type == "cuda" else []
+
+
+def _moved(network: nn.Module, device: torch.device, recipe: Recipe) -> None:
+    network.to(device)
+    if recipe.channels_last:
+        network.to(memory_format=torch.channels_last)
+
+
+def _formatted(inputs: Tensor, recipe: Recipe) -> Tensor:
+    return inputs.contiguous(memory_format=torch.channels_last) if recipe.channels_last else inputs

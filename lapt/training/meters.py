@@ -1,0 +1,128 @@
+"""Metrics that are accumulated over batches, on the device, without a synchronisation a batch.
+
+A meter's ``update`` changes its own sums and nothing else; ``value`` may be called at any time.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lapt.training.data import IGNORED
+
+
+class Meter(Protocol):
+    def update(self, output: Tensor, target: Tensor) -> None: ...
+
+    def value(self) -> float: ...
+
+
+class _Mean:
+    """Mean over the images of all batches."""
+
+    def __init__(self) -> None:
+        self.total: Tensor | float = 0.0
+        self.images = 0
+
+    def add(self, total: Tensor, images: int) -> None:
+        self.total = self.total + total.detach().double()
+        self.images += images
+
+    def value(self) -> float:
+        return float(self.total) / max(1, self.images)
+
+
+class MeanLoss(_Mean):
+    """Of batch means, weighted by the batches' sizes."""
+
+    def update(self, mean: Tensor, images: int) -> None:
+        self.add(mean * images, images)
+
+
+class Accuracy(_Mean):
+    """Share of images whose largest output [B, K] is at the target [B], in %."""
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        self.add(100 * (output.argmax(1) == target).sum(), len(target))
+
+
+class MeanSquaredError(_Mean):
+    """Mean over images and components of (output - target)^2, both [B, K]."""
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        self.add((output - target).square().flatten(1).mean(1).sum(), len(target))
+
+
+class Ssim(_Mean):
+    """Mean structural similarity of output and target [B, C, H, W], values clamped to ``low``..``high``."""
+
+    def __init__(self, low: float = 0.0, high: float = 1.0) -> None:
+        super().__init__()
+        self.low, self.high = low, high
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        first, second = ((x.clamp(self.low, self.high) - self.low) / (self.high - self.low) for x in (output, target))
+        self.add(ssim(first, second).sum(), len(target))
+
+
+class MeanIoU:
+    """Mean over classes of intersection over union, in %, from one confusion matrix of all pixels.
+
+    Classes that neither output nor target show do not count; pixels labelled 255 neither.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+        self.confusion = torch.zeros(classes, classes, dtype=torch.int64)
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        """``output`` [B, K, H, W], ``target`` int64 [B, H, W]."""
+        counted = target != IGNORED
+        pairs = target[counted] * self.classes + output.argmax(1)[counted]
+        counts = torch.bincount(pairs, minlength=self.classes**2).reshape(self.classes, self.classes)
+        self.confusion = self.confusion.to(counts.device) + counts
+
+    def value(self) -> float:
+        matrix = self.confusion.double()
+        both = matrix.diagonal()
+        either = matrix.sum(0) + matrix.sum(1) - both
+        shown = either > 0
+        return float(100 * (both[shown] / either[shown]).mean()) if bool(shown.any()) else 0.0
+
+
+def ssim(first: Tensor, second: Tensor) -> Tensor:
+    """Structural similarity an image [B] of [B, C, H, W] in 0..1 (Wang et al. 2004, eq. 13), mean over all places.
+
+    C1 = 0.01^2, C2 = 0.03^2. The window is the paper's 11 x 11 Gaussian (sd 1.5) from 32 pixels a side; smaller images
+    get a uniform one of an odd side of at most 7 and less than half of the image: 3 x 3 for 8 x 8. Windows stay inside.
+    """
+    channels = first.shape[1]
+    window = _window(min(first.shape[2:])).to(first).expand(channels, 1, -1, -1)
+
+    def local_mean(x: Tensor) -> Tensor:
+        return F.conv2d(x, window, groups=channels)
+
+    x, y = first.float(), second.float()
+    mean_x, mean_y = local_mean(x), local_mean(y)
+    variance_x = local_mean(x * x) - mean_x**2
+    variance_y = local_mean(y * y) - mean_y**2
+    covariance = local_mean(x * y) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    numerator = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    similarity = numerator / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))
+    return similarity.flatten(1).mean(1)
+
+
+def _window(side: int) -> Tensor:
+    """[k, k], sums to one."""
+    if side >= 32:
+        at = torch.arange(11, dtype=torch.float64) - 5
+        line = torch.exp(-(at**2) / (2 * 1.5**2))
+    else:
+        half = (side - 1) // 2
+        line = torch.ones(max(1, min(7, half - (half + 1) % 2)), dtype=torch.float64)
+    line = line / line.sum()
+    return torch.outer(line, line)

@@ -1,0 +1,90 @@
+"""What a training run does, apart from the network, the task and the data. No torch here."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lapt.digests import digest
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Augmentation(_Model):
+    """Random changes of training images. A task applies only those that keep its labels (``Task.augmentations``)."""
+
+    crop_padding: int | None = Field(
+        None, ge=0, description="black border in pixels before a random crop; an eighth of the side if unset"
+    )
+    flip: bool | None = Field(
+        None, description="mirror half of the images; if unset, unless a mirror image changes the label (digits)"
+    )
+    cutout: int = Field(0, ge=0, description="side of the square that is greyed out, in pixels")
+
+    @classmethod
+    def none(cls) -> Augmentation:
+        return cls(crop_padding=0, flip=False, cutout=0)
+
+
+class Recipe(_Model):
+    """One training recipe. The defaults are NAS-Bench-201's short recipe (12 epochs), with a smaller batch."""
+
+    epochs: int = Field(12, ge=1)
+    batch_size: int = Field(128, ge=2, description="images a step, whatever the accumulation")
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = Field(0.1, gt=0, allow_inf_nan=False, description="if unset, 0.1 for sgd, 0.001 for adamw")
+    momentum: float = Field(0.9, ge=0, lt=1, description="sgd's momentum; adamw's first beta")
+    nesterov: bool = Field(True, description="sgd only")
+    weight_decay: float = Field(5e-4, ge=0, allow_inf_nan=False)
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="cosine falls to zero, step by step")
+    warmup_epochs: float = Field(0.0, ge=0, description="linear rise of the learning rate at the start")
+    augmentation: Augmentation = Augmentation()
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the training loss of classifications")
+    gradient_clip: float | None = Field(None, gt=0, description="largest norm of the whole gradient")
+    accumulation: int = Field(1, ge=1, description="parts a batch is computed in; the gradient is the whole batch's")
+    recalibrate_batch_norm: bool = Field(
+        False, description="replace BatchNorm's running statistics by those of the whole training set at the end"
+    )
+    mixed_precision: Literal["auto", "off"] = Field("auto", description="auto: bf16 on GPUs that have it")
+    channels_last: bool = Field(False, description="memory format: faster on GPUs and for wide networks on CPUs")
+    compile: bool = Field(False, description="torch.compile: pays for long runs on GPUs alone")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rate_of_the_optimiser(cls, declared: Any) -> Any:
+        if isinstance(declared, dict) and declared.get("optimiser") == "adamw":
+            return {"learning_rate": 1e-3, **declared}
+        return declared
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.accumulation > self.batch_size // 2:
+            raise ValueError(
+                f"accumulation ({self.accumulation}) leaves less than two images of batch_size ({self.batch_size})"
+            )
+        if self.nesterov and self.optimiser == "sgd" and self.momentum == 0:
+            raise ValueError("nesterov needs momentum above 0")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs ({self.warmup_epochs}) is not less than epochs ({self.epochs})")
+        return self
+
+    @classmethod
+    def published_nas201(cls) -> Recipe:
+        """Dong and Yang 2020, table 1: what every score of NAS-Bench-201 was trained with."""
+        return cls(epochs=200, batch_size=256)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of every field: another recipe may give another score."""
+        return digest(self.model_dump(mode="json"))
+
+    def halved(self) -> Recipe | None:
+        """The same batches in twice as many parts, for a second try after OutOfMemory; None when they get too small.
+
+        Only BatchNorm can tell the difference: it sees the parts.
+        """
+        parts = 2 * self.accumulation
+        return self.model_copy(update={"accumulation": parts}) if parts <= self.batch_size // 2 else None

@@ -1,0 +1,33 @@
+"""The tasks, after TransNAS-Bench-101 (Duan et al. 2021), and rotations."""
+
+from lapt.training.data import DataError, ImageData
+from lapt.training.tasks.dense import Autoencoding, RoomLayout, Segmentation, SurfaceNormal
+from lapt.training.tasks.labels import Classification, Jigsaw, Rotation
+from lapt.training.tasks.task import Score, Task
+
+TASKS: dict[str, type[Task]] = {
+    "classification": Classification,
+    "jigsaw": Jigsaw,
+    "rotation": Rotation,
+    "autoencoding": Autoencoding,
+    "segmentation": Segmentation,
+    "surface_normal": SurfaceNormal,
+    "room_layout": RoomLayout,
+    # The benchmark's own spelling.
+    "class_object": Classification,
+    "class_scene": Classification,
+    "autoencoder": Autoencoding,
+    "segmentsemantic": Segmentation,
+    "normal": SurfaceNormal,
+}
+"""Task by name."""
+
+
+def make_task(name: str, data: ImageData, *, score: Score = "metric") -> Task:
+    """The task ``name`` on training data. Raises DataError: an unknown name, data without what the task predicts."""
+    if name not in TASKS:
+        raise DataError(f"a task among {sorted(TASKS)}", repr(name), "name one of them")
+    return TASKS[name](data, score=score)
+
+
+__all__ = ["TASKS", "Score", "Task", "make_task"]
