@@ -13,9 +13,13 @@ from lapt.errors import ConfigError
 def test_presets_are_table_1() -> None:
     nas201, trans101 = load_pipeline("nas201"), load_pipeline("trans101")
     assert (nas201.adaptation.top_r, nas201.adaptation.iterations, nas201.source.archive.size) == (5, 3, 50)
-    assert nas201.search == ReaSearch(population_size=5, generations=1, tournament_size=2, mutation_probability=1.0)
+    assert nas201.search == ReaSearch(
+        population_size=5, generations=1, tournament_size=2, mutation_probability=1.0, ask_size=1
+    )
     assert (trans101.adaptation.top_r, trans101.adaptation.iterations, trans101.source.archive.size) == (15, 4, 50)
-    assert trans101.search == ReaSearch(population_size=10, generations=1, tournament_size=5, mutation_probability=1.0)
+    assert trans101.search == ReaSearch(
+        population_size=10, generations=1, tournament_size=5, mutation_probability=1.0, ask_size=1
+    )
     assert (nas201.source.task, trans101.source.task) == ("imagenet16_120", "jigsaw")
 
 

@@ -109,6 +109,13 @@ def test_the_oldest_leaves_whatever_its_score() -> None:
     assert [evaluation.architecture for evaluation in evolution.population] == rest
 
 
+def test_earlier_evaluations_found_the_population_with_their_best() -> None:
+    cells = RandomSearch(SPACE, seed=0).ask(8)
+    evolution = RegularizedEvolution(SPACE, seed=0, population_size=3, tournament_size=3)
+    evolution.tell([told(SPACE, cell, value) for cell, value in zip(cells, [5, 1, 9, 2, None, 7, 3, 0], strict=True)])
+    assert [evaluation.value for evaluation in evolution.population] == [5, 7, 9]
+
+
 def test_a_full_tournament_mutates_the_best_of_the_population() -> None:
     evolution = RegularizedEvolution(SPACE, seed=1, population_size=5, tournament_size=5)
     asked = evolution.ask(5)
