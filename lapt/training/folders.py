@@ -84,7 +84,13 @@ def _decoded(
     progress: Progress | None,
 ) -> ImageData:
     listed = [(file, classes.index(label)) for label, found in files.items() for file in found]
-    images = np.empty((len(listed), 1 if grey else 3, side, side), dtype=np.uint8)
+    shape = (len(listed), 1 if grey else 3, side, side)
+    try:
+        images = np.empty(shape, dtype=np.uint8)
+    except MemoryError:
+        raise DataError(
+            f"memory for {list(shape)} bytes of {name}", "less", "choose a smaller size or fewer images"
+        ) from None
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         decoded = pool.map(lambda entry: _pixels(entry[0], side, grey), listed)
         for index, pixels in enumerate(decoded):

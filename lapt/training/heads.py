@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
+import math
+
 from torch import Tensor, nn
 
 
@@ -12,17 +13,18 @@ def pooled(channels: int, outputs: int, *, grid: int = 1) -> nn.Module:
 
 
 class Decoder(nn.Module):
-    """Features [B, channels, h, w] to [B, outputs, height, width].
+    """Features [B, channels, h, w], sides rounded up, to [B, outputs, height, width].
 
-    A step for each factor of ``reduction``: 3x3 convolution, sub-pixel upsampling (Shi et al. 2016; its gradient is
+    A step for each factor between the sides: 3x3 convolution, sub-pixel upsampling (Shi et al. 2016; its gradient is
     deterministic on GPUs, unlike that of interpolation), BatchNorm, ReLU. A last 3x3 convolution gives the outputs.
     """
 
     def __init__(self, channels: int, outputs: int, reduction: int, height: int, width: int) -> None:
         super().__init__()
-        self.size = (height, width)
+        self.height, self.width = height, width
         steps: list[nn.Module] = []
-        for factor in _factors(reduction):
+        # A reduction of 32 leaves one place of 8 x 8 pixels: eight times is enough.
+        for factor in _factors(max(math.ceil(side / math.ceil(side / reduction)) for side in (height, width))):
             narrower = max(16, channels // 2)
             steps += [
                 nn.Conv2d(channels, narrower * factor**2, 3, padding=1, bias=False),
@@ -35,14 +37,13 @@ class Decoder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         output: Tensor = self.steps(features)
-        # A side that the reduction does not divide.
-        return output if output.shape[2:] == self.size else F.interpolate(output, self.size)
+        return output[:, :, : self.height, : self.width]
 
 
-def _factors(reduction: int) -> list[int]:
+def _factors(factor: int) -> list[int]:
     """2s, then what is left."""
     factors = []
-    while reduction % 2 == 0:
+    while factor % 2 == 0:
         factors.append(2)
-        reduction //= 2
-    return [*factors, reduction] if reduction > 1 else factors
+        factor //= 2
+    return [*factors, factor] if factor > 1 else factors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -146,7 +146,7 @@ def _epochs(
     forward: Callable[[Tensor], Tensor] = torch.compile(network) if recipe.compile else network
     half = recipe.mixed_precision == "auto" and has_bfloat16(device)
     # Sizes differ by one image at most: no image is dropped, and no batch is too small for BatchNorm.
-    steps = math.ceil(len(data) / recipe.batch_size)
+    steps = _parts(len(data), math.ceil(len(data) / recipe.batch_size))
     for epoch in range(recipe.epochs):
         network.train()
         order = torch.randperm(len(data), generator=generator).to(device)
@@ -157,7 +157,7 @@ def _epochs(
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * rate(recipe, step, epoch, steps)
             optimiser.zero_grad(set_to_none=True)
-            for at in batch.tensor_split(min(recipe.accumulation, len(batch))):
+            for at in batch.tensor_split(_parts(len(batch), recipe.accumulation)):
                 images = augmenter.apply(data.images[at], draws.at(at), grey)
                 inputs, target = task.example(images, given[at], drawn[at])
                 with torch.autocast(device.type, torch.bfloat16, enabled=half):
@@ -176,6 +176,11 @@ def _epochs(
         yield loss_of_epoch
     if recipe.recalibrate_batch_norm:
         _recalibrate(network, task, data, recipe, generator)
+
+
+def _parts(images: int, wanted: int) -> int:
+    """As many parts as wanted, but of two images at least: BatchNorm has no variance of one."""
+    return max(1, min(wanted, images // 2))
 
 
 def rate(recipe: Recipe, step: int, epoch: int, steps: int) -> float:
@@ -222,7 +227,8 @@ def _recalibrate(network: TaskNetwork, task: Task, data: ImageData, recipe: Reci
     # Shuffled: folders are sorted by class, and a batch of one class varies too little.
     order = torch.randperm(len(data), generator=generator).to(device)
     network.train()
-    for at in order.tensor_split(math.ceil(len(data) / recipe.batch_size) * recipe.accumulation):
+    steps = math.ceil(len(data) / recipe.batch_size)
+    for at in order.tensor_split(_parts(len(data), steps * recipe.accumulation)):
         inputs, _ = task.example(data.images[at].float() / 255, given[at], drawn[at])
         network(_formatted(inputs, recipe))
     for norm, momentum in zip(norms, momenta, strict=True):
@@ -232,9 +238,10 @@ def _recalibrate(network: TaskNetwork, task: Task, data: ImageData, recipe: Reci
 @contextmanager
 def _controlled(device: torch.device, threads: int | None) -> Iterator[None]:
     """A fixed number of threads, deterministic convolutions on GPUs, and one error for every lack of memory."""
-    flags = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False)
+    gpu = device.type == "cuda"
+    deterministic = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False)
     try:
-        with with_threads(threads), flags:
+        with with_threads(threads), deterministic if gpu else nullcontext():
             yield
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in _OUT_OF_MEMORY):

@@ -24,15 +24,16 @@ class _Mean:
     """Mean over the images of all batches."""
 
     def __init__(self) -> None:
-        self.total: Tensor | float = 0.0
+        self.totals: list[Tensor] = []
         self.images = 0
 
     def add(self, total: Tensor, images: int) -> None:
-        self.total = self.total + total.detach().double()
+        self.totals.append(total.detach())
         self.images += images
 
     def value(self) -> float:
-        return float(self.total) / max(1, self.images)
+        # Summed on the CPU: not every device has float64.
+        return float(torch.stack(self.totals).cpu().double().sum()) / self.images if self.totals else 0.0
 
 
 class MeanLoss(_Mean):
@@ -86,7 +87,7 @@ class MeanIoU:
         self.confusion = self.confusion.to(counts.device) + counts
 
     def value(self) -> float:
-        matrix = self.confusion.double()
+        matrix = self.confusion.cpu().double()
         both = matrix.diagonal()
         either = matrix.sum(0) + matrix.sum(1) - both
         shown = either > 0
@@ -97,10 +98,10 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
     """Structural similarity an image [B] of [B, C, H, W] in 0..1 (Wang et al. 2004, eq. 13), mean over all places.
 
     C1 = 0.01^2, C2 = 0.03^2. The window is the paper's 11 x 11 Gaussian (sd 1.5) from 32 pixels a side; smaller images
-    get a uniform one of an odd side of at most 7 and less than half of the image: 3 x 3 for 8 x 8. Windows stay inside.
+    get a uniform one of odd side, 3 to 7, about half of the image: 3 x 3 for 8 x 8, 7 x 7 for 16 x 16. All inside.
     """
     channels = first.shape[1]
-    window = _window(min(first.shape[2:])).to(first).expand(channels, 1, -1, -1)
+    window = _window(min(first.shape[2:])).to(first.device, torch.float32).expand(channels, 1, -1, -1)
 
     def local_mean(x: Tensor) -> Tensor:
         return F.conv2d(x, window, groups=channels)
@@ -123,6 +124,7 @@ def _window(side: int) -> Tensor:
         line = torch.exp(-(at**2) / (2 * 1.5**2))
     else:
         half = (side - 1) // 2
-        line = torch.ones(max(1, min(7, half - (half + 1) % 2)), dtype=torch.float64)
+        odd = half - (half + 1) % 2
+        line = torch.ones(min(side, max(3, min(7, odd))), dtype=torch.float64)
     line = line / line.sum()
     return torch.outer(line, line)

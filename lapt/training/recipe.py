@@ -45,6 +45,8 @@ class Recipe(_Model):
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the training loss of classifications")
     gradient_clip: float | None = Field(None, gt=0, description="largest norm of the whole gradient")
     accumulation: int = Field(1, ge=1, description="parts a batch is computed in; the gradient is the whole batch's")
+    # Digits, 3 epochs, 10 NAS-Bench-201 cells: accuracies deviate between seeds by 2.7 % with it and 2.6 % without;
+    # on jigsaws by 1.6 % and 1.9 %. Cross-entropies do not change.
     recalibrate_batch_norm: bool = Field(
         False, description="replace BatchNorm's running statistics by those of the whole training set at the end"
     )

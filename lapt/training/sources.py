@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -89,28 +90,30 @@ def _npz(path: Path) -> DataSets:
     x: uint8 [N, H, W] or [N, H, W, C], C 1 or 3. y: labels as integers [N]; or targets as floats [N, K] or
     [N, H, W, K], or as integers [N, H, W] (segmentation, 255 is ignored).
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            # The test arrays are read when they are asked for.
-            arrays = {key: archive[key] for key in archive.files if key in ("x_train", "y_train", "classes")}
-            has_test = {"x_test", "y_test"} <= set(archive.files)
-            keys = archive.files
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"arrays without Python objects in {path}", str(error)[:100], "write it again") from None
+    arrays = _read(path, ("x_train", "y_train", "classes"))
     if not {"x_train", "y_train"} <= set(arrays):
-        raise DataError(f"the arrays x_train and y_train in {path}", f"{keys}", "write them with numpy.savez")
+        raise DataError(f"the arrays x_train and y_train in {path}", f"{sorted(arrays)}", "write them with numpy.savez")
     labels = arrays["y_train"]
     names = tuple(str(name) for name in arrays["classes"]) if "classes" in arrays else None
     if names is None and labels.ndim == 1 and labels.dtype.kind in "iu" and len(labels):
         names = tuple(str(label) for label in range(int(labels.max()) + 1))
 
     def test() -> ImageData | None:
-        if not has_test:
+        held_out = _read(path, ("x_test", "y_test"))
+        if len(held_out) < 2:
             return None
-        with np.load(path, allow_pickle=False) as archive:
-            return from_arrays(archive["x_test"], archive["y_test"], names or (), f"{path} (test)")
+        return from_arrays(held_out["x_test"], held_out["y_test"], names or (), f"{path} (test)")
 
     return DataSets(from_arrays(arrays["x_train"], labels, names or (), str(path)), test)
+
+
+def _read(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Those of the arrays that the file has."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in keys if key in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"arrays without Python objects in {path}", str(error)[:100], "write it again") from None
 
 
 def from_arrays(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...], name: str) -> ImageData:

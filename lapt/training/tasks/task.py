@@ -48,6 +48,8 @@ class Task(ABC):
 
     def check(self, data: ImageData) -> None:
         """Raises DataError when ``data`` (a validation or test split) does not go with the training data."""
+        if len(data) == 0:
+            raise DataError(f"images in {data.name}", "none", "check the data")
         if data.shape != self.shape:
             raise DataError(
                 f"images of the training data's shape {list(self.shape)} in {data.name}",

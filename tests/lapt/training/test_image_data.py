@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lapt.training.data import DataError, ImageData, split
+from lapt.training.sources import load_images
+
+DIGITS = load_images("digits")
+
+
+def test_digits_are_all_there_and_scaled() -> None:
+    train, test = DIGITS.train, DIGITS.test()
+    assert test is not None
+    assert len(train) + len(test) == 1797
+    assert train.shape == (1, 8, 8)
+    assert (int(train.images.min()), int(train.images.max())) == (0, 255)
+    assert torch.bincount(torch.cat([train.labels, test.labels])).tolist() == [
+        178, 182, 177, 183, 181, 182, 181, 179, 174, 180
+    ]  # fmt: skip
+    assert not train.flippable
+
+
+def test_statistics_are_those_of_all_pixels() -> None:
+    scaled = DIGITS.train.images.double() / 255
+    mean, deviation = DIGITS.train.statistics
+    assert mean.item() == pytest.approx(scaled.mean().item(), abs=1e-6)
+    assert deviation.item() == pytest.approx(scaled.std(correction=0).item(), abs=1e-6)
+
+
+def test_the_digest_follows_the_content_alone() -> None:
+    train = DIGITS.train
+    same = ImageData(train.images.clone(), train.labels.clone(), train.classes, flippable=False, name="other")
+    assert same.digest == train.digest == load_images("digits").train.digest
+    images = train.images.clone()
+    images[5, 0, 3, 3] ^= 1
+    assert ImageData(images, train.labels, train.classes, flippable=False).digest != train.digest
+
+
+def keys(data: ImageData) -> set[bytes]:
+    return {image.numpy().tobytes() for image in data.images}
+
+
+def test_a_split_is_stratified_disjoint_and_of_its_seed() -> None:
+    train, validation = split(DIGITS.train, 0.25, 1)
+    assert len(train) + len(validation) == len(DIGITS.train)
+    assert not keys(train) & keys(validation)
+    shares = torch.bincount(validation.labels) / torch.bincount(DIGITS.train.labels)
+    assert shares.sub(0.25).abs().max() < 0.01
+    assert split(DIGITS.train, 0.25, 1)[1].digest == validation.digest
+    assert split(DIGITS.train, 0.25, 2)[1].digest != validation.digest
+
+
+def test_a_limit_leaves_the_validation_images_alone() -> None:
+    train, validation = split(DIGITS.train, 0.25, 1, limit=50)
+    assert torch.bincount(train.labels).tolist() == [5] * 10
+    assert validation.digest == split(DIGITS.train, 0.25, 1)[1].digest
+    assert keys(train) <= keys(split(DIGITS.train, 0.25, 1, limit=100)[0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "share", "limit", "message"),
+    [
+        ([0, 0, 0, 1], 0.5, None, "one of class 'b'"),
+        ([0, 0, 1, 1], 0.5, 1, "at least one image a class (2); got 1"),
+        ([0, 0, 1, 1], 1.0, None, "between 0 and 1; got 1.0"),
+        ([], 0.5, None, "got none"),
+    ],
+)
+def test_splits_that_cannot_be(labels: list[int], share: float, limit: int | None, message: str) -> None:
+    images = torch.zeros(len(labels), 1, 2, 2, dtype=torch.uint8)
+    data = ImageData(images, torch.tensor(labels, dtype=torch.int64), ("a", "b"))
+    with pytest.raises(DataError, match=re.escape(message)):
+        split(data, share, 0, limit=limit)
+
+
+def test_two_images_of_a_class_go_to_either_side() -> None:
+    data = ImageData(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]), ("a", "b"))
+    for share in (0.01, 0.99):
+        assert [part.labels.tolist() for part in split(data, share, 0)] == [[0, 1], [0, 1]]
+
+
+IMAGES = np.arange(4 * 6 * 5 * 3, dtype=np.uint8).reshape(4, 6, 5, 3)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Callable[..., str]:
+    def save(**arrays: Any) -> str:
+        np.savez(tmp_path / "data.npz", **arrays)
+        return str(tmp_path / "data.npz")
+
+    return save
+
+
+def test_npz_images_come_channels_first_and_the_test_split_by_a_call(saved: Callable[..., str]) -> None:
+    labels = np.array([0, 1, 1, 0], dtype=np.int16)
+    data = load_images(saved(x_train=IMAGES, y_train=labels, x_test=IMAGES[:1, ..., :1], y_test=labels[:1]))
+    assert data.train.shape == (3, 6, 5)
+    assert data.train.images[2, 1, 4, 3] == IMAGES[2, 4, 3, 1]
+    assert data.train.labels.tolist() == [0, 1, 1, 0]
+    assert data.train.classes == ("0", "1")
+    test = data.test()
+    assert test is not None
+    assert test.shape == (1, 6, 5)
+    assert load_images(saved(x_train=IMAGES[..., 0], y_train=labels)).test() is None
+
+
+def test_npz_targets(saved: Callable[..., str]) -> None:
+    normals = np.random.default_rng(0).normal(size=(4, 6, 5, 3))
+    dense = load_images(saved(x_train=IMAGES, y_train=normals)).train.targets
+    assert dense is not None
+    assert dense.shape == (4, 3, 6, 5)
+    assert dense[1, 2, 3, 4] == pytest.approx(normals[1, 3, 4, 2])
+    layouts = load_images(saved(x_train=IMAGES, y_train=np.zeros(4))).train.targets
+    assert layouts is not None
+    assert layouts.shape == (4, 1)
+    segments = load_images(saved(x_train=IMAGES, y_train=np.ones((4, 6, 5), dtype=np.uint8))).train.targets
+    assert segments is not None
+    assert segments.dtype == torch.int64
+
+
+LABELS = np.array([0, 1, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x_train": IMAGES}, "the arrays x_train and y_train"),
+        ({"x_train": IMAGES / 255, "y_train": LABELS}, "got float64 [4, 6, 5, 3]"),
+        ({"x_train": IMAGES.transpose(0, 3, 1, 2), "y_train": LABELS}, "got uint8 [4, 3, 6, 5]"),
+        ({"x_train": IMAGES, "y_train": LABELS[:3]}, "got 4 and 3"),
+        ({"x_train": IMAGES[:0], "y_train": LABELS[:0]}, "got 0 and 0"),
+        ({"x_train": IMAGES, "y_train": LABELS - 1}, "labels from -1 to 0"),
+        ({"x_train": IMAGES, "y_train": LABELS + 1, "classes": ["a", "b"]}, "labels from 1 to 2"),
+        ({"x_train": IMAGES, "y_train": LABELS.astype(str)}, "got <U21"),
+        ({"x_train": IMAGES, "y_train": np.full(4, np.nan)}, "NaN or infinity"),
+        ({"x_train": IMAGES, "y_train": np.zeros((4, 3, 3, 1))}, "got float64 [4, 3, 3, 1]"),
+        ({"x_train": IMAGES, "y_train": np.zeros((4, 2), dtype=int)}, "got int64 [4, 2]"),
+        ({"x_train": IMAGES, "y_train": LABELS.astype(object)}, "without Python objects"),
+    ],
+)
+def test_npz_files_that_are_wrong(saved: Callable[..., str], arrays: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_images(saved(**arrays))
+
+
+def test_a_test_label_out_of_range_is_found_when_the_test_split_is_asked_for(saved: Callable[..., str]) -> None:
+    data = load_images(saved(x_train=IMAGES, y_train=LABELS, x_test=IMAGES, y_test=LABELS + 1))
+    with pytest.raises(DataError, match="labels from 1 to 2"):
+        data.test()
+
+
+def test_a_damaged_npz(saved: Callable[..., str]) -> None:
+    noise = np.random.default_rng(0).integers(256, size=(4, 9, 9), dtype=np.uint8)
+    path = Path(saved(x_train=noise, y_train=LABELS))
+    content = bytearray(path.read_bytes())
+    content[300] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"data\.npz"):
+        load_images(str(path))
+
+
+def test_a_file_that_is_no_npz(tmp_path: Path) -> None:
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(DataError, match=r"broken\.npz"):
+        load_images("broken.npz", tmp_path)
+
+
+@pytest.mark.parametrize("source", ["cifar10", "cifar100"])
+def test_cifar_that_is_not_there_names_the_folder(source: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=re.escape(str(tmp_path))):
+        load_images(source, tmp_path)
+
+
+def test_cifar_through_torchvision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def found(root: str, *, train: bool, download: bool) -> SimpleNamespace:
+        assert not download
+        rows = 4 if train else 1
+        return SimpleNamespace(data=IMAGES[:rows], targets=[0, 1, 1, 0][:rows], classes=["cat", "dog"])
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", found)
+    data = load_images("cifar10", tmp_path)
+    test = data.test()
+    assert test is not None
+    assert (len(data.train), len(test), data.train.classes) == (4, 1, ("cat", "dog"))
+    assert data.train.images[0, 2, 5, 4] == IMAGES[0, 5, 4, 2]
+
+
+def test_an_unknown_source_is_told_what_exists(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"digits, cifar10, cifar100, an \.npz file or a folder"):
+        load_images("mnist", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (torch.zeros(2, 1, 3, 3), torch.zeros(2, dtype=torch.int64)),
+        (torch.zeros(2, 3, 3, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)),
+        (torch.zeros(2, 1, 3, 3, dtype=torch.uint8), torch.zeros(2)),
+        (torch.zeros(2, 1, 3, 3, dtype=torch.uint8), torch.tensor([0, 2])),
+    ],
+)
+def test_image_data_are_checked_when_they_are_made(images: torch.Tensor, labels: torch.Tensor) -> None:
+    with pytest.raises(DataError):
+        ImageData(images, labels, ("a", "b"))
