@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,6 +47,7 @@ ReasonerOption = Annotated[str | None, typer.Option(help="Reasoner in place of t
 def main() -> None:
     """Entry point: exit status 0 done, 1 failed with a message, 2 wrong use; no traceback unless --debug."""
     arguments = sys.argv[1:]
+    warnings.showwarning = lambda message, *_: print(f"lapt: warning: {message}", file=sys.stderr)
     debug = "--debug" in arguments
     try:
         status = app([a for a in arguments if a != "--debug"], standalone_mode=False)
@@ -53,6 +56,7 @@ def main() -> None:
             raise
         print(f"lapt: {error}", file=sys.stderr)
         status = 2 if error.usage else 1
+        _release(error)
     except (KeyboardInterrupt, typer.Abort):
         print(
             "lapt: interrupted; what was finished is stored, and the same command goes on from there", file=sys.stderr
@@ -70,6 +74,14 @@ def main() -> None:
         print(f"lapt: {type(error).__name__}: {error}; run again with --debug for the traceback", file=sys.stderr)
         status = 1
     sys.exit(status or 0)
+
+
+def _release(error: BaseException) -> None:
+    """Lets go of what the frames of a failure hold, so that an open database is not reported as leaked at exit."""
+    chain: BaseException | None = error
+    while chain is not None:
+        traceback.clear_frames(chain.__traceback__)
+        chain = chain.__cause__ or chain.__context__
 
 
 def _version(wanted: bool) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from flows.prefect_settings import apply_environment
 from flows.progress import Listener, listener
 from lapt.config import Execution, Pipeline
-from lapt.errors import LaptError
+from lapt.errors import LaptError, StoreError
 from lapt.results import RunResult
 
 
@@ -26,6 +28,8 @@ def history_home(store_address: str) -> Path:
 
 def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
     """One pipeline run. What the declaration asks for and is not there is refused before a server is started."""
+    import httpx
+
     from flows.build import build
 
     build(pipeline, execution).store.check_writable()
@@ -33,13 +37,29 @@ def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> R
     apply_environment()
     from flows.prefect_server import prefect_server
 
-    with prefect_server(history_home(execution.store)):
+    home = history_home(execution.store)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(prefect_server(home))
+        except OSError as error:
+            raise StoreError(
+                f"room for Prefect's history in {home}",
+                error.strerror or type(error).__name__,
+                "free space there or name another store with --store or LAPT_STORE",
+            ) from error
         from flows.pipeline import lapt_flow
 
         _hide_expected_tracebacks()
         token = listener.set(hears)
         try:
             return lapt_flow(pipeline, execution)
+        except httpx.HTTPError as error:
+            free = shutil.disk_usage(home if home.exists() else ".").free
+            raise LaptError(
+                "a Prefect server that answers",
+                f"{str(error).splitlines()[0]} ({free / 1e6:,.0f} MB are free in {home})",
+                f"make room if that is little, or read {home / 'server.log'}; the same command goes on from here",
+            ) from error
         finally:
             listener.reset(token)
 

@@ -57,11 +57,13 @@ class RunRecord:
             self._event("started", pipeline, prefect_run_id)
             try:
                 yield
-            except (KeyboardInterrupt, SystemExit):
-                self._event("interrupted", pipeline, prefect_run_id)
-                raise
             except BaseException as error:
-                self._event("failed", pipeline, prefect_run_id, detail=f"{type(error).__name__}: {error}"[:2000])
+                event = "interrupted" if isinstance(error, KeyboardInterrupt | SystemExit) else "failed"
+                detail = None if event == "interrupted" else f"{type(error).__name__}: {error}"[:2000]
+                try:
+                    self._event(event, pipeline, prefect_run_id, detail=detail)
+                except StoreError as second:
+                    error.add_note(f"and this could not be recorded: {second}")
                 raise
 
     def finished(self, pipeline: Pipeline, prefect_run_id: str | None, result: RunResult) -> None:
