@@ -1,0 +1,109 @@
+"""A cell as a network: the live edges of one architecture, and nothing else."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lapt.errors import SpaceError
+from lapt.networks.operators import ConvNorm, FactorizedReduction, average_pool
+from lapt.networks.skeleton import Block, live_edges
+from lapt.spaces import DagCell
+
+KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
+"""Side of the kernel of ReLU-Conv-BN, by operator."""
+POOL = "avg_pool_3x3"
+
+
+class _Sum(NamedTuple):
+    """How one node comes about: convolutions (source, edge name), poolings and identities (sources), all added up."""
+
+    node: int
+    convolutions: tuple[tuple[int, str], ...]
+    poolings: tuple[int, ...]
+    identities: tuple[int, ...]
+
+
+class CellNetwork(nn.Module):
+    """One cell: [B, C_in, H, W] -> [B, C_out, ceil(H/stride), ceil(W/stride)].
+
+    ``edges`` holds the modules of the live edges with weights, by the layer's name ("0->1"). The architecture must have
+    a live edge. The input is overwritten where only convolutions read it: hand over a tensor that nothing else uses.
+    """
+
+    def __init__(self, family: DagCell, operators: tuple[str, ...], block: Block) -> None:
+        super().__init__()
+        self.edges = nn.ModuleDict()
+        self._sums: list[_Sum] = []
+        # A node whose one summand is an identity is its source under a second name: no copy, and one ReLU for both.
+        same_as = list(range(family.nodes))
+        raw: set[int] = set()
+        live = live_edges(family, operators)
+        for node in range(1, family.nodes):
+            convolutions: list[tuple[int, str]] = []
+            poolings: list[int] = []
+            identities: list[int] = []
+            for edge in (e for e in live if family.edges[e][1] == node):
+                source, operator, name = same_as[family.edges[edge][0]], operators[edge], family.layer_names[edge]
+                module = _module(operator, block if family.edges[edge][0] == 0 else _inner(block), family.identity)
+                if module is not None:
+                    self.edges[name] = module
+                    convolutions.append((source, name))
+                else:
+                    (identities if operator == family.identity else poolings).append(source)
+            if not convolutions and not poolings and len(identities) == 1:
+                same_as[node] = identities[0]
+            elif convolutions or poolings or identities:
+                raw.update(poolings, identities)
+                self._sums.append(_Sum(node, tuple(convolutions), tuple(poolings), tuple(identities)))
+        self._output = same_as[-1]
+        raw.add(self._output)
+        self._raw = frozenset(raw)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        values = {0: inputs}
+        rectified: dict[int, Tensor] = {}
+        for node, convolutions, poolings, identities in self._sums:
+            fresh: list[Tensor] = []
+            for source, edge in convolutions:
+                if source not in rectified:
+                    # In place where nobody reads the value itself: sums, poolings and normalisations do not need it
+                    # for their gradients.
+                    rectify = functional.relu if source in self._raw else functional.relu_
+                    rectified[source] = rectify(values[source])
+                fresh.append(self.edges[edge](rectified[source]))
+            fresh.extend(average_pool(values[source]) for source in poolings)
+            values[node] = _add(fresh, [values[source] for source in identities])
+        return values[self._output]
+
+
+def _inner(block: Block) -> Block:
+    return block._replace(channels_in=block.channels_out, stride=1)
+
+
+def _module(operator: str, block: Block, identity: str) -> nn.Module | None:
+    """The module of an edge; None for one without weights (identity, pooling)."""
+    _, channels_in, channels_out, stride = block
+    if operator in KERNELS:
+        return ConvNorm(channels_in, channels_out, KERNELS[operator], stride)
+    keeps_shape = stride == 1 and channels_in == channels_out
+    if operator == identity:
+        return None if keeps_shape else FactorizedReduction(channels_in, channels_out)
+    if operator == POOL and keeps_shape:
+        return None
+    raise SpaceError(
+        f"an operator with a network, among {[identity, *KERNELS, POOL]}", repr(operator), "leave it out of the space"
+    )
+
+
+def _add(fresh: list[Tensor], shared: list[Tensor]) -> Tensor:
+    """The sum, in the memory of the first fresh tensor; shared ones are left as they are."""
+    if fresh:
+        total, rest = fresh[0], [*fresh[1:], *shared]
+    else:
+        total, rest = shared[0] + shared[1], shared[2:]
+    for tensor in rest:
+        total = total.add_(tensor)
+    return total

@@ -1,0 +1,129 @@
+"""Skeletons: where the cells of a network stand, which of their edges matter, and how wide they are.
+
+What the built network (``backbone.py``) and the closed-form counts (``counts.py``) both have to know. No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lapt.errors import ConfigError, SpaceError
+from lapt.spaces import Architecture, DagCell, SearchSpace
+
+
+class Block(NamedTuple):
+    """One cell or residual block: channels in and out, and its stride (2 halves height and width, rounded up)."""
+
+    kind: str
+    """``cell`` or ``residual``."""
+    channels_in: int
+    channels_out: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What surrounds the searched cell.
+
+    ``stem``: (channels, stride) of its 3x3 convolutions, each followed by batch normalisation, with a ReLU between two.
+    ``final_norm``: batch normalisation and ReLU after the last block. ``kaiming``: convolutions start from He's normal
+    initialisation (fan out), else from PyTorch's default.
+    """
+
+    stem: tuple[tuple[int, int], ...]
+    blocks: tuple[Block, ...]
+    final_norm: bool
+    kaiming: bool
+
+    @property
+    def out_channels(self) -> int:
+        return self.blocks[-1].channels_out
+
+    @property
+    def reduction(self) -> int:
+        """Image side / feature side."""
+        product = 1
+        for _, stride in self.stem:
+            product *= stride
+        for block in self.blocks:
+            product *= block.stride
+        return product
+
+
+def _nas201(channels: int, cells: int) -> Skeleton:
+    """Dong and Yang 2020, figure 1: three stages of N cells, C, 2C and 4C wide, with residual reductions between."""
+    blocks: list[Block] = []
+    for stage in range(3):
+        width = channels * 2**stage
+        if stage:
+            blocks.append(Block("residual", width // 2, width, 2))
+        blocks.extend([Block("cell", width, width, 1)] * cells)
+    return Skeleton(stem=((channels, 1),), blocks=tuple(blocks), final_norm=True, kaiming=False)
+
+
+def _trans101(channels: int, cells: int) -> Skeleton:
+    """Duan et al. 2021, macro skeleton 64-41414: five modules; 4 doubles channels and halves the side, 1 keeps both.
+
+    The stem quarters the side. The first cell of a module does what its digit says.
+    """
+    if channels % 2:
+        raise ConfigError("an even number of channels", f"{channels}", "the stem of trans101 starts with half of them")
+    blocks: list[Block] = []
+    width = channels
+    for digit in "41414":
+        before, width, stride = width, width * 2 if digit == "4" else width, 2 if digit == "4" else 1
+        blocks.append(Block("cell", before, width, stride))
+        blocks.extend([Block("cell", width, width, 1)] * (cells - 1))
+    return Skeleton(stem=((channels // 2, 2), (channels, 2)), blocks=tuple(blocks), final_norm=False, kaiming=True)
+
+
+SKELETONS: dict[str, Callable[[int, int], Skeleton]] = {"nas201": _nas201, "trans101": _trans101}
+"""(channels, cells) -> skeleton, by cell family."""
+
+
+def skeleton_of(space: SearchSpace, *, channels: int, cells: int) -> Skeleton:
+    """The published skeleton of the space's cell family, ``channels`` wide and ``cells`` deep.
+
+    ``cells`` counts the cells of one stage (NAS-Bench-201, published 5) or module (TransNAS-Bench-101, published 2);
+    ``channels`` is the width after the stem (published 16 and 64).
+    """
+    if channels < 1 or cells < 1:
+        raise ConfigError("at least one channel and one cell", f"channels {channels}, cells {cells}", "raise them")
+    if space.cell not in SKELETONS:
+        raise SpaceError(
+            f"a space with cells among {sorted(SKELETONS)}", repr(space.cell), "no network is known for other cells"
+        )
+    return SKELETONS[space.cell](channels, cells)
+
+
+def family_of(space: SearchSpace, architecture: Architecture) -> DagCell:
+    """The cell family, once it is clear that the architecture is one of its cells."""
+    family = space.family
+    if not isinstance(family, DagCell):
+        raise SpaceError("cells that choose operators on fixed edges", repr(space.cell), "no network is known for them")
+    if len(architecture.operators) != len(family.edges) or not set(architecture.operators) <= set(family.operators):
+        raise SpaceError(
+            f"{len(family.edges)} operators among {list(family.operators)}",
+            f"{list(architecture.operators)}",
+            f"pass an architecture of {family.name}",
+        )
+    return family
+
+
+def live_edges(family: DagCell, operators: tuple[str, ...]) -> tuple[int, ...]:
+    """Positions of the edges that matter: on some path from the input to the output without a zero operator.
+
+    Empty when the cell computes nothing, which is zeros in the published networks.
+    """
+    present = [(e, s, t) for e, (s, t) in enumerate(family.edges) if operators[e] != family.zero]
+    fed = {0}
+    for _, source, target in present:  # ordered by target, so that every source is settled first
+        if source in fed:
+            fed.add(target)
+    used = {family.nodes - 1}
+    for _, source, target in reversed(present):
+        if target in used:
+            used.add(source)
+    return tuple(e for e, source, target in present if source in fed and target in used)
