@@ -45,8 +45,9 @@ class Recipe(_Model):
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the training loss of classifications")
     gradient_clip: float | None = Field(None, gt=0, description="largest norm of the whole gradient")
     accumulation: int = Field(1, ge=1, description="parts a batch is computed in; the gradient is the whole batch's")
-    # Digits, 3 epochs, 10 NAS-Bench-201 cells: accuracies deviate between seeds by 2.7 % with it and 2.6 % without;
-    # on jigsaws by 1.6 % and 1.9 %. Cross-entropies do not change.
+    # Running statistics lag behind in runs of few steps. Digits, 10 NAS-Bench-201 cells: mean accuracy 49 % without and
+    # 63 % with it after 27 steps, 74 and 76 % after 51. After 100 steps it changes neither that nor the deviation
+    # between seeds (2.6 and 2.7 %; jigsaws 1.9 and 1.6 %).
     recalibrate_batch_norm: bool = Field(
         False, description="replace BatchNorm's running statistics by those of the whole training set at the end"
     )
