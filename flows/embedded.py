@@ -33,11 +33,23 @@ def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> R
     from flows.build import build
 
     build(pipeline, execution).store.check_writable()
+    home = history_home(execution.store)
+    try:
+        return _run_under_own_server(home, pipeline, execution, hears)
+    except httpx.HTTPError as error:
+        free = shutil.disk_usage(home if home.exists() else ".").free
+        raise LaptError(
+            "a Prefect server that answers",
+            f"{str(error).splitlines()[0]} ({free / 1e6:,.0f} MB are free in {home})",
+            f"make room if that is little, or read {home / 'server.log'}; the same command goes on from here",
+        ) from error
+
+
+def _run_under_own_server(home: Path, pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
     hears.stage("starting Prefect")
     apply_environment()
     from flows.prefect_server import prefect_server
 
-    home = history_home(execution.store)
     with ExitStack() as stack:
         try:
             stack.enter_context(prefect_server(home))
@@ -51,17 +63,8 @@ def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> R
 
         _hide_expected_tracebacks()
         token = listener.set(hears)
-        try:
-            return lapt_flow(pipeline, execution)
-        except httpx.HTTPError as error:
-            free = shutil.disk_usage(home if home.exists() else ".").free
-            raise LaptError(
-                "a Prefect server that answers",
-                f"{str(error).splitlines()[0]} ({free / 1e6:,.0f} MB are free in {home})",
-                f"make room if that is little, or read {home / 'server.log'}; the same command goes on from here",
-            ) from error
-        finally:
-            listener.reset(token)
+        stack.callback(listener.reset, token)
+        return lapt_flow(pipeline, execution)
 
 
 class _Expected(logging.Filter):
@@ -78,7 +81,11 @@ class _Expected(logging.Filter):
 
 
 def _hide_expected_tracebacks() -> None:
+    """On the terminal alone; the run's log, which the Prefect UI shows, keeps them."""
+    from prefect.logging.handlers import PrefectConsoleHandler
+
     if "--debug" in sys.argv:
         return
-    for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine", "prefect.task_engine"):
-        logging.getLogger(name).addFilter(_Expected())
+    for handler in logging.getLogger("prefect").handlers:
+        if isinstance(handler, PrefectConsoleHandler):
+            handler.addFilter(_Expected())
