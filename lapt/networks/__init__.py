@@ -11,5 +11,6 @@ except ImportError:
     raise ConfigError("torch, to build networks", "an environment without it", "pip install 'lapt[train]'") from None
 
 from lapt.networks.backbone import Backbone, Classifier, backbone
+from lapt.networks.counts import flops, live_parameters, parameters
 
-__all__ = ["Backbone", "Classifier", "backbone"]
+__all__ = ["Backbone", "Classifier", "backbone", "flops", "live_parameters", "parameters"]

@@ -86,4 +86,5 @@ def backbone(
     number). ``cells``: cells in a stage or module (published: 5 and 2). Widths double where the published ones do.
     """
     family = family_of(space, architecture)
-    return Backbone(family, architecture.operators, skeleton_of(space, channels=channels, cells=cells), image_channels)
+    skeleton = skeleton_of(space.cell, channels=channels, cells=cells)
+    return Backbone(family, architecture.operators, skeleton, image_channels)

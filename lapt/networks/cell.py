@@ -9,12 +9,8 @@ from torch.nn import functional
 
 from lapt.errors import SpaceError
 from lapt.networks.operators import ConvNorm, FactorizedReduction, average_pool
-from lapt.networks.skeleton import Block, live_edges
+from lapt.networks.skeleton import KERNELS, POOL, Block, live_edges
 from lapt.spaces import DagCell
-
-KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
-"""Side of the kernel of ReLU-Conv-BN, by operator."""
-POOL = "avg_pool_3x3"
 
 
 class _Sum(NamedTuple):
@@ -47,7 +43,7 @@ class CellNetwork(nn.Module):
             identities: list[int] = []
             for edge in (e for e in live if family.edges[e][1] == node):
                 source, operator, name = same_as[family.edges[edge][0]], operators[edge], family.layer_names[edge]
-                module = _module(operator, block if family.edges[edge][0] == 0 else _inner(block), family.identity)
+                module = _module(operator, block if family.edges[edge][0] == 0 else block.inner, family.identity)
                 if module is not None:
                     self.edges[name] = module
                     convolutions.append((source, name))
@@ -79,19 +75,13 @@ class CellNetwork(nn.Module):
         return values[self._output]
 
 
-def _inner(block: Block) -> Block:
-    return block._replace(channels_in=block.channels_out, stride=1)
-
-
 def _module(operator: str, block: Block, identity: str) -> nn.Module | None:
     """The module of an edge; None for one without weights (identity, pooling)."""
-    _, channels_in, channels_out, stride = block
     if operator in KERNELS:
-        return ConvNorm(channels_in, channels_out, KERNELS[operator], stride)
-    keeps_shape = stride == 1 and channels_in == channels_out
+        return ConvNorm(block.channels_in, block.channels_out, KERNELS[operator], block.stride)
     if operator == identity:
-        return None if keeps_shape else FactorizedReduction(channels_in, channels_out)
-    if operator == POOL and keeps_shape:
+        return None if block.keeps_shape else FactorizedReduction(block.channels_in, block.channels_out)
+    if operator == POOL and block.keeps_shape:
         return None
     raise SpaceError(
         f"an operator with a network, among {[identity, *KERNELS, POOL]}", repr(operator), "leave it out of the space"

@@ -12,6 +12,10 @@ from typing import NamedTuple
 from lapt.errors import ConfigError, SpaceError
 from lapt.spaces import Architecture, DagCell, SearchSpace
 
+KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
+"""Side of the kernel of ReLU-Conv-BN, by operator."""
+POOL = "avg_pool_3x3"
+
 
 class Block(NamedTuple):
     """One cell or residual block: channels in and out, and its stride (2 halves height and width, rounded up)."""
@@ -21,6 +25,15 @@ class Block(NamedTuple):
     channels_in: int
     channels_out: int
     stride: int
+
+    @property
+    def inner(self) -> Block:
+        """The same cell as seen by an edge that does not leave the input."""
+        return self._replace(channels_in=self.channels_out, stride=1)
+
+    @property
+    def keeps_shape(self) -> bool:
+        return self.stride == 1 and self.channels_in == self.channels_out
 
 
 @dataclass(frozen=True)
@@ -83,19 +96,17 @@ SKELETONS: dict[str, Callable[[int, int], Skeleton]] = {"nas201": _nas201, "tran
 """(channels, cells) -> skeleton, by cell family."""
 
 
-def skeleton_of(space: SearchSpace, *, channels: int, cells: int) -> Skeleton:
-    """The published skeleton of the space's cell family, ``channels`` wide and ``cells`` deep.
+def skeleton_of(cell: str, *, channels: int, cells: int) -> Skeleton:
+    """The published skeleton of the cell family of that name, ``channels`` wide and ``cells`` deep.
 
     ``cells`` counts the cells of one stage (NAS-Bench-201, published 5) or module (TransNAS-Bench-101, published 2);
     ``channels`` is the width after the stem (published 16 and 64).
     """
     if channels < 1 or cells < 1:
         raise ConfigError("at least one channel and one cell", f"channels {channels}, cells {cells}", "raise them")
-    if space.cell not in SKELETONS:
-        raise SpaceError(
-            f"a space with cells among {sorted(SKELETONS)}", repr(space.cell), "no network is known for other cells"
-        )
-    return SKELETONS[space.cell](channels, cells)
+    if cell not in SKELETONS:
+        raise SpaceError(f"a space with cells among {sorted(SKELETONS)}", repr(cell), "no network is known for others")
+    return SKELETONS[cell](channels, cells)
 
 
 def family_of(space: SearchSpace, architecture: Architecture) -> DagCell:
