@@ -86,6 +86,7 @@ def _hide_expected_tracebacks() -> None:
 
     if "--debug" in sys.argv:
         return
-    for handler in logging.getLogger("prefect").handlers:
+    loggers = [logging.getLogger(name) for name in ("prefect", *logging.root.manager.loggerDict)]
+    for handler in {handler for logger in loggers for handler in logger.handlers}:
         if isinstance(handler, PrefectConsoleHandler):
             handler.addFilter(_Expected())
