@@ -57,7 +57,7 @@ class Backbone(nn.Module):
         return features if self.norm is None else functional.relu_(self.norm(features))
 
     def _zeros(self, images: Tensor) -> Tensor:
-        """What a cell without a live path gives in the published networks."""
+        """What a cell without a live edge gives."""
         batch, _, height, width = images.shape
         sides = (-(-height // self.reduction), -(-width // self.reduction))
         return torch.zeros((batch, self.out_channels, *sides), dtype=images.dtype, device=images.device)

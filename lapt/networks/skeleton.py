@@ -126,7 +126,9 @@ def family_of(space: SearchSpace, architecture: Architecture) -> DagCell:
 def live_edges(family: DagCell, operators: tuple[str, ...]) -> tuple[int, ...]:
     """Positions of the edges that matter: on some path from the input to the output without a zero operator.
 
-    Empty when the cell computes nothing, which is zeros in the published networks.
+    Empty when the cell computes nothing, which is zeros in the published networks. One thing is cut that they have: a
+    convolution that reads an unfed node (zeros) ends in a batch normalisation, so it adds a bias a channel, zero at the
+    start of training. Canonical forms (``lapt.spaces``) take such cells for the same, and so must their networks.
     """
     present = [(e, s, t) for e, (s, t) in enumerate(family.edges) if operators[e] != family.zero]
     fed = {0}
