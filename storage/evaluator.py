@@ -6,7 +6,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -27,9 +27,9 @@ Row = dict[str, Any]
 class StoredEvaluator:
     """Answers from the store what it knows, evaluates the rest and stores each result as soon as it is there.
 
-    Architectures go to the inner evaluator one by one (or ``batch_size`` at a time, when it has that attribute), so a
-    killed process loses the one it was at. An exception of the inner evaluator passes through; what came before it is
-    stored. It keeps the scores of its task in memory and reads only what was appended since, by whatever process.
+    Architectures go to the inner evaluator one by one, or all at once when it can ``stream`` results as they are ready,
+    so a killed process loses what it was at and no more. An exception of the inner evaluator passes through; what came
+    before it is stored. It keeps the scores of its task in memory and reads only what was appended since, by whatever process.
     """
 
     def __init__(
@@ -82,15 +82,13 @@ class StoredEvaluator:
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
         """Validation scores in the order asked; ``origin`` is "computed" where it was paid for here and now."""
         identities = [self.identity(architecture) for architecture in architectures]
-        wanted = dict(zip(identities, architectures, strict=True))
-        pending = [identity for identity in wanted if self._known(self._key(identity)) is None]
-        computed: dict[str, Evaluation] = {}
-        size = max(1, int(getattr(self._inner, "batch_size", 1)))
-        while pending:
-            self._refresh()  # another process may have paid for it meanwhile
-            pending = [identity for identity in pending if self._known(self._key(identity)) is None]
-            computed |= self._compute({identity: wanted[identity] for identity in pending[:size]})
-            pending = pending[size:]
+        self._refresh()
+        wanted = {
+            identity: architecture
+            for identity, architecture in zip(identities, architectures, strict=True)
+            if self._known(self._key(identity)) is None
+        }
+        computed = {evaluation.identity: evaluation for evaluation in self._computed(wanted)}
         found = []
         for identity, architecture in zip(identities, architectures, strict=True):
             # The second of two equal architectures costs nothing: it is answered from the store.
@@ -128,17 +126,25 @@ class StoredEvaluator:
         again = self._retry_failed and row is not None and row["status"] == "failed" and key not in self._retried
         return None if again else row
 
-    def _compute(self, chunk: dict[str, Architecture]) -> dict[str, Evaluation]:
-        if not chunk:
-            return {}
-        results = self._inner.evaluate(list(chunk.values()))
-        computed = {
-            identity: replace(_checked(evaluation), origin="computed", key=self._key(identity), identity=identity)
-            for identity, evaluation in zip(chunk, results, strict=True)
-        }
-        self._append([self._row(evaluation, "validation") for evaluation in computed.values()])
-        self._retried.update(self._key(identity) for identity in chunk)
-        return computed
+    def _computed(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:
+        """Each result once it is stored."""
+        for evaluation in self._measured(wanted):
+            identity = evaluation.identity
+            stored = replace(_checked(evaluation), origin="computed", key=self._key(identity))
+            self._append([self._row(stored, "validation")])
+            self._retried.add(self._key(identity))
+            yield stored
+
+    def _measured(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:
+        stream = getattr(self._inner, "stream", None)
+        if stream is not None:
+            yield from stream(list(wanted.values()))
+            return
+        for identity, architecture in wanted.items():
+            self._refresh()  # another process may have paid for it meanwhile
+            if self._known(self._key(identity)) is None:
+                (evaluation,) = self._inner.evaluate([architecture])
+                yield replace(evaluation, identity=identity)
 
     def _append(self, rows: list[Row]) -> None:
         self._read.add(self._store.append("scores", rows))

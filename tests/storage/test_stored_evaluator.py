@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -52,8 +52,12 @@ class Counting:
         return 42.0
 
 
-class Batched(Counting):
-    batch_size = 4
+class Streaming(Counting):
+    """Gets all at once and is ready with the last first."""
+
+    def stream(self, architectures: Sequence[Architecture]) -> Iterator[Evaluation]:
+        for architecture in reversed(architectures):
+            yield self.evaluate([architecture])[0]
 
 
 class Untested(Counting):
@@ -138,10 +142,10 @@ def test_what_came_before_an_exception_is_stored(store: Store) -> None:
     assert resumed.asked == [texts(CELLS[2]), texts(CELLS[3])]
 
 
-def test_batches_go_to_an_evaluator_that_wants_them(store: Store) -> None:
-    inner = Batched()
-    StoredEvaluator(inner, store, SPACE, seed=0).evaluate(CELLS)
-    assert inner.asked == [texts(*CELLS[:4]), texts(*CELLS[4:])]
+def test_what_is_ready_first_is_stored_first_and_answers_keep_their_order(store: Store) -> None:
+    found = StoredEvaluator(Streaming(), store, SPACE, seed=0).evaluate(CELLS)
+    assert [evaluation.identity for evaluation in found] == texts(*CELLS)
+    assert store.read("scores", ["identity"]).column(0).to_pylist() == texts(*reversed(CELLS))
 
 
 def test_the_test_score_is_stored_under_its_own_key(store: Store) -> None:

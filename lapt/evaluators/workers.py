@@ -1,0 +1,88 @@
+"""Worker processes for evaluations: warm, one thread each, and a crash costs one architecture."""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Generic, TypeVar
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+
+class Crashed(Exception):
+    """The worker process died over a job that it was alone with."""
+
+
+class Workers(Generic[J, R]):
+    """``function`` over jobs in ``processes`` spawned processes, which stay warm between calls.
+
+    ``function`` and the jobs are pickled. Results come as they are ready. When a process dies, nobody knows over which
+    of the jobs under way: each of them is tried again alone, and one that kills its process again gives ``Crashed``.
+    """
+
+    def __init__(self, function: Callable[[J], R], processes: int) -> None:
+        self.function, self.processes = function, max(1, processes)
+        self._pool: ProcessPoolExecutor | None = None
+        atexit.register(self.close)
+
+    def __call__(self, jobs: Sequence[J]) -> Iterator[tuple[int, R | Crashed]]:
+        """(position of the job, its result), in the order they finish. What ``function`` raises passes through."""
+        suspects = []
+        pool = self._started()
+        futures: dict[Future[R], int] = {pool.submit(self.function, job): i for i, job in enumerate(jobs)}
+        try:
+            for future in as_completed(futures):
+                try:
+                    yield futures[future], future.result()
+                except BrokenProcessPool:
+                    suspects.append(futures[future])
+        finally:
+            for future in futures:
+                future.cancel()
+        for position in sorted(suspects):
+            yield position, self._alone(jobs[position])
+
+    def _alone(self, job: J) -> R | Crashed:
+        self.close()
+        try:
+            return self._started().submit(self.function, job).result()
+        except BrokenProcessPool:
+            self.close()
+            return Crashed("its process died (out of memory, or a crash in native code)")
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # Spawned, not forked: a forked copy of a process with threads (Prefect, torch) may lock up.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.processes, context, initializer=_obedient)
+        return self._pool
+
+    def close(self) -> None:
+        """Ends the processes, whatever they are at."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            processes = list((pool._processes or {}).values())
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.kill()
+
+
+def _obedient() -> None:
+    """Leave Ctrl-C to the parent, and end when it ends, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
