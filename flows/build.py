@@ -2,38 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from flows.progress import listener
 from lapt.algorithms import VERSION
-from lapt.config import Execution, Pipeline
+from lapt.config import Execution, Pipeline, TableEvaluation, TopArchive, TrainingEvaluation
 from lapt.digests import short
-from lapt.evaluation import Evaluator
+from lapt.errors import ConfigError
+from lapt.evaluation import Evaluation, Evaluator
 from lapt.evaluators import Table, TableEvaluator
 from lapt.reasoning import Frequency, Reasoner
 from lapt.spaces import SearchSpace, space_named
 from lapt.steps import Steps
 from lapt.testing import invented_table
 from storage.benchmarks import load
+from storage.evaluator import StoredEvaluator
 from storage.record import RunRecord
 from storage.store import Store
+
+EvaluatorOf = Callable[[str], Evaluator]
+"""Task -> its evaluator."""
 
 
 def space_of(pipeline: Pipeline) -> SearchSpace:
     return space_named(pipeline.space)
 
 
-def table_of(pipeline: Pipeline, data: str | None) -> Table:
-    name = pipeline.evaluator.table
-    return invented_table() if name == "invented" else load(name, data)
-
-
-def evaluator_of(pipeline: Pipeline, table: Table, space: SearchSpace, task: str) -> TableEvaluator:
-    return TableEvaluator(table, space, task)
-
-
 def reasoner_of(pipeline: Pipeline) -> Reasoner:
     config = pipeline.reasoner
     return Frequency(max_operators=config.max_operators, max_sources=config.max_sources)
+
+
+def table_of(pipeline: Pipeline, data: str | None) -> Table:
+    """Raises ConfigError when the pipeline trains its networks."""
+    config = pipeline.evaluator
+    if not isinstance(config, TableEvaluation):
+        raise ConfigError("a pipeline with a table", f"evaluator.kind = {config.kind}", "name one that has a table")
+    return invented_table() if config.table == "invented" else load(config.table, data)
+
+
+def evaluator_of(table: Table, space: SearchSpace, task: str) -> Evaluator:
+    return TableEvaluator(table, space, task)
+
+
+def evaluators_of(
+    pipeline: Pipeline, execution: Execution, space: SearchSpace, store: Store
+) -> tuple[str, EvaluatorOf]:
+    """(checksum of the data, task -> evaluator). Raises LaptError for a table, data or task that is not there."""
+    tasks = (pipeline.source.task, *pipeline.targets)
+    if isinstance(pipeline.evaluator, TrainingEvaluation):
+        return _trained(pipeline, pipeline.evaluator, execution, space, store)
+    table = table_of(pipeline, execution.data)
+    for task in tasks:
+        table.column(task)
+    return table.checksum, lambda task: evaluator_of(table, space, task)
+
+
+def _trained(
+    pipeline: Pipeline, config: TrainingEvaluation, execution: Execution, space: SearchSpace, store: Store
+) -> tuple[str, EvaluatorOf]:
+    from lapt.evaluators.training import TrainingEvaluator, TrainingSpec
+
+    if isinstance(pipeline.source.archive, TopArchive):
+        raise ConfigError(
+            "source.archive.strategy random, with networks that are trained",
+            "top, which needs every score of the source task",
+            "write archive: {strategy: random, samples: 64, size: 16}",
+        )
+    declared = config.model_dump(exclude={"kind"})
+
+    def evaluator(task: str) -> StoredEvaluator:
+        spec = TrainingSpec(space=space, task=task, device=execution.device, **declared)
+        trains = TrainingEvaluator(spec, processes=execution.processes)
+
+        def heard(evaluation: Evaluation) -> None:
+            listener.get().scored(task)
+
+        return StoredEvaluator(trains, store, space, seed=config.seed, on_stored=heard)
+
+    known = [evaluator(task) for task in (pipeline.source.task, *pipeline.targets)]
+    return known[0].evaluator.fingerprint, evaluator
 
 
 @dataclass(frozen=True)
@@ -43,7 +92,7 @@ class Built:
     pipeline: Pipeline
     execution: Execution
     steps: Steps
-    table: Table
+    evaluator: EvaluatorOf
     store: Store
     record: RunRecord
 
@@ -55,24 +104,18 @@ class Built:
     def run_id(self) -> str:
         return self.record.run_id
 
-    def evaluator(self, task: str) -> Evaluator:
-        return evaluator_of(self.pipeline, self.table, self.space, task)
-
 
 def build(pipeline: Pipeline, execution: Execution) -> Built:
     """Raises LaptError for anything the declaration names that is not there: before any work is done."""
-    space = space_of(pipeline)
-    table = table_of(pipeline, execution.data)
-    for task in (pipeline.source.task, *pipeline.targets):
-        table.column(task)
-    store = Store(execution.store)
+    space, store = space_of(pipeline), Store(execution.store)
+    checksum, evaluator = evaluators_of(pipeline, execution, space, store)
     return Built(
         pipeline=pipeline,
         execution=execution,
         steps=Steps(pipeline, space, reasoner_of(pipeline)),
-        table=table,
+        evaluator=evaluator,
         store=store,
-        record=RunRecord(store, run_id(pipeline, table.checksum)),
+        record=RunRecord(store, run_id(pipeline, checksum)),
     )
 
 

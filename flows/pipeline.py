@@ -59,9 +59,12 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
 def build_archive(pipeline: Pipeline, execution: Execution) -> Archive:
     """Line 1: good architectures of the source task, and of nothing else."""
     built = build(pipeline, execution)
-    listener.get().stage(f"building the archive on {pipeline.source.task}")
-    evaluator = built.evaluator(pipeline.source.task)
-    return evaluate_source(context(built.steps), context(evaluator), context(built.record))
+    task, hears = pipeline.source.task, listener.get()
+    hears.stage(f"building the archive on {task}")
+    hears.target(task, pipeline.source.archive.evaluations)
+    archive = evaluate_source(context(built.steps), context(built.evaluator(task)), context(built.record))
+    hears.target_done(task)
+    return archive
 
 
 @flow(name="adapt-to-target", flow_run_name="adapt to {target}", persist_result=False)

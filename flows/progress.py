@@ -12,10 +12,13 @@ class Listener:
         """A new stage of the run begins."""
 
     def target(self, task: str, budget: int) -> None:
-        """The search on a target begins; it takes at most ``budget`` evaluations."""
+        """Evaluations on a task begin, at most ``budget`` of them: the source's archive, or the search on a target."""
+
+    def scored(self, task: str) -> None:
+        """One more architecture was trained; its batch may still be under way."""
 
     def evaluated(self, task: str, done: int, incumbent: str) -> None:
-        """``done`` evaluations so far; ``incumbent`` is the best score as text."""
+        """A batch is told: ``done`` evaluations so far; ``incumbent`` is the best score as text."""
 
     def target_done(self, task: str) -> None:
         """The search on a target ended."""

@@ -52,6 +52,10 @@ class _Bars(Listener):
     def target(self, task: str, budget: int) -> None:
         self._targets[task] = self._progress.add_task(f"  {task}", total=budget, note="")
 
+    def scored(self, task: str) -> None:
+        if task in self._targets:
+            self._progress.advance(self._targets[task])
+
     def evaluated(self, task: str, done: int, incumbent: str) -> None:
         self._progress.update(self._targets[task], completed=done, note=f"best {incumbent}")
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lapt.algorithms import Rule
 from lapt.errors import ConfigError
+from lapt.training import Recipe
 
 
 class _Model(BaseModel):
@@ -28,11 +29,35 @@ class TableEvaluation(_Model):
     table: str
 
 
+class TrainingEvaluation(_Model):
+    """Networks trained from scratch; a task is one of ``lapt.training.tasks.TASKS`` on these images."""
+
+    kind: Literal["training"]
+    data: str = Field(description="digits, cifar10, cifar100, an .npz file, or a folder of images")
+    root: str | None = Field(None, description="folder that relative paths and CIFAR's files start from")
+    size: int | None = Field(None, ge=8, description="side in pixels that images of a folder get")
+    channels: int = Field(16, ge=1, description="width after the stem")
+    cells: int = Field(1, ge=1, description="cells a stage")
+    score: Literal["metric", "loss"] = Field("metric", description="what the search compares")
+    validation_share: float = Field(0.2, gt=0, lt=1, description="of the training images, held out")
+    training_images: int | None = Field(None, ge=2, description="at most so many; all if unset")
+    recipe: Recipe = Recipe()
+    final_epochs: int | None = Field(
+        None, ge=1, description="epochs of the retraining that the test score is from; the recipe's if unset"
+    )
+    seed: int = Field(0, ge=0, description="of the networks' weights and batches, whatever the search's seed is")
+
+
 class TopArchive(_Model):
     """The ``size`` best of the whole space: needs every score of the source task, so a table."""
 
     strategy: Literal["top"] = "top"
     size: int = Field(50, ge=1, description="architectures shown to the reasoner")
+
+    @property
+    def evaluations(self) -> int:
+        """Those recorded; the whole table was read."""
+        return self.size
 
 
 class RandomArchive(_Model):
@@ -47,6 +72,10 @@ class RandomArchive(_Model):
         if self.size > self.samples:
             raise ValueError(f"size ({self.size}) is larger than samples ({self.samples})")
         return self
+
+    @property
+    def evaluations(self) -> int:
+        return self.samples
 
 
 class Source(_Model):
@@ -123,7 +152,7 @@ class Pipeline(_Model):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")
     space: str
-    evaluator: TableEvaluation
+    evaluator: Annotated[TableEvaluation | TrainingEvaluation, Field(discriminator="kind")]
     source: Source
     targets: tuple[str, ...] = Field(min_length=1)
     reasoner: FrequencyReasoner = FrequencyReasoner()
@@ -148,6 +177,8 @@ class Execution(_Model):
 
     store: str = Field(description="folder or s3:// address of the result store")
     data: str | None = Field(None, description="folder of imported benchmark tables; LAPT_DATA if unset")
+    processes: int | None = Field(None, ge=1, description="trainings side by side; all cores if unset")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
 
 
 def presets() -> list[str]:

@@ -6,7 +6,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -29,7 +29,8 @@ class StoredEvaluator:
 
     Architectures go to the inner evaluator one by one, or all at once when it can ``stream`` results as they are ready,
     so a killed process loses what it was at and no more. An exception of the inner evaluator passes through; what came
-    before it is stored. It keeps the scores of its task in memory and reads only what was appended since, by whatever process.
+    before it is stored. It keeps the scores of its task in memory and reads only what was appended since, by whatever
+    process.
     """
 
     def __init__(
@@ -41,10 +42,15 @@ class StoredEvaluator:
         seed: int,
         fidelity: str | None = None,
         retry_failed: bool = False,
+        on_stored: Callable[[Evaluation], None] = lambda evaluation: None,
     ) -> None:
-        """``retry_failed``: evaluate again (once) what the store only knows as failed."""
+        """``retry_failed``: evaluate again (once) what the store only knows as failed.
+
+        ``on_stored``: hears of each computed evaluation, once it is stored.
+        """
         self._inner, self._store, self._space = evaluator, store, space
         self._seed, self._fidelity, self._retry_failed = seed, fidelity, retry_failed
+        self._on_stored = on_stored
         self._fingerprint = evaluator.fingerprint
         self._scores: dict[str, Row] = {}
         self._read: set[str] = set()
@@ -133,6 +139,7 @@ class StoredEvaluator:
             stored = replace(_checked(evaluation), origin="computed", key=self._key(identity))
             self._append([self._row(stored, "validation")])
             self._retried.add(self._key(identity))
+            self._on_stored(stored)
             yield stored
 
     def _measured(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from flows.build import evaluator_of, reasoner_of, space_of, table_of
+from flows.build import reasoner_of, space_of, table_of
 from lapt.archive import Archive
 from lapt.config import Pipeline
 from lapt.digests import digest
@@ -41,7 +41,7 @@ class Bench:
         return space_of(self.pipeline)
 
     def evaluator(self, task: str) -> TableEvaluator:
-        return evaluator_of(self.pipeline, self.table, self.space, task)
+        return TableEvaluator(self.table, self.space, task)
 
     def steps(self, seed: int) -> Steps:
         return Steps(self.pipeline.model_copy(update={"seed": seed}), self.space, reasoner_of(self.pipeline))

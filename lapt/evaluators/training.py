@@ -39,6 +39,7 @@ class TrainingSpec(BaseModel):
     score: str = "metric"
     validation_share: float = 0.2
     training_images: int | None = None
+    final_epochs: int | None = None
     seed: int = 0
     device: str = "auto"
 
@@ -109,7 +110,7 @@ class TrainingEvaluator:
         return [found[self.identity(architecture)] for architecture in architectures]
 
     def test(self, architecture: Architecture) -> float | None:
-        """Trained again on all training images, scored on the test split; None without one."""
+        """Trained again on all training images, for ``final_epochs``, scored on the test split; None without one."""
         if _data(self.spec).test() is None:
             return None
         job = Job(self.spec, self.spec.space.canonical(architecture), test=True)
@@ -136,6 +137,8 @@ def run(job: Job) -> Outcome:
     from lapt.training.loop import Diverged, OutOfMemory
 
     recipe: Recipe | None = job.spec.recipe
+    if job.test and job.spec.final_epochs is not None:
+        recipe = job.spec.recipe.model_copy(update={"epochs": job.spec.final_epochs})
     failure = ""
     for _ in range(2):  # out of memory: once more, in half batches
         if recipe is None:

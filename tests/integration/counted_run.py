@@ -14,7 +14,7 @@ from dataclasses import replace
 import flows.build
 from flows.embedded import run_embedded
 from flows.progress import Listener
-from lapt.config import Execution, Pipeline, load_pipeline
+from lapt.config import Execution, load_pipeline
 from lapt.evaluation import Evaluation
 from lapt.evaluators import Table, TableEvaluator
 from lapt.spaces import Architecture, SearchSpace
@@ -40,8 +40,8 @@ class Counted(TableEvaluator):
 STORE, LOG, SECONDS = sys.argv[1], sys.argv[2], float(sys.argv[3])
 
 
-def stored(pipeline: Pipeline, table: Table, space: SearchSpace, task: str) -> StoredEvaluator:
-    return StoredEvaluator(Counted(table, space, task), Store(STORE), space, seed=pipeline.seed)
+def stored(table: Table, space: SearchSpace, task: str) -> StoredEvaluator:
+    return StoredEvaluator(Counted(table, space, task), Store(STORE), space, seed=0)
 
 
 if __name__ == "__main__":
