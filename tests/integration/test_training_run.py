@@ -1,0 +1,63 @@
+"""A pipeline whose networks are really trained, from YAML to the test score, in real processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.sql import query
+from storage.store import Store
+
+pytestmark = pytest.mark.integration
+
+LAPT = Path(sys.executable).with_name("lapt")
+PIPELINE = """
+name: tiny
+space: nas201
+evaluator:
+  kind: training
+  data: digits
+  channels: 4
+  score: loss
+  recipe: {epochs: 1, batch_size: 64, recalibrate_batch_norm: true}
+  final_epochs: 6
+source: {task: jigsaw, archive: {strategy: random, samples: 4, size: 2}}
+targets: [classification]
+adaptation: {iterations: 1, top_r: 3}
+search: {method: rea, population_size: 2, generations: 1, tournament_size: 2}
+"""
+
+
+def run(pipeline: Path, store: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [str(LAPT), "run", str(pipeline), "--json", "--store", str(store)],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_trained_scores_are_stored_once_and_replayed(tmp_path: Path) -> None:
+    pipeline = tmp_path / "tiny.yaml"
+    pipeline.write_text(PIPELINE)
+    first = run(pipeline, tmp_path / "store")
+    again = run(pipeline, tmp_path / "store")
+    (target,), (replayed,) = first["targets"], again["targets"]
+    assert target["paid_now"] == target["evaluations"] == 4
+    assert replayed["paid_now"] == 0
+    same = ("architecture", "validation", "test", "evaluations", "repeats")
+    assert {key: target[key] for key in same} == {key: replayed[key] for key in same}
+    assert target["metric"] == "cross_entropy"
+    assert target["test"] < target["validation"]  # six epochs on all images against one on most
+    rows = query(Store(tmp_path / "store"), "SELECT task, split, count(*) AS n FROM scores GROUP BY ALL ORDER BY ALL")
+    assert [tuple(row.values()) for row in rows.to_pylist()] == [
+        ("classification", "test", 1),
+        ("classification", "validation", 4),
+        ("jigsaw", "validation", 4),
+    ]
