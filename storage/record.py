@@ -92,9 +92,9 @@ class RunRecord:
         self.store.append("runs", [row])
 
     # --- lineage ---------------------------------------------------------------------------------------------------
-    def archive(self, archive: Archive) -> None:
-        """What the source stage asked for, as iteration 0 of the source task."""
-        self.trials(archive.space, archive.asked, task=archive.task, iteration=0, first=1)
+    def archive(self, archive: Archive, fingerprint: str | None = None) -> None:
+        """What the source stage asked for, as iteration 0 of the source task. ``fingerprint``: of its evaluator."""
+        self.trials(archive.space, archive.asked, task=archive.task, iteration=0, first=1, fingerprint=fingerprint)
 
     def principles(self, principles: Principles, *, task: str, iteration: int) -> None:
         """``iteration`` 0: learned from the source; g: what iteration g of the target left behind."""
@@ -157,8 +157,9 @@ class RunRecord:
         first: int,
         subspace_id: str | None = None,
         principles_id: str | None = None,
+        fingerprint: str | None = None,
     ) -> None:
-        """Evaluations in the order asked, numbered from ``first`` within the task.
+        """Evaluations in the order asked, numbered from ``first`` within the task. ``fingerprint``: the evaluator's.
 
         Raises StoreError when an earlier attempt asked something else at the same place: then the run is no replay, and
         going on would mix two runs under one id.
@@ -196,6 +197,8 @@ class RunRecord:
                     "subspace_id": subspace_id,
                     "principles_id": principles_id,
                     "origin": evaluation.origin,
+                    "fingerprint": fingerprint,
+                    "unit": evaluation.metric.unit,
                 }
             )
         self.store.append("trials", rows)

@@ -46,7 +46,7 @@ SCORES = _schema(
 )
 TRIALS = _schema(
     "trials",
-    1,
+    2,
     {
         "run_id": TEXT,
         "space": TEXT,
@@ -68,6 +68,8 @@ TRIALS = _schema(
         "principles_id": TEXT,
         "origin": TEXT,  # computed, store, table
         "created_at": TIME,
+        "fingerprint": TEXT,  # of the evaluator; null in version 1
+        "unit": TEXT,  # of value; null in version 1
     },
 )
 RUNS = _schema(

@@ -24,34 +24,35 @@ VIEWS: dict[str, str] = {
         SELECT
             t.run_id, t.task, t.iteration, t.ordinal, t.architecture, t.identity,
             coalesce(t.space, s.space, u.space) AS space,
-            t.value, coalesce(t.metric, s.metric) AS metric, s.unit, t.higher_is_better,
+            t.value, coalesce(t.metric, s.metric) AS metric, coalesce(t.unit, s.unit) AS unit, t.higher_is_better,
             CASE WHEN t.value IS NULL OR t.status = 'failed' THEN NULL
                  WHEN t.higher_is_better THEN t.value ELSE -t.value END AS score,
             coalesce(t.status, s.status) AS status, coalesce(t.error, s.error) AS error,
             coalesce(t.parameters, s.parameters) AS parameters, coalesce(t.flops, s.flops) AS flops,
             coalesce(t.cost_seconds, s.cost_seconds) AS cost_seconds,
-            t.origin, t.score_key, s.fingerprint, s.seed, s.fidelity, s.device,
+            t.origin, t.score_key, coalesce(s.fingerprint, t.fingerprint) AS fingerprint, s.seed, s.fidelity, s.device,
             t.subspace_id, t.principles_id, t.created_at
         FROM trials t
         LEFT JOIN scores s ON s.key = t.score_key
         LEFT JOIN (SELECT subspace_id, any_value(space) AS space FROM raw.subspaces GROUP BY subspace_id) u
             ON u.subspace_id = t.subspace_id
     """,
-    # Only what was measured in one way is ranked together: metric, evaluator (null: a table) and fidelity.
+    # Only what was measured in one way is ranked together: metric, direction, evaluator (a table is one) and fidelity.
     # rank: 1 + the number of architectures strictly better. An architecture stands once, where it was first that good.
     "leaderboard": """
         WITH best AS (
             SELECT * FROM evaluations WHERE score IS NOT NULL
             QUALIFY row_number() OVER (
-                PARTITION BY space, task, metric, fingerprint, fidelity, architecture
+                PARTITION BY space, task, metric, higher_is_better, fingerprint, fidelity, architecture
                 ORDER BY score DESC, created_at, run_id, ordinal) = 1
         )
         SELECT
-            space, task, rank() OVER (PARTITION BY space, task, metric, fingerprint, fidelity ORDER BY score DESC)
-                AS rank,
+            space, task, rank() OVER (
+                PARTITION BY space, task, metric, higher_is_better, fingerprint, fidelity ORDER BY score DESC) AS rank,
             architecture, value, metric, unit, parameters, flops, run_id, iteration, ordinal, origin,
             fingerprint, fidelity
-        FROM best ORDER BY space, task, metric, fingerprint, fidelity, rank, created_at, run_id, ordinal
+        FROM best
+        ORDER BY space, task, metric, higher_is_better, fingerprint, fidelity, rank, created_at, run_id, ordinal
     """,
     # The incumbent after each evaluation; null until one succeeds. Among equals the first stays.
     "anytime": """
