@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import duckdb
 import pyarrow as pa
@@ -71,17 +72,43 @@ _OTHER_SCORES = """
 def query(store: Store, sql: str) -> pa.Table:
     """The answer to exactly one SELECT (or EXPLAIN) over the views.
 
-    Raises QueryError for anything else and for SQL that fails; StoreError when the store cannot be read.
+    Every column has a name of its own: a second ``a`` is ``a_1``. Ctrl-C ends it with KeyboardInterrupt. Raises
+    QueryError for anything else and for SQL that fails; StoreError when the store cannot be read.
     """
     _require_one_select(sql)
     with connect(store, _needed(sql)) as connection:
         try:
-            answer: pa.Table = connection.sql(sql).to_arrow_table()
-            return answer
+            answer = _interruptible(connection, lambda: connection.sql(sql).to_arrow_table())
         except duckdb.PermissionException as error:
             raise QueryError(f"a query over {_VIEW_LIST}", _said(error), "import files, do not query them") from error
         except duckdb.Error as error:
             raise QueryError(f"a query over {_VIEW_LIST}", _said(error), _try(error)) from error
+    return answer.rename_columns(unique_names(answer.column_names))
+
+
+def _interruptible(connection: duckdb.DuckDBPyConnection, action: Callable[[], pa.Table]) -> pa.Table:
+    """What the action returns. It runs in a thread: while DuckDB computes, the calling one would not hear Ctrl-C."""
+    with ThreadPoolExecutor(1, thread_name_prefix="query") as pool:
+        answer = pool.submit(action)
+        try:
+            return answer.result()
+        except KeyboardInterrupt:
+            while not answer.done():  # an interrupt that comes before the query starts is lost: say it again
+                connection.interrupt()
+                wait([answer], timeout=0.05)
+            raise
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names with a number behind each that an earlier column has: a, a, b -> a, a_1, b."""
+    taken, found = set(names), list[str]()
+    for name in names:
+        unique, number = name, 0
+        while unique in found or (number and unique in taken):
+            number += 1
+            unique = f"{name}_{number}"
+        found.append(unique)
+    return found
 
 
 def _require_one_select(sql: str) -> None:
@@ -89,6 +116,8 @@ def _require_one_select(sql: str) -> None:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
         raise QueryError("one SELECT statement", _said(error), "correct the SQL") from error
+    if not statements:
+        raise QueryError("one SELECT statement", "nothing", 'write one, such as "SELECT * FROM leaderboard"')
     if len(statements) != 1:
         raise QueryError("one SELECT statement", f"{len(statements)} statements", "send them one by one")
     if statements[0].type not in _ALLOWED:

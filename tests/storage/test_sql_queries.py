@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -246,6 +250,53 @@ def test_anything_else_is_refused_in_one_line(filled: Store, tmp_path: Path, sql
     assert "\n" not in str(raised.value)
     assert not out.exists()
     assert filled.read("trials").num_rows == 8
+
+
+@pytest.mark.parametrize("sql", ["", "  ", "-- a comment"])
+def test_no_statement_at_all_is_not_counted(store: Store, sql: str) -> None:
+    with pytest.raises(QueryError, match=r"expected one SELECT statement; got nothing; write one"):
+        query(store, sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT 1 AS a, 2 AS a, 3 AS b", {"a": 1, "a_1": 2, "b": 3}),
+        ("SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a", {"a": 1, "a_2": 2, "a_1": 3, "a_3": 4}),
+        ("SELECT * FROM (SELECT 1 AS k, 2 AS v) x JOIN (SELECT 1 AS k, 3 AS v) y ON x.k = y.k", None),
+    ],
+)
+def test_columns_that_share_a_name_keep_their_values(store: Store, sql: str, expected: dict[str, int] | None) -> None:
+    found = query(store, sql)
+    assert found.to_pylist() == [expected or {"k": 1, "v": 2, "k_1": 1, "v_1": 3}]
+
+
+LONG_QUERY = """
+import sys
+from storage.sql import query
+from storage.store import Store
+Store(sys.argv[1]).append("runs", [{"run_id": "r"}])
+print("ready", flush=True)
+try:
+    query(Store(sys.argv[1]), "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000) b")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.05, 2.0])
+def test_ctrl_c_ends_a_long_query(store: Store, seconds: float) -> None:
+    command = [sys.executable, "-c", LONG_QUERY, store.address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        try:
+            out, _ = process.communicate(timeout=3)
+        finally:
+            process.kill()
+    assert (out, process.returncode) == ("interrupted\n", 0)
 
 
 def test_settings_are_locked(store: Store) -> None:
