@@ -108,12 +108,14 @@ def _finite(source: pa.Table, column: str, architectures: list[str], path: Path)
         raise BenchmarkError(
             f"numbers in column {column} of {path}", first_line(error), "correct the column"
         ) from error
-    wrong = [architectures[i] for i in np.flatnonzero(~np.isfinite(values))]
+    missing = np.asarray(source.column(column).is_null())
+    wrong = [
+        f"{'an empty value' if missing[i] else values[i]} for {architectures[i]}"
+        for i in np.flatnonzero(missing | ~np.isfinite(values))
+    ]
     if wrong:
         raise BenchmarkError(
-            f"finite numbers in column {column} of {path}",
-            f"none for {_some(wrong)}",
-            "drop those rows or correct them",
+            f"finite numbers in column {column} of {path}", _some(wrong), "drop those rows or correct them"
         )
     return values
 

@@ -13,6 +13,12 @@ from lapt.evaluation import Metric
 from lapt.spaces import SearchSpace, space_named
 
 
+class ImportUsageError(BenchmarkError):
+    """An import that was asked for in the wrong way: an unknown kind, a declaration too many or too few."""
+
+    usage = True
+
+
 class TaskColumns(BaseModel):
     """The columns of one task and what they measure."""
 
@@ -109,18 +115,30 @@ KINDS: dict[str, Declaration | None] = {
 """KIND of ``lapt benchmark import`` -> its declaration; None where the user brings one."""
 
 
+RESERVED = frozenset({"invented", *(known.name for known in KINDS.values() if known is not None)})
+"""Names that a declared table cannot have: the built-in ones, so that a pipeline means the same table everywhere."""
+
+
 def declaration_for(kind: str, declare: Path | None) -> Declaration:
-    """Raises BenchmarkError for an unknown kind, or a declaration that is missing, superfluous or wrong."""
+    """Raises BenchmarkError for a declaration that is wrong or takes a built-in name, ImportUsageError for an unknown
+    kind and a declaration that is missing or superfluous."""
     if kind not in KINDS:
-        raise BenchmarkError(f"a kind among {sorted(KINDS)}", repr(kind), "name one of them")
+        raise ImportUsageError(f"a kind among {sorted(KINDS)}", repr(kind), "name one of them")
     known = KINDS[kind]
     if known is not None:
         if declare is not None:
-            raise BenchmarkError(f"no declaration for {kind}", str(declare), "leave --declare out or use kind table")
+            raise ImportUsageError(f"no declaration for {kind}", str(declare), "leave --declare out or use kind table")
         return known
     if declare is None:
-        raise BenchmarkError("a declaration for kind table", "none", "add --declare FILE.yaml")
-    return read_declaration(declare)
+        raise ImportUsageError("a declaration for kind table", "none", "add --declare FILE.yaml")
+    declared = read_declaration(declare)
+    if declared.name.lower() in RESERVED:
+        raise BenchmarkError(
+            f"a name for the table of {declare} that no built-in table has ({', '.join(sorted(RESERVED))})",
+            repr(declared.name),
+            "give it another name",
+        )
+    return declared
 
 
 def read_declaration(path: Path) -> Declaration:

@@ -43,7 +43,11 @@ class TaskInfo(BaseModel):
 
 
 class BenchmarkInfo(BaseModel):
-    """What ``lapt benchmark list`` says of a table. ``checksum``: SHA-256 of the content, not of the file."""
+    """What ``lapt benchmark list`` says of a table. ``checksum``: SHA-256 of the content, not of the file.
+
+    ``path``: the file in the data folder. ``replaced``: where an import put it in the place of other content of that
+    name, the first 12 digits of that content's checksum.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,6 +57,8 @@ class BenchmarkInfo(BaseModel):
     rows: int
     checksum: str
     tasks: dict[str, TaskInfo]
+    path: str | None = None
+    replaced: str | None = None
 
 
 def data_folder(data: str | Path | None = None) -> Path:
@@ -70,16 +76,28 @@ def import_benchmark(
     """Checks a benchmark file and writes it to the data folder as ``<name>.parquet``, whole or not at all.
 
     ``kind``: a key of ``KINDS``; ``declare``: the YAML file that kind ``table`` needs. Raises BenchmarkError naming
-    what is wrong: file, column, architecture or score; StoreError when the data folder cannot be written.
+    what is wrong: file, column, architecture, score or a built-in name; StoreError when the data folder cannot be
+    written. ``replaced`` of what is returned says whether another table of that name was there.
     """
     declaration = declaration_for(kind, None if declare is None else Path(declare))
     content = checked(declaration, Path(path))
     info = _info(kind, declaration, content)
-    described = content.replace_schema_metadata({_KEY: info.model_dump_json().encode()})
+    described = content.replace_schema_metadata({_KEY: info.model_dump_json(exclude={"path", "replaced"}).encode()})
     sink = pa.BufferOutputStream()
     pq.write_table(described, sink, compression="zstd")
-    LocalFiles(data_folder(data)).write(f"{info.name}.parquet", sink.getvalue().to_pybytes())
-    return info
+    target = data_folder(data) / f"{info.name}.parquet"
+    before = _checksum_at(target)
+    LocalFiles(target.parent).write(target.name, sink.getvalue().to_pybytes())
+    replaced = before[:12] if before not in (None, info.checksum) else None
+    return info.model_copy(update={"path": str(target), "replaced": replaced})
+
+
+def _checksum_at(path: Path) -> str | None:
+    """Of the imported table that is there; None when there is none or it cannot be read."""
+    try:
+        return _described(pq.read_schema(path), path).checksum
+    except (pa.ArrowException, OSError, BenchmarkError):
+        return None
 
 
 def list_benchmarks(data: str | Path | None = None) -> list[BenchmarkInfo]:
@@ -183,7 +201,8 @@ def _numbers(content: pa.Table, column: str) -> Scores:
 
 def _described(schema: pa.Schema, path: Path) -> BenchmarkInfo:
     try:
-        return BenchmarkInfo.model_validate_json((schema.metadata or {})[_KEY])
+        info = BenchmarkInfo.model_validate_json((schema.metadata or {})[_KEY])
+        return info.model_copy(update={"path": str(path)})
     except (KeyError, ValidationError):
         raise BenchmarkError(
             f"an imported table at {path}", "another Parquet file", f"import it: {_import_command(path.stem)}"

@@ -95,12 +95,16 @@ def with_cell(table: pa.Table, column: str, row: int, value: object) -> pa.Table
         (lambda t: with_cell(t, "arch", 7, t["arch"][6].as_py()), r"\|none~0\|.* more than once"),
         (lambda t: with_cell(t, "arch", 7, "|conv_7x7~0|"), r"\|conv_7x7~0\|"),
         (lambda t: with_cell(t, "arch", 7, None), "None"),
-        (lambda t: with_cell(t, "cifar10_val", 0, float("nan")), r"cifar10_val.*\|none~0\|\+\|none~0\|none~1\|"),
-        (lambda t: with_cell(t, "cifar10_test", 0, float("inf")), "cifar10_test"),
-        (lambda t: with_cell(t, "params_M", 0, None), "params_M"),
+        (
+            lambda t: with_cell(t, "cifar10_val", 0, float("nan")),
+            r"cifar10_val.*got nan for \|none~0\|\+\|none~0\|none",
+        ),
+        (lambda t: with_cell(t, "cifar10_test", 0, float("inf")), r"cifar10_test.*got inf for \|none~0\|"),
+        (lambda t: with_cell(t, "cifar10_test", 0, float("-inf")), r"cifar10_test.*got -inf for \|none~0\|"),
+        (lambda t: with_cell(t, "params_M", 0, None), r"params_M.*got an empty value for \|none~0\|"),
         (lambda t: t.set_column(3, "cifar10_val", pc.cast(t["arch"], pa.string())), "numbers in column cifar10_val"),
     ],
-    ids=["columns", "row", "empty", "twice", "stranger", "null name", "nan", "infinite", "null", "text"],
+    ids=["columns", "row", "empty", "twice", "stranger", "null name", "nan", "inf", "-inf", "null", "text"],
 )
 def test_a_table_that_is_wrong_is_refused_in_one_line(
     nasbench201_file: Path, data: Path, tmp_path: Path, change: Callable[[pa.Table], pa.Table], named: str
@@ -118,8 +122,9 @@ def test_files_that_are_missing_or_cut_short(nasbench201_file: Path, data: Path,
     short.write_bytes(nasbench201_file.read_bytes()[:-100])
     with pytest.raises(BenchmarkError, match=r"a whole Parquet file; got .*short\.parquet"):
         import_benchmark("nasbench201", short)
-    with pytest.raises(BenchmarkError, match="'nasbench101'"):
+    with pytest.raises(BenchmarkError, match="'nasbench101'") as raised:
         import_benchmark("nasbench101", nasbench201_file)
+    assert raised.value.usage
 
 
 def test_a_table_that_is_not_imported(nasbench201_file: Path, data: Path) -> None:
@@ -217,10 +222,31 @@ def test_wrong_declarations_are_named(declared: tuple[Path, Path], data: Path, o
 
 
 def test_a_declaration_belongs_to_kind_table_alone(declared: tuple[Path, Path], data: Path) -> None:
-    with pytest.raises(BenchmarkError, match="--declare"):
+    with pytest.raises(BenchmarkError, match="--declare") as missing:
         import_benchmark("table", declared[0])
-    with pytest.raises(BenchmarkError, match="no declaration"):
+    with pytest.raises(BenchmarkError, match="no declaration") as superfluous:
         import_benchmark("nasbench201", declared[0], declare=declared[1])
+    assert missing.value.usage
+    assert superfluous.value.usage
+
+
+@pytest.mark.parametrize("name", ["nasbench201", "transnas101_micro", "invented", "NASBench201"])
+def test_a_declared_table_takes_no_built_in_name(declared: tuple[Path, Path], data: Path, name: str) -> None:
+    declared[1].write_text(DECLARATION.replace("name: mine", f"name: {name}"))
+    with pytest.raises(BenchmarkError, match=f"nasbench201.*got '{name}'; give it another name"):
+        import_benchmark("table", declared[0], declare=declared[1])
+    assert not data.exists()
+
+
+def test_an_import_says_where_it_is_and_what_it_replaced(declared: tuple[Path, Path], data: Path) -> None:
+    first = import_benchmark("table", declared[0], declare=declared[1])
+    assert (first.path, first.replaced) == (str(data / "mine.parquet"), None)
+    assert import_benchmark("table", declared[0], declare=declared[1]) == first
+    declared[0].write_text(declared[0].read_text().replace("0.3", "0.4"))
+    other = import_benchmark("table", declared[0], declare=declared[1])
+    assert other.checksum != first.checksum
+    assert other.replaced == first.checksum[:12]
+    assert [(info.path, info.replaced) for info in list_benchmarks()] == [(other.path, None)]
 
 
 def test_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
