@@ -39,7 +39,19 @@ def table_of(pipeline: Pipeline, data: str | None) -> Table:
     config = pipeline.evaluator
     if not isinstance(config, TableEvaluation):
         raise ConfigError("a pipeline with a table", f"evaluator.kind = {config.kind}", "name one that has a table")
-    return invented_table() if config.table == "invented" else load(config.table, data)
+    table = invented_table() if config.table == "invented" else load(config.table, data)
+    space = space_of(pipeline)
+    if table.space != space.name:
+        raise ConfigError(
+            f"a table of space {space.name}", f"{table.name}, of {table.space}", f"say space: {table.space}"
+        )
+    if len(table.architectures) < space.size:
+        raise ConfigError(
+            f"a table with all {space.size:,} architectures of {space.name}",
+            f"{table.name} with {len(table.architectures):,}",
+            "complete the table: a search may ask for any of them",
+        )
+    return table
 
 
 def evaluator_of(table: Table, space: SearchSpace, task: str) -> Evaluator:

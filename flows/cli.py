@@ -34,6 +34,9 @@ StoreOption = Annotated[
     str, typer.Option("--store", envvar="LAPT_STORE", help="Folder or s3:// address of the result store.")
 ]
 DEFAULT_STORE = "./lapt-store"
+EVERYTHING = "SELECT task, rank, architecture, value, run_id FROM leaderboard LIMIT 20"
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: 128 + SIGINT, as the shells have it and Typer returns it."""
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document on standard output and nothing else there.")
 ]
@@ -45,12 +48,17 @@ ReasonerOption = Annotated[str | None, typer.Option(help="Reasoner in place of t
 
 
 def main() -> None:
-    """Entry point: exit status 0 done, 1 failed with a message, 2 wrong use; no traceback unless --debug."""
+    """Entry point. Exit status: 0 done, 1 failed with a message, 2 wrong use, 130 Ctrl-C.
+
+    No traceback unless --debug.
+    """
     arguments = sys.argv[1:]
     warnings.showwarning = lambda message, *_: print(f"lapt: warning: {message}", file=sys.stderr)
     debug = "--debug" in arguments
     try:
         status = app([a for a in arguments if a != "--debug"], standalone_mode=False)
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
     except LaptError as error:
         if debug:
             raise
@@ -61,7 +69,7 @@ def main() -> None:
         print(
             "lapt: interrupted; what was finished is stored, and the same command goes on from there", file=sys.stderr
         )
-        status = 1
+        status = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
@@ -181,12 +189,14 @@ def benchmark_list(as_json: JsonOption = False) -> None:
 def sql(
     statement: Annotated[
         str, typer.Argument(help="One SELECT; views: evaluations, leaderboard, anytime, lineage, ...")
-    ] = "SELECT * FROM leaderboard LIMIT 20",
+    ] = EVERYTHING,
     export: Annotated[Path | None, typer.Option(help="Write every table and view to this DuckDB file instead.")] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
     """Read-only SQL over the store."""
+    if export is not None and (as_json or statement != EVERYTHING):
+        raise ConfigError("--export alone (it writes everything)", "a statement or --json beside it", "choose one")
     from flows.screen import show_table, table_as_json
     from storage.snapshot import export as export_all
     from storage.sql import query

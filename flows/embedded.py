@@ -46,7 +46,7 @@ def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> R
 
 
 def _run_under_own_server(home: Path, pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
-    hears.stage("starting Prefect")
+    hears.stage("starting Prefect (the first time on a machine takes about a minute)")
     apply_environment()
     from flows.prefect_server import prefect_server
 
@@ -77,6 +77,7 @@ class _Expected(logging.Filter):
             isinstance(error, LaptError | KeyboardInterrupt)
             or "LaptError" in text
             or text.startswith(("Finished in state", "Task run failed with exception", "Encountered exception"))
+            or text.startswith("Crash detected!")
         )
 
 

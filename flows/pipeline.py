@@ -138,6 +138,7 @@ class _TargetSearch:
                 first=first,
                 subspace_id=subspace_id(refined),
                 principles_id=self._principles_id,
+                fingerprint=self.evaluator.fingerprint,
             )
             done.extend(found)
             incumbent = best(done)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -28,9 +30,12 @@ from flows.studies.rows import Row, StudyResult
 from lapt.config import Pipeline
 from lapt.results import RunResult, TargetResult
 from storage.benchmarks import BenchmarkInfo
+from storage.store import Store
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# No markup anywhere: task names, statements and SQL values are other people's text.
+out = Console(highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False)
+DEFAULT_STORE = "./lapt-store"
 
 _LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "collapse_padding": True}
 
@@ -99,7 +104,8 @@ def show_run(result: RunResult) -> None:
         out.print(
             f"{target.task}: {target.architecture or 'no architecture could be scored'}", soft_wrap=True, markup=False
         )
-    option = "" if result.store.endswith("/lapt-store") else f" --store {result.store}"
+    default = Store(DEFAULT_STORE).address
+    option = "" if result.store == default else f" --store {shlex.quote(result.store)}"
     where = f"WHERE run_id = '{result.run_id}'"
     out.print("\nWhat now?", style="bold")
     for what, command in (
@@ -107,19 +113,19 @@ def show_run(result: RunResult) -> None:
         ("how it went", f'lapt sql "SELECT * FROM anytime {where}"{option}'),
         ("the runs as a graph", f"lapt ui{option}"),
     ):
-        out.print(f"  {what}:", markup=False)
-        out.print(f"    {command}", soft_wrap=True, markup=False)
+        out.print(f"  {what}:")
+        out.print(f"    {command}", soft_wrap=True)
 
 
 def _with_unit(value: float | None, target: TargetResult) -> str:
-    return "-" if value is None else f"{value:.2f}{' ' + target.unit if target.unit else ''}"
+    return "-" if value is None else f"{value:.4g}{' ' + target.unit if target.unit else ''}"
 
 
 # --- a study ---------------------------------------------------------------------------------------------
 @contextmanager
 def study_progress(comparison: Comparison) -> Iterator[Callable[[int, int], None]]:
     """One bar over all jobs with the time left."""
-    columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=err, disable=not err.is_terminal) as bar:
         line = bar.add_task(f"{comparison.name}, {comparison.seeds} seeds", total=None)
         yield lambda done, total: bar.update(line, completed=done, total=total)
@@ -138,8 +144,8 @@ def show_study(result: StudyResult) -> None:
         out.print(table)
         out.print(_second_table(rows, target))
     for note in result.notes:
-        out.print(f"* {note}", style="dim", markup=False)
-    out.print(f"* {result.seconds:.1f} s", style="dim", markup=False)
+        out.print(f"* {note}", style="dim")
+    out.print(f"* {result.seconds:.1f} s", style="dim")
 
 
 def _study_cells(rows: Sequence[Row]) -> list[str]:
@@ -200,9 +206,11 @@ def _spread(row: Row) -> str:
 # --- tables ----------------------------------------------------------------------------------------------
 def show_benchmarks(known: Sequence[BenchmarkInfo]) -> None:
     if not known:
-        out.print("No benchmark tables yet. Import one: lapt benchmark import nasbench201 FILE", markup=False)
+        out.print("No benchmark tables yet. Import one: lapt benchmark import nasbench201 FILE")
     for info in known:
-        out.print(f"{info.name}: space {info.space}, {info.rows:,} rows, checksum {info.checksum[:12]}", markup=False)
+        if info.replaced:
+            out.print(f"This replaces the table of that name with checksum {info.replaced}.")
+        out.print(f"{info.name}: space {info.space}, {info.rows:,} rows, checksum {info.checksum[:12]}")
         table = Table(**_LOOK)
         for heading in ("task", "metric", "best validation", "best test"):
             table.add_column(heading, justify="right" if heading.startswith("best") else "left", overflow="fold")
@@ -212,27 +220,44 @@ def show_benchmarks(known: Sequence[BenchmarkInfo]) -> None:
             table.add_row(name, label, f"{task.best_validation:.4g}", test)
         out.print(table)
         for name, task in info.tasks.items():
-            out.print(f"best of {name}: {task.best_architecture}", soft_wrap=True, markup=False)
+            out.print(f"best of {name}: {task.best_architecture}", soft_wrap=True)
 
 
 def show_table(table: pa.Table) -> None:
     """Rows as a table that fits the terminal; whole values when piped."""
-    if out.is_terminal:
+    rows = [[_text(value) for value in row.values()] for row in table.to_pylist()]
+    if out.is_terminal and _width(table.column_names, rows) > out.width:
+        for number, row in enumerate(rows, start=1):
+            out.print(f"- row {number}")
+            for name, value in zip(table.column_names, row, strict=True):
+                out.print(f"  {name}: {value}", soft_wrap=True)
+    elif out.is_terminal:
         shown = Table(**_LOOK)
         for name in table.column_names:
             shown.add_column(name, overflow="fold")
-        for row in table.to_pylist():
-            shown.add_row(*(_text(value) for value in row.values()))
+        for row in rows:
+            shown.add_row(*row)
         out.print(shown)
     else:
         print("\t".join(table.column_names))
-        for row in table.to_pylist():
-            print("\t".join(" ".join(_text(value).split("\t")) for value in row.values()))
+        for row in rows:
+            print("\t".join(" ".join(value.split()) for value in row))
     err.print(f"{table.num_rows} row{'' if table.num_rows == 1 else 's'}", style="dim")
 
 
+def _width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Columns the table takes when no cell is folded below 30 characters."""
+    cells = zip(names, *rows, strict=True) if rows else ([name] for name in names)
+    return sum(max(len(name), *(min(30, len(cell)) for cell in rest), 0) + 2 for name, *rest in cells)
+
+
 def table_as_json(table: pa.Table) -> str:
-    return json.dumps({"columns": table.column_names, "rows": table.to_pylist()}, indent=2, default=str)
+    rows = [{name: _jsonable(value) for name, value in row.items()} for row in table.to_pylist()]
+    return json.dumps({"columns": table.column_names, "rows": rows}, indent=2, default=str)
+
+
+def _jsonable(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _text(value: Any) -> str:

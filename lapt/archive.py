@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from lapt.digests import short
 from lapt.errors import ConfigError, LaptError
 from lapt.evaluation import Evaluation, Evaluator, top
-from lapt.spaces import Architecture, SearchSpace
+from lapt.search.random_search import RandomSearch
+from lapt.spaces import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -40,18 +39,20 @@ def best_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive:
 
 
 def best_of_random(
-    space: SearchSpace, evaluator: Evaluator, size: int, samples: int, rng: np.random.Generator
+    space: SearchSpace, evaluator: Evaluator, size: int, samples: int, *, seed: int | Sequence[int]
 ) -> Archive:
-    """The ``size`` best of ``samples`` distinct random architectures: what a user without a full table can pay for."""
-    if samples > space.size:
+    """The ``size`` best of ``samples`` random architectures, distinct by the evaluator's identity.
+
+    What a user without a full table can pay for. Raises ConfigError when the space has not so many.
+    """
+    drawn = RandomSearch(space, seed=seed, identity=evaluator.identity).ask(samples)
+    if len(drawn) < samples:
         raise ConfigError(
-            f"at most {space.size} samples of {space.name}", f"source.archive.samples = {samples}", "ask for fewer"
+            f"at most {len(drawn)} samples of {space.name}, which has no more that differ",
+            f"source.archive.samples = {samples}",
+            "ask for fewer",
         )
-    drawn: dict[str, Architecture] = {}
-    while len(drawn) < samples:
-        architecture = space.sample(rng)
-        drawn.setdefault(evaluator.identity(architecture), architecture)
-    asked = tuple(evaluator.evaluate(list(drawn.values())))
+    asked = tuple(evaluator.evaluate(drawn))
     return Archive(space, evaluator.task, _best(asked, size, evaluator.task), asked, chosen_from=len(asked))
 
 

@@ -164,6 +164,8 @@ class Pipeline(_Model):
     def _distinct_targets(self) -> Pipeline:
         if len(set(self.targets)) != len(self.targets):
             raise ValueError(f"targets {list(self.targets)} name a task twice")
+        if self.source.task in self.targets:
+            raise ValueError(f"targets name the source task {self.source.task}: principles go to other tasks")
         return self
 
     @property
@@ -195,9 +197,9 @@ def load_pipeline(preset_or_file: str, overrides: Sequence[str] = ()) -> Pipelin
     """
     path = Path(preset_or_file)
     if preset_or_file in presets():
-        text = resources.files("lapt.presets").joinpath(f"{preset_or_file}.yaml").read_text()
+        text = resources.files("lapt.presets").joinpath(f"{preset_or_file}.yaml").read_text(encoding="utf-8")
     elif path.is_file():
-        text = path.read_text()
+        text = _text(path)
     else:
         raise ConfigError(
             f"a preset among {presets()} or the path of a YAML file", repr(preset_or_file), "check the name or the path"
@@ -216,14 +218,32 @@ def validated(declared: Mapping[str, Any], where: str) -> Pipeline:
         raise _fault(error, where) from None
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"a UTF-8 text file at {path}", " ".join(str(error).split()), "mend the file") from None
+
+
 def _parsed(text: str, where: str) -> dict[str, Any]:
     try:
-        declared = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        declared = yaml.load(text, Loader=_OnceOnly)  # a SafeLoader  # noqa: S506
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"YAML in {where}", " ".join(str(error).split()), "mend the file") from None
     if not isinstance(declared, dict):
         raise ConfigError(f"a mapping in {where}", type(declared).__name__, f"start from a preset: {presets()}")
     return declared
+
+
+class _OnceOnly(yaml.SafeLoader):
+    """Safe YAML in which a key that stands twice is an error: the last would win, unseen."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = [key for i, key in enumerate(keys) if key in keys[:i]]
+        if twice:
+            raise yaml.YAMLError(f"the key {twice[0]!r} stands twice {str(node.start_mark).strip()}")
+        return super().construct_mapping(node, deep)
 
 
 def _apply(declared: dict[str, Any], override: str) -> None:
@@ -256,10 +276,9 @@ def _fault(error: ValidationError, where: str) -> ConfigError:
         return ConfigError(f"in {where} one of the keys {known}", f"{key}{more}", "remove or rename it")
     if first["type"] == "missing":
         return ConfigError(f"the key {key} in {where}", f"nothing{more}", "add it")
-    message = first["msg"].removeprefix("Value error, ")
-    return ConfigError(
-        f"{key}: {message[0].lower()}{message[1:]}", f"{first['input']!r:.80}{more}", f"change it in {where}"
-    )
+    message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+    got = "what is declared" if isinstance(first["input"], dict) else f"{first['input']!r:.80}"
+    return ConfigError(f"{key}: {message[0].lower()}{message[1:]}", f"{got}{more}", f"change it in {where}")
 
 
 def _located(location: Sequence[int | str]) -> tuple[str, list[str]]:

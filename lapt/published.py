@@ -6,12 +6,16 @@ from typing import NamedTuple
 
 
 class Published(NamedTuple):
-    """One published row: test accuracy in % and evaluations, per target; ``name`` as printed there."""
+    """One published row: test accuracy in % and evaluations, per target; ``name`` as printed there.
+
+    ``reasoner``: the LLM, for LAPT.
+    """
 
     method: str
     name: str
     test: dict[str, float]
     archs: dict[str, str]
+    reasoner: str | None = None
 
 
 TABLE_2 = (
@@ -41,6 +45,7 @@ TABLE_2 = (
         "LAPT-REA, GPT-4 (Zhou et al. 2025)",
         {"cifar10": 94.36, "cifar100": 73.45},
         {"cifar10": "4.9", "cifar100": "8.6"},
+        "gpt-4",
     ),
 )
 """Table 2: NAS-Bench-201, source ImageNet16-120, means over 20 seeds."""

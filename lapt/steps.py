@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from lapt.algorithms import adapt_target, algorithm_2
 from lapt.archive import Archive, best_of_all, best_of_random
 from lapt.config import Pipeline, TopArchive
@@ -36,8 +34,7 @@ class Steps:
         archive = self.pipeline.source.archive
         if isinstance(archive, TopArchive):
             return best_of_all(self.space, evaluator, archive.size)
-        rng = np.random.default_rng(self._stream("archive"))
-        return best_of_random(self.space, evaluator, archive.size, archive.samples, rng)
+        return best_of_random(self.space, evaluator, archive.size, archive.samples, seed=self._stream("archive"))
 
     def learn(self, archive: Archive) -> Principles:
         """Line 2."""

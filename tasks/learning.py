@@ -14,7 +14,7 @@ from tasks.step import step
 def evaluate_source(steps: Steps, evaluator: Evaluator, record: RunRecord) -> Archive:
     """Line 1: the archive of good architectures, recorded as what the source stage asked for."""
     archive = steps.build_archive(evaluator)
-    record.archive(archive)
+    record.archive(archive, fingerprint=evaluator.fingerprint)
     artifacts.archive(steps.pipeline.name, archive)
     return archive
 

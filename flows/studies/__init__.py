@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flows.studies.comparison import Comparison
-from flows.studies.methods import METHODS
 from flows.studies.rows import Row, StudyResult
 from lapt.published import TABLE_2, Published
 
-__all__ = ["METHODS", "STUDIES", "Comparison", "Row", "Study", "StudyResult"]
+__all__ = ["STUDIES", "Comparison", "Row", "Study", "StudyResult"]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from flows.studies.methods import DETERMINISTIC, LONG, METHODS, WITH_REASONER, Bench, budget_of
+from flows.studies.methods import LONG, Bench, budget_of, deterministic, methods_of, reasons
 from flows.studies.rows import Row, StudyResult
 from lapt.config import Pipeline
 from lapt.errors import ConfigError
@@ -48,11 +48,12 @@ class Comparison:
         published: Sequence[Published] = (),
         processes: int | None = None,
     ) -> None:
-        unknown = [method for method in methods or () if method not in METHODS]
+        known = methods_of(pipeline)
+        unknown = [method for method in methods or () if method not in known]
         if unknown:
-            raise ConfigError(f"methods among {list(METHODS)}", f"{unknown}", "name some of them, separated by commas")
+            raise ConfigError(f"methods among {list(known)}", f"{unknown}", "name some of them, separated by commas")
         self.name, self.pipeline, self.seeds, self.data = name, pipeline, seeds, data
-        self.methods = tuple(methods or METHODS)
+        self.methods = tuple(methods or known)
         self.published = tuple(published)
         self.processes = processes or multiprocessing.cpu_count()
         self.bench = Bench(pipeline, data)
@@ -62,8 +63,8 @@ class Comparison:
     @property
     def jobs(self) -> list[tuple[str, int]]:
         """(method, seed), longest first, so that the last to finish are short."""
-        jobs = [(m, s) for m in self.methods for s in range(1 if m in DETERMINISTIC else self.seeds)]
-        return sorted(jobs, key=lambda job: job[0] in WITH_REASONER)
+        jobs = [(m, s) for m in self.methods for s in range(1 if deterministic(m, self.pipeline) else self.seeds)]
+        return sorted(jobs, key=lambda job: reasons(job[0]))
 
     def run(self, progress: Callable[[int, int], None] = lambda done, total: None) -> StudyResult:
         """Every job, then the rows. ``progress(done, total)`` is called as jobs end."""
@@ -99,13 +100,22 @@ class Comparison:
             for method in self.methods:
                 here = sorted((c for c in curves if (c.method, c.task) == (method, task)), key=lambda c: c.seed)
                 rows.extend(self._of(method, task, here))
-            ran = set(self.methods)
-            for row in self.published:
-                if row.method not in ran:
-                    common = {"method": row.method, "reasoner": None, "target": task}
-                    archs, test = row.archs.get(task), row.test.get(task)
-                    rows.append(Row(**common, quantity="archs_to_top_0.1%", unit="evaluations", published=archs))
-                    rows.append(Row(**common, quantity="test", unit=self._unit(task), published=f"{test}"))
+            rows.extend(self._published(task))
+        return rows
+
+    def _published(self, task: str) -> list[Row]:
+        """Rows of their own for published methods that were not run here; the others stand beside ours."""
+        rows = []
+        for row in self.published:
+            if row.method in self.methods:
+                continue
+            common = {"method": row.method, "reasoner": row.reasoner, "target": task}
+            for quantity, unit, value in (
+                ("archs_to_top_0.1%", "evaluations", row.archs.get(task)),
+                ("test", self._unit(task), row.test.get(task)),
+            ):
+                if value is not None:
+                    rows.append(Row(**common, quantity=quantity, unit=unit, published=f"{value}"))
         return rows
 
     def _of(self, method: str, task: str, curves: Sequence[Curve]) -> list[Row]:
@@ -113,7 +123,7 @@ class Comparison:
         length = budget_of(method, self.pipeline)
         common = {
             "method": method,
-            "reasoner": self.pipeline.reasoner.kind if method in WITH_REASONER else None,
+            "reasoner": self.pipeline.reasoner.kind if reasons(method) else None,
             "target": task,
         }
         hits = [float(curve.to_top is not None) for curve in curves]
@@ -163,7 +173,8 @@ class Comparison:
             "to the best (archs_to_best_if_found): the published scripts' rule, evaluations to the global best by "
             "validation, mean over the seeds that found it; ±: sd over seeds",
         ]
-        fixed = [method for method in self.methods if method in DETERMINISTIC]
+        notes += [f"published {row.method}: {row.name}" for row in self.published if row.reasoner]
+        fixed = [method for method in self.methods if deterministic(method, self.pipeline)]
         if fixed:
             notes.append(f"{', '.join(fixed)}: nothing random, one run stands for every seed")
         return tuple(notes)
@@ -184,7 +195,7 @@ def _curves(method: str, seed: int) -> list[Curve]:
 
 
 def _curve(bench: Bench, method: str, task: str, seed: int) -> Curve:
-    evaluations = METHODS[method](bench, task, seed)
+    evaluations = methods_of(bench.pipeline)[method](bench, task, seed)
     evaluator = bench.evaluator(task)
     scores = [evaluation.score for evaluation in evaluations]
     column = evaluator.metric.higher_is_better

@@ -19,7 +19,7 @@ from lapt.evaluators import Table, TableEvaluator
 from lapt.search import SEARCHERS, Searcher
 from lapt.search.controls import InOrder, by_frequency, random_subspace, source_ranking
 from lapt.search.loop import search
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import SearchSpace
 from lapt.steps import Steps
 
 LONG = 500
@@ -31,6 +31,7 @@ class Bench:
 
     def __init__(self, pipeline: Pipeline, data: str | None) -> None:
         self.pipeline, self.data = pipeline, data
+        self._archives: dict[int, Archive] = {}
 
     @cached_property
     def table(self) -> Table:
@@ -48,17 +49,10 @@ class Bench:
 
     def archive(self, seed: int) -> Archive:
         """The same for every seed when it is the top of a whole table."""
-        if self.pipeline.source.archive.strategy == "top":
-            return self._whole
-        return self.steps(seed).build_archive(self.evaluator(self.pipeline.source.task))
-
-    @cached_property
-    def _whole(self) -> Archive:
-        return self.steps(0).build_archive(self.evaluator(self.pipeline.source.task))
-
-    @cached_property
-    def frequency_order(self) -> list[Architecture]:
-        return by_frequency(self.space, self._whole)
+        drawn = 0 if self.pipeline.source.archive.strategy == "top" else seed
+        if drawn not in self._archives:
+            self._archives[drawn] = self.steps(drawn).build_archive(self.evaluator(self.pipeline.source.task))
+        return self._archives[drawn]
 
 
 Method = Callable[[Bench, str, int], list[Evaluation]]
@@ -86,7 +80,7 @@ def ranking(bench: Bench, task: str, seed: int) -> list[Evaluation]:
 
 def mode(bench: Bench, task: str, seed: int) -> list[Evaluation]:
     """The most frequent operator of each layer first; nothing random."""
-    return _run(bench, task, InOrder(bench.space, bench.frequency_order), budget=LONG)
+    return _run(bench, task, InOrder(bench.space, by_frequency(bench.space, bench.archive(seed))), budget=LONG)
 
 
 def subspace(bench: Bench, task: str, seed: int) -> list[Evaluation]:
@@ -99,23 +93,31 @@ def subspace(bench: Bench, task: str, seed: int) -> list[Evaluation]:
     return _run(bench, task, searcher, budget=bench.pipeline.budget)
 
 
-METHODS: dict[str, Method] = {
-    "lapt-rea": lapt,
-    "rea": partial(alone, "rea"),
-    "random": partial(alone, "random"),
-    "source_ranking": ranking,
-    "mode": mode,
-    "random_subspace": subspace,
-}
-"""Method by name; ``DETERMINISTIC`` ones give the same evaluations for every seed."""
+def methods_of(pipeline: Pipeline) -> dict[str, Method]:
+    """Method by name. LAPT goes by the search method it uses: ``lapt-rea``, ``lapt-random``."""
+    return {
+        f"lapt-{pipeline.search.method}": lapt,
+        "rea": partial(alone, "rea"),
+        "random": partial(alone, "random"),
+        "source_ranking": ranking,
+        "mode": mode,
+        "random_subspace": subspace,
+    }
 
-DETERMINISTIC = frozenset({"source_ranking", "mode"})
-WITH_REASONER = frozenset({"lapt-rea", "random_subspace"})
+
+def reasons(method: str) -> bool:
+    """Does it refine the space by a reasoner?"""
+    return method.startswith("lapt-") or method == "random_subspace"
+
+
+def deterministic(method: str, pipeline: Pipeline) -> bool:
+    """Does it give the same evaluations for every seed? Rankings do, of an archive that is not drawn."""
+    return method in ("source_ranking", "mode") and pipeline.source.archive.strategy == "top"
 
 
 def budget_of(method: str, pipeline: Pipeline) -> int:
     """Evaluations a method may spend: what refines the space has LAPT's budget, what does not may go on."""
-    return pipeline.budget if method in WITH_REASONER else LONG
+    return pipeline.budget if reasons(method) else LONG
 
 
 def _run(bench: Bench, task: str, searcher: Searcher, *, budget: int) -> list[Evaluation]:

@@ -164,7 +164,8 @@ def _statement(claims: Sequence[Claim]) -> str:
     for claim in claims:
         where = f" on {claim.task}" if len(tasks) > 1 else ""
         said[claim.effect].append(f"{claim.candidate} ({claim.count} of {claim.of}{where})")
-    chosen = {"operator": "good architectures choose", "source": "good architectures read from"}[claims[0].kind]
+    whose = f" of {claims[0].task}" if len(tasks) == 1 else ""
+    chosen = f"good architectures{whose} {'choose' if claims[0].kind == 'operator' else 'read from'}"
     sentences = []
     if said["keep"]:
         sentences.append(f"{chosen} {_listed(said['keep'])}")
@@ -172,8 +173,7 @@ def _statement(claims: Sequence[Claim]) -> str:
         sentences.append(f"{_listed(said['try'])} is tried, since no principle spoke of it")
     if said["set_aside"]:
         sentences.append(f"{_listed(said['set_aside'])} is set aside")
-    everywhere = f" on {claims[0].task}" if len(tasks) == 1 else ""
-    return f"On layer {claims[0].layer}{everywhere}, {'; '.join(sentences)}."
+    return f"On layer {claims[0].layer}, {'; '.join(sentences)}."
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -43,6 +43,8 @@ def test_set_overrides_a_key_with_a_yaml_value() -> None:
         ("seed=-1", ["seed", "greater than or equal to 0"]),
         ("targets=[]", ["targets", "at least 1"]),
         ("targets=[a, a]", ["twice"]),
+        ("targets=cifar10", ["targets", "list", "'cifar10'"]),
+        ("targets=[imagenet16_120]", ["source task imagenet16_120"]),
         ("search.tournament_size=9", ["tournament_size (9)", "population_size (5)"]),
         ("reasoner.kind=oracle", ["reasoner.kind", "'frequency'", "'oracle'"]),
         ("source.archive.strategy=worst", ["source.archive", "worst"]),
@@ -68,6 +70,17 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, content: str) -> N
     path = tmp_path / "mine.yaml"
     path.write_text(content)
     with pytest.raises(ConfigError, match=r"mine\.yaml"):
+        load_pipeline(str(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"name: \xff\xfe", "UTF-8"), (b"[" * 5000, "YAML"), (b"seed: 1\nseed: 2\n", "'seed' stands twice")],
+)
+def test_text_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=words):
         load_pipeline(str(path))
 
 

@@ -35,7 +35,7 @@ FIVE = ("skip_connect",) * 3 + ("avg_pool_3x3",) * 2 + ("none",)
 def test_the_most_frequent_operators_are_kept_and_said_with_their_counts() -> None:
     principles = learned(*FIVE)
     assert principles.principles[0].statement == (
-        "On layer 0->1 on source, good architectures choose skip_connect (3 of 6) and avg_pool_3x3 (2 of 6)."
+        "On layer 0->1, good architectures of source choose skip_connect (3 of 6) and avg_pool_3x3 (2 of 6)."
     )
     refined = Frequency().translate(SPACE, principles)
     assert refined.layer("0->1").operators == ("skip_connect", "avg_pool_3x3")

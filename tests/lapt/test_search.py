@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lapt.archive import best_of_random
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Metric
 from lapt.search import RandomSearch, RegularizedEvolution, Searcher
@@ -142,6 +143,25 @@ def test_identity_decides_what_is_a_repeat() -> None:
     canonical = RandomSearch(SMALL, seed=0, identity=lambda a: SPACE.encode(SPACE.canonical(a)))
     distinct = {SPACE.canonical(a) for a in SMALL.members()}
     assert len(canonical.ask(100)) == len(distinct) < SMALL.size
+
+
+def test_an_archive_larger_than_what_differs_is_refused() -> None:
+    class Canonical:
+        task, metric, fingerprint = "t", ACCURACY, "f"
+
+        def identity(self, architecture: Architecture) -> str:
+            return SPACE.encode(SPACE.canonical(architecture))
+
+        def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
+            return evaluate(SMALL)(list(architectures))
+
+        def test(self, architecture: Architecture) -> float | None:
+            return None
+
+    distinct = len({SPACE.canonical(a) for a in SMALL.members()})
+    assert len(best_of_random(SMALL, Canonical(), 2, distinct, seed=0).asked) == distinct
+    with pytest.raises(ConfigError, match=f"at most {distinct} samples"):
+        best_of_random(SMALL, Canonical(), 2, distinct + 1, seed=0)
 
 
 def test_in_order_asks_in_the_order_given_then_the_rest() -> None:
