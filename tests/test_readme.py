@@ -21,7 +21,8 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_declared_table_and_pipeline_are_valid() -> None:
-    table, pipeline = (yaml.safe_load(text) for language, text in BLOCKS if language == "yaml")
+    images, table, pipeline = (yaml.safe_load(text) for language, text in BLOCKS if language == "yaml")
+    assert validated(images, "README").evaluator.kind == "training"
     assert Declaration.model_validate(table).tasks["depth"].higher_is_better is False
     assert validated(pipeline, "README").targets == ("depth",)
 
