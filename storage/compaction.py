@@ -36,8 +36,9 @@ def compact(
     The merged file is written first and says what it holds, so readers count each row once; its inputs are deleted by
     the first compaction that comes ``grace_seconds`` or more after it (0: at once, when nobody reads). A kill loses
     nothing. Broken files stay where they are and are warned of by name; so do files of a newer LAPT, whose columns
-    this one does not know. Raises StoreError when the store cannot be written.
+    this one does not know. Raises StoreError when there is no store or it cannot be written.
     """
+    store.require()
     return [_compact(store, dataset, grace_seconds) for dataset in datasets]
 
 

@@ -11,7 +11,7 @@ import duckdb
 from lapt.errors import StoreError
 from storage.files import LocalFiles
 from storage.schemas import SCHEMAS
-from storage.sql import load
+from storage.sql import interruptible, load
 from storage.store import Store, first_line
 from storage.views import VIEWS
 
@@ -19,8 +19,9 @@ from storage.views import VIEWS
 def export(store: Store, path: str | Path) -> Path:
     """Writes every view as a table of a new DuckDB file, in the place of one that is there. Returns its path.
 
-    Raises StoreError when the store cannot be read or the file cannot be written.
+    Raises StoreError when there is no store, it cannot be read or the file cannot be written.
     """
+    store.require()
     target = Path(path).expanduser().absolute()
     with load(store, SCHEMAS) as connection:
         LocalFiles(target.parent).write(target.name, _file(connection))
@@ -50,11 +51,15 @@ def _file(connection: duckdb.DuckDBPyConnection) -> bytes:
     """The bytes of a DuckDB file that holds each view as a table."""
     with tempfile.TemporaryDirectory(prefix="lapt-") as folder:
         path = Path(folder) / "store.duckdb"
-        try:
+
+        def write() -> None:
             connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS exported")
             for name in VIEWS:
                 connection.execute(f"CREATE TABLE exported.{name} AS SELECT * FROM {name}")
             connection.execute("DETACH exported")
+
+        try:
+            interruptible(connection, write)
             return path.read_bytes()
         except (duckdb.Error, OSError) as error:
             raise StoreError(f"to write a DuckDB file in {folder}", first_line(error), "free space there") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +16,7 @@ from storage.store import Store
 from storage.views import NEEDS, VIEWS
 
 _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+T = TypeVar("T")
 _VIEW_LIST = ", ".join(VIEWS)
 
 
@@ -30,30 +32,37 @@ def connect(store: Store, datasets: Iterable[str] = tuple(SCHEMAS)) -> duckdb.Du
     What was read stays as it was: later appends need a new connection. Files, the network, extensions, Python
     variables and the settings are out of reach. Raises StoreError when the store cannot be read.
     """
-    connection = load(store, datasets)
-    connection.execute("SET python_enable_replacements = false")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
+    return load(store, datasets, locked=True)
 
 
-def load(store: Store, datasets: Iterable[str], run_id: str | None = None) -> duckdb.DuckDBPyConnection:
-    """As ``connect`` but not locked down yet; with ``run_id``, only that run's rows and the scores that it used."""
+def load(
+    store: Store, datasets: Iterable[str], run_id: str | None = None, locked: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """As ``connect``, locked down or not; with ``run_id``, only that run's rows and the scores that it used."""
     wanted = set(datasets)
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("CREATE SCHEMA raw")
-    for name, schema in SCHEMAS.items():
-        table = store.read(name) if name in wanted else schema.empty_table()
-        if run_id is not None and name != "scores":
-            table = table.filter(pc.field("run_id") == run_id)
-        connection.register("incoming", table)
-        connection.execute(f"CREATE TABLE raw.{name} AS SELECT * FROM incoming")
-        connection.unregister("incoming")
+    tables = {name: store.read(name) if name in wanted else schema.empty_table() for name, schema in SCHEMAS.items()}
     if run_id is not None:
-        connection.execute(_OTHER_SCORES)
-    for name, body in VIEWS.items():
-        connection.execute(f"CREATE VIEW {name} AS {body}")
+        mine = pc.field("run_id") == run_id
+        tables = {name: table if name == "scores" else table.filter(mine) for name, table in tables.items()}
+    connection = duckdb.connect()
+
+    def fill() -> None:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("CREATE SCHEMA raw")
+        for name, table in tables.items():
+            connection.register("incoming", table)
+            connection.execute(f"CREATE TABLE raw.{name} AS SELECT * FROM incoming")
+            connection.unregister("incoming")
+        if run_id is not None:
+            connection.execute(_OTHER_SCORES)
+        for name, body in VIEWS.items():
+            connection.execute(f"CREATE VIEW {name} AS {body}")
+        if locked:
+            connection.execute("SET python_enable_replacements = false")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+
+    interruptible(connection, fill)
     return connection
 
 
@@ -73,22 +82,27 @@ def query(store: Store, sql: str) -> pa.Table:
     """The answer to exactly one SELECT (or EXPLAIN) over the views.
 
     Every column has a name of its own: a second ``a`` is ``a_1``. Ctrl-C ends it with KeyboardInterrupt. Raises
-    QueryError for anything else and for SQL that fails; StoreError when the store cannot be read.
+    QueryError for anything else and for SQL that fails; StoreError when there is no store or it cannot be read.
     """
     _require_one_select(sql)
+    store.require()
     with connect(store, _needed(sql)) as connection:
         try:
-            answer = _interruptible(connection, lambda: connection.sql(sql).to_arrow_table())
+            answer: pa.Table = interruptible(connection, lambda: connection.sql(sql).to_arrow_table())
         except duckdb.PermissionException as error:
             raise QueryError(f"a query over {_VIEW_LIST}", _said(error), "import files, do not query them") from error
         except duckdb.Error as error:
             raise QueryError(f"a query over {_VIEW_LIST}", _said(error), _try(error)) from error
-    return answer.rename_columns(unique_names(answer.column_names))
+    named: pa.Table = answer.rename_columns(unique_names(answer.column_names))
+    return named
 
 
-def _interruptible(connection: duckdb.DuckDBPyConnection, action: Callable[[], pa.Table]) -> pa.Table:
-    """What the action returns. It runs in a thread: while DuckDB computes, the calling one would not hear Ctrl-C."""
-    with ThreadPoolExecutor(1, thread_name_prefix="query") as pool:
+def interruptible(connection: duckdb.DuckDBPyConnection, action: Callable[[], T]) -> T:
+    """What the action on the connection returns; Ctrl-C ends it with KeyboardInterrupt.
+
+    It runs in a thread: called in the main one, DuckDB does not hear Ctrl-C or makes some other error of it.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="duckdb") as pool:
         answer = pool.submit(action)
         try:
             return answer.result()

@@ -19,7 +19,7 @@ from pyarrow import fs
 from lapt.errors import StoreError
 from storage.files import Files, LocalFiles, ObjectFiles, unreadable
 from storage.layout import Origins, Part, is_merged, live_parts, new_name, read_origins
-from storage.schemas import conform, schema_of
+from storage.schemas import SCHEMAS, conform, schema_of
 
 ATTEMPTS = 5
 """How often a read starts over when a compaction deletes files under it."""
@@ -33,7 +33,8 @@ class Store:
     """A result store at ``address``: a folder or an ``s3://`` URI.
 
     Any number of processes may append at once without a lock. Nothing is created before the first write; a store that
-    does not exist reads as empty tables. Only the address travels when a Store is pickled.
+    does not exist reads as empty tables. Only the address travels when a Store is pickled. Raises StoreError for an
+    address that is empty or cannot be one.
     """
 
     def __init__(self, address: str | Path) -> None:
@@ -45,6 +46,21 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({self.address!r})"
+
+    def exists(self) -> bool:
+        """Whether there is a store: its folder, or, in an object store, any file of any data set."""
+        if isinstance(self.files, LocalFiles):
+            return self.files.root.is_dir()
+        return any(self.files.names(dataset) for dataset in SCHEMAS)
+
+    def require(self) -> None:
+        """Raises StoreError when there is no store."""
+        if not self.exists():
+            raise StoreError(
+                f"a result store at {self.address}",
+                "nothing there",
+                "run something first, or name another store with --store or LAPT_STORE",
+            )
 
     def check_writable(self) -> None:
         """Raises StoreError unless a file can be written here: better known before hours of work than after."""
@@ -235,6 +251,8 @@ def _table(dataset: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 def _open(address: str | Path) -> tuple[str, Files]:
     text = str(address)
+    if not text.strip():
+        raise StoreError("an address of a result store", "an empty one", "name one with --store or LAPT_STORE")
     if not text.startswith("s3://"):
         path = Path(text.removeprefix("file://")).expanduser().absolute()
         if path.is_file():

@@ -80,3 +80,9 @@ def test_an_export_onto_a_folder_is_refused(two_runs: Store, tmp_path: Path) -> 
     with pytest.raises(StoreError, match=r"all\.duckdb"):
         export(two_runs, tmp_path / "all.duckdb")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all.duckdb", "store"]
+
+
+def test_a_store_that_is_not_there_is_not_exported(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="got nothing there"):
+        export(store, tmp_path / "all.duckdb")
+    assert not (tmp_path / "all.duckdb").exists()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lapt.errors import StoreError
 from storage.sql import QueryError, connect, query
 from storage.store import Store
 from storage.views import NEEDS, VIEWS
@@ -100,8 +101,24 @@ def rows(store: Store, sql: str) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in query(store, sql).to_pylist()]
 
 
-def test_every_view_answers_on_an_empty_store(store: Store) -> None:
-    assert {view: query(store, f"SELECT * FROM {view}").num_rows for view in VIEWS} == dict.fromkeys(VIEWS, 0)
+@pytest.fixture
+def empty(store: Store) -> Store:
+    """There, and nothing in it."""
+    store.check_writable()
+    return store
+
+
+def test_every_view_answers_on_an_empty_store(empty: Store) -> None:
+    assert {view: query(empty, f"SELECT * FROM {view}").num_rows for view in VIEWS} == dict.fromkeys(VIEWS, 0)
+
+
+def test_a_store_that_is_not_there_is_named_and_not_created(store: Store) -> None:
+    expected = f"expected a result store at {store.address}; got nothing there; .*--store or LAPT_STORE"
+    with pytest.raises(StoreError, match=expected) as raised:
+        query(store, "SELECT 1")
+    assert not raised.value.usage
+    with pytest.raises(QueryError):  # what is wrong with the SQL comes first
+        query(store, "SELEC 1")
     assert not Path(store.address).exists()
 
 
@@ -266,8 +283,8 @@ def test_no_statement_at_all_is_not_counted(store: Store, sql: str) -> None:
         ("SELECT * FROM (SELECT 1 AS k, 2 AS v) x JOIN (SELECT 1 AS k, 3 AS v) y ON x.k = y.k", None),
     ],
 )
-def test_columns_that_share_a_name_keep_their_values(store: Store, sql: str, expected: dict[str, int] | None) -> None:
-    found = query(store, sql)
+def test_columns_that_share_a_name_keep_their_values(empty: Store, sql: str, expected: dict[str, int] | None) -> None:
+    found = query(empty, sql)
     assert found.to_pylist() == [expected or {"k": 1, "v": 2, "k_1": 1, "v_1": 3}]
 
 

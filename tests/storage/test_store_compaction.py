@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lapt.errors import StoreError
 from storage.compaction import compact
 from storage.layout import Origins, age_seconds, live_parts, new_name
 from storage.sql import query
@@ -215,3 +216,9 @@ def test_each_appended_file_counts_exactly_once(merged: list[set[int]], appended
         read += [row for start, stop in ranges for row in rows[start:stop]]
     wanted = (appended | set().union(*merged)) - seen
     assert sorted(read) == sorted(str(i) for i in wanted for _ in range(i + 1))
+
+
+def test_a_store_that_is_not_there_is_not_compacted(store: Store) -> None:
+    with pytest.raises(StoreError, match="got nothing there"):
+        compact(store)
+    assert not Path(store.address).exists()

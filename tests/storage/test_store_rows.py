@@ -25,6 +25,19 @@ def test_a_store_that_does_not_exist_reads_as_empty_tables_and_is_not_created(tm
     assert {name: store.read(name).num_rows for name in SCHEMAS} == dict.fromkeys(SCHEMAS, 0)
     assert store.read("trials").schema.equals(SCHEMAS["trials"])
     assert not (tmp_path / "nowhere").exists()
+    assert not store.exists()
+
+
+def test_a_store_exists_once_something_is_written(store: Store) -> None:
+    assert not store.exists()
+    store.append("runs", [{"run_id": "a"}])
+    assert store.exists()
+
+
+@pytest.mark.parametrize("address", ["", "  "])
+def test_an_empty_address_is_refused(address: str) -> None:
+    with pytest.raises(StoreError, match="got an empty one; name one with --store or LAPT_STORE"):
+        Store(address)
 
 
 def test_address_is_absolute_and_all_that_a_pickle_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,8 +167,10 @@ def test_object_stores_go_through_pyarrow_filesystems(tmp_path: Path) -> None:
     store = Store(tmp_path / "unused")
     store.files = ObjectFiles(fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "bucket/store")
     assert store.read("trials").num_rows == 0
+    assert not store.exists()
     for ordinal in range(40):
         store.append("trials", [{"run_id": "a", "ordinal": ordinal}])
+    assert store.exists()
     assert store.read("trials", ["ordinal"]).column(0).to_pylist() == list(range(40))
     assert store.get_blob(store.put_blob(b"x")) == b"x"
     assert sorted(path.name for path in (tmp_path / "bucket" / "store").iterdir()) == ["blobs", "trials"]
