@@ -35,15 +35,17 @@ class RunRecord:
     attempt_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
     def __post_init__(self) -> None:
-        mine = pc.field("run_id") == self.run_id
-        trials = self.store.read("trials", ["task", "ordinal", "architecture"], filter=mine)
-        self._trials = {(row["task"], row["ordinal"]): row["architecture"] for row in trials.to_pylist()}
-        principles = self.store.read("principles", ["principles_id", "task", "iteration", "body"], filter=mine)
-        self._principles = {
-            (row["principles_id"], row["task"], row["iteration"]): row["body"] for row in principles.to_pylist()
-        }
-        spaces = self.store.read("subspaces", ["subspace_id", "task", "iteration"], filter=mine)
-        self._subspaces = {(row["subspace_id"], row["task"], row["iteration"]) for row in spaces.to_pylist()}
+        trials = self._mine("trials", "task", "ordinal", "architecture")
+        self._trials = {(row["task"], row["ordinal"]): row["architecture"] for row in trials}
+        principles = self._mine("principles", "principles_id", "task", "iteration", "body")
+        self._principles = {(row["principles_id"], row["task"], row["iteration"]): row["body"] for row in principles}
+        spaces = self._mine("subspaces", "subspace_id", "task", "iteration")
+        self._subspaces = {(row["subspace_id"], row["task"], row["iteration"]) for row in spaces}
+
+    def _mine(self, dataset: str, *columns: str) -> list[dict[str, Any]]:
+        """The run's rows. Filtered here: a filter of the store's would make it read every column of every file."""
+        rows = self.store.read(dataset, ["run_id", *columns])
+        return rows.filter(pc.field("run_id") == self.run_id).to_pylist()
 
     @property
     def resumed(self) -> int:

@@ -39,7 +39,7 @@ def snapshot(store: Store, run_id: str) -> str:
         raise StoreError("a run id of letters, digits, dots and dashes", repr(run_id), "see the view runs")
     if store.files.exists(name):
         return address
-    with load(store, SCHEMAS, run_id) as connection:
+    with load(store, SCHEMAS, run_id=run_id) as connection:
         found = connection.execute("SELECT (SELECT count(*) FROM raw.runs) + (SELECT count(*) FROM raw.trials)")
         if found.fetchone() == (0,):
             raise StoreError(f"run {run_id} in {store.address}", "no row of it", "see the view runs")

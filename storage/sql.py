@@ -11,11 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lapt.errors import StoreError
-from storage.schemas import SCHEMAS
+from storage.schemas import COUNT, FLAG, REAL, SCHEMAS, TEXT, TEXTS, TIME
 from storage.store import Store
 from storage.views import NEEDS, VIEWS
 
 _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+_LISTINGS = ("query", "show", "duckdb_", "schema", "pg_", "sqlite_")
+"""In the text of a query that may use any view: DuckDB's catalogs, and functions that take names as strings."""
+_TYPES = {TEXT: "VARCHAR", REAL: "DOUBLE", COUNT: "BIGINT", FLAG: "BOOLEAN", TIME: "TIMESTAMPTZ", TEXTS: "VARCHAR[]"}
 T = TypeVar("T")
 _VIEW_LIST = ", ".join(VIEWS)
 
@@ -26,37 +29,42 @@ class QueryError(StoreError):
     usage = True
 
 
-def connect(store: Store, datasets: Iterable[str] = tuple(SCHEMAS)) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB with every view of ``VIEWS``; data sets that are not named stay empty.
+def connect(
+    store: Store, datasets: Iterable[str] = tuple(SCHEMAS), views: Iterable[str] = tuple(VIEWS)
+) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB with the views named (all of ``VIEWS``); data sets that are not named stay empty.
 
     What was read stays as it was: later appends need a new connection. Files, the network, extensions, Python
     variables and the settings are out of reach. Raises StoreError when the store cannot be read.
     """
-    return load(store, datasets, locked=True)
+    return load(store, datasets, views, locked=True)
 
 
 def load(
-    store: Store, datasets: Iterable[str], run_id: str | None = None, locked: bool = False
+    store: Store,
+    datasets: Iterable[str],
+    views: Iterable[str] = tuple(VIEWS),
+    run_id: str | None = None,
+    locked: bool = False,
 ) -> duckdb.DuckDBPyConnection:
     """As ``connect``, locked down or not; with ``run_id``, only that run's rows and the scores that it used."""
-    wanted = set(datasets)
-    tables = {name: store.read(name) if name in wanted else schema.empty_table() for name, schema in SCHEMAS.items()}
+    tables = {name: store.read(name) for name in datasets}
+    bodies = [f"CREATE VIEW {name} AS {VIEWS[name]}" for name in VIEWS if name in set(views)]
     if run_id is not None:
         mine = pc.field("run_id") == run_id
         tables = {name: table if name == "scores" else table.filter(mine) for name, table in tables.items()}
     connection = duckdb.connect()
 
     def fill() -> None:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("CREATE SCHEMA raw")
+        connection.execute("; ".join(["SET TimeZone = 'UTC'", "CREATE SCHEMA raw", *_EMPTY.values()]))
         for name, table in tables.items():
-            connection.register("incoming", table)
-            connection.execute(f"CREATE TABLE raw.{name} AS SELECT * FROM incoming")
-            connection.unregister("incoming")
+            if table.num_rows:
+                connection.register("incoming", table)
+                connection.execute(f"INSERT INTO raw.{name} SELECT * FROM incoming")
+                connection.unregister("incoming")
         if run_id is not None:
             connection.execute(_OTHER_SCORES)
-        for name, body in VIEWS.items():
-            connection.execute(f"CREATE VIEW {name} AS {body}")
+        connection.execute("; ".join(bodies))
         if locked:
             connection.execute("SET python_enable_replacements = false")
             connection.execute("SET enable_external_access = false")
@@ -65,6 +73,13 @@ def load(
     interruptible(connection, fill)
     return connection
 
+
+def _empty(dataset: str) -> str:
+    columns = ", ".join(f'"{field.name}" {_TYPES[field.type]}' for field in SCHEMAS[dataset])
+    return f"CREATE TABLE raw.{dataset} ({columns})"
+
+
+_EMPTY = {dataset: _empty(dataset) for dataset in SCHEMAS}
 
 # The test split of what the run asked for has a key of its own: matched by everything else that makes a key.
 _OTHER_SCORES = """
@@ -86,7 +101,7 @@ def query(store: Store, sql: str) -> pa.Table:
     """
     _require_one_select(sql)
     store.require()
-    with connect(store, _needed(sql)) as connection:
+    with connect(store, *_needed(sql)) as connection:
         try:
             answer: pa.Table = interruptible(connection, lambda: connection.sql(sql).to_arrow_table())
         except duckdb.PermissionException as error:
@@ -140,14 +155,18 @@ def _require_one_select(sql: str) -> None:
         )
 
 
-def _needed(sql: str) -> set[str]:
-    """The data sets that the views named in the text read: a name too many costs time, one too few cannot be."""
+def _needed(sql: str) -> tuple[set[str], set[str]]:
+    """The data sets and views that the text needs: a name too many costs time, one too few cannot be.
+
+    All views where it names none, for what DuckDB then says of the names there are.
+    """
     text = sql.lower()
-    if "query" in text:  # DuckDB's query() and query_table() take names as computed strings
-        return set(SCHEMAS)
+    if any(word in text for word in _LISTINGS):
+        return set(SCHEMAS), set(VIEWS)
     views = [view for view in VIEWS if view in text]
-    raw = {dataset for dataset in SCHEMAS if dataset in text}
-    return raw.union(*(NEEDS[view] for view in views))
+    datasets = {dataset for dataset in SCHEMAS if dataset in text}.union(*(NEEDS[view] for view in views))
+    joined = {"evaluations"} if set(views) - set(SCHEMAS) else set[str]()
+    return datasets, {*views, *datasets, *joined} if views else set(VIEWS)
 
 
 def _said(error: duckdb.Error) -> str:

@@ -16,7 +16,7 @@ from lapt.testing import invented_table
 from storage.evaluator import StoredEvaluator
 from storage.record import RunRecord
 from storage.sql import query
-from storage.store import Store
+from storage.store import Store, decoded
 
 SPACE = BUILTIN["nas201"]
 CELLS = [SPACE.decode(text) for text in sorted(invented_table().architectures)[:3]]
@@ -74,3 +74,21 @@ def test_trials_written_before_there_was_a_fingerprint_are_still_ranked(store: S
     old = {"run_id": ["r"], "space": ["s"], "task": ["t"], "ordinal": [1], "architecture": ["a"], "value": [1.0]}
     pq.write_table(pa.table({**old, "metric": ["m"], "higher_is_better": [True]}), folder / "old.parquet")
     assert query(store, BOARD).to_pylist() == [{"rank": 1, "value": 1.0, "unit": None, "fingerprint": None}]
+
+
+def test_a_record_knows_its_own_run_and_reads_no_more_columns_than_it_keeps(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = evaluator("one").evaluate(CELLS)
+    for run, number in (("r1", 1), ("r2", 3)):
+        RunRecord(store, run).trials(SPACE, found[:number], task="invented_a", iteration=1, first=1)
+    read: dict[str, list[str]] = {}
+    decode = decoded
+
+    def noted(content: bytes, schema: pa.Schema, fitting: list[pa.Schema]) -> pa.Table:
+        read["columns"] = schema.names
+        return decode(content, schema, fitting)
+
+    monkeypatch.setattr("storage.store.decoded", noted)
+    assert RunRecord(store, "r1").resumed == 1
+    assert read == {"columns": ["run_id", "task", "ordinal", "architecture"]}

@@ -231,6 +231,18 @@ def test_what_reads_is_allowed(filled: Store, sql: str) -> None:
     assert query(filled, sql).num_rows > 0
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SHOW TABLES",
+        "SELECT view_name AS name FROM duckdb_views() WHERE NOT internal AND 'leaderboard' IS NOT NULL",
+        "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'main' AND 'trials' <> ''",
+    ],
+)
+def test_every_view_is_listed_whatever_the_query_names(empty: Store, sql: str) -> None:
+    assert {row["name"] for row in query(empty, sql).to_pylist()} == set(VIEWS)
+
+
 REFUSED = {
     "drop": "DROP VIEW trials",
     "copy": "COPY (SELECT 1) TO '{out}'",
