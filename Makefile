@@ -12,7 +12,7 @@ demo: $(STAMP)
 	$(BIN)/lapt demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not integration"
+	$(BIN)/python -m pytest -m "not integration" -n 2 --dist loadfile
 
 # Real servers, kill -9 and other drills: minutes.
 test-integration: $(STAMP)
