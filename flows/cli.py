@@ -167,9 +167,16 @@ def benchmark_import(
 ) -> None:
     """Check a benchmark file and copy it into the data folder (LAPT_DATA)."""
     from flows.screen import show_benchmarks
+    from lapt.config import load_pipeline, presets
     from storage.benchmarks import import_benchmark
 
-    show_benchmarks([import_benchmark(kind, path, declare=declare)])
+    info = import_benchmark(kind, path, declare=declare)
+    show_benchmarks([info])
+    runs = [name for name in presets() if load_pipeline(name).evaluator.model_dump().get("table") == info.name]
+    print(
+        "What now?  "
+        + (f"lapt run {runs[0]}" if runs else f"a pipeline with evaluator: {{kind: table, table: {info.name}}}")
+    )
 
 
 @benchmark.command("list")

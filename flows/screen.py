@@ -221,6 +221,8 @@ def show_benchmarks(known: Sequence[BenchmarkInfo]) -> None:
         out.print(table)
         for name, task in info.tasks.items():
             out.print(f"best of {name}: {task.best_architecture}", soft_wrap=True)
+        if info.path:
+            out.print(f"in {info.path}", soft_wrap=True)
 
 
 def show_table(table: pa.Table) -> None:
