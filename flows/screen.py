@@ -133,7 +133,7 @@ def study_progress(comparison: Comparison) -> Iterator[Callable[[int, int], None
 
 def show_study(result: StudyResult) -> None:
     """One table a target: our figures with intervals, the published ones beside them."""
-    for target in dict.fromkeys(row.target for row in result.rows):
+    for target in dict.fromkeys(row.target for row in result.rows if row.target != "mean"):
         rows = [row for row in result.rows if row.target == target]
         table = Table(title=f"{result.study}: {target}", **_LOOK)
         for heading in ("method", "archs", "hits", "test", "published"):
@@ -181,20 +181,21 @@ def _second_table(rows: Sequence[Row], target: str) -> Table:
     """The same runs by other definitions: the scripts' rule, and every method at LAPT's budget."""
     short = min((row.budget for row in rows if row.quantity == "test" and row.budget), default=None)
     table = Table(**_LOOK)
-    for heading in ("method", "to the best", "found by", f"validation at {short}", f"test at {short}"):
+    for heading in ("method", "to the best", "found by", f"validation at {short}", f"test at {short}", "rank"):
         table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
     for method in dict.fromkeys(row.method for row in rows):
         mine = {row.quantity: row for row in rows if row.method == method and row.budget == short}
         best = next((r for r in rows if r.method == method and r.quantity == "archs_to_best_if_found"), None)
         if best is None:
             continue
-        test, validation = mine.get("test"), mine.get("validation")
+        test, validation, rank = mine.get("test"), mine.get("validation"), mine.get("rank")
         table.add_row(
             method,
             "-" if best.mean is None else f"{best.mean:.1f}",
             f"{best.seeds} of {best.seeds + best.censored}",
             "" if validation is None else _spread(validation),
             "" if test is None else _spread(test),
+            "" if rank is None else f"{rank.mean:.1f}",
         )
     return table
 

@@ -16,21 +16,26 @@ Effect = Literal["keep", "try", "set_aside"]
 """keep: good architectures choose it; try: not spoken of before, to be explored; set_aside: replaced in exploration."""
 
 
-class Claim(BaseModel):
-    """One statement as data: on ``layer``, ``candidate`` (an operator or a source) has ``effect``.
-
-    Chosen there by ``count`` of the ``of`` good architectures of ``task`` that were read.
-    """
+class Count(BaseModel):
+    """How often a candidate was chosen on a layer among the architectures of a task that were read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     layer: str
     kind: Literal["operator", "source"]
     candidate: str
-    effect: Effect
     count: int
     of: int
     task: str
+
+
+class Claim(Count):
+    """One statement as data: on ``layer``, ``candidate`` (an operator or a source) has ``effect``.
+
+    The count is its support.
+    """
+
+    effect: Effect
 
 
 class Principle(BaseModel):
@@ -54,19 +59,6 @@ class Origin(BaseModel):
     """Digest of the architectures that were read."""
     iteration: int = 0
     prompt_hash: str | None = None
-
-
-class Count(BaseModel):
-    """How often a candidate was chosen on a layer among the architectures of a task that were read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    layer: str
-    kind: Literal["operator", "source"]
-    candidate: str
-    count: int
-    of: int
-    task: str
 
 
 class Principles(BaseModel):

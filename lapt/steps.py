@@ -5,7 +5,7 @@ A flow wraps each in a task; a study calls them as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -87,7 +87,3 @@ class Steps:
 
     def _stream(self, *names: object) -> list[int]:
         return [self.pipeline.seed, int(digest([str(name) for name in names])[:15], 16)]
-
-
-EvaluatorOf = Callable[[str], Evaluator]
-"""Task name -> its evaluator."""

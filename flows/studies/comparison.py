@@ -7,17 +7,28 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from flows.studies.methods import LONG, Bench, budget_of, deterministic, methods_of, reasons
 from flows.studies.rows import Row, StudyResult
 from lapt.config import Pipeline
 from lapt.errors import ConfigError
 from lapt.evaluation import best
-from lapt.measures import evaluations_to, top_threshold
+from lapt.measures import evaluations_to, rank, top_threshold
 from lapt.published import Published
 from lapt.statistics import summarised
 
 TOP_SHARE = 0.001
+
+
+class Returned(NamedTuple):
+    """What a method returns: scores in the task's unit, and 1 + the architectures strictly better by validation."""
+
+    validation: float
+    test: float | None
+    rank: int
 
 
 @dataclass(frozen=True)
@@ -30,8 +41,8 @@ class Curve:
     to_top: int | None
     to_best: int | None
     evaluations: int
-    returned: dict[int, tuple[float, float | None]]
-    """Budget -> (validation, test) of the incumbent then."""
+    returned: dict[int, Returned]
+    """Budget -> the incumbent then."""
 
 
 class Comparison:
@@ -101,7 +112,26 @@ class Comparison:
                 here = sorted((c for c in curves if (c.method, c.task) == (method, task)), key=lambda c: c.seed)
                 rows.extend(self._of(method, task, here))
             rows.extend(self._published(task))
+        rows.extend(row for method in self.methods for row in self._mean_rank(method, curves))
         return rows
+
+    def _mean_rank(self, method: str, curves: Sequence[Curve]) -> list[Row]:
+        """Mean over the targets, then over the seeds, as published ranks are."""
+        mine = [curve for curve in curves if curve.method == method]
+        rows = []
+        for budget in sorted(mine[0].returned):
+            means = [
+                float(np.mean([curve.returned[budget].rank for curve in mine if curve.seed == seed]))
+                for seed in sorted({curve.seed for curve in mine})
+            ]
+            row = Row(
+                method=method, reasoner=self._reasoner(method), target="mean", quantity="rank", unit="", budget=budget
+            )
+            rows.append(row.with_summary(summarised(means)))
+        return rows
+
+    def _reasoner(self, method: str) -> str | None:
+        return self.pipeline.reasoner.kind if reasons(method) else None
 
     def _published(self, task: str) -> list[Row]:
         """Rows of their own for published methods that were not run here; the others stand beside ours."""
@@ -123,7 +153,7 @@ class Comparison:
         length = budget_of(method, self.pipeline)
         common = {
             "method": method,
-            "reasoner": self.pipeline.reasoner.kind if reasons(method) else None,
+            "reasoner": self._reasoner(method),
             "target": task,
         }
         hits = [float(curve.to_top is not None) for curve in curves]
@@ -151,8 +181,10 @@ class Comparison:
         for budget in sorted(curves[0].returned):
             returned = [curve.returned[budget] for curve in curves]
             at = {**common, "unit": unit, "budget": budget}
-            rows.append(Row(**at, quantity="validation").with_summary(summarised([v for v, _ in returned])))
-            tests = [test for _, test in returned if test is not None]
+            rows.append(Row(**at, quantity="validation").with_summary(summarised([r.validation for r in returned])))
+            ranked = Row(**at | {"unit": ""}, quantity="rank")
+            rows.append(ranked.with_summary(summarised([float(r.rank) for r in returned])))
+            tests = [r.test for r in returned if r.test is not None]
             if tests:
                 cited = f"{published.test[task]}" if published and budget == length and task in published.test else None
                 rows.append(Row(**at, quantity="test", published=cited).with_summary(summarised(tests)))
@@ -204,7 +236,8 @@ def _curve(bench: Bench, method: str, task: str, seed: int) -> Curve:
     for budget in sorted({bench.pipeline.budget, budget_of(method, bench.pipeline)}):
         incumbent = best(evaluations[:budget])
         if incumbent is not None and incumbent.value is not None:
-            returned[budget] = (incumbent.value, evaluator.test(incumbent.architecture))
+            test = evaluator.test(incumbent.architecture)
+            returned[budget] = Returned(incumbent.value, test, rank(incumbent.score, all_scores))
     return Curve(
         method=method,
         task=task,
