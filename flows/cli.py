@@ -171,6 +171,10 @@ def benchmark_import(
     from storage.benchmarks import import_benchmark
 
     info = import_benchmark(kind, path, declare=declare)
+    if os.environ.get("PREFECT_API_URL"):
+        from flows.announce import benchmark_imported
+
+        benchmark_imported(info.name)
     show_benchmarks([info])
     runs = [name for name in presets() if load_pipeline(name).evaluator.model_dump().get("table") == info.name]
     print(

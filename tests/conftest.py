@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import settings
 
 from lapt.evaluators import Table
 from storage.benchmarks import import_benchmark, list_benchmarks, load
+
+# A shell starts background jobs with Ctrl-C ignored, and children inherit that: the tests that send SIGINT would hang.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("lapt", deadline=None, derandomize=True)
 settings.load_profile("lapt")

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from lapt.testing import invented_table
 from storage.sql import query
 from storage.store import Store
 
@@ -130,6 +133,33 @@ def test_the_declared_deployment_runs_on_a_worker(server: tuple[str, dict[str, s
     runs = query(Store(store), "SELECT event, prefect_run_id FROM runs ORDER BY created_at").to_pylist()
     assert [row["event"] for row in runs] == ["started", "finished"]
     assert runs[0]["prefect_run_id"] == names["demo, seed 0"]["id"]
+
+
+def test_an_imported_benchmark_starts_the_deployment(server: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    """Behind the test above, which made the deployment; no worker runs what is scheduled here."""
+    url, environment = server
+    table = invented_table()
+    columns = {"cell": list(table.architectures), "score": table.column("invented_a")}
+    pq.write_table(pa.table(columns), tmp_path / "mine.parquet")
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\nspace: nas201\narchitecture: cell\ntasks: {a: {validation: score, metric: score}}\n"
+    )
+    before = {run["id"] for run in rows(url, "flow_runs", {})}
+    lapt = Path(sys.executable).with_name("lapt")
+    done = subprocess.run(
+        [str(lapt), "benchmark", "import", "table", str(tmp_path / "mine.parquet"),
+         "--declare", str(tmp_path / "mine.yaml")],
+        env={**environment, "LAPT_DATA": str(tmp_path / "data")},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    deadline = time.monotonic() + 60
+    started: list[dict[str, Any]] = []
+    while not started and time.monotonic() < deadline:
+        started = [run for run in rows(url, "flow_runs", {}) if run["id"] not in before]
+        time.sleep(0.5)
+    assert [run["state_type"] for run in started] == ["SCHEDULED"]
+    assert started[0]["parameters"]["pipeline"]["name"] == "nas201"
 
 
 def test_the_command_line_uses_a_server_that_is_configured(server: tuple[str, dict[str, str]], tmp_path: Path) -> None:
