@@ -46,7 +46,7 @@ class _Bars(Listener):
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._stage = progress.add_task("", total=None, note="")
+        self._stage = progress.add_task("getting ready", total=None, note="")
         self._targets: dict[str, TaskID] = {}
 
     def stage(self, text: str) -> None:
