@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -46,8 +48,9 @@ class _Targeted(Task):
         super().__init__(data, score=score)
         self.target_shape = tuple(self._targets(data).shape[1:])
 
+    @abstractmethod
     def suits(self, targets: Tensor) -> bool:
-        raise NotImplementedError
+        """Are these targets of the type and shape that the task predicts?"""
 
     def _targets(self, data: ImageData) -> Tensor:
         targets = data.targets
