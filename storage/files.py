@@ -46,7 +46,7 @@ class Files(Protocol):
 class LocalFiles:
     """A folder. A write goes to a temporary name in the same folder, is synchronised to the disk and then renamed."""
 
-    parallel_reads = 1  # threads make 2,000 small files slower: 1.2 s against 0.9 s, the time is Python's own
+    parallel_reads = 2  # half of the time is Arrow's own; 2,000 small files: 0.60 s, 0.48 s with two, 0.53 s with four
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -62,7 +62,8 @@ class LocalFiles:
 
     def read(self, name: str) -> bytes:
         try:
-            return (self.root / name).read_bytes()
+            with open(f"{self.root}/{name}", "rb") as file:  # a Path for each of 2,000 files costs 0.05 s
+                return file.read()
         except FileNotFoundError:
             raise
         except OSError as error:

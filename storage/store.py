@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -101,7 +102,7 @@ class Store:
             raise StoreError(f"columns of {dataset} among {schema.names}", f"{unknown}", "name those it has")
         wanted = schema if filter is not None or columns is None else pa.schema([schema.field(c) for c in columns])
         parts, tables = self._read_parts(dataset, wanted, seen)
-        table = pa.concat_tables([wanted.empty_table(), *tables], promote_options="default").combine_chunks()
+        table = _joined(wanted, tables)
         if filter is not None:
             table = table.filter(filter)
         seen.update(origin for part in parts for origin in part.origins)
@@ -169,10 +170,14 @@ class Store:
             return None
 
     def _map(self, function: Callable[[Part], pa.Table | None], parts: list[Part]) -> list[pa.Table | None]:
-        if self.files.parallel_reads == 1 or len(parts) < 2:
+        """In stretches, one a thread: handing over each small file by itself costs more than it brings."""
+        threads = min(self.files.parallel_reads, len(parts))
+        if threads < 2:
             return [function(part) for part in parts]
-        with ThreadPoolExecutor(self.files.parallel_reads) as pool:
-            return list(pool.map(function, parts))
+        stretches = [parts[i * len(parts) // threads : (i + 1) * len(parts) // threads] for i in range(threads)]
+        with ThreadPoolExecutor(threads) as pool:
+            done = pool.map(lambda stretch: [function(part) for part in stretch], stretches)
+            return [table for stretch in done for table in stretch]
 
     # --- blobs -------------------------------------------------------------------------------------------------------
     def put_blob(self, content: bytes) -> str:
@@ -195,6 +200,19 @@ class Store:
                 f"blob {sha256} in {self.address}", f"bytes with digest {found}", f"delete it and {remedy}"
             )
         return content
+
+
+def _joined(schema: pa.Schema, tables: Sequence[pa.Table]) -> pa.Table:
+    """The tables as one with all the schema's columns, missing ones null, in the order given.
+
+    Neighbours of one schema, nearly all of them, are joined first: adding missing columns to each of 2,000 costs 0.1 s.
+    """
+    joined = [wide for _, run in groupby(tables, key=_columns) for wide in [pa.concat_tables(list(run))]]
+    return pa.concat_tables([schema.empty_table(), *joined], promote_options="default").combine_chunks()
+
+
+def _columns(table: pa.Table) -> tuple[str, ...]:
+    return tuple(table.column_names)
 
 
 def encoded(table: pa.Table, compression: Literal["none", "zstd"] = "none") -> bytes:
