@@ -32,6 +32,7 @@ lock: $(STAMP)
 		--no-annotate --no-header --no-emit-index-url --quiet --upgrade -c requirements.lock -o requirements-torch.lock
 
 $(STAMP): requirements.lock requirements-torch.lock pyproject.toml
+	@echo "Setting up $(VENV), once: some minutes, most of them for torch."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock

@@ -111,6 +111,7 @@ def options(
 @app.command()
 def demo(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """The whole pipeline on an invented benchmark: no key, no GPU, no download."""
+    print("The demo's benchmark is invented: the pipeline is real, the scores mean nothing.", file=sys.stderr)
     _run(_pipeline("demo", None, None), store, as_json)
 
 
@@ -166,7 +167,7 @@ def benchmark_import(
     declare: Annotated[Path | None, typer.Option(help="For kind table: a YAML file that names its columns.")] = None,
 ) -> None:
     """Check a benchmark file and copy it into the data folder (LAPT_DATA)."""
-    from flows.screen import show_benchmarks
+    from flows.screen import show_benchmarks, typed
     from lapt.config import load_pipeline, presets
     from storage.benchmarks import import_benchmark
 
@@ -179,7 +180,7 @@ def benchmark_import(
     runs = [name for name in presets() if load_pipeline(name).evaluator.model_dump().get("table") == info.name]
     print(
         "What now?  "
-        + (f"lapt run {runs[0]}" if runs else f"a pipeline with evaluator: {{kind: table, table: {info.name}}}")
+        + (f"{typed()} run {runs[0]}" if runs else f"a pipeline with evaluator: {{kind: table, table: {info.name}}}")
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -114,7 +116,12 @@ def show_run(result: RunResult) -> None:
         ("the runs as a graph", f"lapt ui{option}"),
     ):
         out.print(f"  {what}:")
-        out.print(f"    {command}", soft_wrap=True)
+        out.print(f"    {command.replace('lapt', typed(), 1)}", soft_wrap=True)
+
+
+def typed() -> str:
+    """How this command can be typed again: by its name if the shell finds it, else as it was typed."""
+    return "lapt" if shutil.which("lapt") else shlex.quote(sys.argv[0])
 
 
 def _with_unit(value: float | None, target: TargetResult) -> str:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pyarrow.compute as pc
@@ -34,23 +35,26 @@ class RunRecord:
     run_id: str
     attempt_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
-    def __post_init__(self) -> None:
-        trials = self._mine("trials", "task", "ordinal", "architecture")
-        self._trials = {(row["task"], row["ordinal"]): row["architecture"] for row in trials}
-        principles = self._mine("principles", "principles_id", "task", "iteration", "body")
-        self._principles = {(row["principles_id"], row["task"], row["iteration"]): row["body"] for row in principles}
-        spaces = self._mine("subspaces", "subspace_id", "task", "iteration")
-        self._subspaces = {(row["subspace_id"], row["task"], row["iteration"]) for row in spaces}
+    # Each is read when it is first asked for: a flow builds a record of its own and needs one or two of them.
+    @cached_property
+    def _trials(self) -> dict[tuple[str, int], str]:
+        rows = self._mine("trials", "task", "ordinal", "architecture")
+        return {(row["task"], row["ordinal"]): row["architecture"] for row in rows}
+
+    @cached_property
+    def _principles(self) -> dict[tuple[str, str, int], str]:
+        rows = self._mine("principles", "principles_id", "task", "iteration", "body")
+        return {(row["principles_id"], row["task"], row["iteration"]): row["body"] for row in rows}
+
+    @cached_property
+    def _subspaces(self) -> set[tuple[str, str, int]]:
+        rows = self._mine("subspaces", "subspace_id", "task", "iteration")
+        return {(row["subspace_id"], row["task"], row["iteration"]) for row in rows}
 
     def _mine(self, dataset: str, *columns: str) -> list[dict[str, Any]]:
         """The run's rows. Filtered here: a filter of the store's would make it read every column of every file."""
         rows = self.store.read(dataset, ["run_id", *columns])
         return rows.filter(pc.field("run_id") == self.run_id).to_pylist()
-
-    @property
-    def resumed(self) -> int:
-        """Trials that earlier attempts have left."""
-        return len(self._trials)
 
     @contextmanager
     def attempt(self, pipeline: Pipeline, prefect_run_id: str | None) -> Iterator[None]:
