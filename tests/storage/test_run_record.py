@@ -90,5 +90,9 @@ def test_a_record_knows_its_own_run_and_reads_no_more_columns_than_it_keeps(
         return decode(content, schema, fitting)
 
     monkeypatch.setattr("storage.store.decoded", noted)
-    assert RunRecord(store, "r1").resumed == 1
+    RunRecord(store, "r1").trials(SPACE, found[:2], task="invented_a", iteration=1, first=1)
+    monkeypatch.undo()
+    # The first was r1's already, the second was r2's alone.
+    written = query(store, "SELECT run_id, count(*) AS n FROM raw.trials GROUP BY run_id ORDER BY run_id")
+    assert [tuple(row.values()) for row in written.to_pylist()] == [("r1", 2), ("r2", 3)]
     assert read == {"columns": ["run_id", "task", "ordinal", "architecture"]}
