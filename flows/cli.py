@@ -230,7 +230,10 @@ def compact(store: StoreOption = DEFAULT_STORE) -> None:
     from storage.compaction import compact as merge
     from storage.store import Store
 
-    for done in merge(Store(store)):
+    compactions = merge(Store(store))
+    if not any(done.merged or done.deleted or done.waiting or done.broken for done in compactions):
+        print("nothing to compact")
+    for done in compactions:
         if done.merged or done.deleted or done.waiting or done.broken:
             later = f", {done.waiting} to delete later (readers may be using them)" if done.waiting else ""
             broken = f", {len(done.broken)} broken left in place" if done.broken else ""
