@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flows.progress import listener
 from lapt.algorithms import VERSION
-from lapt.config import Execution, Pipeline, TableEvaluation, TopArchive, TrainingEvaluation
+from lapt.config import BenchmarkPlan, Execution, Pipeline, TableEvaluation, TopArchive, TrainingEvaluation
 from lapt.digests import short
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator
@@ -45,7 +45,7 @@ def table_of(pipeline: Pipeline, data: str | None) -> Table:
         raise ConfigError(
             f"a table of space {space.name}", f"{table.name}, of {table.space}", f"say space: {table.space}"
         )
-    if len(table.architectures) < space.size:
+    if not table.canonical and len(table.architectures) < space.size:
         raise ConfigError(
             f"a table with all {space.size:,} architectures of {space.name}",
             f"{table.name} with {len(table.architectures):,}",
@@ -74,27 +74,44 @@ def evaluators_of(
 def _trained(
     pipeline: Pipeline, config: TrainingEvaluation, execution: Execution, space: SearchSpace, store: Store
 ) -> tuple[str, EvaluatorOf]:
-    from lapt.evaluators.training import TrainingEvaluator, TrainingSpec
-
     if isinstance(pipeline.source.archive, TopArchive):
         raise ConfigError(
             "source.archive.strategy random, with networks that are trained",
             "top, which needs every score of the source task",
             "write archive: {strategy: random, samples: 64, size: 16}",
         )
-    declared = config.model_dump(exclude={"kind"})
 
     def evaluator(task: str) -> StoredEvaluator:
-        spec = TrainingSpec(space=space, task=task, device=execution.device, **declared)
-        trains = TrainingEvaluator(spec, processes=execution.processes)
-
-        def heard(evaluation: Evaluation) -> None:
-            listener.get().scored(task)
-
-        return StoredEvaluator(trains, store, space, seed=config.seed, on_stored=heard)
+        return trained_evaluator(config, execution, space, store, task)
 
     known = [evaluator(task) for task in (pipeline.source.task, *pipeline.targets)]
     return known[0].evaluator.fingerprint, evaluator
+
+
+def trained_evaluator(
+    config: TrainingEvaluation, execution: Execution, space: SearchSpace, store: Store, task: str
+) -> StoredEvaluator:
+    """Raises LaptError for data that are not there and a task that cannot be made of them."""
+    from lapt.evaluators.training import TrainingEvaluator, TrainingSpec
+
+    spec = TrainingSpec(space=space, task=task, device=execution.device, **config.model_dump(exclude={"kind"}))
+    trains = TrainingEvaluator(spec, processes=execution.processes)
+
+    def heard(evaluation: Evaluation) -> None:
+        listener.get().scored(task)
+
+    return StoredEvaluator(trains, store, space, seed=config.seed, on_stored=heard)
+
+
+def measuring(plan: BenchmarkPlan, execution: Execution, store: Store) -> Callable[[str, int], StoredEvaluator]:
+    """(task, n) -> the evaluator of that task with the plan's n-th seed, from 0. Raises LaptError as above."""
+    space = space_named(plan.space)
+
+    def evaluator(task: str, n: int) -> StoredEvaluator:
+        config = plan.evaluator.model_copy(update={"seed": plan.evaluator.seed + n})
+        return trained_evaluator(config, execution, space, store, task)
+
+    return evaluator
 
 
 @dataclass(frozen=True)

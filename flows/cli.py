@@ -184,6 +184,47 @@ def benchmark_import(
     )
 
 
+@benchmark.command("build")
+def benchmark_build(
+    plan: Annotated[str, typer.Argument(help="A plan by name (digits), or a YAML file.")],
+    out: Annotated[Path | None, typer.Option(help="The table's file; <name>.parquet here if unset.")] = None,
+    trial: Annotated[
+        int | None, typer.Option(min=8, help="Train so many random architectures twice, say how far they agree, stop.")
+    ] = None,
+    overrides: SetOption = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Trainings side by side; all cores if unset.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Make a benchmark table: train every distinct architecture. Hours; what is stored is not trained again."""
+    from flows.build import measuring
+    from flows.embedded import under_own_server
+    from flows.screen import run_progress, show_benchmarks, show_noise
+    from lapt.benchmarking import Noise
+    from lapt.config import Execution, load_plan
+    from storage.benchmarks import BenchmarkInfo
+    from storage.store import Store
+
+    planned = load_plan(plan, overrides or ())
+    execution = Execution(store=Store(store).address, processes=processes)
+    for task in planned.tasks:
+        measuring(planned, execution, Store(execution.store))(task, 0)
+    target = (out or Path(f"{planned.name}.parquet")).absolute()
+
+    def run() -> BenchmarkInfo | dict[str, Noise]:
+        from flows.benchmark import build_benchmark, try_benchmark
+
+        if trial is not None:
+            return try_benchmark(planned, execution, trial)
+        return build_benchmark(planned, execution, target)
+
+    with run_progress() as listener:
+        result = under_own_server(run, execution.store, listener)
+    if isinstance(result, BenchmarkInfo):
+        show_benchmarks([result])
+    else:
+        show_noise(result)
+
+
 @benchmark.command("list")
 def benchmark_list(as_json: JsonOption = False) -> None:
     """The tables in the data folder, with rows, best values and checksum."""
@@ -278,7 +319,7 @@ def _run(pipeline: Pipeline, store: str, as_json: bool) -> None:
     from storage.store import Store
 
     execution = Execution(store=Store(store).address)
-    with run_progress(pipeline) as listener:
+    with run_progress() as listener:
         result = run_embedded(pipeline, execution, listener)
     if as_json:
         print(result.model_dump_json(indent=2))

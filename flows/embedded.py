@@ -6,14 +6,19 @@ import logging
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 from flows.prefect_settings import apply_environment
 from flows.progress import Listener, listener
 from lapt.config import Execution, Pipeline
 from lapt.errors import LaptError, StoreError
 from lapt.results import RunResult
+from storage.store import Store
+
+R = TypeVar("R")
 
 
 def history_home(store_address: str) -> Path:
@@ -28,14 +33,25 @@ def history_home(store_address: str) -> Path:
 
 def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
     """One pipeline run. What the declaration asks for and is not there is refused before a server is started."""
-    import httpx
-
     from flows.build import build
 
-    build(pipeline, execution).store.check_writable()
-    home = history_home(execution.store)
+    def run() -> RunResult:
+        from flows.pipeline import lapt_flow
+
+        return lapt_flow(pipeline, execution)
+
+    build(pipeline, execution)
+    return under_own_server(run, execution.store, hears)
+
+
+def under_own_server(run: Callable[[], R], store: str, hears: Listener) -> R:
+    """What ``run`` returns, which imports a flow and calls it. Check what it needs before: a server takes seconds."""
+    import httpx
+
+    Store(store).check_writable()
+    home = history_home(store)
     try:
-        return _run_under_own_server(home, pipeline, execution, hears)
+        return _run_under_own_server(home, run, hears)
     except httpx.HTTPError as error:
         free = shutil.disk_usage(home if home.exists() else ".").free
         raise LaptError(
@@ -45,7 +61,7 @@ def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> R
         ) from error
 
 
-def _run_under_own_server(home: Path, pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
+def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> R:
     hears.stage("starting Prefect (the first time on a machine takes about a minute)")
     apply_environment()
     from flows.prefect_server import prefect_server
@@ -59,12 +75,10 @@ def _run_under_own_server(home: Path, pipeline: Pipeline, execution: Execution, 
                 error.strerror or type(error).__name__,
                 "free space there or name another store with --store or LAPT_STORE",
             ) from error
-        from flows.pipeline import lapt_flow
-
         _hide_expected_tracebacks()
         token = listener.set(hears)
         stack.callback(listener.reset, token)
-        return lapt_flow(pipeline, execution)
+        return run()
 
 
 class _Expected(logging.Filter):

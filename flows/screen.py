@@ -7,7 +7,7 @@ import math
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,7 +29,7 @@ from rich.table import Table
 from flows.progress import Listener
 from flows.studies.comparison import Comparison
 from flows.studies.rows import Row, StudyResult
-from lapt.config import Pipeline
+from lapt.benchmarking import Noise
 from lapt.results import RunResult, TargetResult
 from storage.benchmarks import BenchmarkInfo
 from storage.store import Store
@@ -73,7 +73,7 @@ class _Bars(Listener):
 
 
 @contextmanager
-def run_progress(pipeline: Pipeline) -> Iterator[Listener]:
+def run_progress() -> Iterator[Listener]:
     """Bars for a run; plain lines when standard error is no terminal."""
     columns = (
         SpinnerColumn(finished_text=" "),
@@ -231,6 +231,17 @@ def show_benchmarks(known: Sequence[BenchmarkInfo]) -> None:
             out.print(f"best of {name}: {task.best_architecture}", soft_wrap=True)
         if info.path:
             out.print(f"in {info.path}", soft_wrap=True)
+
+
+def show_noise(trial: Mapping[str, Noise]) -> None:
+    """Task by task, how far two trainings of one architecture agree."""
+    table = Table(title="Kendall's tau between two seeds", **_LOOK)
+    for heading in ("task", "architectures", "all", "best quarter", "sd between seeds"):
+        table.add_column(heading, justify="left" if heading == "task" else "right", no_wrap=True)
+    for task, noise in trial.items():
+        figures = (f"{noise.tau:.2f}", f"{noise.tau_top:.2f}", f"{noise.deviation:.3g}")
+        table.add_row(task, str(noise.architectures), *figures)
+    out.print(table)
 
 
 def show_table(table: pa.Table) -> None:

@@ -33,7 +33,7 @@ class TrainingEvaluation(_Model):
     """Networks trained from scratch; a task is one of ``lapt.training.tasks.TASKS`` on these images."""
 
     kind: Literal["training"]
-    data: str = Field(description="digits, cifar10, cifar100, an .npz file, or a folder of images")
+    data: str = Field(description="digits, digits_hard, cifar10, cifar100, an .npz file, or a folder of images")
     root: str | None = Field(None, description="folder that relative paths and CIFAR's files start from")
     size: int | None = Field(None, ge=8, description="side in pixels that images of a folder get")
     channels: int = Field(16, ge=1, description="width after the stem")
@@ -174,6 +174,22 @@ class Pipeline(_Model):
         return sum(self.search.budget(g) for g in range(1, self.adaptation.iterations + 1))
 
 
+class BenchmarkPlan(_Model):
+    """A tabular benchmark of one's own: every distinct architecture of a space, trained on some tasks.
+
+    Every one is trained with the evaluator's seed; the ``best`` of each task and ``sample`` random ones with the seeds
+    that follow it too, so that the ranks of good architectures owe less to luck, and the noise is known.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")
+    space: str
+    evaluator: TrainingEvaluation
+    tasks: tuple[str, ...] = Field(min_length=1)
+    seeds: int = Field(3, ge=1, description="trainings of those that are measured again")
+    best: int = Field(300, ge=0, description="of each task, by the first seed")
+    sample: int = Field(300, ge=0, description="random ones")
+
+
 class Execution(_Model):
     """How a pipeline is executed. Nothing here changes a result or the run id."""
 
@@ -185,9 +201,7 @@ class Execution(_Model):
 
 def presets() -> list[str]:
     """Names of the pipelines that ship with LAPT."""
-    return sorted(
-        p.name.removesuffix(".yaml") for p in resources.files("lapt.presets").iterdir() if p.name.endswith(".yaml")
-    )
+    return _shipped("lapt.presets")
 
 
 def load_pipeline(preset_or_file: str, overrides: Sequence[str] = ()) -> Pipeline:
@@ -195,19 +209,16 @@ def load_pipeline(preset_or_file: str, overrides: Sequence[str] = ()) -> Pipelin
 
     Raises ConfigError: unknown preset or file, malformed YAML, unknown keys, values out of range.
     """
-    path = Path(preset_or_file)
-    if preset_or_file in presets():
-        text = resources.files("lapt.presets").joinpath(f"{preset_or_file}.yaml").read_text(encoding="utf-8")
-    elif path.is_file():
-        text = _text(path)
-    else:
-        raise ConfigError(
-            f"a preset among {presets()} or the path of a YAML file", repr(preset_or_file), "check the name or the path"
-        )
-    declared = _parsed(text, preset_or_file)
-    for override in overrides:
-        _apply(declared, override)
-    return validated(declared, preset_or_file)
+    return validated(_declared(preset_or_file, "lapt.presets", "preset", overrides), preset_or_file)
+
+
+def load_plan(name_or_file: str, overrides: Sequence[str] = ()) -> BenchmarkPlan:
+    """The plan of a benchmark that ships with LAPT, or a YAML file, as ``load_pipeline`` loads pipelines."""
+    declared = _declared(name_or_file, "lapt.tables", "plan", overrides)
+    try:
+        return BenchmarkPlan.model_validate(declared)
+    except ValidationError as error:
+        raise _fault(error, name_or_file, BenchmarkPlan) from None
 
 
 def validated(declared: Mapping[str, Any], where: str) -> Pipeline:
@@ -215,7 +226,27 @@ def validated(declared: Mapping[str, Any], where: str) -> Pipeline:
     try:
         return Pipeline.model_validate(declared)
     except ValidationError as error:
-        raise _fault(error, where) from None
+        raise _fault(error, where, Pipeline) from None
+
+
+def _shipped(package: str) -> list[str]:
+    return sorted(p.name.removesuffix(".yaml") for p in resources.files(package).iterdir() if p.name.endswith(".yaml"))
+
+
+def _declared(name_or_file: str, package: str, kind: str, overrides: Sequence[str]) -> dict[str, Any]:
+    path, known = Path(name_or_file), _shipped(package)
+    if name_or_file in known:
+        text = resources.files(package).joinpath(f"{name_or_file}.yaml").read_text(encoding="utf-8")
+    elif path.is_file():
+        text = _text(path)
+    else:
+        raise ConfigError(
+            f"a {kind} among {known} or the path of a YAML file", repr(name_or_file), "check the name or the path"
+        )
+    declared = _parsed(text, name_or_file, known)
+    for override in overrides:
+        _apply(declared, override)
+    return declared
 
 
 def _text(path: Path) -> str:
@@ -225,13 +256,15 @@ def _text(path: Path) -> str:
         raise ConfigError(f"a UTF-8 text file at {path}", " ".join(str(error).split()), "mend the file") from None
 
 
-def _parsed(text: str, where: str) -> dict[str, Any]:
+def _parsed(text: str, where: str, shipped: Sequence[str]) -> dict[str, Any]:
     try:
         declared = yaml.load(text, Loader=_OnceOnly)  # a SafeLoader  # noqa: S506
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"YAML in {where}", " ".join(str(error).split()), "mend the file") from None
     if not isinstance(declared, dict):
-        raise ConfigError(f"a mapping in {where}", type(declared).__name__, f"start from a preset: {presets()}")
+        raise ConfigError(
+            f"a mapping in {where}", type(declared).__name__, f"start from a shipped one: {list(shipped)}"
+        )
     return declared
 
 
@@ -266,13 +299,13 @@ def _value(text: str, override: str) -> Any:
         raise ConfigError("a YAML value", f"--set {override}", "quote it") from None
 
 
-def _fault(error: ValidationError, where: str) -> ConfigError:
+def _fault(error: ValidationError, where: str, model: type[BaseModel]) -> ConfigError:
     """The first fault, as one line."""
     first = error.errors(include_url=False)[0]
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    key, known = _located(first["loc"])
+    key, known = _located(first["loc"], model)
     if first["type"] == "extra_forbidden":
-        _, known = _located(first["loc"][:-1])
+        _, known = _located(first["loc"][:-1], model)
         return ConfigError(f"in {where} one of the keys {known}", f"{key}{more}", "remove or rename it")
     if first["type"] == "missing":
         return ConfigError(f"the key {key} in {where}", f"nothing{more}", "add it")
@@ -281,10 +314,10 @@ def _fault(error: ValidationError, where: str) -> ConfigError:
     return ConfigError(f"{key}: {message[0].lower()}{message[1:]}", f"{got}{more}", f"change it in {where}")
 
 
-def _located(location: Sequence[int | str]) -> tuple[str, list[str]]:
+def _located(location: Sequence[int | str], model: type[BaseModel]) -> tuple[str, list[str]]:
     """The dotted key behind a pydantic location, without the tags of unions, and the keys known at that place."""
     keys: list[str] = []
-    models: list[type[BaseModel]] = [Pipeline]
+    models: list[type[BaseModel]] = [model]
     for part in location:
         fields = {name: field for model in models for name, field in model.model_fields.items()}
         tagged = [model for model in models if any(part in get_args(f.annotation) for f in model.model_fields.values())]

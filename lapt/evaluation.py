@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from lapt.spaces import Architecture
@@ -33,7 +33,9 @@ class Evaluation:
     """One architecture and its score on one task.
 
     ``value`` is in the metric's own unit and direction, None when the evaluation failed (``error`` says why);
-    ``score`` is what searches compare. ``key`` names the stored score, None for a table look-up.
+    ``score`` is what searches compare. ``key`` names the stored score, None for a table look-up. ``parameters`` and
+    ``flops`` follow the published definition, dead edges included; ``live_parameters`` are those that were trained.
+    ``measures``: what else was measured, by name (the accuracy beside a loss), in the units of their metrics.
     """
 
     architecture: Architecture
@@ -46,6 +48,8 @@ class Evaluation:
     cost_seconds: float = 0.0
     parameters: int | None = None
     flops: int | None = None
+    live_parameters: int | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:

@@ -55,6 +55,7 @@ class Declaration(BaseModel):
     parameters: CountColumn | None = None
     flops: CountColumn | None = None
     complete: bool = Field(False, description="every architecture of the space must be in the file")
+    canonical: bool = Field(False, description="one row a function: that of the canonical representative")
 
     @field_validator("parameters", "flops", mode="before")
     @classmethod
@@ -115,7 +116,7 @@ KINDS: dict[str, Declaration | None] = {
 """KIND of ``lapt benchmark import`` -> its declaration; None where the user brings one."""
 
 
-RESERVED = frozenset({"invented", *(known.name for known in KINDS.values() if known is not None)})
+RESERVED = frozenset({"invented", "digits", *(known.name for known in KINDS.values() if known is not None)})
 """Names that a declared table cannot have: the built-in ones, so that a pipeline means the same table everywhere."""
 
 

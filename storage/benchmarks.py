@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+import lapt.tables
 from lapt.digests import digest
 from lapt.errors import BenchmarkError
 from lapt.evaluation import Metric
@@ -56,6 +57,7 @@ class BenchmarkInfo(BaseModel):
     space: str
     rows: int
     checksum: str
+    canonical: bool = False
     tasks: dict[str, TaskInfo]
     path: str | None = None
     replaced: str | None = None
@@ -81,11 +83,15 @@ def import_benchmark(
     """
     declaration = declaration_for(kind, None if declare is None else Path(declare))
     content = checked(declaration, Path(path))
+    return write_table(kind, declaration, content, data_folder(data) / f"{declaration.name}.parquet")
+
+
+def write_table(kind: str, declaration: Declaration, content: pa.Table, target: Path) -> BenchmarkInfo:
+    """Writes checked columns as a table that ``load`` reads, whole or not at all. Raises StoreError."""
     info = _info(kind, declaration, content)
     described = content.replace_schema_metadata({_KEY: info.model_dump_json(exclude={"path", "replaced"}).encode()})
     sink = pa.BufferOutputStream()
     pq.write_table(described, sink, compression="zstd")
-    target = data_folder(data) / f"{info.name}.parquet"
     before = _checksum_at(target)
     LocalFiles(target.parent).write(target.name, sink.getvalue().to_pybytes())
     replaced = before[:12] if before not in (None, info.checksum) else None
@@ -101,9 +107,9 @@ def _checksum_at(path: Path) -> str | None:
 
 
 def list_benchmarks(data: str | Path | None = None) -> list[BenchmarkInfo]:
-    """The imported tables, by name. Warns with BrokenFileWarning of a file that cannot be read."""
+    """The shipped and the imported tables. Warns with BrokenFileWarning of a file that cannot be read."""
     found = []
-    for path in sorted(data_folder(data).glob("*.parquet")):
+    for path in [*_shipped(), *sorted(data_folder(data).glob("*.parquet"))]:
         try:
             info = _described(pq.read_schema(path), path)
         except (pa.ArrowException, OSError):
@@ -116,11 +122,11 @@ def list_benchmarks(data: str | Path | None = None) -> list[BenchmarkInfo]:
 
 
 def load(name: str, data: str | Path | None = None) -> Table:
-    """The imported table of that name, its checksum verified (3 ms for 15,625 rows).
+    """The shipped or imported table of that name, its checksum verified (3 ms for 15,625 rows).
 
     Raises BenchmarkError when there is none, saying what there is and what to type, or when the file is damaged.
     """
-    path = data_folder(data) / f"{name}.parquet"
+    path = next((p for p in _shipped() if p.stem == name), data_folder(data) / f"{name}.parquet")
     if not path.is_file():
         there = [info.name for info in list_benchmarks(data)]
         raise BenchmarkError(
@@ -148,7 +154,13 @@ def load(name: str, data: str | Path | None = None) -> Table:
         checksum=info.checksum,
         parameters=_numbers(content, "parameters") if "parameters" in content.column_names else None,
         flops=_numbers(content, "flops") if "flops" in content.column_names else None,
+        canonical=info.canonical,
     )
+
+
+def _shipped() -> list[Path]:
+    """The tables that are installed with LAPT."""
+    return sorted(Path(lapt.tables.__path__[0]).glob("*.parquet"))
 
 
 def _info(kind: str, declaration: Declaration, content: pa.Table) -> BenchmarkInfo:
@@ -159,6 +171,7 @@ def _info(kind: str, declaration: Declaration, content: pa.Table) -> BenchmarkIn
         space=declaration.space,
         rows=content.num_rows,
         checksum=_checksum(declaration.space, metrics, content),
+        canonical=declaration.canonical,
         tasks={task: _task_info(task, columns, content) for task, columns in declaration.tasks.items()},
     )
 

@@ -181,6 +181,8 @@ class StoredEvaluator:
             cost_seconds=row["cost_seconds"] or 0.0,
             parameters=row["parameters"],
             flops=row["flops"],
+            live_parameters=row["live_parameters"],
+            measures=json.loads(row["measures"] or "{}"),
         )
 
     def _row(self, evaluation: Evaluation, split: Split) -> Row:
@@ -201,10 +203,12 @@ class StoredEvaluator:
             "flops": evaluation.flops,
             "cost_seconds": evaluation.cost_seconds,
             "device": str(getattr(self._inner, "device", "cpu")),
-            "versions": _versions(),
+            "versions": json.dumps(versions(), sort_keys=True, separators=(",", ":")),
             "status": "failed" if evaluation.failed else "ok",
             "error": evaluation.error,
             "created_at": datetime.now(UTC),
+            "live_parameters": evaluation.live_parameters,
+            "measures": json.dumps(dict(evaluation.measures), sort_keys=True) if evaluation.measures else None,
         }
 
 
@@ -221,12 +225,12 @@ def _precedence(row: Row) -> tuple[bool, Any]:
 
 
 @cache
-def _versions() -> str:
-    """JSON of the versions that a measured score may depend on."""
+def versions() -> dict[str, str]:
+    """Those that a measured score may depend on."""
     found = {"python": platform.python_version()}
     for package in ("lapt", "numpy", "torch", "torchvision"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return json.dumps(found, sort_keys=True, separators=(",", ":"))
+    return found

@@ -20,7 +20,7 @@ def _schema(name: str, version: int, columns: Mapping[str, pa.DataType]) -> pa.S
 
 SCORES = _schema(
     "scores",
-    1,
+    2,
     {
         "key": TEXT,  # digest of space, identity, task, split, fingerprint, seed, fidelity
         "space": TEXT,
@@ -42,6 +42,8 @@ SCORES = _schema(
         "status": TEXT,  # ok, failed
         "error": TEXT,
         "created_at": TIME,
+        "live_parameters": COUNT,  # without dead edges; null in version 1
+        "measures": TEXT,  # JSON: name -> what else was measured; null in version 1
     },
 )
 TRIALS = _schema(

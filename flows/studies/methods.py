@@ -19,7 +19,7 @@ from lapt.evaluators import Table, TableEvaluator
 from lapt.search import SEARCHERS, Searcher
 from lapt.search.controls import InOrder, by_frequency, random_subspace, source_ranking
 from lapt.search.loop import search
-from lapt.spaces import SearchSpace
+from lapt.spaces import Architecture, SearchSpace
 from lapt.steps import Steps
 
 LONG = 500
@@ -69,18 +69,20 @@ def alone(method: str, bench: Bench, task: str, seed: int) -> list[Evaluation]:
     """A search method on the whole space, with nothing transferred."""
     config = bench.pipeline.search
     parameters = config.parameters if config.method == method else {}
-    searcher = SEARCHERS[method](bench.space, seed=_stream(seed, method, task), **parameters)
+    searcher = SEARCHERS[method](
+        bench.space, seed=_stream(seed, method, task), identity=bench.evaluator(task).identity, **parameters
+    )
     return _run(bench, task, searcher, budget=LONG)
 
 
 def ranking(bench: Bench, task: str, seed: int) -> list[Evaluation]:
     """The source archive's architectures on the target, in the source's order; nothing random."""
-    return _run(bench, task, InOrder(bench.space, source_ranking(bench.archive(seed))), budget=LONG)
+    return _in_order(bench, task, source_ranking(bench.archive(seed)))
 
 
 def mode(bench: Bench, task: str, seed: int) -> list[Evaluation]:
     """The most frequent operator of each layer first; nothing random."""
-    return _run(bench, task, InOrder(bench.space, by_frequency(bench.space, bench.archive(seed))), budget=LONG)
+    return _in_order(bench, task, by_frequency(bench.space, bench.archive(seed)))
 
 
 def subspace(bench: Bench, task: str, seed: int) -> list[Evaluation]:
@@ -89,7 +91,10 @@ def subspace(bench: Bench, task: str, seed: int) -> list[Evaluation]:
     refined = steps.refine(steps.learn(bench.archive(seed)))
     drawn = random_subspace(bench.space, refined, np.random.default_rng(_stream(seed, "random_subspace")))
     config = bench.pipeline.search
-    searcher = SEARCHERS[config.method](drawn, seed=_stream(seed, "inside", task), **config.parameters)
+    identity = bench.evaluator(task).identity
+    searcher = SEARCHERS[config.method](
+        drawn, seed=_stream(seed, "inside", task), identity=identity, **config.parameters
+    )
     return _run(bench, task, searcher, budget=bench.pipeline.budget)
 
 
@@ -118,6 +123,10 @@ def deterministic(method: str, pipeline: Pipeline) -> bool:
 def budget_of(method: str, pipeline: Pipeline) -> int:
     """Evaluations a method may spend: what refines the space has LAPT's budget, what does not may go on."""
     return pipeline.budget if reasons(method) else LONG
+
+
+def _in_order(bench: Bench, task: str, order: list[Architecture]) -> list[Evaluation]:
+    return _run(bench, task, InOrder(bench.space, order, identity=bench.evaluator(task).identity), budget=LONG)
 
 
 def _run(bench: Bench, task: str, searcher: Searcher, *, budget: int) -> list[Evaluation]:

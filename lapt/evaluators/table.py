@@ -24,6 +24,7 @@ class Table:
 
     ``architectures``: N encoded strings. ``scores[task][split]``: N values in the unit of ``metrics[task]``.
     ``parameters``, ``flops``: N counts, where the benchmark has them. ``checksum``: SHA-256 of the table's content.
+    ``canonical``: the rows are canonical representatives, each measured for all cells that compute its function.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Table:
     checksum: str
     parameters: Scores | None = None
     flops: Scores | None = None
+    canonical: bool = False
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -53,7 +55,11 @@ class Table:
 
 
 class TableEvaluator:
-    """Looks validation scores up. ``identity`` is the string itself: equivalent cells were measured apart."""
+    """Looks validation scores up.
+
+    ``identity`` is the string itself where equivalent cells were measured apart (in the published benchmarks), else the
+    canonical representative's.
+    """
 
     def __init__(self, table: Table, space: SearchSpace, task: str) -> None:
         self._table, self._space, self._task = table, space, task
@@ -76,7 +82,7 @@ class TableEvaluator:
         return f"table:{self._table.name}:{self._table.checksum}"
 
     def identity(self, architecture: Architecture) -> str:
-        return self._space.encode(architecture)
+        return self._space.encode(self._space.canonical(architecture) if self._table.canonical else architecture)
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
         table = self._table

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from lapt.training.data import DataSets
     from lapt.training.tasks import Task
 
-VERSION = 1
+VERSION = 2
 """Raised by hand when the same specification would give other scores; part of every fingerprint."""
 
 
@@ -44,13 +45,17 @@ class TrainingSpec(BaseModel):
     device: str = "auto"
 
 
-class Outcome(NamedTuple):
-    """What a worker sends back: a value or an error."""
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker sends back: a value, or an error and nothing else."""
 
-    value: float | None
-    error: str | None
-    seconds: float
-    parameters: int | None
+    value: float | None = None
+    error: str | None = None
+    seconds: float = 0.0
+    parameters: int | None = None
+    flops: int | None = None
+    live_parameters: int | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
 
 
 class TrainingEvaluator:
@@ -94,7 +99,7 @@ class TrainingEvaluator:
         jobs = [Job(self.spec, self.spec.space.canonical(architecture)) for architecture in architectures]
         for position, outcome in self._workers(jobs):
             architecture = architectures[position]
-            found = Outcome(None, str(outcome), 0.0, None) if isinstance(outcome, Crashed) else outcome
+            found = Outcome(error=str(outcome)) if isinstance(outcome, Crashed) else outcome
             yield Evaluation(
                 architecture,
                 self.identity(architecture),
@@ -103,6 +108,9 @@ class TrainingEvaluator:
                 error=found.error,
                 cost_seconds=found.seconds,
                 parameters=found.parameters,
+                flops=found.flops,
+                live_parameters=found.live_parameters,
+                measures=found.measures,
             )
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
@@ -146,36 +154,36 @@ def run(job: Job) -> Outcome:
         try:
             return _trained(job, recipe)
         except Diverged as error:
-            return Outcome(None, str(error), 0.0, None)
+            return Outcome(error=str(error))
         except OutOfMemory as error:
             failure, recipe = str(error), recipe.halved()
-    return Outcome(None, failure, 0.0, None)
+    return Outcome(error=failure)
 
 
 def _trained(job: Job, recipe: Recipe) -> Outcome:
-    from lapt.networks import backbone
+    from lapt.networks import backbone, flops, parameters
     from lapt.training.data import split
     from lapt.training.loop import train
     from lapt.training.network import build
 
     spec, data, task = job.spec, _data(job.spec), _task(job.spec)
-    network = build(
-        lambda: backbone(
-            spec.space,
-            job.architecture,
-            channels=spec.channels,
-            cells=spec.cells,
-            image_channels=data.train.shape[0],
-        ),
-        task,
-        seed=spec.seed,
-    )
+    image_channels, *image_size = data.train.shape
+    size = {"channels": spec.channels, "cells": spec.cells, "image_channels": image_channels}
+    network = build(lambda: backbone(spec.space, job.architecture, **size), task, seed=spec.seed)
     training, validation = split(data.train, spec.validation_share, 0, limit=spec.training_images)
     test = data.test() if job.test else None
     if test is not None:
         training, validation = data.train, test  # the search is over: nothing is held out any more
     trained = train(network, task, training, validation, recipe, seed=spec.seed, device=spec.device)
-    return Outcome(trained.value, None, trained.seconds, trained.parameters)
+    in_head = sum(parameter.numel() for parameter in network.head.parameters())
+    return Outcome(
+        trained.value,
+        seconds=trained.seconds,
+        parameters=parameters(spec.space, job.architecture, **size) + in_head,
+        flops=flops(spec.space, job.architecture, **size, image_size=(image_size[0], image_size[1])),
+        live_parameters=network.parameter_count,
+        measures=trained.values,
+    )
 
 
 @lru_cache(maxsize=2)

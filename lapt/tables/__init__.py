@@ -1,0 +1,1 @@
+"""Benchmark tables that ship with LAPT, and the plans that they were measured by."""
