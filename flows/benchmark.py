@@ -72,7 +72,7 @@ def _trains(plan: BenchmarkPlan, execution: Execution) -> Train:
 
     def train(task: str, n: int, architectures: Sequence[Architecture]) -> list[Evaluation]:
         evaluator, label, hears = evaluator_of(task, n), f"{task}, seed {n}", listener.get()
-        hears.target(task, len(architectures))
+        hears.target(task, len(architectures), f"seed {n}")
         found: list[Evaluation] = []
         for first in range(0, len(architectures), BATCH):
             batch = architectures[first : first + BATCH]

@@ -9,7 +9,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -30,6 +30,7 @@ store_app = typer.Typer(help="The result store.", no_args_is_help=True)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(store_app, name="store")
 
+Format = Literal["state-dict", "onnx", "python"]
 StoreOption = Annotated[
     str, typer.Option("--store", envvar="LAPT_STORE", help="Folder or s3:// address of the result store.")
 ]
@@ -110,9 +111,8 @@ def options(
 
 @app.command()
 def demo(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """The whole pipeline on an invented benchmark: no key, no GPU, no download."""
-    print("The demo's benchmark is invented: the pipeline is real, the scores mean nothing.", file=sys.stderr)
-    _run(_pipeline("demo", None, None), store, as_json)
+    """The whole pipeline with real training on scikit-learn's digits: no key, no GPU, no download. Minutes."""
+    _run(_pipeline("digits", None, None), store, as_json)
 
 
 @app.command()
@@ -282,6 +282,24 @@ def compact(store: StoreOption = DEFAULT_STORE) -> None:
 
 
 @app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="Id of a finished run, or its first letters.")],
+    target: Annotated[str | None, typer.Option(help="Target task; may be left out where there is one.")] = None,
+    format: Annotated[Format, typer.Option(help="state-dict (weights and configuration), onnx or python.")] = "python",
+    out: Annotated[Path | None, typer.Option(help="The file; <pipeline>-<target> here if unset.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """The network that a run found: its trained weights, ONNX, or one readable Python file that needs torch alone."""
+    from flows.export import export as write
+    from storage.store import Store
+
+    def stage(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    print(f"wrote {write(Store(store), run, target, format, out, stage)}")
+
+
+@app.command()
 def ui(store: StoreOption = DEFAULT_STORE) -> None:
     """Serve the Prefect UI over the store's runs until Ctrl-C."""
     from flows.prefect_settings import apply_environment
@@ -324,4 +342,4 @@ def _run(pipeline: Pipeline, store: str, as_json: bool) -> None:
     if as_json:
         print(result.model_dump_json(indent=2))
     else:
-        show_run(result)
+        show_run(pipeline, result)

@@ -14,11 +14,11 @@ from lapt.archive import Archive
 from lapt.config import Execution, Pipeline
 from lapt.evaluation import Evaluation, best
 from lapt.principles import Principles
-from lapt.results import RunResult, TargetResult
+from lapt.results import ControlResult, RunResult, TargetResult
 from lapt.spaces import Architecture, SearchSpace
 from storage.record import subspace_id
 from storage.snapshot import snapshot
-from tasks.adaptation import adapt_principles, evaluate_batch, refine_space
+from tasks.adaptation import adapt_principles, evaluate_batch, refine_space, search_control
 from tasks.learning import evaluate_source, learn_principles
 from tasks.reporting import report_run, test_incumbent
 from tasks.step import context, data
@@ -35,8 +35,21 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
             listener.get().stage(f"learning principles from {len(archive.entries)} architectures of {archive.task}")
             return learn_principles(context(built.steps), data(archive), context(built.record))
 
+        def control(target: str, method: str) -> ControlResult:
+            hears = listener.get()
+            hears.stage(f"{method} search on {target}, for comparison")
+            hears.target(target, pipeline.budget, f"{method} search")
+            result = search_control(
+                context(built.steps), context(built.evaluator(target)), context(built.record), method=method
+            )
+            hears.target_done(target)
+            return result
+
         def report(target: str) -> TargetResult:
-            return test_incumbent(context(built.space), context(built.evaluator(target)), data(found[target]))
+            space, evaluator = context(built.space), context(built.evaluator(target))
+            tested = test_incumbent(space, evaluator, data(found[target]))
+            beside = tuple(test_incumbent(space, evaluator, data(control)) for control in controls[target])
+            return tested.model_copy(update={"controls": beside})
 
         found = algorithm_1(
             pipeline.targets,
@@ -46,10 +59,11 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
                 context(pipeline), context(execution), target, principles
             ),
         )
+        controls = {target: [control(target, m) for m in pipeline.controls] for target in pipeline.targets}
         listener.get().stage("testing what was found")
         tested = tuple(report(target) for target in pipeline.targets)
         result = RunResult(run_id=built.run_id, pipeline=pipeline.name, store=built.store.address, targets=tested)
-        report_run(context(result), wait_for=[data(target) for target in tested])
+        report_run(context(pipeline), context(result), context(built.record), wait_for=[data(one) for one in tested])
         built.record.finished(pipeline, prefect_run, result)
         snapshot(built.store, built.run_id)
     return result
@@ -75,7 +89,7 @@ def adapt_to_target(pipeline: Pipeline, execution: Execution, target: str, princ
     listener.get().stage(f"adapting to {target}")
     listener.get().target(target, pipeline.budget)
     search = _TargetSearch(built, target)
-    incumbent, evaluations = adapt_target(
+    _, evaluations = adapt_target(
         built.record.principles_named(principles),
         iterations=pipeline.adaptation.iterations,
         refine=search.refine,
@@ -83,18 +97,8 @@ def adapt_to_target(pipeline: Pipeline, execution: Execution, target: str, princ
         adapt=search.adapt,
     )
     listener.get().target_done(target)
-    metric = search.evaluator.metric
-    return TargetResult(
-        task=target,
-        architecture=built.space.encode(incumbent.architecture) if incumbent else None,
-        validation=incumbent.value if incumbent else None,
-        metric=metric.name,
-        unit=metric.unit,
-        evaluations=len(evaluations),
-        paid_now=sum(evaluation.origin == "computed" for evaluation in evaluations),
-        repeats=search.repeats,
-        seconds=round(time.monotonic() - began, 3),
-        space_size=search.space_size,
+    return TargetResult.of(
+        built.space, search.evaluator, evaluations, began, repeats=search.repeats, space_size=search.space_size
     )
 
 

@@ -11,8 +11,11 @@ class Listener:
     def stage(self, text: str) -> None:
         """A new stage of the run begins."""
 
-    def target(self, task: str, budget: int) -> None:
-        """Evaluations on a task begin, at most ``budget`` of them: the source's archive, or the search on a target."""
+    def target(self, task: str, budget: int, label: str = "") -> None:
+        """Evaluations on a task begin, at most ``budget`` of them: the source's archive, or the search on a target.
+
+        ``label``: what they are for, where a task is evaluated more than once.
+        """
 
     def scored(self, task: str) -> None:
         """One more architecture was trained; its batch may still be under way."""

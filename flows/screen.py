@@ -30,7 +30,9 @@ from flows.progress import Listener
 from flows.studies.comparison import Comparison
 from flows.studies.rows import Row, StudyResult
 from lapt.benchmarking import Noise
-from lapt.results import RunResult, TargetResult
+from lapt.config import Pipeline
+from lapt.results import RunResult
+from lapt.summary import rows_of, shown
 from storage.benchmarks import BenchmarkInfo
 from storage.store import Store
 
@@ -56,8 +58,9 @@ class _Bars(Listener):
         if not self._progress.console.is_terminal:
             self._progress.console.print(text)
 
-    def target(self, task: str, budget: int) -> None:
-        self._targets[task] = self._progress.add_task(f"  {task}", total=budget, note="")
+    def target(self, task: str, budget: int, label: str = "") -> None:
+        name = f"  {task}, {label}" if label else f"  {task}"
+        self._targets[task] = self._progress.add_task(name, total=budget, note="")
 
     def scored(self, task: str) -> None:
         if task in self._targets:
@@ -87,20 +90,22 @@ def run_progress() -> Iterator[Listener]:
         yield _Bars(progress)
 
 
-def show_run(result: RunResult) -> None:
-    """The table of targets and what to type next."""
+def show_run(pipeline: Pipeline, result: RunResult) -> None:
+    """The table of targets, with the controls, and what to type next."""
     table = Table(title=f"{result.pipeline}, run {result.run_id}", **_LOOK)
-    for heading in ("target", "validation", "test", "evaluations", "paid now", "seconds"):
-        table.add_column(heading, justify="left" if heading == "target" else "right", no_wrap=True)
+    for heading in ("target", "method", "validation", "test", "evaluations", "paid now", "seconds"):
+        table.add_column(heading, justify="left" if heading in ("target", "method") else "right", no_wrap=True)
     for target in result.targets:
-        table.add_row(
-            target.task,
-            _with_unit(target.validation, target),
-            _with_unit(target.test, target),
-            str(target.evaluations),
-            str(target.paid_now),
-            f"{target.seconds:.1f}",
-        )
+        for method, found in rows_of(target, pipeline.search.method):
+            table.add_row(
+                target.task if found is target else "",
+                method,
+                shown(found.validation, found.unit),
+                shown(found.test, found.unit),
+                str(found.evaluations),
+                str(found.paid_now),
+                f"{found.seconds:.1f}",
+            )
     out.print(table)
     for target in result.targets:
         out.print(
@@ -110,6 +115,8 @@ def show_run(result: RunResult) -> None:
     option = "" if result.store == default else f" --store {shlex.quote(result.store)}"
     where = f"WHERE run_id = '{result.run_id}'"
     out.print("\nWhat now?", style="bold")
+    out.print("  what was found and why, on one page:")
+    out.print(f"    {result.report}", soft_wrap=True)
     for what, command in (
         ("why these spaces", f'lapt sql "SELECT task, iteration, statements FROM principles {where}"{option}'),
         ("how it went", f'lapt sql "SELECT * FROM anytime {where}"{option}'),
@@ -122,10 +129,6 @@ def show_run(result: RunResult) -> None:
 def typed() -> str:
     """How this command can be typed again: by its name if the shell finds it, else as it was typed."""
     return "lapt" if shutil.which("lapt") else shlex.quote(sys.argv[0])
-
-
-def _with_unit(value: float | None, target: TargetResult) -> str:
-    return "-" if value is None else f"{value:.4g}{' ' + target.unit if target.unit else ''}"
 
 
 # --- a study ---------------------------------------------------------------------------------------------

@@ -158,6 +158,9 @@ class Pipeline(_Model):
     reasoner: FrequencyReasoner = FrequencyReasoner()
     adaptation: Adaptation = Adaptation()
     search: Annotated[ReaSearch | RandomSearchMethod, Field(discriminator="method")] = ReaSearch()
+    controls: tuple[Literal["random", "rea"], ...] = Field(
+        (), description="search methods that get the same budget on the whole space, to compare with"
+    )
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")

@@ -92,6 +92,43 @@ class Evaluator(Protocol):
         ...
 
 
+class Retrained(Protocol):
+    """What a final retraining gave: the test score and the trained network, or an error."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def parameters(self) -> int | None: ...
+    @property
+    def flops(self) -> int | None: ...
+    @property
+    def live_parameters(self) -> int | None: ...
+    @property
+    def measures(self) -> Mapping[str, float]: ...
+    @property
+    def weights(self) -> bytes | None:
+        """The state dict, as ``torch.save`` writes it."""
+        ...
+
+
+class Retrains(Evaluator, Protocol):
+    """An evaluator that trains what was found once more, for the test score and the weights."""
+
+    @property
+    def final_fingerprint(self) -> str:
+        """As ``fingerprint``, of the final retraining."""
+        ...
+
+    @property
+    def has_test(self) -> bool: ...
+
+    def retrained(self, architecture: Architecture) -> Retrained: ...
+
+
 def best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
     """The incumbent: the first evaluation with the highest score; None when all failed or there is none."""
     scored = [evaluation for evaluation in evaluations if not evaluation.failed]

@@ -85,5 +85,16 @@ class Steps:
             ),
         )
 
+    def control(self, method: str, evaluator: Evaluator) -> list[Evaluation]:
+        """What a search method finds on the whole space with LAPT's budget and nothing transferred."""
+        config = self.pipeline.search
+        searcher = SEARCHERS[method](
+            self.space,
+            seed=self._stream("control", method, evaluator.task),
+            identity=evaluator.identity,
+            **(config.parameters if config.method == method else {}),
+        )
+        return search(searcher, evaluator.evaluate, budget=self.pipeline.budget, ask_size=config.asked)
+
     def _stream(self, *names: object) -> list[int]:
         return [self.pipeline.seed, int(digest([str(name) for name in names])[:15], 16)]

@@ -11,12 +11,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, cast
 
 import pyarrow.compute as pc
 
 from lapt.digests import digest
-from lapt.evaluation import Evaluation, Evaluator, Metric
+from lapt.errors import StoreError
+from lapt.evaluation import Evaluation, Evaluator, Metric, Retrains
 from lapt.evaluators.table import Split
 from lapt.spaces import Architecture, SearchSpace
 from storage.store import Store
@@ -51,6 +52,7 @@ class StoredEvaluator:
         self._inner, self._store, self._space = evaluator, store, space
         self._seed, self._fidelity, self._retry_failed = seed, fidelity, retry_failed
         self._on_stored = on_stored
+        self._retrains = cast(Retrains, evaluator) if hasattr(evaluator, "retrained") else None
         self._fingerprint = evaluator.fingerprint
         self._scores: dict[str, Row] = {}
         self._read: set[str] = set()
@@ -104,28 +106,79 @@ class StoredEvaluator:
 
     def test(self, architecture: Architecture) -> float | None:
         """The test score, stored under a key of its own; None where the inner evaluator has no test split."""
+        row = self._final(architecture)
+        return None if row is None or row["value"] is None else float(row["value"])
+
+    def weights(self, architecture: Architecture) -> bytes:
+        """The state dict of the final retraining, trained now if the store lacks it. Raises StoreError."""
+        row = self._final(architecture)
+        if row is not None and row["weights"] is not None:
+            return self._store.get_blob(row["weights"])
+        error = "scores from a table" if row is None else row["error"]
+        if row is None and self._retrains is not None:  # without a test split nothing was trained, or stored
+            found = self._retrains.retrained(architecture)
+            if found.weights is not None:
+                return found.weights
+            error = found.error
+        raise StoreError(
+            f"a trained network of {self.identity(architecture)} on {self.task}",
+            f"{error}",
+            "export a run that trains its networks, or the Python file, which needs no weights",
+        )
+
+    def _final(self, architecture: Architecture) -> Row | None:
+        """The row of the final retraining (or look-up), computed if the store lacks it; None without a test split."""
         identity = self.identity(architecture)
         key = self._key(identity, "test")
-        row = self._scores.get(key)
-        if row is None:
+        if key not in self._scores:
             self._refresh()
-            row = self._scores.get(key)
+        if key in self._scores:
+            return self._scores[key]
+        row = self._looked_up(architecture) if self._retrains is None else self._retrained(self._retrains, architecture)
         if row is not None:
-            return None if row["value"] is None else float(row["value"])
+            self._append([row])
+        return row
+
+    def _looked_up(self, architecture: Architecture) -> Row | None:
         started = time.perf_counter()
         value = self._inner.test(architecture)
         if value is None:
             return None
-        seconds = time.perf_counter() - started
+        identity, seconds = self.identity(architecture), time.perf_counter() - started
+        key = self._key(identity, "test")
         evaluation = Evaluation(architecture, identity, value, self.metric, key=key, cost_seconds=seconds)
-        checked = _checked(evaluation)
-        self._append([self._row(checked, "test")])
-        return checked.value
+        return self._row(_checked(evaluation), "test")
+
+    def _retrained(self, inner: Retrains, architecture: Architecture) -> Row | None:
+        if not inner.has_test:
+            return None
+        found, identity = inner.retrained(architecture), self.identity(architecture)
+        evaluation = Evaluation(
+            architecture,
+            identity,
+            found.value,
+            self.metric,
+            error=found.error,
+            key=self._key(identity, "test"),
+            cost_seconds=found.seconds,
+            parameters=found.parameters,
+            flops=found.flops,
+            live_parameters=found.live_parameters,
+            measures=found.measures,
+        )
+        weights = None if found.weights is None else self._store.put_blob(found.weights)
+        return {**self._row(_checked(evaluation), "test"), "weights": weights}
 
     # --- the store ---------------------------------------------------------------------------------------------------
     def _key(self, identity: str, split: Split = "validation") -> str:
-        parts = (self._space.name, identity, self.task, split, self._fingerprint, self._seed, self._fidelity)
+        parts = (self._space.name, identity, self.task, split, self._fingerprint_of(split), self._seed, self._fidelity)
         return digest(list(parts))
+
+    def _fingerprint_of(self, split: Split) -> str:
+        """A final retraining depends on more than a search's trainings do: on its length."""
+        if split == "test" and self._retrains is not None:
+            return self._retrains.final_fingerprint
+        return self._fingerprint
 
     def _known(self, key: str) -> Row | None:
         row = self._scores.get(key)
@@ -159,7 +212,8 @@ class StoredEvaluator:
             self._keep(row)
 
     def _refresh(self) -> None:
-        mine = (pc.field("fingerprint") == self._fingerprint) & (pc.field("task") == self.task)
+        fingerprints = [self._fingerprint_of("validation"), self._fingerprint_of("test")]
+        mine = pc.field("fingerprint").isin(fingerprints) & (pc.field("task") == self.task)
         for row in self._store.read_new("scores", self._read, filter=mine).to_pylist():
             self._keep(row)
 
@@ -192,7 +246,7 @@ class StoredEvaluator:
             "identity": evaluation.identity,
             "task": self.task,
             "split": split,
-            "fingerprint": self._fingerprint,
+            "fingerprint": self._fingerprint_of(split),
             "seed": self._seed,
             "fidelity": self._fidelity,
             "value": evaluation.value,
@@ -209,6 +263,7 @@ class StoredEvaluator:
             "created_at": datetime.now(UTC),
             "live_parameters": evaluation.live_parameters,
             "measures": json.dumps(dict(evaluation.measures), sort_keys=True) if evaluation.measures else None,
+            "weights": None,
         }
 
 

@@ -56,6 +56,10 @@ class RunRecord:
         rows = self.store.read(dataset, ["run_id", *columns])
         return rows.filter(pc.field("run_id") == self.run_id).to_pylist()
 
+    def beside(self, method: str) -> RunRecord:
+        """The record of a control that ran with this run, under an id of its own."""
+        return RunRecord(self.store, f"{self.run_id}-{method}", self.attempt_id)
+
     @contextmanager
     def attempt(self, pipeline: Pipeline, prefect_run_id: str | None) -> Iterator[None]:
         """One attempt from start to end, in ``runs``. Raises StoreError while another attempt is running."""
@@ -132,6 +136,16 @@ class RunRecord:
         raise StoreError(
             f"principles {principles_id} of run {self.run_id} in {self.store.address}", "none", "run the learning stage"
         )
+
+    def principles_of(self, task: str) -> list[tuple[int, Principles]]:
+        """(iteration, what it left behind) on a task, in order, whoever wrote it; 0: learned from the source."""
+        rows = self._mine("principles", "task", "iteration", "body")
+        mine = sorted((row["iteration"], row["body"]) for row in rows if row["task"] == task)
+        return [(iteration, Principles.model_validate_json(body)) for iteration, body in mine]
+
+    def report(self, text: str) -> None:
+        """Writes the run's summary to where ``RunResult.report`` says."""
+        self.store.files.write(f"reports/{self.run_id}.md", text.encode())
 
     def subspace(self, refined: SearchSpace, principles: Principles, *, task: str, iteration: int) -> str:
         """Omega_r and the principles that made it; returns its id."""
@@ -215,3 +229,19 @@ class RunRecord:
 def subspace_id(space: SearchSpace) -> str:
     """Content id of a refined space."""
     return short(space.model_dump(mode="json"))
+
+
+def finished_run(store: Store, run: str) -> tuple[Pipeline, RunResult]:
+    """What a finished run declared and found; ``run``: its id or the start of one. Raises StoreError."""
+    store.require()
+    rows = store.read("runs", ["run_id", "event", "config", "result", "created_at"]).to_pylist()
+    finished = {row["run_id"]: row for row in sorted(rows, key=lambda row: row["created_at"]) if row["result"]}
+    matching = [known for known in finished if known.startswith(run)]
+    if len(matching) != 1:
+        raise StoreError(
+            f"the id of one finished run in {store.address}",
+            f"{run!r}, which is {len(matching) or 'none'} of them: {sorted(finished)[:10]}",
+            "write the run's id, or enough of its start",
+        )
+    row = finished[matching[0]]
+    return Pipeline.model_validate_json(row["config"]), RunResult.model_validate_json(row["result"])

@@ -44,6 +44,7 @@ SCORES = _schema(
         "created_at": TIME,
         "live_parameters": COUNT,  # without dead edges; null in version 1
         "measures": TEXT,  # JSON: name -> what else was measured; null in version 1
+        "weights": TEXT,  # SHA-256 of the blob with a final retraining's state dict; null in version 1
     },
 )
 TRIALS = _schema(

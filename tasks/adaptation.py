@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.principles import Principles
+from lapt.results import ControlResult
 from lapt.spaces import Architecture, SearchSpace
 from lapt.steps import Steps
 from storage.record import RunRecord
@@ -47,3 +49,14 @@ def adapt_principles(
     record.principles(adapted, task=target, iteration=g)
     artifacts.principles(steps.pipeline.name, target, adapted)
     return adapted, base
+
+
+@step(name="search-control", task_run_name="{method} search on the whole space")
+def search_control(steps: Steps, evaluator: Evaluator, record: RunRecord, *, method: str) -> ControlResult:
+    """A search with the same budget and nothing transferred; its trials go by the run id ``<run>-<method>``."""
+    began = time.monotonic()
+    evaluations = steps.control(method, evaluator)
+    record.beside(method).trials(
+        steps.space, evaluations, task=evaluator.task, iteration=1, first=1, fingerprint=evaluator.fingerprint
+    )
+    return ControlResult.of(steps.space, evaluator, evaluations, began, method=method)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+from lapt.config import Pipeline
 from lapt.evaluation import Evaluator
-from lapt.results import RunResult, TargetResult
+from lapt.results import Found, RunResult
 from lapt.spaces import SearchSpace
+from lapt.summary import summary
+from storage.record import RunRecord
 from tasks import artifacts
 from tasks.step import step
 
+F = TypeVar("F", bound=Found)
+
 
 @step(name="test-incumbent", task_run_name="test {result.task}")
-def test_incumbent(space: SearchSpace, evaluator: Evaluator, result: TargetResult) -> TargetResult:
+def test_incumbent(space: SearchSpace, evaluator: Evaluator, result: F) -> F:
     """The test score of the architecture found, where the task has a test split."""
     if result.architecture is None:
         return result
@@ -18,6 +25,8 @@ def test_incumbent(space: SearchSpace, evaluator: Evaluator, result: TargetResul
 
 
 @step(name="report-run", task_run_name="report {result.run_id}")
-def report_run(result: RunResult) -> None:
-    """The table of targets as an artifact."""
+def report_run(pipeline: Pipeline, result: RunResult, record: RunRecord) -> None:
+    """The table of targets as an artifact, and the summary in the store."""
     artifacts.leaderboard(result)
+    learned = {task: record.principles_of(task) for task in (pipeline.source.task, *pipeline.targets)}
+    record.report(summary(pipeline, result, learned))

@@ -27,14 +27,14 @@ from lapt.steps import Steps
 from lapt.testing import invented_table
 
 SPACE = BUILTIN["nas201"]
-DEMO = load_pipeline("demo")
+INVENTED = load_pipeline("invented")
 
 
 def evaluator(task: str) -> TableEvaluator:
     return TableEvaluator(invented_table(), SPACE, task)
 
 
-def steps(pipeline: Pipeline = DEMO) -> Steps:
+def steps(pipeline: Pipeline = INVENTED) -> Steps:
     return Steps(pipeline, SPACE, Frequency(max_operators=pipeline.reasoner.max_operators))
 
 
@@ -69,19 +69,19 @@ class Watched(Frequency):
 
 
 def test_decision_1_the_archive_comes_from_the_source_task_alone() -> None:
-    source = Spy(evaluator(DEMO.source.task))
+    source = Spy(evaluator(INVENTED.source.task))
     archive = steps().build_archive(source)
-    assert archive.task == DEMO.source.task
+    assert archive.task == INVENTED.source.task
     assert len(source.asked) == archive.chosen_from == 200
     assert {entry.architecture for entry in archive.entries} <= set(source.asked)
     # The same principles, whatever the targets are.
-    other = DEMO.model_copy(update={"targets": ("invented_b",)})
+    other = INVENTED.model_copy(update={"targets": ("invented_b",)})
     assert steps(other).learn(steps(other).build_archive(source)) == steps().learn(archive)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_decision_2_every_architecture_lies_in_its_iterations_space(seed: int) -> None:
-    pipeline = DEMO.model_copy(update={"seed": seed})
+    pipeline = INVENTED.model_copy(update={"seed": seed})
     reasoner, target = Watched(), Spy(evaluator("invented_a"))
     current = Steps(pipeline, SPACE, reasoner)
     principles = current.learn(current.build_archive(evaluator(pipeline.source.task)))
@@ -106,10 +106,10 @@ def test_decision_2_every_architecture_lies_in_its_iterations_space(seed: int) -
 @pytest.mark.parametrize("seed", range(10))
 def test_decision_3_nothing_is_asked_twice_and_an_exhausted_space_ends_the_iteration(seed: int) -> None:
     target = Spy(evaluator("invented_a"))
-    current = steps(DEMO.model_copy(update={"seed": seed}))
-    principles = current.learn(current.build_archive(evaluator(DEMO.source.task)))
+    current = steps(INVENTED.model_copy(update={"seed": seed}))
+    principles = current.learn(current.build_archive(evaluator(INVENTED.source.task)))
     _, evaluations = current.adapt_target(target, principles)
-    assert len(set(target.asked)) == len(target.asked) == len(evaluations) <= DEMO.budget
+    assert len(set(target.asked)) == len(target.asked) == len(evaluations) <= INVENTED.budget
     tiny = SPACE.restrict(operators={name: ["nor_conv_3x3"] for name in SPACE.layer_names})
     searcher = RandomSearch(tiny, seed=seed)
     assert len(search(searcher, target.evaluate, budget=5, ask_size=5)) == 1
@@ -161,16 +161,17 @@ def test_decision_7_rank_is_one_plus_the_strictly_better() -> None:
 
 
 def test_decision_8_controls_without_an_llm_stand_in_every_comparison() -> None:
-    default = Comparison("nas201", DEMO, seeds=1, published=STUDIES["nas201"].published)
+    default = Comparison("nas201", INVENTED, seeds=1, published=STUDIES["nas201"].published)
     controls = ["source_ranking", "mode", "random_subspace"]
     assert list(default.methods) == ["lapt-rea", "rea", "random", *controls]
 
 
 def test_decision_9_workers_are_scheduling_alone_and_the_ask_size_is_configuration() -> None:
     one, two = (
-        Comparison("demo", DEMO, seeds=3, methods=["lapt-rea", "rea", "mode"], processes=n).run() for n in (1, 2)
+        Comparison("invented", INVENTED, seeds=3, methods=["lapt-rea", "rea", "mode"], processes=n).run()
+        for n in (1, 2)
     )
     assert one.rows == two.rows
-    asked_singly = DEMO.model_copy(update={"search": DEMO.search.model_copy(update={"ask_size": 1})})
-    assert run_id(asked_singly, "data") != run_id(DEMO, "data")
-    assert run_id(Pipeline.model_validate(json.loads(DEMO.model_dump_json())), "data") == run_id(DEMO, "data")
+    asked_singly = INVENTED.model_copy(update={"search": INVENTED.search.model_copy(update={"ask_size": 1})})
+    assert run_id(asked_singly, "data") != run_id(INVENTED, "data")
+    assert run_id(Pipeline.model_validate(json.loads(INVENTED.model_dump_json())), "data") == run_id(INVENTED, "data")

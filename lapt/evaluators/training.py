@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from lapt.training import Recipe
 
 if TYPE_CHECKING:
     from lapt.training.data import DataSets
+    from lapt.training.network import TaskNetwork
     from lapt.training.tasks import Task
 
 VERSION = 2
@@ -44,6 +46,13 @@ class TrainingSpec(BaseModel):
     seed: int = 0
     device: str = "auto"
 
+    @property
+    def final_recipe(self) -> Recipe:
+        """Of the retraining on all training images."""
+        return (
+            self.recipe if self.final_epochs is None else self.recipe.model_copy(update={"epochs": self.final_epochs})
+        )
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -56,6 +65,8 @@ class Outcome:
     flops: int | None = None
     live_parameters: int | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
+    weights: bytes | None = None
+    """Of a final retraining: the state dict, as ``torch.save`` writes it."""
 
 
 class TrainingEvaluator:
@@ -75,14 +86,22 @@ class TrainingEvaluator:
 
     @cached_property
     def metric(self) -> Metric:
-        return _task(self.spec).metric
+        return task_of(self.spec).metric
 
     @cached_property
     def fingerprint(self) -> str:
+        return self._fingerprint(self.spec.recipe)
+
+    @cached_property
+    def final_fingerprint(self) -> str:
+        """Of final retrainings and their test scores."""
+        return self._fingerprint(self.spec.final_recipe)
+
+    def _fingerprint(self, recipe: Recipe) -> str:
         spec, data = self.spec, _data(self.spec).train
         parts = spec.model_dump(mode="json", include={"channels", "cells", "validation_share", "training_images"})
         return "training:" + digest(
-            {**parts, **_task(spec).settings, "recipe": spec.recipe.digest, "data": data.digest, "version": VERSION}
+            {**parts, **task_of(spec).settings, "recipe": recipe.digest, "data": data.digest, "version": VERSION}
         )
 
     @property
@@ -118,20 +137,29 @@ class TrainingEvaluator:
         return [found[self.identity(architecture)] for architecture in architectures]
 
     def test(self, architecture: Architecture) -> float | None:
-        """Trained again on all training images, for ``final_epochs``, scored on the test split; None without one."""
-        if _data(self.spec).test() is None:
-            return None
-        job = Job(self.spec, self.spec.space.canonical(architecture), test=True)
+        """The test score of the final retraining; None without a test split, or when the training failed."""
+        return self.retrained(architecture).value if self.has_test else None
+
+    @property
+    def has_test(self) -> bool:
+        return _data(self.spec).test() is not None
+
+    def retrained(self, architecture: Architecture) -> Outcome:
+        """The final retraining: on all training images, for ``final_epochs``, with the weights that it ends with.
+
+        Its value is the test score; without a test split, the score on the training images, which says little.
+        """
+        job = Job(self.spec, self.spec.space.canonical(architecture), final=True)
         ((_, outcome),) = self._workers([job])
-        return None if isinstance(outcome, Crashed) else outcome.value
+        return Outcome(error=str(outcome)) if isinstance(outcome, Crashed) else outcome
 
 
 class Job(NamedTuple):
-    """One training: for the validation score, or on all training images for the test score."""
+    """One training: for the validation score, or the final one on all training images."""
 
     spec: TrainingSpec
     architecture: Architecture
-    test: bool = False
+    final: bool = False
 
 
 @lru_cache(maxsize=4)
@@ -144,9 +172,7 @@ def run(job: Job) -> Outcome:
     """Trains one architecture, here and now."""
     from lapt.training.loop import Diverged, OutOfMemory
 
-    recipe: Recipe | None = job.spec.recipe
-    if job.test and job.spec.final_epochs is not None:
-        recipe = job.spec.recipe.model_copy(update={"epochs": job.spec.final_epochs})
+    recipe: Recipe | None = job.spec.final_recipe if job.final else job.spec.recipe
     failure = ""
     for _ in range(2):  # out of memory: once more, in half batches
         if recipe is None:
@@ -161,19 +187,17 @@ def run(job: Job) -> Outcome:
 
 
 def _trained(job: Job, recipe: Recipe) -> Outcome:
-    from lapt.networks import backbone, flops, parameters
+    from lapt.networks import flops, parameters
     from lapt.training.data import split
     from lapt.training.loop import train
-    from lapt.training.network import build
 
-    spec, data, task = job.spec, _data(job.spec), _task(job.spec)
+    spec, data, task = job.spec, _data(job.spec), task_of(job.spec)
     image_channels, *image_size = data.train.shape
     size = {"channels": spec.channels, "cells": spec.cells, "image_channels": image_channels}
-    network = build(lambda: backbone(spec.space, job.architecture, **size), task, seed=spec.seed)
+    network = network_of(spec, job.architecture)
     training, validation = split(data.train, spec.validation_share, 0, limit=spec.training_images)
-    test = data.test() if job.test else None
-    if test is not None:
-        training, validation = data.train, test  # the search is over: nothing is held out any more
+    if job.final:  # the search is over: nothing is held out any more
+        training, validation = data.train, data.test() or data.train
     trained = train(network, task, training, validation, recipe, seed=spec.seed, device=spec.device)
     in_head = sum(parameter.numel() for parameter in network.head.parameters())
     return Outcome(
@@ -183,7 +207,31 @@ def _trained(job: Job, recipe: Recipe) -> Outcome:
         flops=flops(spec.space, job.architecture, **size, image_size=(image_size[0], image_size[1])),
         live_parameters=network.parameter_count,
         measures=trained.values,
+        weights=_weights(network) if job.final else None,
     )
+
+
+def network_of(spec: TrainingSpec, architecture: Architecture, weights: bytes | None = None) -> TaskNetwork:
+    """The network of a canonical architecture as ``spec`` initialises it, or with ``weights`` (an Outcome's)."""
+    import torch
+
+    from lapt.networks import backbone
+    from lapt.training.network import build
+
+    task = task_of(spec)
+    size = {"channels": spec.channels, "cells": spec.cells, "image_channels": task.shape[0]}
+    network = build(lambda: backbone(spec.space, architecture, **size), task, seed=spec.seed)
+    if weights is not None:
+        network.load_state_dict(torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True))
+    return network
+
+
+def _weights(network: TaskNetwork) -> bytes:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}, buffer)
+    return buffer.getvalue()
 
 
 @lru_cache(maxsize=2)
@@ -198,7 +246,8 @@ def _data(spec: TrainingSpec) -> DataSets:
 
 
 @lru_cache(maxsize=8)
-def _task(spec: TrainingSpec) -> Task:
+def task_of(spec: TrainingSpec) -> Task:
+    """Raises DataError: data that are not there, a task that cannot be made of them."""
     from lapt.training.tasks import make_task
 
     return make_task(spec.task, _data(spec).train, score=spec.score)  # type: ignore[arg-type]

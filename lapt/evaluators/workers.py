@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -75,7 +76,8 @@ class Workers(Generic[J, R]):
 
 
 def _obedient() -> None:
-    """Leave Ctrl-C to the parent, and end when it ends, however it ends."""
+    """Leave Ctrl-C to the parent, and warnings, which it has given; end when it ends, however it ends."""
+    warnings.simplefilter("ignore")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()

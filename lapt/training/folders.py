@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,7 +34,15 @@ def load_folder(path: Path, size: int | None = None, progress: Progress | None =
     held_out = next((path / name for name in ("test", "val") if (path / name).is_dir()), None) if tree != path else None
     files = _files(tree)
     classes = tuple(files)
-    grey, smallest = _surveyed([file for found in files.values() for file in found])
+    every = [file for found in files.values() for file in found]
+    greys, smallest = _surveyed(every)
+    grey = greys == len(every)
+    if 0 < greys < len(every):
+        warnings.warn(
+            f"expected images of one kind in {tree}; got {greys} grey and {len(every) - greys} in colour; all are read "
+            "as RGB, so convert them if colour gives the class away",
+            stacklevel=2,
+        )
     side = size or min(LARGEST_DEFAULT, smallest)
 
     def test() -> ImageData | None:
@@ -65,14 +74,14 @@ def _files(tree: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _surveyed(files: list[Path]) -> tuple[bool, int]:
-    """(all are grey, the smallest side in pixels), from the files' headers."""
-    grey, smallest = True, 1 << 30
+def _surveyed(files: list[Path]) -> tuple[int, int]:
+    """(how many are grey, the smallest side in pixels), from the files' headers."""
+    greys, smallest = 0, 1 << 30
     for file in files:
         with _opened(file) as image:
-            grey = grey and image.mode in _GREY
+            greys += image.mode in _GREY
             smallest = min(smallest, *image.size)
-    return grey, smallest
+    return greys, smallest
 
 
 def _decoded(

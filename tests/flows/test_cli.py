@@ -51,7 +51,7 @@ def refused(done: subprocess.CompletedProcess[str], status: int) -> str:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str]:
     """A store with one finished demo run, its JSON, and what went to standard error."""
     store = tmp_path_factory.mktemp("demo") / "store"
-    done = lapt("demo", "--json", "--store", str(store))
+    done = lapt("run", "invented", "--json", "--store", str(store))
     assert done.returncode == 0, done.stderr
     return store, json.loads(done.stdout), done.stderr
 
@@ -101,7 +101,7 @@ def test_a_finished_run_leaves_a_duckdb_file_that_any_client_reads(demo: tuple[P
 
 def test_the_same_command_again_is_the_same_run(demo: tuple[Path, dict[str, Any], str]) -> None:
     store, result, _ = demo
-    again = lapt("run", "demo", "--store", str(store))
+    again = lapt("run", "invented", "--store", str(store))
     assert again.returncode == 0, again.stderr
     assert result["run_id"] in again.stdout
     for target in result["targets"]:
@@ -159,13 +159,13 @@ def test_a_missing_table_names_the_import_command(tmp_path: Path) -> None:
     ],
 )
 def test_bad_declarations_are_one_line(tmp_path: Path, override: str, status: int, words: str) -> None:
-    assert words in refused(lapt("run", "demo", "--set", override, "--store", str(tmp_path)), status)
+    assert words in refused(lapt("run", "invented", "--set", override, "--store", str(tmp_path)), status)
 
 
 def test_ctrl_c_says_what_becomes_of_the_work(tmp_path: Path) -> None:
     for seconds in (0.5, 6.0):
         process = subprocess.Popen(
-            [str(LAPT), "demo", "--store", str(tmp_path / "store")],
+            [str(LAPT), "run", "invented", "--store", str(tmp_path / "store")],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         time.sleep(seconds)
@@ -179,11 +179,11 @@ def test_ctrl_c_says_what_becomes_of_the_work(tmp_path: Path) -> None:
 
 def test_a_store_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    refused(lapt("demo", "--store", str(tmp_path / "file" / "store")), 1)
+    refused(lapt("run", "invented", "--store", str(tmp_path / "file" / "store")), 1)
 
 
 @pytest.mark.parametrize(
-    "arguments", [["fly"], ["run"], ["run", "demo", "--sead", "3"], ["study", "nas201", "--seeds", "0"]]
+    "arguments", [["fly"], ["run"], ["run", "invented", "--sead", "3"], ["study", "nas201", "--seeds", "0"]]
 )
 def test_wrong_use_is_status_2(arguments: list[str]) -> None:
     done = lapt(*arguments)

@@ -99,20 +99,25 @@ def test_the_declared_deployment_runs_on_a_worker(server: tuple[str, dict[str, s
     assert automation["trigger"]["expect"] == ["lapt.benchmark.imported"]
 
     store = tmp_path / "store"
-    demo = (ROOT / "lapt" / "presets" / "demo.yaml").read_text()
+    declared = (ROOT / "lapt" / "presets" / "invented.yaml").read_text()
 
-    parameters = {"pipeline": yaml.safe_load(demo), "execution": {"store": str(store)}}
+    parameters = {"pipeline": yaml.safe_load(declared), "execution": {"store": str(store)}}
     prefect(environment, "deployment", "run", "lapt/pipeline", "--params", json.dumps(parameters))
     prefect(environment, "worker", "start", "--pool", "cpu", "--type", "process", "--run-once")
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         runs = rows(url, "flow_runs", {"sort": "START_TIME_DESC"})
-        if any(run["name"] == "demo, seed 0" and run["state_type"] == "COMPLETED" for run in runs):
+        if any(run["name"] == "invented, seed 0" and run["state_type"] == "COMPLETED" for run in runs):
             break
         assert not any(run["state_type"] in ("FAILED", "CRASHED") for run in runs), runs
         time.sleep(1)
     names = {run["name"]: run for run in rows(url, "flow_runs", {})}
-    assert set(names) == {"demo, seed 0", "archive from invented_source", "adapt to invented_a", "adapt to invented_b"}
+    assert set(names) == {
+        "invented, seed 0",
+        "archive from invented_source",
+        "adapt to invented_a",
+        "adapt to invented_b",
+    }
     assert all(run["state_type"] == "COMPLETED" for run in names.values())
 
     steps = [
@@ -127,12 +132,17 @@ def test_the_declared_deployment_runs_on_a_worker(server: tuple[str, dict[str, s
         "refine", "evaluate", "evaluate", "adapt", "refine", "evaluate", "adapt", "refine", "evaluate", "adapt",
     ]  # fmt: skip
     kinds = {artifact["key"]: artifact["type"] for artifact in rows(url, "artifacts", {})}
-    assert kinds["demo-invented-a-principles"] == "markdown"
-    assert kinds["demo-invented-a-space"] == kinds["demo-targets"] == kinds["demo-invented-source-archive"] == "table"
+    assert kinds["invented-invented-a-principles"] == "markdown"
+    assert (
+        kinds["invented-invented-a-space"]
+        == kinds["invented-targets"]
+        == kinds["invented-invented-source-archive"]
+        == "table"
+    )
 
     runs = query(Store(store), "SELECT event, prefect_run_id FROM runs ORDER BY created_at").to_pylist()
     assert [row["event"] for row in runs] == ["started", "finished"]
-    assert runs[0]["prefect_run_id"] == names["demo, seed 0"]["id"]
+    assert runs[0]["prefect_run_id"] == names["invented, seed 0"]["id"]
 
 
 def test_an_imported_benchmark_starts_the_deployment(server: tuple[str, dict[str, str]], tmp_path: Path) -> None:
@@ -167,7 +177,7 @@ def test_the_command_line_uses_a_server_that_is_configured(server: tuple[str, di
     lapt = Path(sys.executable).with_name("lapt")
     before = len(rows(url, "flow_runs", {}))
     done = subprocess.run(
-        [str(lapt), "demo", "--store", str(tmp_path / "store")],
+        [str(lapt), "run", "invented", "--store", str(tmp_path / "store")],
         env=environment, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

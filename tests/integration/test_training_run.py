@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from storage.sql import query
 from storage.store import Store
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 pytestmark = pytest.mark.integration
 
@@ -23,7 +27,7 @@ evaluator:
   kind: training
   data: digits
   channels: 4
-  score: loss
+  score: metric
   recipe: {epochs: 1, batch_size: 64, recalibrate_batch_norm: true}
   final_epochs: 6
 source: {task: jigsaw, archive: {strategy: random, samples: 4, size: 2}}
@@ -53,11 +57,43 @@ def test_trained_scores_are_stored_once_and_replayed(tmp_path: Path) -> None:
     assert replayed["paid_now"] == 0
     same = ("architecture", "validation", "test", "evaluations", "repeats")
     assert {key: target[key] for key in same} == {key: replayed[key] for key in same}
-    assert target["metric"] == "cross_entropy"
-    assert target["test"] < target["validation"]  # six epochs on all images against one on most
+    assert target["metric"] == "accuracy"
+    assert target["test"] > target["validation"]  # six epochs on all images against one on most
     rows = query(Store(tmp_path / "store"), "SELECT task, split, count(*) AS n FROM scores GROUP BY ALL ORDER BY ALL")
     assert [tuple(row.values()) for row in rows.to_pylist()] == [
         ("classification", "test", 1),
         ("classification", "validation", 4),
         ("jigsaw", "validation", 4),
     ]
+    exported(tmp_path, first)
+
+
+def exported(folder: Path, run: dict[str, Any]) -> None:
+    """Weights and Python file, without LAPT's own modules, reach the test score that the run reported."""
+    import torch
+
+    from lapt.training.sources import load_images
+
+    (target,) = run["targets"]
+    for form, name in (("python", "net.py"), ("state-dict", "net.pt")):
+        command = [str(LAPT), "export", run["run_id"][:6], "--format", form, "--out", str(folder / name)]
+        done = subprocess.run([*command, "--store", run["store"]], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    network = module_at(folder / "net.py").load(str(folder / "net.pt"))
+    held_out = load_images("digits").test()
+    assert held_out is not None
+    with torch.inference_mode():
+        right = network(held_out.images.float() / 255).argmax(1) == held_out.labels
+    assert 100 * right.double().mean().item() == pytest.approx(target["test"], abs=0.3)
+    config = torch.load(folder / "net.pt", weights_only=True)["config"]
+    assert config["test"] == target["test"]
+    assert config["training"]["channels"] == 4
+
+
+def module_at(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("net", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

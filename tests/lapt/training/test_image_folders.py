@@ -11,6 +11,8 @@ from lapt.training.sources import load_images
 
 RED = (250, 0, 0)
 
+pytestmark = pytest.mark.filterwarnings("ignore:expected images of one kind")
+
 
 def paint(path: Path, colour: int | tuple[int, int, int], size: tuple[int, int] = (40, 40)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,6 +32,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_grey_and_colour_mixed_become_colour_of_one_size(folder: Path) -> None:
+    with pytest.warns(UserWarning, match=r"images of one kind.*got \d+ grey and \d+ in colour"):
+        load_images(str(folder))
     seen = []
     data = load_images(str(folder), progress=lambda done, total: seen.append((done, total)))
     train, test = data.train, data.test()

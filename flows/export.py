@@ -1,0 +1,83 @@
+"""The network that a run found, as a file: weights with their configuration, ONNX, or readable Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from flows.build import space_of, trained_evaluator
+from lapt.config import Execution, Pipeline, TrainingEvaluation
+from lapt.errors import ConfigError
+from lapt.results import TargetResult
+from lapt.spaces import Architecture
+from storage.files import write_durably
+from storage.record import finished_run
+from storage.store import Store
+
+SUFFIX = {"state-dict": ".pt", "onnx": ".onnx", "python": ".py"}
+
+
+def export(
+    store: Store, run: str, target: str | None, format: str, out: Path | None, stage: Callable[[str], None]
+) -> Path:
+    """Writes the network found for ``target`` (None: the run's only one) and returns the file's path.
+
+    ``run``: a run id, or the start of one. ``stage``: hears what takes time. Raises LaptError: an unknown run or
+    target, a run that trained nothing, a network that could not be trained.
+    """
+    pipeline, result = finished_run(store, run)
+    found = _target(result.targets, target)
+    config = pipeline.evaluator
+    if not isinstance(config, TrainingEvaluation):
+        raise ConfigError(
+            "a run that trains its networks", f"run {result.run_id}, whose scores come from a table", "export another"
+        )
+    if found.architecture is None:
+        raise ConfigError(f"an architecture found for {found.task}", "none: every evaluation failed", "export another")
+    space = space_of(pipeline)
+    content = _content(pipeline, config, store, found, space.decode(found.architecture), format, stage, result.run_id)
+    path = out or Path(f"{pipeline.name}-{found.task}{SUFFIX[format]}")
+    write_durably(path.absolute(), content)
+    return path
+
+
+def _content(
+    pipeline: Pipeline,
+    config: TrainingEvaluation,
+    store: Store,
+    found: TargetResult,
+    architecture: Architecture,
+    format: str,
+    stage: Callable[[str], None],
+    run_id: str,
+) -> bytes:
+    from lapt.evaluators.training import TrainingEvaluator, network_of, task_of
+    from lapt.export import onnx_model, python_source
+    from lapt.export.weights import with_config
+
+    space = space_of(pipeline)
+    stored = trained_evaluator(config, Execution(store=store.address), space, store, found.task)
+    evaluator = stored.evaluator
+    assert isinstance(evaluator, TrainingEvaluator)
+    spec = evaluator.spec
+    declared = {"space": space.name, "task": spec.task, **config.model_dump(mode="json")}
+    architecture = space.canonical(architecture)
+    if format == "python":
+        return python_source(space, architecture, task_of(spec), channels=spec.channels, cells=spec.cells).encode()
+    stage("reading the trained network (it is trained now if the run did not)")
+    weights = stored.weights(architecture)
+    if format == "state-dict":
+        result = {"run": run_id, "metric": found.metric, "validation": found.validation, "test": found.test}
+        return with_config(weights, {**result, "architecture": space.encode(architecture), "training": declared})
+    network = network_of(spec, architecture, weights)
+    stage("writing ONNX and checking it against torch")
+    return onnx_model(network, task_of(spec).shape)
+
+
+def _target(targets: tuple[TargetResult, ...], wanted: str | None) -> TargetResult:
+    names = [target.task for target in targets]
+    if wanted is None and len(targets) == 1:
+        return targets[0]
+    if wanted not in names:
+        raise ConfigError(f"--target among {names}", f"{wanted}", "name one of them")
+    return targets[names.index(wanted)]

@@ -1,0 +1,80 @@
+"""The README's pipeline on a folder of images, as a user brings it, and folders that are wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+
+pytestmark = pytest.mark.integration
+
+LAPT = str(Path(sys.executable).with_name("lapt"))
+README = (Path(__file__).parents[2] / "README.md").read_text()
+(DECLARED,) = (text for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "# images.yaml" in text)
+SMALLER = [
+    "evaluator.size=8", "evaluator.channels=4", "evaluator.recipe={epochs: 1, batch_size: 20}",
+    "evaluator.final_epochs=2", "source.archive={strategy: random, samples: 4, size: 2}",
+    "adaptation.iterations=1", "search.population_size=2",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four digits as PNG files: 30 training and 10 test images of each."""
+    root = tmp_path_factory.mktemp("images")
+    digits = load_digits()
+    for label in range(4):
+        of_class = digits.images[digits.target == label][:40]
+        for number, pixels in enumerate(of_class):
+            path = root / ("train" if number < 30 else "test") / f"digit {label}" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray((pixels * 255 / 16).astype("uint8")).save(path)
+    return root
+
+
+def run(pipeline: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    changes = [word for change in SMALLER for word in ("--set", change)]
+    command = [LAPT, "run", str(pipeline), "--json", "--store", str(pipeline.parent / "store"), *changes, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def written(folder: Path, where: Path) -> Path:
+    where.mkdir(exist_ok=True)
+    (where / "images.yaml").write_text(DECLARED.replace("path/to/folder", str(folder)))
+    return where / "images.yaml"
+
+
+def test_the_pipeline_of_the_readme_runs_on_a_folder(folder: Path, tmp_path: Path) -> None:
+    done = run(written(folder, tmp_path))
+    assert done.returncode == 0, done.stderr
+    for target in json.loads(done.stdout)["targets"]:
+        assert target["test"] is not None
+        assert target["controls"][0]["method"] == "random"
+
+
+def test_folders_that_are_wrong_are_one_line(folder: Path, tmp_path: Path) -> None:
+    corrupt = Path(shutil.copytree(folder, tmp_path / "corrupt"))
+    (corrupt / "train" / "digit 1" / "3.png").write_bytes(b"no image")
+    lonely = Path(shutil.copytree(folder, tmp_path / "lonely"))
+    for image in sorted((lonely / "train" / "digit 2").iterdir())[1:]:
+        image.unlink()
+    for name, broken, words in (
+        ("a", corrupt, ["an image in", "digit 1/3.png", "replace or remove"]),
+        ("b", lonely, ["two images of every class", "one of class 'digit 2'", "add images"]),
+        ("c", tmp_path / "nowhere", ["a folder of images", "nowhere"]),
+    ):
+        done = run(written(broken, tmp_path / name))
+        assert done.returncode in (1, 2)
+        assert "Traceback" not in done.stderr
+        (line,) = (line for line in done.stderr.splitlines() if line.startswith("lapt: "))
+        assert all(part in line for part in words), line
+    done = run(written(folder, tmp_path / "d"), "--set", "targets=[depth]")
+    assert done.returncode in (1, 2)
+    assert "a task among" in done.stderr
