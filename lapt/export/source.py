@@ -48,7 +48,7 @@ Output: {output}{meaning}.
 Cell: {live}.{dead}
 
 Exported by LAPT; needs torch alone. Run it for the shape of the output and the number of parameters, with the weights
-in a file (a saved state_dict) or with random ones:
+in a file (a state_dict, alone or as LAPT exports it) or with random ones:
 
     python THIS_FILE [WEIGHTS]
 """'''
@@ -90,9 +90,10 @@ NETWORK = '''class Network(nn.Module):
 
 
 def load(path: str) -> Network:
-    """The network with the weights at ``path`` (a saved state_dict), ready to predict on the CPU."""
+    """The network with the weights at ``path``, ready to predict on the CPU."""
     network = Network()
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    network.load_state_dict(saved.get("state_dict", saved))  # LAPT saves it beside the configuration
     return network.eval()
 
 
@@ -111,7 +112,7 @@ def python_source(space: SearchSpace, architecture: Architecture, task: Task, *,
     That network is ``lapt.training.network.build(lambda: backbone(space, architecture, ...), task, seed=...)`` for the
     task's images. The module's ``Network`` has the same state_dict keys and shapes and, with the same weights in
     evaluation mode, the same outputs for images [B, C, H, W] in 0..1; under ``torch.manual_seed(seed)`` it starts from
-    the same weights. Its ``load(path)`` reads what ``torch.save(network.state_dict(), path)`` wrote.
+    the same weights. Its ``load(path)`` reads a saved state_dict, alone or as ``lapt.export.weights`` wraps it.
 
     ``channels``, ``cells``: as in :func:`lapt.networks.backbone`. Raises SpaceError and ConfigError as that does, and
     ExportError for a head that is neither a Decoder nor a row of torch's own layers.

@@ -17,6 +17,7 @@ from torch import nn
 
 from lapt.errors import ConfigError
 from lapt.export import ExportError, onnx_model, python_source
+from lapt.export.weights import with_config
 from lapt.networks import backbone
 from lapt.spaces import BUILTIN, Architecture
 from lapt.training.data import ImageData
@@ -146,9 +147,12 @@ def test_the_source_runs_without_lapt(tmp_path: Path) -> None:
     command = [sys.executable, "-I", "-c", without + run, "exported.py", "weights.pt"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == f"output [1, 3, 48, 48], {network.parameter_count} parameters\n", done.stderr
+    wrapped = tmp_path / "wrapped.pt"
+    wrapped.write_bytes(with_config((tmp_path / "weights.pt").read_bytes(), {"run": "one"}))
     images = torch.rand(1, 3, 48, 48)
-    with torch.no_grad():
-        assert executed(text)["load"](str(tmp_path / "weights.pt"))(images).equal(network(images))
+    for path in (tmp_path / "weights.pt", wrapped):
+        with torch.no_grad():
+            assert executed(text)["load"](str(path))(images).equal(network(images))
 
 
 class Odd(nn.Module):
