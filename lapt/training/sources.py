@@ -81,7 +81,7 @@ def _hardened(data: ImageData, seed: int) -> ImageData:
 
     generator = np.random.default_rng(seed)
     angles = generator.uniform(-45, 45, len(data))
-    noise = generator.normal(0, 0.2 * 255, tuple(data.images.shape))
+    noise = generator.normal(0, 0.1 * 255, tuple(data.images.shape))
     turned = [
         rotate(image, angle, axes=(1, 2), reshape=False, order=1)
         for image, angle in zip(data.images.numpy().astype(np.float64), angles, strict=True)

@@ -112,6 +112,33 @@ def test_the_same_command_again_is_the_same_run(demo: tuple[Path, dict[str, Any]
     assert json.loads(count.stdout)["rows"][0]["n"] == 200 + sum(t["evaluations"] for t in result["targets"])
 
 
+def test_a_run_leaves_a_page_of_what_was_found_and_why(demo: tuple[Path, dict[str, Any], str]) -> None:
+    store, result, _ = demo
+    page = (store / "reports" / f"{result['run_id']}.md").read_text()
+    assert "1. On layer 0->1, good architectures of invented_source choose " in page
+    for target in result["targets"]:
+        assert f"`{target['architecture']}`" in page
+        assert f"## {target['task']}\n\nIterations: 1: " in page
+
+
+def test_exports_that_cannot_be(demo: tuple[Path, dict[str, Any], str], tmp_path: Path) -> None:
+    store, result, _ = demo
+    here = ("--store", str(store), "--out", str(tmp_path / "net.py"))
+    assert "--target among ['invented_a', 'invented_b']" in refused(lapt("export", result["run_id"], *here), 2)
+    from_table = lapt("export", result["run_id"][:5], "--target", "invented_a", *here)
+    assert "a run that trains its networks" in refused(from_table, 2)
+    assert result["run_id"] in refused(lapt("export", "nosuchrun", *here), 1)
+    assert not (tmp_path / "net.py").exists()
+
+
+def test_plans_that_are_wrong_are_one_line(tmp_path: Path) -> None:
+    refused(lapt("benchmark", "build", "nowhere", "--store", str(tmp_path)), 2)
+    line = refused(lapt("benchmark", "build", "digits", "--set", "tasks=[depth]", "--store", str(tmp_path)), 1)
+    assert "a task among" in line
+    line = refused(lapt("benchmark", "build", "digits", "--set", "sedes=2", "--store", str(tmp_path)), 2)
+    assert "in digits one of the keys ['name', 'space'" in line
+
+
 def test_sql_imports_no_prefect(demo: tuple[Path, dict[str, Any], str]) -> None:
     store, _, _ = demo
     code = (
