@@ -69,8 +69,7 @@ def _digits() -> DataSets:
 def _digits_hard() -> DataSets:
     """The digits, each turned by up to 45 degrees either way and noisy: the same images everywhere.
 
-    Networks differ more on them: of 32 cells, 2 epochs, accuracies from 61 to 91 % instead of 70 to 94 %, and Kendall's
-    tau between two seeds of the L1 loss of reconstructions 0.71 instead of 0.52.
+    The plain ones tell networks apart badly: with 4 channels and three epochs, half of the cells are above 92 %.
     """
     plain = _digits()
     return DataSets(_hardened(plain.train, seed=1), lambda: _hardened(cast(ImageData, plain.test()), seed=2))

@@ -28,6 +28,19 @@ def test_digits_are_all_there_and_scaled() -> None:
     assert not train.flippable
 
 
+def test_hard_digits_are_the_same_digits_turned_and_noisy() -> None:
+    plain, hard = load_images("digits"), load_images("digits_hard")
+    assert torch.equal(hard.train.labels, plain.train.labels)
+    assert hard.train.shape == plain.train.shape == (1, 8, 8)
+    held_out = hard.test()
+    assert held_out is not None
+    assert len(held_out) == len(plain.test() or [])
+    assert load_images("digits_hard").train.digest == hard.train.digest
+    # Noise with a standard deviation of a tenth of the range, of which cutting off at black takes some.
+    corners = hard.train.images[:, 0, [0, 0, -1, -1], [0, -1, 0, -1]].double()
+    assert 10 < corners.std() < 30
+
+
 def test_statistics_are_those_of_all_pixels() -> None:
     scaled = DIGITS.train.images.double() / 255
     mean, deviation = DIGITS.train.statistics
@@ -194,7 +207,7 @@ def test_cifar_through_torchvision(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_an_unknown_source_is_told_what_exists(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"digits, cifar10, cifar100, an \.npz file or a folder"):
+    with pytest.raises(DataError, match=r"digits, digits_hard, cifar10, cifar100, an \.npz file or a folder"):
         load_images("mnist", tmp_path)
 
 
