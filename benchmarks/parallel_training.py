@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--architectures", type=int, default=24)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     plan = load_plan("digits")
     space = space_named(plan.space)
@@ -37,8 +37,10 @@ def main() -> None:
             seconds[n].append(time.perf_counter() - began)
     for n, found in seconds.items():
         print(f"{n} processes: {min(found) / len(cells):.2f} to {max(found) / len(cells):.2f} s an architecture")
-    ratios = [a / b for a, b in zip(seconds[1], seconds[options.processes], strict=True)]
-    print(f"{options.processes} against 1: {min(ratios):.2f} to {max(ratios):.2f} times")
+    several = seconds[options.processes]
+    ratios = [a / b for a, b in zip(seconds[1], several, strict=True)]
+    overall = f"{sum(seconds[1]) / sum(several):.2f} times (rounds {min(ratios):.2f} to {max(ratios):.2f})"
+    print(f"{options.processes} processes against 1: {overall}")
 
 
 if __name__ == "__main__":

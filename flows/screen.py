@@ -30,7 +30,7 @@ from flows.progress import Listener
 from flows.studies.comparison import Comparison
 from flows.studies.rows import Row, StudyResult
 from lapt.benchmarking import Noise
-from lapt.config import Pipeline
+from lapt.config import Pipeline, TrainingEvaluation
 from lapt.results import RunResult
 from lapt.summary import rows_of, shown
 from storage.benchmarks import BenchmarkInfo
@@ -117,7 +117,9 @@ def show_run(pipeline: Pipeline, result: RunResult) -> None:
     out.print("\nWhat now?", style="bold")
     out.print("  what was found and why, on one page:")
     out.print(f"    {result.report}", soft_wrap=True)
+    export = f"lapt export {result.run_id} --target {result.targets[0].task}{option}"
     for what, command in (
+        *([("the network as readable Python", export)] if isinstance(pipeline.evaluator, TrainingEvaluation) else []),
         ("why these spaces", f'lapt sql "SELECT task, iteration, statements FROM principles {where}"{option}'),
         ("how it went", f'lapt sql "SELECT * FROM anytime {where}"{option}'),
         ("the runs as a graph", f"lapt ui{option}"),

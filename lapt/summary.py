@@ -32,7 +32,8 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned) -> str:
     lines += [
         "",
         f"Metrics: {'; '.join(metrics)}. Validation chose the architecture, so it flatters; test is from a training of "
-        "its own where the networks are trained. One run of one seed: differences of this size may be luck.",
+        "its own where the networks are trained. One run of one seed: differences of this size may be luck. Paid now: "
+        "evaluations that the store did not already have.",
         "",
         "## What was found",
         "",

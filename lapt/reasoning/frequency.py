@@ -170,11 +170,15 @@ def _statement(claims: Sequence[Claim]) -> str:
     if said["keep"]:
         sentences.append(f"{chosen} {_listed(said['keep'])}")
     if said["try"]:
-        sentences.append(f"{_listed(said['try'])} is tried, since no principle spoke of it")
+        sentences.append(f"{_are(said['try'])} tried, since no principle spoke of it")
     if said["set_aside"]:
-        sentences.append(f"{_listed(said['set_aside'])} is set aside")
+        sentences.append(f"{_are(said['set_aside'])} set aside")
     return f"On layer {claims[0].layer}, {'; '.join(sentences)}."
 
 
 def _listed(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def _are(items: Sequence[str]) -> str:
+    return f"{_listed(items)} {'is' if len(items) == 1 else 'are'}"

@@ -44,15 +44,14 @@ def load_folder(path: Path, size: int | None = None, progress: Progress | None =
             stacklevel=2,
         )
     side = size or min(LARGEST_DEFAULT, smallest)
+    tests = _files(held_out) if held_out else {}  # decoded when asked for; a wrong class or header is said now
+    unknown = sorted(set(tests) - set(classes))
+    if unknown:
+        raise DataError(f"in {held_out} the classes of {tree}", f"{unknown[:5]} besides", "name the folders alike")
+    _surveyed([file for found in tests.values() for file in found])
 
     def test() -> ImageData | None:
-        if held_out is None:
-            return None
-        found = _files(held_out)
-        unknown = sorted(set(found) - set(classes))
-        if unknown:
-            raise DataError(f"in {held_out} the classes of {tree}", f"{unknown[:5]} besides", "name the folders alike")
-        return _decoded(found, classes, side, grey, str(held_out), progress)
+        return _decoded(tests, classes, side, grey, str(held_out), progress) if tests else None
 
     return DataSets(_decoded(files, classes, side, grey, str(tree), progress), test)
 

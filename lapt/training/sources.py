@@ -121,7 +121,7 @@ def _npz(path: Path) -> DataSets:
     """
     arrays = _read(path, ("x_train", "y_train", "classes"))
     if not {"x_train", "y_train"} <= set(arrays):
-        raise DataError(f"the arrays x_train and y_train in {path}", f"{sorted(arrays)}", "write them with numpy.savez")
+        raise DataError(f"the arrays x_train and y_train in {path}", f"{_named(path)}", "write them with numpy.savez")
     labels = arrays["y_train"]
     names = tuple(str(name) for name in arrays["classes"]) if "classes" in arrays else None
     if names is None and labels.ndim == 1 and labels.dtype.kind in "iu" and len(labels):
@@ -133,7 +133,14 @@ def _npz(path: Path) -> DataSets:
             return None
         return from_arrays(held_out["x_test"], held_out["y_test"], names or (), f"{path} (test)")
 
-    return DataSets(from_arrays(arrays["x_train"], labels, names or (), str(path)), test)
+    train = from_arrays(arrays["x_train"], labels, names or (), str(path))
+    test()  # a wrong array is said now and not when the search is over
+    return DataSets(train, test)
+
+
+def _named(path: Path) -> list[str]:
+    with np.load(path, allow_pickle=False) as archive:
+        return sorted(archive.files)
 
 
 def _read(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:

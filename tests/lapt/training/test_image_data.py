@@ -145,7 +145,7 @@ LABELS = np.array([0, 1, 1, 0])
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x_train": IMAGES}, "the arrays x_train and y_train"),
+        ({"images": IMAGES}, "got ['images']"),
         ({"x_train": IMAGES / 255, "y_train": LABELS}, "got float64 [4, 6, 5, 3]"),
         ({"x_train": IMAGES.transpose(0, 3, 1, 2), "y_train": LABELS}, "got uint8 [4, 3, 6, 5]"),
         ({"x_train": IMAGES, "y_train": LABELS[:3]}, "got 4 and 3"),
@@ -164,10 +164,9 @@ def test_npz_files_that_are_wrong(saved: Callable[..., str], arrays: dict[str, A
         load_images(saved(**arrays))
 
 
-def test_a_test_label_out_of_range_is_found_when_the_test_split_is_asked_for(saved: Callable[..., str]) -> None:
-    data = load_images(saved(x_train=IMAGES, y_train=LABELS, x_test=IMAGES, y_test=LABELS + 1))
+def test_a_test_label_out_of_range_is_found_before_anything_is_trained(saved: Callable[..., str]) -> None:
     with pytest.raises(DataError, match="labels from 1 to 2"):
-        data.test()
+        load_images(saved(x_train=IMAGES, y_train=LABELS, x_test=IMAGES, y_test=LABELS + 1))
 
 
 def test_a_damaged_npz(saved: Callable[..., str]) -> None:
