@@ -19,7 +19,7 @@ from lapt.export.onnx import ExportError
 from lapt.networks import Backbone, backbone
 from lapt.networks.cell import CellNetwork
 from lapt.networks.operators import ConvNorm, FactorizedReduction, ResidualReduction, average_pool
-from lapt.networks.skeleton import POOL, Block, Skeleton, family_of, live_edges, skeleton_of
+from lapt.networks.skeleton import POOL, Block, Skeleton, family_of, skeleton_of
 from lapt.spaces import Architecture, DagCell, SearchSpace
 from lapt.training import heads
 from lapt.training.network import build
@@ -151,7 +151,7 @@ def python_source(space: SearchSpace, architecture: Architecture, task: Task, *,
 
 def _edges(family: DagCell, operators: tuple[str, ...]) -> dict[str, str]:
     """In words: the live edges, and those left out though they have an operator."""
-    live = live_edges(family, operators)
+    live = family.live_edges(operators)
     named = [f"{name} {operator}" for name, operator in zip(family.layer_names, operators, strict=True)]
     dead = [named[e] for e in range(len(named)) if e not in live and operators[e] != family.zero]
     return {
@@ -186,7 +186,7 @@ def _quoted(network: nn.Module, family: DagCell, operators: tuple[str, ...]) -> 
     used = {type(module) for module in network.modules()}
     found = [kind for kind in (ConvNorm, FactorizedReduction, ResidualReduction, heads.Decoder) if kind in used]
     sources = [inspect.getsource(kind) for kind in found]
-    if any(operators[e] == POOL for e in live_edges(family, operators)):
+    if any(operators[e] == POOL for e in family.live_edges(operators)):
         sources.append(inspect.getsource(average_pool))
     if heads.Decoder in used:
         sources.append(inspect.getsource(heads._factors))
@@ -244,7 +244,7 @@ def _sums(family: DagCell, operators: tuple[str, ...], cell: CellNetwork) -> str
     """The cell's forward: a line for each node that is fed and used, and one for each that is rectified."""
     lines: list[str] = []
     rectified: set[int] = set()
-    live = live_edges(family, operators)
+    live = family.live_edges(operators)
     for node in range(1, family.nodes):
         fresh, pooled, shared = [], [], []  # added in this order, as CellNetwork does: sums of floats depend on it
         for edge in (e for e in live if family.edges[e][1] == node):

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from lapt.networks.cell import CellNetwork
 from lapt.networks.operators import ConvNorm, ResidualReduction
-from lapt.networks.skeleton import Skeleton, family_of, live_edges, skeleton_of
+from lapt.networks.skeleton import Skeleton, family_of, skeleton_of
 from lapt.spaces import Architecture, DagCell, SearchSpace
 
 
@@ -28,7 +28,7 @@ class Backbone(nn.Module):
         self.out_channels = skeleton.out_channels
         self.reduction = skeleton.reduction
         self.image_channels = image_channels
-        self.is_dead = not live_edges(family, operators)
+        self.is_dead = not family.live_edges(operators)
         self.stem = nn.ModuleList()
         self.blocks = nn.ModuleList()
         if not self.is_dead:

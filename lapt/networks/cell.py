@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from lapt.errors import SpaceError
 from lapt.networks.operators import ConvNorm, FactorizedReduction, average_pool
-from lapt.networks.skeleton import KERNELS, POOL, Block, live_edges
+from lapt.networks.skeleton import KERNELS, POOL, Block
 from lapt.spaces import DagCell
 
 
@@ -36,7 +36,7 @@ class CellNetwork(nn.Module):
         # A node whose one summand is an identity is its source under a second name: no copy, and one ReLU for both.
         same_as = list(range(family.nodes))
         raw: set[int] = set()
-        live = live_edges(family, operators)
+        live = family.live_edges(operators)
         for node in range(1, family.nodes):
             convolutions: list[tuple[int, str]] = []
             poolings: list[int] = []

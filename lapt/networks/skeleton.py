@@ -121,22 +121,3 @@ def family_of(space: SearchSpace, architecture: Architecture) -> DagCell:
             f"pass an architecture of {family.name}",
         )
     return family
-
-
-def live_edges(family: DagCell, operators: tuple[str, ...]) -> tuple[int, ...]:
-    """Positions of the edges that matter: on some path from the input to the output without a zero operator.
-
-    Empty when the cell computes nothing, which is zeros in the published networks. One thing is cut that they have: a
-    convolution that reads an unfed node (zeros) ends in a batch normalisation, so it adds a bias a channel, zero at the
-    start of training. Canonical forms (``lapt.spaces``) take such cells for the same, and so must their networks.
-    """
-    present = [(e, s, t) for e, (s, t) in enumerate(family.edges) if operators[e] != family.zero]
-    fed = {0}
-    for _, source, target in present:  # ordered by target, so that every source is settled first
-        if source in fed:
-            fed.add(target)
-    used = {family.nodes - 1}
-    for _, source, target in reversed(present):
-        if target in used:
-            used.add(source)
-    return tuple(e for e, source, target in present if source in fed and target in used)

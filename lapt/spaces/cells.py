@@ -78,6 +78,36 @@ class DagCell:
         wanted = set(candidates)
         return tuple(c for c in (self.operators if kind == "operator" else dict.fromkeys(self.sources)) if c in wanted)
 
+    # --- what is live ------------------------------------------------------------------------------------------------
+    def live_edges(self, operators: tuple[str, ...]) -> tuple[int, ...]:
+        """Positions of the edges that matter: on some path from the input to the output without a zero operator.
+
+        Empty when the cell computes nothing, which is zeros in the published networks. One thing is cut that they have:
+        a convolution that reads an unfed node (zeros) ends in a batch normalisation, so it adds a bias a channel, zero
+        at the start of training. Canonical forms take such cells for the same, and so must their networks.
+        """
+        present = [(e, s, t) for e, (s, t) in enumerate(self.edges) if operators[e] != self.zero]
+        fed = {0}
+        for _, source, target in present:  # ordered by target, so that every source is settled first
+            if source in fed:
+                fed.add(target)
+        used = {self.nodes - 1}
+        for _, source, target in reversed(present):
+            if target in used:
+                used.add(source)
+        return tuple(e for e, source, target in present if source in fed and target in used)
+
+    @cached_property
+    def paths(self) -> tuple[tuple[str, ...], ...]:
+        """Every way from the input to the output, as the layers it takes; the shortest first."""
+        found: list[tuple[int, ...]] = [(0,)]
+        for node in range(1, self.nodes):
+            found += [(*path, node) for path in found]
+        ways = [path for path in found if path[-1] == self.nodes - 1]
+        return tuple(
+            tuple(f"{i}->{j}" for i, j in itertools.pairwise(way)) for way in sorted(ways, key=lambda w: (len(w), w))
+        )
+
     # --- function ----------------------------------------------------------------------------------------------------
     def signature(self, architecture: Architecture) -> str:
         """Equal for two cells exactly when they reduce to the same computation.

@@ -16,7 +16,7 @@ from torch import nn
 from weights import copy, pairs, randomise
 
 from lapt.networks.cell import CellNetwork
-from lapt.networks.skeleton import Block, live_edges
+from lapt.networks.skeleton import Block
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 
 torch.set_num_threads(1)
@@ -53,7 +53,7 @@ def correspondences(one: dict[object, list[str]], two: dict[object, list[str]]) 
 
 def computes_the_same(space: SearchSpace, one: Architecture, two: Architecture) -> bool | None:
     """Does some correspondence of their weights make them one function? None: their weights do not correspond."""
-    alive = [bool(live_edges(space.family, cell.operators)) for cell in (one, two)]
+    alive = [bool(space.family.live_edges(cell.operators)) for cell in (one, two)]
     if not all(alive):
         return not any(alive)
     first, second = cells_of(space, one), cells_of(space, two)

@@ -14,7 +14,6 @@ from weights import copy, randomise, roles, without_biases_of_nothing
 
 from lapt.errors import ConfigError, SpaceError
 from lapt.networks import Classifier, backbone, live_parameters
-from lapt.networks.skeleton import live_edges
 from lapt.spaces import BUILTIN, Architecture
 
 torch.set_num_threads(1)
@@ -49,7 +48,7 @@ def test_an_edge_is_live_when_it_lies_on_a_path_without_a_zero(name: str) -> Non
         operators = dict(zip(space.layer_names, architecture.operators, strict=True))
         open_paths = [path for path in PATHS if all(operators[edge] != "none" for edge in path)]
         expected = {edge for path in open_paths for edge in path}
-        assert {space.layer_names[e] for e in live_edges(space.family, architecture.operators)} == expected
+        assert {space.layer_names[e] for e in space.family.live_edges(architecture.operators)} == expected
 
 
 @pytest.mark.parametrize(("name", "cells", "side"), [("nas201", 2, 12), ("trans101", 2, 64)])
