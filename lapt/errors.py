@@ -33,3 +33,7 @@ class BenchmarkError(LaptError):
 
 class StoreError(LaptError):
     """A result store that cannot be read or written."""
+
+
+class BudgetSpent(LaptError):
+    """What a run may cost is spent. A search that meets it ends with its best so far."""

@@ -12,8 +12,10 @@ from lapt.digests import short
 from lapt.errors import SpaceError
 from lapt.spaces import SearchSpace
 
-Effect = Literal["keep", "try", "set_aside"]
-"""keep: good architectures choose it; try: not spoken of before, to be explored; set_aside: replaced in exploration."""
+Kind = Literal["operator", "source"]
+Effect = Literal["keep", "try", "set_aside", "avoid"]
+"""keep: good architectures choose it; try: not spoken of before, to be explored; set_aside: replaced in exploration;
+avoid: good architectures do not choose it."""
 
 
 class Count(BaseModel):
@@ -22,7 +24,7 @@ class Count(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     layer: str
-    kind: Literal["operator", "source"]
+    kind: Kind
     candidate: str
     count: int
     of: int
@@ -39,12 +41,30 @@ class Claim(Count):
 
 
 class Principle(BaseModel):
-    """A statement in plain language and the claims it makes."""
+    """A statement in plain language and the claims it makes.
+
+    ``rationale``: why it should hold, in a language model's words. ``draws``: which of a model's replies made the
+    claims, from 0; empty for a reasoner that is asked once.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     statement: str
     claims: tuple[Claim, ...]
+    rationale: str = ""
+    draws: tuple[int, ...] = ()
+
+    @property
+    def support(self) -> float:
+        """The share of the architectures read that do as it says, 0..1: mean over its layers.
+
+        Of the counts that the claims carry; for what is to be avoided, the share that does avoid it.
+        """
+        shares: dict[tuple[str, str, bool], float] = {}
+        for claim in self.claims:
+            at = (claim.layer, claim.kind, claim.effect == "avoid")
+            shares[at] = shares.get(at, 0.0) + (claim.count / claim.of if claim.of else 0.0)
+        return sum(1 - share if avoids else share for (_, _, avoids), share in shares.items()) / len(shares)
 
 
 class Origin(BaseModel):
@@ -57,8 +77,9 @@ class Origin(BaseModel):
     task: str
     archive: str
     """Digest of the architectures that were read."""
-    iteration: int = 0
     prompt_hash: str | None = None
+    instead_of: str | None = None
+    """The reasoner whose replies stayed invalid, where another one stood in for it."""
 
 
 class Principles(BaseModel):
@@ -104,6 +125,10 @@ class Principles(BaseModel):
                 found[count.candidate] = (*found.get(count.candidate, ()), count)
         return found
 
+    def of_draw(self, draw: int) -> tuple[Principle, ...]:
+        """What the ``draw``-th reply stated; everything where it stated nothing."""
+        return tuple(p for p in self.principles if draw in p.draws) or self.principles
+
     def onto(self, space: SearchSpace) -> Principles:
         """The same principles for another space: layers by role (name), operators by name; the rest is dropped.
 
@@ -125,14 +150,15 @@ class Principles(BaseModel):
             claims = tuple(c for c in principle.claims if exists(c.kind, c.layer, c.candidate))
             gone = [c for c in principle.claims if c not in claims]
             dropped += [f"{c.layer}: {c.candidate} ({c.effect}, {c.count} of {c.of})" for c in gone]
-            if not any(c.effect in ("keep", "try") for c in claims):
-                wanted = sorted({c.candidate for c in principle.claims if c.effect in ("keep", "try")})
+            wanted = sorted({c.candidate for c in principle.claims if c.effect in ("keep", "try")})
+            if wanted and not any(c.effect in ("keep", "try") for c in claims):
                 raise SpaceError(
                     f"principles whose candidates exist in {space.name}",
                     f"{principle.statement!r} of {self.space}, none of whose {wanted} exists there",
                     "choose a source space that shares operators and layers with the target space",
                 )
-            kept.append(principle.model_copy(update={"claims": claims}))
+            if claims:
+                kept.append(principle.model_copy(update={"claims": claims}))
         return Principles(
             space=space.name,
             principles=tuple(kept),

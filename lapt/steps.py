@@ -40,9 +40,9 @@ class Steps:
         """Line 2."""
         return self.reasoner.learn(self.space, archive)
 
-    def refine(self, principles: Principles) -> SearchSpace:
+    def refine(self, principles: Principles, *, task: str) -> SearchSpace:
         """Line 6: Omega_r."""
-        return self.reasoner.translate(self.space, principles)
+        return self.reasoner.translate(self.space, principles, task=task)
 
     def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int) -> Searcher:
         """The search method of iteration g. One random stream a seed, task and iteration."""
@@ -76,7 +76,7 @@ class Steps:
         return adapt_target(
             principles,
             iterations=self.pipeline.adaptation.iterations,
-            refine=lambda current, g: self.refine(current),
+            refine=lambda current, g: self.refine(current, task=evaluator.task),
             search=lambda refined, history, g: self.search(
                 self.searcher(refined, evaluator, g), evaluator.evaluate, history, g
             ),

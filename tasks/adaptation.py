@@ -18,7 +18,7 @@ from tasks.step import step
 @step(name="refine-space", task_run_name="iteration {g}: refine")
 def refine_space(steps: Steps, record: RunRecord, principles: Principles, *, target: str, g: int) -> SearchSpace:
     """Line 6: Omega_r of iteration g."""
-    refined = steps.refine(principles)
+    refined = steps.refine(principles, task=target)
     record.subspace(refined, principles, task=target, iteration=g)
     artifacts.refined_space(steps.pipeline.name, target, steps.space, refined)
     return refined

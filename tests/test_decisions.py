@@ -63,8 +63,8 @@ class Watched(Frequency):
         super().__init__(max_operators=2)
         self.spaces: list[SearchSpace] = []
 
-    def translate(self, space: SearchSpace, principles: Principles) -> SearchSpace:
-        self.spaces.append(super().translate(space, principles))
+    def translate(self, space: SearchSpace, principles: Principles, *, task: str) -> SearchSpace:
+        self.spaces.append(super().translate(space, principles, task=task))
         return self.spaces[-1]
 
 
@@ -95,7 +95,7 @@ def test_decision_2_every_architecture_lies_in_its_iterations_space(seed: int) -
 
     evaluations: list[Evaluation] = []
     for g in (1, 2, 3):
-        evaluations += counting(current.refine(principles), tuple(evaluations), g)
+        evaluations += counting(current.refine(principles, task="invented_a"), tuple(evaluations), g)
         # No improvement on Base: an exploration, so that the next space does differ.
         principles, _ = current.adapt(principles, math.inf, 1.0, evaluations, task="invented_a")
     # Parents of the second iteration are of the first, and the spaces do differ.

@@ -88,7 +88,7 @@ def mode(bench: Bench, task: str, seed: int) -> list[Evaluation]:
 def subspace(bench: Bench, task: str, seed: int) -> list[Evaluation]:
     """The pipeline's search method inside a random space of the size of Omega_r, at LAPT's budget."""
     steps = bench.steps(seed)
-    refined = steps.refine(steps.learn(bench.archive(seed)))
+    refined = steps.refine(steps.learn(bench.archive(seed)), task=task)
     drawn = random_subspace(bench.space, refined, np.random.default_rng(_stream(seed, "random_subspace")))
     config = bench.pipeline.search
     identity = bench.evaluator(task).identity

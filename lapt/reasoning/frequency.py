@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
 
 from lapt.archive import Archive
 from lapt.digests import short
 from lapt.evaluation import Evaluation
-from lapt.principles import Claim, Count, Effect, Origin, Principle, Principles
-from lapt.spaces import Architecture, SearchSpace
-
-Kind = Literal["operator", "source"]
-Evidence = Mapping[str, tuple[Count, ...]]
-"""Candidate -> its counts, the newest task's first. Candidates are compared count by count, in that order."""
+from lapt.principles import Claim, Count, Effect, Kind, Origin, Principle, Principles
+from lapt.reasoning.evidence import candidates_of, claimed, counted, ranked_by, successor
+from lapt.spaces import SearchSpace
 
 
 class Frequency:
@@ -31,10 +26,10 @@ class Frequency:
 
     def learn(self, space: SearchSpace, archive: Archive) -> Principles:
         origin = Origin(reasoner=self.name, step="learn", task=archive.task, archive=archive.digest)
-        counts = tuple(_counts(space, [entry.architecture for entry in archive.entries], archive.task))
+        counts = tuple(counted(space, [entry.architecture for entry in archive.entries], archive.task))
         return self._most_frequent(space, counts, origin, parent=None)
 
-    def translate(self, space: SearchSpace, principles: Principles) -> SearchSpace:
+    def translate(self, space: SearchSpace, principles: Principles, *, task: str) -> SearchSpace:
         principles = principles.onto(space)
         return space.restrict(
             operators=principles.candidates("operator", "keep", "try"),
@@ -56,7 +51,7 @@ class Frequency:
         archive = short([space.encode(architecture) for architecture in read])
         origin = Origin(reasoner=self.name, step="update", task=task, archive=archive)
         earlier = (count for count in principles.counts if count.task != task)
-        return self._most_frequent(space, (*_counts(space, read, task), *earlier), origin, parent=principles)
+        return self._most_frequent(space, (*counted(space, read, task), *earlier), origin, parent=principles)
 
     def explore(self, space: SearchSpace, principles: Principles, *, task: str) -> Principles:
         """On each layer, the best supported candidate that no principle speaks of replaces the least supported one.
@@ -67,13 +62,13 @@ class Frequency:
         principles = principles.onto(space)
         changed = tuple(self._explored(space, principles, principle) for principle in principles.principles)
         origin = principles.origin.model_copy(update={"step": "explore", "task": task, "reasoner": self.name})
-        return _successor(space, changed, principles.counts, origin, principles)
+        return successor(space, changed, principles.counts, origin, principles)
 
     @staticmethod
     def _explored(space: SearchSpace, principles: Principles, principle: Principle) -> Principle:
         layer, kind = principle.claims[0].layer, principle.claims[0].kind
         evidence = principles.evidence(kind, layer)
-        best_first = _ranked(_candidates(space, kind, layer), evidence)
+        best_first = ranked_by(candidates_of(space, kind, layer), evidence)
         spoken = {claim.candidate for claim in principle.claims}
         unspoken = [candidate for candidate in best_first if candidate not in spoken]
         kept = [claim for claim in principle.claims if claim.effect != "set_aside"]
@@ -81,39 +76,22 @@ class Frequency:
             return principle
         least = max(kept, key=lambda claim: best_first.index(claim.candidate))
         claims = [c.model_copy(update={"effect": "set_aside"}) if c is least else c for c in principle.claims]
-        claims.append(_claim(evidence[unspoken[0]], "try"))
+        claims.append(claimed(evidence[unspoken[0]], "try"))
         return Principle(statement=_statement(claims), claims=tuple(claims))
 
     def _most_frequent(
         self, space: SearchSpace, counts: tuple[Count, ...], origin: Origin, parent: Principles | None
     ) -> Principles:
-        stated = _successor(space, (), counts, origin, parent)
+        stated = successor(space, (), counts, origin, parent)
         principles = []
         for layer, kind, cap in _choices(space, self.max_operators, self.max_sources):
             evidence = stated.evidence(kind, layer)
-            ranked = _ranked(_candidates(space, kind, layer), evidence)
+            ranked = ranked_by(candidates_of(space, kind, layer), evidence)
             chosen = [candidate for candidate in ranked if any(count.count for count in evidence[candidate])]
             if chosen:
-                claims = [_claim(evidence[candidate], "keep") for candidate in chosen[:cap]]
+                claims = [claimed(evidence[candidate], "keep") for candidate in chosen[:cap]]
                 principles.append(Principle(statement=_statement(claims), claims=tuple(claims)))
         return stated.model_copy(update={"principles": tuple(principles)})
-
-
-def _successor(
-    space: SearchSpace,
-    principles: tuple[Principle, ...],
-    counts: tuple[Count, ...],
-    origin: Origin,
-    parent: Principles | None,
-) -> Principles:
-    return Principles(
-        space=space.name,
-        principles=principles,
-        counts=counts,
-        origin=origin,
-        version=1 if parent is None else parent.version + 1,
-        parent=None if parent is None else parent.id,
-    )
 
 
 def _choices(space: SearchSpace, max_operators: int, max_sources: int) -> Iterable[tuple[str, Kind, int]]:
@@ -125,41 +103,9 @@ def _choices(space: SearchSpace, max_operators: int, max_sources: int) -> Iterab
             yield layer.name, "source", max_sources
 
 
-def _candidates(space: SearchSpace, kind: Kind, layer: str) -> tuple[str, ...]:
-    at = space.layer(layer)
-    return at.operators if kind == "operator" else at.sources
-
-
-def _counts(space: SearchSpace, architectures: Sequence[Architecture], task: str) -> Iterable[Count]:
-    kinds: tuple[Kind, Kind] = ("operator", "source")
-    for position, layer in enumerate(space.layers):
-        for kind in kinds:
-            chosen = Counter((a.operators if kind == "operator" else a.sources)[position] for a in architectures)
-            for candidate in _candidates(space, kind, layer.name):
-                yield Count(
-                    layer=layer.name,
-                    kind=kind,
-                    candidate=candidate,
-                    count=chosen[candidate],
-                    of=len(architectures),
-                    task=task,
-                )
-
-
-def _ranked(candidates: Sequence[str], evidence: Evidence) -> list[str]:
-    """Best supported first; ties by the space's order (the sort is stable)."""
-    return sorted(candidates, key=lambda candidate: [-count.count for count in evidence.get(candidate, ())])
-
-
-def _claim(counts: Sequence[Count], effect: Effect) -> Claim:
-    """A claim with the newest evidence that supports it; the oldest where none does."""
-    supporting = next((count for count in counts if count.count), counts[-1])
-    return Claim(**supporting.model_dump(), effect=effect)
-
-
 def _statement(claims: Sequence[Claim]) -> str:
     """The claims of one layer as a sentence."""
-    said: dict[Effect, list[str]] = {"keep": [], "try": [], "set_aside": []}
+    said: dict[Effect, list[str]] = {"keep": [], "try": [], "set_aside": [], "avoid": []}
     tasks = {claim.task for claim in claims}
     for claim in claims:
         where = f" on {claim.task}" if len(tasks) > 1 else ""

@@ -24,8 +24,8 @@ class Reasoner(Protocol):
         """Algorithm 1, line 2: principles from good architectures of the source task."""
         ...
 
-    def translate(self, space: SearchSpace, principles: Principles) -> SearchSpace:
-        """Algorithm 1, line 6: Omega_r inside ``space``."""
+    def translate(self, space: SearchSpace, principles: Principles, *, task: str) -> SearchSpace:
+        """Algorithm 1, line 6: Omega_r inside ``space``, for the target ``task``."""
         ...
 
     def update(

@@ -37,14 +37,14 @@ def test_the_most_frequent_operators_are_kept_and_said_with_their_counts() -> No
     assert principles.principles[0].statement == (
         "On layer 0->1, good architectures of source choose skip_connect (3 of 6) and avg_pool_3x3 (2 of 6)."
     )
-    refined = Frequency().translate(SPACE, principles)
+    refined = Frequency().translate(SPACE, principles, task="b")
     assert refined.layer("0->1").operators == ("skip_connect", "avg_pool_3x3")
     assert all(layer.operators == ("nor_conv_3x3",) for layer in refined.layers[1:])
     assert refined.size == 2
 
 
 def test_ties_go_by_operator_order() -> None:
-    refined = Frequency().translate(SPACE, learned("avg_pool_3x3", "nor_conv_1x1", "none"))
+    refined = Frequency().translate(SPACE, learned("avg_pool_3x3", "nor_conv_1x1", "none"), task="b")
     assert refined.layer("0->1").operators == ("none", "nor_conv_1x1")
 
 
@@ -60,9 +60,9 @@ def test_an_update_counts_the_targets_architectures_and_lets_the_source_fill_a_g
     frequency, before = Frequency(), learned(*FIVE)
     top = archive(SPACE, "none", "none", "nor_conv_1x1").entries
     after = frequency.update(SPACE, before, top, task="target")
-    assert frequency.translate(SPACE, after).layer("0->1").operators == ("none", "nor_conv_1x1")
+    assert frequency.translate(SPACE, after, task="b").layer("0->1").operators == ("none", "nor_conv_1x1")
     agreed = frequency.update(SPACE, after, archive(SPACE, "none", "none").entries, task="target")
-    assert frequency.translate(SPACE, agreed).layer("0->1").operators == ("none", "skip_connect")
+    assert frequency.translate(SPACE, agreed, task="b").layer("0->1").operators == ("none", "skip_connect")
     assert agreed.principles[0].statement == (
         "On layer 0->1, good architectures choose none (2 of 2 on target) and skip_connect (3 of 6 on source)."
     )
@@ -73,21 +73,21 @@ def test_exploration_replaces_the_least_supported_by_the_best_that_is_not_spoken
     frequency = Frequency()
     first = frequency.explore(SPACE, learned(*FIVE), task="target")
     # skip_connect 3 and avg_pool_3x3 2 were kept; none, 1 of 6, is the best supported that no principle spoke of.
-    assert frequency.translate(SPACE, first).layer("0->1").operators == ("none", "skip_connect")
+    assert frequency.translate(SPACE, first, task="b").layer("0->1").operators == ("none", "skip_connect")
     assert "none (1 of 6) is tried" in first.principles[0].statement
     assert "avg_pool_3x3 (2 of 6) is set aside" in first.principles[0].statement
     # What was set aside does not come back: the next in operator order follows, both without support.
     second = frequency.explore(SPACE, first, task="target")
-    assert frequency.translate(SPACE, second).layer("0->1").operators == ("skip_connect", "nor_conv_1x1")
+    assert frequency.translate(SPACE, second, task="b").layer("0->1").operators == ("skip_connect", "nor_conv_1x1")
     third = frequency.explore(SPACE, second, task="target")
-    assert frequency.translate(SPACE, third).layer("0->1").operators == ("skip_connect", "nor_conv_3x3")
+    assert frequency.translate(SPACE, third, task="b").layer("0->1").operators == ("skip_connect", "nor_conv_3x3")
     fourth = frequency.explore(SPACE, third, task="target")
-    assert frequency.translate(SPACE, fourth).layer("0->1").operators == ("skip_connect", "nor_conv_3x3")
+    assert frequency.translate(SPACE, fourth, task="b").layer("0->1").operators == ("skip_connect", "nor_conv_3x3")
 
 
 def test_principles_of_imagenet_refine_nas201_to_64_cells(nasbench201_archive: Archive) -> None:
     frequency = Frequency(max_operators=2)
-    refined = frequency.translate(SPACE, frequency.learn(SPACE, nasbench201_archive))
+    refined = frequency.translate(SPACE, frequency.learn(SPACE, nasbench201_archive), task="b")
     assert refined.size == 64
 
 
@@ -97,12 +97,12 @@ def test_principles_carry_over_by_edge_and_operator_and_list_what_they_drop() ->
     mapped = principles.onto(trans101)
     assert mapped.dropped == ("0->1: avg_pool_3x3 (keep, 2 of 6)",)
     assert (mapped.space, mapped.parent, mapped.origin.step) == ("trans101", principles.id, "transfer")
-    assert Frequency().translate(trans101, principles).layer("0->1").operators == ("skip_connect",)
+    assert Frequency().translate(trans101, principles, task="b").layer("0->1").operators == ("skip_connect",)
 
 
 def test_a_layer_that_empties_on_the_way_is_an_error() -> None:
     with pytest.raises(SpaceError, match="avg_pool_3x3"):
-        Frequency().translate(BUILTIN["trans101"], learned("avg_pool_3x3", "avg_pool_3x3"))
+        Frequency().translate(BUILTIN["trans101"], learned("avg_pool_3x3", "avg_pool_3x3"), task="b")
 
 
 def test_principles_survive_json() -> None:

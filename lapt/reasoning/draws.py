@@ -1,0 +1,61 @@
+"""Several replies to one prompt made one: draws of a model differ more than seeds of a search do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any, Literal
+
+from lapt.principles import Principle
+from lapt.spaces import SearchSpace
+
+Combine = Literal["majority", "union", "intersection"]
+
+
+def merged(draws: Sequence[Sequence[Principle]]) -> tuple[Principle, ...]:
+    """Principles of all draws, those that make the same claims as one, which lists the draws that state it.
+
+    Most stated first, then in the order of the draws.
+    """
+    found: dict[tuple[Any, ...], Principle] = {}
+    for principles in draws:
+        for principle in principles:
+            made = tuple(sorted((c.layer, c.kind, c.candidate, c.effect) for c in principle.claims))
+            known = found.setdefault(made, principle)
+            if known is not principle:
+                found[made] = known.model_copy(update={"draws": tuple(sorted({*known.draws, *principle.draws}))})
+    return tuple(sorted(found.values(), key=lambda principle: -len(principle.draws)))
+
+
+def combined(spaces: Sequence[SearchSpace], how: Combine) -> SearchSpace:
+    """One refined space of several, a layer at a time.
+
+    majority: what more than half of the draws keep; intersection: what all keep; where that is nothing, what most keep.
+    union: what any keeps. Raises SpaceError where grouped layers (DARTS) are left without distinct sources.
+    """
+    first = spaces[0]
+    kept: dict[str, dict[str, list[str]]] = {"operators": {}, "sources": {}}
+    whole = first
+    for other in spaces[1:]:
+        whole = whole.union(other)
+    for layer in whole.layers:
+        for kind, names in kept.items():
+            votes = Counter(name for space in spaces for name in getattr(space.layer(layer.name), kind))
+            needed = {"majority": len(spaces) // 2 + 1, "union": 1, "intersection": len(spaces)}[how]
+            most = max(votes.values())
+            names[layer.name] = [name for name in getattr(layer, kind) if votes[name] >= min(needed, most)]
+    return whole.restrict(**kept)
+
+
+def spread(spaces: Sequence[SearchSpace]) -> float:
+    """How far the draws disagree, 0 (all alike) to 1: one minus the mean Jaccard index of two draws' candidates.
+
+    Mean over the layers and over the pairs; 0 for a single draw.
+    """
+    disagreements = [
+        1 - len(set(a.operators) & set(b.operators)) / len(set(a.operators) | set(b.operators))
+        for one, two in combinations(spaces, 2)
+        for a, b in zip(one.layers, two.layers, strict=True)
+    ]
+    return sum(disagreements) / len(disagreements) if disagreements else 0.0
