@@ -13,6 +13,8 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Generic, TypeVar
 
+from lapt.errors import LaptError
+
 J = TypeVar("J")
 R = TypeVar("R")
 
@@ -21,11 +23,16 @@ class Crashed(Exception):
     """The worker process died over a job that it was alone with."""
 
 
+class WorkersError(LaptError):
+    """Processes that do not even start: no fault of any job."""
+
+
 class Workers(Generic[J, R]):
     """``function`` over jobs in ``processes`` spawned processes, which stay warm between calls.
 
     ``function`` and the jobs are pickled. Results come as they are ready. When a process dies, nobody knows over which
-    of the jobs under way: each of them is tried again alone, and one that kills its process again gives ``Crashed``.
+    of the jobs under way: each of those is tried again alone, and one that kills its process again gives ``Crashed``;
+    the others go on side by side.
     """
 
     def __init__(self, function: Callable[[J], R], processes: int) -> None:
@@ -34,24 +41,44 @@ class Workers(Generic[J, R]):
         atexit.register(self.close)
 
     def __call__(self, jobs: Sequence[J]) -> Iterator[tuple[int, R | Crashed]]:
-        """(position of the job, its result), in the order they finish. What ``function`` raises passes through."""
-        suspects = []
+        """(position of the job, its result), in the order they finish. What ``function`` raises passes through.
+
+        Raises WorkersError when no process starts.
+        """
+        waiting = list(range(len(jobs)))
+        while waiting:
+            finished = set()
+            for position, result in self._side_by_side(jobs, waiting):
+                finished.add(position)
+                yield position, result
+            waiting = [position for position in waiting if position not in finished]
+            # Jobs start in order, so those under way when a process died are the first that did not finish.
+            for position in waiting[: self.processes + 1]:
+                yield position, self._alone(jobs[position])
+            del waiting[: self.processes + 1]
+
+    def _side_by_side(self, jobs: Sequence[J], positions: Sequence[int]) -> Iterator[tuple[int, R]]:
+        """Results until all are there or a process dies."""
+        futures: dict[Future[R], int] = {}
         pool = self._started()
-        futures: dict[Future[R], int] = {pool.submit(self.function, job): i for i, job in enumerate(jobs)}
+        try:
+            for position in positions:
+                futures[pool.submit(self.function, jobs[position])] = position
+        except BrokenProcessPool:  # it died idle; what was submitted says so too
+            self.close()
         try:
             for future in as_completed(futures):
                 try:
-                    yield futures[future], future.result()
+                    result = future.result()
                 except BrokenProcessPool:
-                    suspects.append(futures[future])
+                    self.close()
+                    continue
+                yield futures[future], result
         finally:
             for future in futures:
                 future.cancel()
-        for position in sorted(suspects):
-            yield position, self._alone(jobs[position])
 
     def _alone(self, job: J) -> R | Crashed:
-        self.close()
         try:
             return self._started().submit(self.function, job).result()
         except BrokenProcessPool:
@@ -63,6 +90,15 @@ class Workers(Generic[J, R]):
             # Spawned, not forked: a forked copy of a process with threads (Prefect, torch) may lock up.
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.processes, context, initializer=_obedient)
+            try:
+                self._pool.submit(int).result()
+            except BrokenProcessPool:
+                self.close()
+                raise WorkersError(
+                    "processes that start, to train in",
+                    "one that died at once",
+                    "run from a file whose own work stands under if __name__ == '__main__', and see its error above",
+                ) from None
         return self._pool
 
     def close(self) -> None:
