@@ -15,6 +15,7 @@ from lapt.benchmarking import Measured, Noise, distinct, measured_again, noise, 
 from lapt.config import BenchmarkPlan, Execution
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluation
+from lapt.evaluators.training import TrainingEvaluator
 from lapt.spaces import Architecture, space_named
 from storage.benchmarks import BenchmarkInfo
 from storage.evaluator import versions
@@ -40,7 +41,10 @@ def build_benchmark(plan: BenchmarkPlan, execution: Execution, out: Path) -> Ben
     train = _trains(plan, execution)
     measured = {task: _measured(plan, task, cells, train) for task in plan.tasks}
     space = space_named(plan.space)
-    info = write_measured(plan.name, plan.space, [space.encode(cell) for cell in cells], measured, out)
+    evaluator = measuring(plan, execution, Store(execution.store))(plan.tasks[0], 0).evaluator
+    assert isinstance(evaluator, TrainingEvaluator)
+    sizes = [evaluator.backbone_size(cell) for cell in cells]
+    info = write_measured(plan.name, plan.space, [space.encode(cell) for cell in cells], sizes, measured, out)
     processes = execution.processes or len(os.sched_getaffinity(0))
     out.with_suffix(".md").write_text(page(plan, measured, versions(), processes), encoding="utf-8")
     return info
@@ -90,6 +94,6 @@ def _complete(label: str, evaluations: list[Evaluation]) -> list[Evaluation]:
         raise LaptError(
             f"a score of every architecture ({label})",
             f"{len(failed)} failed, the first with {failed[0].error!r}",
-            "choose a recipe that trains all of them: a table has no holes",
+            "run it again with --retry-failed if memory was short, else choose a recipe that trains all of them",
         )
     return evaluations

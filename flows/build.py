@@ -100,7 +100,7 @@ def trained_evaluator(
     def heard(evaluation: Evaluation) -> None:
         listener.get().scored(task)
 
-    return StoredEvaluator(trains, store, space, seed=config.seed, on_stored=heard)
+    return StoredEvaluator(trains, store, space, seed=config.seed, retry_failed=execution.retry_failed, on_stored=heard)
 
 
 def measuring(plan: BenchmarkPlan, execution: Execution, store: Store) -> Callable[[str, int], StoredEvaluator]:

@@ -9,7 +9,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -45,6 +45,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. --set search.generations=2."),
 ]
+ProcessesOption = Annotated[
+    int | None, typer.Option(min=1, help="Trainings side by side; if unset, one a core, or one on a GPU.")
+]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Train again what the store only knows as failed.")]
 ReasonerOption = Annotated[str | None, typer.Option(help="Reasoner in place of the pipeline's: frequency.")]
 
 
@@ -121,10 +125,14 @@ def run(
     overrides: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     reasoner: ReasonerOption = None,
+    processes: ProcessesOption = None,
+    device: Annotated[str, typer.Option(help="Where networks are trained: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    retry_failed: RetryOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """One pipeline run: archive, principles, and a refine-search-adapt loop for each target."""
-    _run(_pipeline(pipeline, overrides, reasoner), store, as_json)
+    execution = {"processes": processes, "device": device, "retry_failed": retry_failed}
+    _run(_pipeline(pipeline, overrides, reasoner), store, as_json, **execution)
 
 
 @app.command()
@@ -192,7 +200,8 @@ def benchmark_build(
         int | None, typer.Option(min=8, help="Train so many random architectures twice, say how far they agree, stop.")
     ] = None,
     overrides: SetOption = None,
-    processes: Annotated[int | None, typer.Option(min=1, help="Trainings side by side; all cores if unset.")] = None,
+    processes: ProcessesOption = None,
+    retry_failed: RetryOption = False,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Make a benchmark table: train every distinct architecture. Hours; what is stored is not trained again."""
@@ -205,7 +214,7 @@ def benchmark_build(
     from storage.store import Store
 
     planned = load_plan(plan, overrides or ())
-    execution = Execution(store=Store(store).address, processes=processes)
+    execution = Execution(store=Store(store).address, processes=processes, retry_failed=retry_failed)
     for task in planned.tasks:
         measuring(planned, execution, Store(execution.store))(task, 0)
     target = (out or Path(f"{planned.name}.parquet")).absolute()
@@ -330,13 +339,13 @@ def _pipeline(preset_or_file: str, overrides: Sequence[str] | None, reasoner: st
     return load_pipeline(preset_or_file, overrides or ())
 
 
-def _run(pipeline: Pipeline, store: str, as_json: bool) -> None:
+def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: Any) -> None:
     from flows.embedded import run_embedded
     from flows.screen import run_progress, show_run
     from lapt.config import Execution
     from storage.store import Store
 
-    execution = Execution(store=Store(store).address)
+    execution = Execution(store=Store(store).address, **execution_settings)
     with run_progress() as listener:
         result = run_embedded(pipeline, execution, listener)
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from flows.build import space_of, trained_evaluator
+from flows.build import build, space_of, trained_evaluator
 from lapt.config import Execution, Pipeline, TrainingEvaluation
 from lapt.errors import ConfigError
 from lapt.results import TargetResult
@@ -35,6 +35,13 @@ def export(
     if found.architecture is None:
         raise ConfigError(f"an architecture found for {found.task}", "none: every evaluation failed", "export another")
     space = space_of(pipeline)
+    now = build(pipeline, Execution(store=store.address)).run_id
+    if now != result.run_id:
+        raise ConfigError(
+            f"the images and the version of LAPT that run {result.run_id} was made with",
+            f"others, with which the same pipeline is run {now}",
+            "restore the images, or run the pipeline again and export that run",
+        )
     content = _content(pipeline, config, store, found, space.decode(found.architecture), format, stage, result.run_id)
     path = out or Path(f"{pipeline.name}-{found.task}{SUFFIX[format]}")
     write_durably(path.absolute(), content)

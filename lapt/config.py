@@ -35,6 +35,7 @@ class TrainingEvaluation(_Model):
     kind: Literal["training"]
     data: str = Field(description="digits, digits_hard, cifar10, cifar100, an .npz file, or a folder of images")
     root: str | None = Field(None, description="folder that relative paths and CIFAR's files start from")
+    download: bool = Field(False, description="fetch CIFAR where it is missing")
     size: int | None = Field(None, ge=8, description="side in pixels that images of a folder get")
     channels: int = Field(16, ge=1, description="width after the stem")
     cells: int = Field(1, ge=1, description="cells a stage")
@@ -188,9 +189,9 @@ class BenchmarkPlan(_Model):
     space: str
     evaluator: TrainingEvaluation
     tasks: tuple[str, ...] = Field(min_length=1)
-    seeds: int = Field(3, ge=1, description="trainings of those that are measured again")
+    seeds: int = Field(3, ge=2, description="trainings of those that are measured again")
     best: int = Field(300, ge=0, description="of each task, by the first seed")
-    sample: int = Field(300, ge=0, description="random ones")
+    sample: int = Field(300, ge=8, description="random ones: what the noise is estimated from")
 
 
 class Execution(_Model):
@@ -198,8 +199,11 @@ class Execution(_Model):
 
     store: str = Field(description="folder or s3:// address of the result store")
     data: str | None = Field(None, description="folder of imported benchmark tables; LAPT_DATA if unset")
-    processes: int | None = Field(None, ge=1, description="trainings side by side; all cores if unset")
+    processes: int | None = Field(
+        None, ge=1, description="trainings side by side; if unset, one a core, or one on a GPU"
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    retry_failed: bool = Field(False, description="train again, once, what the store only knows as failed")
 
 
 def presets() -> list[str]:

@@ -92,29 +92,6 @@ class Evaluator(Protocol):
         ...
 
 
-class Retrained(Protocol):
-    """What a final retraining gave: the test score and the trained network, or an error."""
-
-    @property
-    def value(self) -> float | None: ...
-    @property
-    def error(self) -> str | None: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def parameters(self) -> int | None: ...
-    @property
-    def flops(self) -> int | None: ...
-    @property
-    def live_parameters(self) -> int | None: ...
-    @property
-    def measures(self) -> Mapping[str, float]: ...
-    @property
-    def weights(self) -> bytes | None:
-        """The state dict, as ``torch.save`` writes it."""
-        ...
-
-
 class Retrains(Evaluator, Protocol):
     """An evaluator that trains what was found once more, for the test score and the weights."""
 
@@ -126,7 +103,9 @@ class Retrains(Evaluator, Protocol):
     @property
     def has_test(self) -> bool: ...
 
-    def retrained(self, architecture: Architecture) -> Retrained: ...
+    def retrained(self, architecture: Architecture) -> tuple[Evaluation, bytes | None]:
+        """The test score as an evaluation, and the trained network: the state dict, as ``torch.save`` writes it."""
+        ...
 
 
 def best(evaluations: Sequence[Evaluation]) -> Evaluation | None:

@@ -116,9 +116,9 @@ class StoredEvaluator:
             return self._store.get_blob(row["weights"])
         error = "scores from a table" if row is None else row["error"]
         if row is None and self._retrains is not None:  # without a test split nothing was trained, or stored
-            found = self._retrains.retrained(architecture)
-            if found.weights is not None:
-                return found.weights
+            found, weights = self._retrains.retrained(architecture)
+            if weights is not None:
+                return weights
             error = found.error
         raise StoreError(
             f"a trained network of {self.identity(architecture)} on {self.task}",
@@ -128,15 +128,15 @@ class StoredEvaluator:
 
     def _final(self, architecture: Architecture) -> Row | None:
         """The row of the final retraining (or look-up), computed if the store lacks it; None without a test split."""
-        identity = self.identity(architecture)
-        key = self._key(identity, "test")
-        if key not in self._scores:
-            self._refresh()
-        if key in self._scores:
-            return self._scores[key]
+        key = self.key(architecture, "test")
+        # Looked for by its key: to know it, a trained evaluator reads its test images, which a search must not.
+        known = sorted(self._store.read("scores", filter=pc.field("key") == key).to_pylist(), key=_precedence)
+        if known and not (self._retry_failed and known[0]["status"] == "failed" and key not in self._retried):
+            return known[0]
         row = self._looked_up(architecture) if self._retrains is None else self._retrained(self._retrains, architecture)
         if row is not None:
-            self._append([row])
+            self._retried.add(key)
+            self._store.append("scores", [row])
         return row
 
     def _looked_up(self, architecture: Architecture) -> Row | None:
@@ -152,22 +152,10 @@ class StoredEvaluator:
     def _retrained(self, inner: Retrains, architecture: Architecture) -> Row | None:
         if not inner.has_test:
             return None
-        found, identity = inner.retrained(architecture), self.identity(architecture)
-        evaluation = Evaluation(
-            architecture,
-            identity,
-            found.value,
-            self.metric,
-            error=found.error,
-            key=self._key(identity, "test"),
-            cost_seconds=found.seconds,
-            parameters=found.parameters,
-            flops=found.flops,
-            live_parameters=found.live_parameters,
-            measures=found.measures,
-        )
-        weights = None if found.weights is None else self._store.put_blob(found.weights)
-        return {**self._row(_checked(evaluation), "test"), "weights": weights}
+        found, weights = inner.retrained(architecture)
+        evaluation = replace(found, key=self.key(architecture, "test"))
+        blob = None if weights is None else self._store.put_blob(weights)
+        return {**self._row(_checked(evaluation), "test"), "weights": blob}
 
     # --- the store ---------------------------------------------------------------------------------------------------
     def _key(self, identity: str, split: Split = "validation") -> str:
@@ -212,8 +200,7 @@ class StoredEvaluator:
             self._keep(row)
 
     def _refresh(self) -> None:
-        fingerprints = [self._fingerprint_of("validation"), self._fingerprint_of("test")]
-        mine = pc.field("fingerprint").isin(fingerprints) & (pc.field("task") == self.task)
+        mine = (pc.field("fingerprint") == self._fingerprint) & (pc.field("task") == self.task)
         for row in self._store.read_new("scores", self._read, filter=mine).to_pylist():
             self._keep(row)
 

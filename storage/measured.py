@@ -16,12 +16,19 @@ from storage.benchmarks import BenchmarkInfo, write_table
 
 
 def write_measured(
-    name: str, space: str, architectures: Sequence[str], tasks: Mapping[str, Measured], target: Path
+    name: str,
+    space: str,
+    architectures: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    tasks: Mapping[str, Measured],
+    target: Path,
 ) -> BenchmarkInfo:
-    """One row a canonical architecture, sorted: "<task>/validation" is the mean over its seeds, "<task>/seed N" one
-    training (null where there was none), "<task>/<measure>" the mean of what else was measured; sizes by the published
-    definition. Scores have single precision."""
-    one = next(iter(tasks.values())).evaluations[0]
+    """One row a canonical architecture, sorted. "<task>/validation" is the mean over its seeds, "<task>/seed N" one
+    training (null where there was none), "<task>/<measure>" the mean of what else was measured.
+
+    ``sizes``: parameters and flops of each backbone by the published definition, the same for every task. Scores have
+    single precision.
+    """
     columns: dict[str, pa.Array[Any]] = {"architecture": pa.array(architectures, pa.string())}
     for task, measured in tasks.items():
         sign = 1.0 if measured.metric.higher_is_better else -1.0
@@ -30,8 +37,8 @@ def write_measured(
             columns[f"{task}/{measure}"] = _single(measured.measure(measure))
         for seed, scores in enumerate(measured.scores.T):
             columns[f"{task}/seed {seed}"] = _single(sign * scores)
-    for count in ("parameters", "live_parameters", "flops"):
-        columns[count] = pa.array([None if e is None else getattr(e, count) for e in one], pa.int64())
+    for at, count in enumerate(("parameters", "flops")):
+        columns[count] = pa.array([size[at] for size in sizes], pa.int64())
     declaration = Declaration(
         name=name,
         space=space,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
+from lapt.config import TrainingEvaluation
 from lapt.digests import digest
 from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators.workers import Crashed, Workers
@@ -18,32 +18,24 @@ from lapt.spaces import Architecture, SearchSpace
 from lapt.training import Recipe
 
 if TYPE_CHECKING:
-    from lapt.training.data import DataSets
+    import torch
+
+    from lapt.training.data import DataSets, ImageData
     from lapt.training.network import TaskNetwork
     from lapt.training.tasks import Task
+
+    Sides = tuple[ImageData, ImageData]
 
 VERSION = 2
 """Raised by hand when the same specification would give other scores; part of every fingerprint."""
 
 
-class TrainingSpec(BaseModel):
+class TrainingSpec(TrainingEvaluation):
     """Everything that a trained score depends on, apart from the architecture. Picklable: it travels to workers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+    kind: Literal["training"] = "training"
     space: SearchSpace
     task: str
-    data: str
-    root: str | None = None
-    size: int | None = None
-    recipe: Recipe = Recipe()
-    channels: int = 16
-    cells: int = 1
-    score: str = "metric"
-    validation_share: float = 0.2
-    training_images: int | None = None
-    final_epochs: int | None = None
-    seed: int = 0
     device: str = "auto"
 
     @property
@@ -56,7 +48,7 @@ class TrainingSpec(BaseModel):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker sends back: a value, or an error and nothing else."""
+    """What a worker sends back: a value and what belongs to it, or an error. ``seconds``: wall time, in vain or not."""
 
     value: float | None = None
     error: str | None = None
@@ -73,12 +65,16 @@ class TrainingEvaluator:
     """Trains each architecture's canonical representative from scratch and scores it on the validation split.
 
     Failures (a loss that is not finite, out of memory even at half the batch, a process that died) come back as failed
-    evaluations. ``processes`` trainings run side by side, one thread each; neither changes a score.
+    evaluations. ``processes`` trainings run side by side, one thread each; on a GPU one, else a core each, if None.
     """
 
     def __init__(self, spec: TrainingSpec, *, processes: int | None = None) -> None:
         self.spec = spec
-        self._workers = workers(processes or len(os.sched_getaffinity(0)))
+        self._processes = processes
+
+    @cached_property
+    def _workers(self) -> Workers[Job, Outcome]:
+        return workers(self._processes or (len(os.sched_getaffinity(0)) if self.device == "cpu" else 1))
 
     @property
     def task(self) -> str:
@@ -94,15 +90,15 @@ class TrainingEvaluator:
 
     @cached_property
     def final_fingerprint(self) -> str:
-        """Of final retrainings and their test scores."""
-        return self._fingerprint(self.spec.final_recipe)
+        """Of final retrainings and their test scores. Reads the test images."""
+        test = _data(self.spec).test()
+        return self._fingerprint(self.spec.final_recipe, test=None if test is None else test.digest)
 
-    def _fingerprint(self, recipe: Recipe) -> str:
+    def _fingerprint(self, recipe: Recipe, **more: str | None) -> str:
         spec, data = self.spec, _data(self.spec).train
         parts = spec.model_dump(mode="json", include={"channels", "cells", "validation_share", "training_images"})
-        return "training:" + digest(
-            {**parts, **task_of(spec).settings, "recipe": recipe.digest, "data": data.digest, "version": VERSION}
-        )
+        known = {"recipe": recipe.digest, "data": data.digest, "version": VERSION}
+        return "training:" + digest({**parts, **task_of(spec).settings, **known, **more})
 
     @property
     def device(self) -> str:
@@ -115,22 +111,8 @@ class TrainingEvaluator:
 
     def stream(self, architectures: Sequence[Architecture]) -> Iterator[Evaluation]:
         """Evaluations as they are ready, in any order."""
-        jobs = [Job(self.spec, self.spec.space.canonical(architecture)) for architecture in architectures]
-        for position, outcome in self._workers(jobs):
-            architecture = architectures[position]
-            found = Outcome(error=str(outcome)) if isinstance(outcome, Crashed) else outcome
-            yield Evaluation(
-                architecture,
-                self.identity(architecture),
-                found.value,
-                self.metric,
-                error=found.error,
-                cost_seconds=found.seconds,
-                parameters=found.parameters,
-                flops=found.flops,
-                live_parameters=found.live_parameters,
-                measures=found.measures,
-            )
+        for position, outcome in self._workers([self._job(architecture) for architecture in architectures]):
+            yield self._evaluation(architectures[position], outcome)
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
         found = {evaluation.identity: evaluation for evaluation in self.stream(architectures)}
@@ -138,27 +120,52 @@ class TrainingEvaluator:
 
     def test(self, architecture: Architecture) -> float | None:
         """The test score of the final retraining; None without a test split, or when the training failed."""
-        return self.retrained(architecture).value if self.has_test else None
+        return self.retrained(architecture)[0].value if self.has_test else None
 
     @property
     def has_test(self) -> bool:
         return _data(self.spec).test() is not None
 
-    def retrained(self, architecture: Architecture) -> Outcome:
-        """The final retraining: on all training images, for ``final_epochs``, with the weights that it ends with.
+    def retrained(self, architecture: Architecture) -> tuple[Evaluation, bytes | None]:
+        """The final retraining: on all training images, for ``final_epochs``; with the state dict that it ends with.
 
         Its value is the test score; without a test split, the score on the training images, which says little.
         """
-        job = Job(self.spec, self.spec.space.canonical(architecture), final=True)
-        ((_, outcome),) = self._workers([job])
-        return Outcome(error=str(outcome)) if isinstance(outcome, Crashed) else outcome
+        ((_, outcome),) = self._workers([self._job(architecture, final=True)])
+        return self._evaluation(architecture, outcome), None if isinstance(outcome, Crashed) else outcome.weights
+
+    def backbone_size(self, architecture: Architecture) -> tuple[int, int]:
+        """Parameters and flops (multiply-adds of one image) of the published network, without the task's head."""
+        return _backbone_size(self.spec, architecture, None)
+
+    def _job(self, architecture: Architecture, final: bool = False) -> Job:
+        return Job(self.spec, self.spec.space.canonical(architecture), _data(self.spec).train.digest, final)
+
+    def _evaluation(self, architecture: Architecture, outcome: Outcome | Crashed) -> Evaluation:
+        found = Outcome(error=str(outcome)) if isinstance(outcome, Crashed) else outcome
+        return Evaluation(
+            architecture,
+            self.identity(architecture),
+            found.value,
+            self.metric,
+            error=found.error,
+            cost_seconds=found.seconds,
+            parameters=found.parameters,
+            flops=found.flops,
+            live_parameters=found.live_parameters,
+            measures=found.measures,
+        )
 
 
 class Job(NamedTuple):
-    """One training: for the validation score, or the final one on all training images."""
+    """One training: for the validation score, or the final one on all training images.
+
+    ``data``: digest of the training images that the score will be stored for.
+    """
 
     spec: TrainingSpec
     architecture: Architecture
+    data: str
     final: bool = False
 
 
@@ -169,45 +176,78 @@ def workers(processes: int) -> Workers[Job, Outcome]:
 
 
 def run(job: Job) -> Outcome:
-    """Trains one architecture, here and now."""
+    """Trains one architecture, here and now. Raises DataError when the images are no longer those of the job."""
+    from lapt.training.data import DataError
     from lapt.training.loop import Diverged, OutOfMemory
 
+    if _data(job.spec).train.digest != job.data:
+        raise DataError(f"{job.spec.data} as it was when this began", "other images", "start again: nothing is lost")
     recipe: Recipe | None = job.spec.final_recipe if job.final else job.spec.recipe
+    began = time.perf_counter()
     failure = ""
     for _ in range(2):  # out of memory: once more, in half batches
         if recipe is None:
             break
         try:
-            return _trained(job, recipe)
+            return replace(_trained(job, recipe), seconds=time.perf_counter() - began)
         except Diverged as error:
-            return Outcome(error=str(error))
+            return Outcome(error=str(error), seconds=time.perf_counter() - began)
         except OutOfMemory as error:
             failure, recipe = str(error), recipe.halved()
-    return Outcome(error=failure)
+    return Outcome(error=failure, seconds=time.perf_counter() - began)
 
 
 def _trained(job: Job, recipe: Recipe) -> Outcome:
-    from lapt.networks import flops, parameters
-    from lapt.training.data import split
+    from lapt.training.device import device_for
     from lapt.training.loop import train
 
-    spec, data, task = job.spec, _data(job.spec), task_of(job.spec)
-    image_channels, *image_size = data.train.shape
-    size = {"channels": spec.channels, "cells": spec.cells, "image_channels": image_channels}
+    spec, task = job.spec, task_of(job.spec)
     network = network_of(spec, job.architecture)
-    training, validation = split(data.train, spec.validation_share, 0, limit=spec.training_images)
-    if job.final:  # the search is over: nothing is held out any more
-        training, validation = data.train, data.test() or data.train
-    trained = train(network, task, training, validation, recipe, seed=spec.seed, device=spec.device)
-    in_head = sum(parameter.numel() for parameter in network.head.parameters())
+    device = device_for(spec.device)
+    held_out = None if job.final else (spec.validation_share, spec.training_images)
+    training, validation = _sides(_source(spec), held_out, device)
+    trained = train(network, task, training, validation, recipe, seed=spec.seed, device=device)
+    # Of the flops of heads, a linear classifier's are counted, as published; a decoder's are not.
+    parameters, flops = _backbone_size(
+        spec, job.architecture, len(task.classes) if task.name == "classification" else None
+    )
+    if task.name != "classification":
+        parameters += sum(parameter.numel() for parameter in network.head.parameters())
     return Outcome(
         trained.value,
-        seconds=trained.seconds,
-        parameters=parameters(spec.space, job.architecture, **size) + in_head,
-        flops=flops(spec.space, job.architecture, **size, image_size=(image_size[0], image_size[1])),
+        parameters=parameters,
+        flops=flops,
         live_parameters=network.parameter_count,
         measures=trained.values,
         weights=_weights(network) if job.final else None,
+    )
+
+
+@lru_cache(maxsize=2)
+def _sides(source: Source, held_out: tuple[float, int | None] | None, device: torch.device) -> Sides:
+    """(training, validation) images on their device, made once a process.
+
+    ``held_out``: share of the training images and their limit; None: all of them, and the test images.
+    """
+    from lapt.training.data import split
+
+    found = _loaded(source)
+    if held_out is None:  # the search is over
+        test = found.test()
+        training, validation = found.train, found.train if test is None else test
+    else:
+        training, validation = split(found.train, held_out[0], 0, limit=held_out[1])
+    return training.to(device), validation.to(device)
+
+
+def _backbone_size(spec: TrainingSpec, architecture: Architecture, classes: int | None) -> tuple[int, int]:
+    from lapt.networks import flops, parameters
+
+    image_channels, height, width = _data(spec).train.shape
+    size = {"channels": spec.channels, "cells": spec.cells, "image_channels": image_channels}
+    return (
+        parameters(spec.space, architecture, **size, classes=classes),
+        flops(spec.space, architecture, **size, image_size=(height, width), classes=classes),
     )
 
 
@@ -234,15 +274,23 @@ def _weights(network: TaskNetwork) -> bytes:
     return buffer.getvalue()
 
 
+Source = tuple[str, str | None, int | None, bool]
+
+
+def _source(spec: TrainingSpec) -> Source:
+    return spec.data, spec.root, spec.size, spec.download
+
+
 @lru_cache(maxsize=2)
-def _loaded(data: str, root: str | None, size: int | None) -> DataSets:
+def _loaded(source: Source) -> DataSets:
     from lapt.training.sources import load_images
 
-    return load_images(data, root, size=size)
+    data, root, size, download = source
+    return load_images(data, root, size=size, download=download)
 
 
 def _data(spec: TrainingSpec) -> DataSets:
-    return _loaded(spec.data, spec.root, spec.size)
+    return _loaded(_source(spec))
 
 
 @lru_cache(maxsize=8)
@@ -250,4 +298,4 @@ def task_of(spec: TrainingSpec) -> Task:
     """Raises DataError: data that are not there, a task that cannot be made of them."""
     from lapt.training.tasks import make_task
 
-    return make_task(spec.task, _data(spec).train, score=spec.score)  # type: ignore[arg-type]
+    return make_task(spec.task, _data(spec).train, score=spec.score)

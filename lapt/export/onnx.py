@@ -57,11 +57,12 @@ def onnx_model(network: nn.Module, shape: tuple[int, int, int], *, tolerance: fl
     for part in (proto.graph, *proto.graph.node):
         del part.metadata_props[:]  # the exporter's notes: stack traces with this machine's paths, and more
     model: bytes = proto.SerializeToString()
-    _check(model, copy, shape, tolerance)
+    check(model, copy, shape, tolerance)
     return model
 
 
-def _check(model: bytes, network: nn.Module, shape: tuple[int, int, int], tolerance: float) -> None:
+def check(model: bytes, network: nn.Module, shape: tuple[int, int, int], tolerance: float) -> None:
+    """Runs the model beside the network on random images [B, *shape]. Raises ExportError where they differ."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

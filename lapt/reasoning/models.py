@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_exponential_jitter
+from tenacity.wait import wait_exponential, wait_random
 
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, LaptError
 from lapt.reasoning.calls import Completion, Message, ReasonerError
 from lapt.reasoning.templates import section
 
@@ -85,7 +85,8 @@ class LangChainModel:
                 reply = self._client.invoke(said)
             else:
                 structured = self._client.with_structured_output(schema, method="json_schema", include_raw=True)
-                reply = structured.invoke(said)["raw"]
+                # Its first step alone: the parser behind it takes minutes over 100 KB of text that is no JSON.
+                reply = structured.first.invoke(said)["raw"]
         except Exception as error:
             cut = getattr(error, "completion", None)  # openai.LengthFinishReasonError
             if cut is not None:
@@ -106,7 +107,7 @@ class LangChainModel:
         )
         try:
             return retrying(ask)
-        except (_Refused, ReasonerError):
+        except (_Refused, LaptError):
             raise
         except Exception as error:  # noqa: BLE001 - every provider's client has errors of its own
             raise self._failed(error) from None
@@ -118,7 +119,8 @@ class LangChainModel:
         try:
             asked = float(response.headers["retry-after"])  # type: ignore[union-attr]
         except (AttributeError, KeyError, TypeError, ValueError):
-            asked = wait_exponential_jitter(self.first_wait, LONGEST_WAIT, jitter=self.first_wait)(state)
+            growing = wait_exponential(self.first_wait, LONGEST_WAIT) + wait_random(0, self.first_wait)
+            asked = growing(state)
         return min(max(asked, 0.0), LONGEST_WAIT)
 
     def _say(self, state: RetryCallState) -> None:

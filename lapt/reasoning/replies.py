@@ -129,11 +129,11 @@ def read_principles(
         )
         if not claims:
             raise InvalidReply(f"{where} names no operator that its layers {stated.layers} have")
-        made = tuple((c.layer, c.kind, c.candidate, c.effect) for c in claims)
-        rationale = plain(stated.rationale)[:2000]
-        found.setdefault(
-            made, Principle(statement=plain(stated.statement), claims=claims, rationale=rationale, draws=(draw,))
-        )
+        statement, rationale = plain(stated.statement), plain(stated.rationale)[:2000]
+        if not statement:
+            raise InvalidReply(f"{where} has no statement")
+        made = tuple(sorted((c.layer, c.kind, c.candidate, c.effect) for c in claims))
+        found.setdefault(made, Principle(statement=statement, claims=claims, rationale=rationale, draws=(draw,)))
     return tuple(found.values())
 
 
@@ -161,7 +161,7 @@ def read_space(
 def _kept(
     words: Vocabulary, kind: Kind, layer: str, said: Sequence[str], candidates: Sequence[str], most: int | None
 ) -> list[str]:
-    wanted = list(dict.fromkeys(_real(words, kind, said, f"layer {layer}")))
+    wanted = _real(words, kind, said, f"layer {layer}")
     outside = [words.shown(kind, name) for name in wanted if name not in candidates]
     if outside:
         known = [words.shown(kind, name) for name in candidates]
@@ -174,6 +174,7 @@ def _kept(
 
 
 def _real(words: Vocabulary, kind: str, said: Iterable[str], where: str, once: bool = False) -> list[str]:
+    """The names behind what a reply says, each once."""
     names: list[str] = []
     for word in said:
         name = words.real(kind, word)
@@ -181,13 +182,14 @@ def _real(words: Vocabulary, kind: str, said: Iterable[str], where: str, once: b
             raise InvalidReply(f"{where} names the {kind} {word!r:.80}; known: {list(words.of(kind).values())}")
         if once and name in names:
             raise InvalidReply(f"the {kind} {word} stands twice")
-        names.append(name)
+        if name not in names:
+            names.append(name)
     return names
 
 
 def _model(text: str, model: type[M]) -> M:
     try:
-        return model.model_validate(read_json(text))
+        return model.model_validate(read_json(text, next(iter(model.model_fields))))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         at = ".".join(str(part) for part in first["loc"]) or "the object"
@@ -196,23 +198,25 @@ def _model(text: str, model: type[M]) -> M:
         raise InvalidReply("the JSON is nested too deeply") from None
 
 
-def read_json(text: str) -> Any:
-    """The JSON object in a text: alone, in a code fence, or after other words. Raises InvalidReply."""
+def read_json(text: str, field: str) -> Any:
+    """The JSON object with that field in a text: alone, in a code fence, or after other words. Raises InvalidReply."""
     if len(text) > LONGEST:
         raise InvalidReply(f"{len(text):,} characters; at most {LONGEST:,} are read")
     if not text.strip():
         raise InvalidReply("the reply is empty")
     decoder = json.JSONDecoder(parse_constant=_no_constant)
-    fault = "there is no JSON object in it"
+    fault: str | None = None  # the first: what stands inside a broken object is no reply
     at, tries = text.find("{"), 0
     while at >= 0 and tries < 20:
         try:
-            return decoder.raw_decode(text, at)[0]
+            value = decoder.raw_decode(text, at)[0]
+            if field in value:
+                return value
+            fault = fault or f"{field}: Field required"
         except (ValueError, RecursionError) as error:
-            if tries == 0:
-                fault = f"its JSON is broken: {str(error)[:120]}"
+            fault = fault or f"its JSON is broken: {str(error)[:120]}"
         at, tries = text.find("{", at + 1), tries + 1
-    raise InvalidReply(fault)
+    raise InvalidReply(fault or "there is no JSON object in it")
 
 
 def _no_constant(name: str) -> Any:

@@ -99,13 +99,17 @@ class ImageData:
 
 @dataclass(frozen=True)
 class DataSets:
-    """The training images of a source; its test images only where ``test()`` is called, by the final report."""
+    """The training images of a source, and its test images: decoded by the first ``test()``, for the final report."""
 
     train: ImageData
     load_test: Callable[[], ImageData | None]
 
     def test(self) -> ImageData | None:
         """None where the source has no test split."""
+        return self._test
+
+    @cached_property
+    def _test(self) -> ImageData | None:
         return self.load_test()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,9 +13,6 @@ from PIL import Image, ImageOps
 
 from lapt.training.data import DataError, DataSets, ImageData
 
-Progress = Callable[[int, int], None]
-"""Called with (images decoded, images in all)."""
-
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".gif", ".tif", ".tiff", ".webp")
 LARGEST_DEFAULT = 32
 """Side in pixels when none is asked for, or that of the smallest image: the size of CIFAR, which searches can pay."""
@@ -24,7 +20,7 @@ LARGEST_DEFAULT = 32
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-def load_folder(path: Path, size: int | None = None, progress: Progress | None = None) -> DataSets:
+def load_folder(path: Path, size: int | None = None) -> DataSets:
     """``path/train/<class>/*`` and ``path/test/<class>/*`` (or ``val``), or ``path/<class>/*`` alone.
 
     Every image is turned upright, its shorter side resized to ``size``, and its centre cut out. All grey: one channel;
@@ -51,9 +47,9 @@ def load_folder(path: Path, size: int | None = None, progress: Progress | None =
     _surveyed([file for found in tests.values() for file in found])
 
     def test() -> ImageData | None:
-        return _decoded(tests, classes, side, grey, str(held_out), progress) if tests else None
+        return _decoded(tests, classes, side, grey, str(held_out)) if tests else None
 
-    return DataSets(_decoded(files, classes, side, grey, str(tree), progress), test)
+    return DataSets(_decoded(files, classes, side, grey, str(tree)), test)
 
 
 def _files(tree: Path) -> dict[str, list[Path]]:
@@ -89,7 +85,6 @@ def _decoded(
     side: int,
     grey: bool,
     name: str,
-    progress: Progress | None,
 ) -> ImageData:
     listed = [(file, classes.index(label)) for label, found in files.items() for file in found]
     shape = (len(listed), 1 if grey else 3, side, side)
@@ -103,8 +98,6 @@ def _decoded(
         decoded = pool.map(lambda entry: _pixels(entry[0], side, grey), listed)
         for index, pixels in enumerate(decoded):
             images[index] = pixels
-            if progress:
-                progress(index + 1, len(listed))
     labels = torch.tensor([label for _, label in listed], dtype=torch.int64)
     return ImageData(torch.from_numpy(images), labels, classes, name=name)
 

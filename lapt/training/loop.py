@@ -16,7 +16,7 @@ from lapt.errors import LaptError
 from lapt.evaluation import Metric
 from lapt.training.augment import Augmenter
 from lapt.training.data import ImageData
-from lapt.training.device import device_for, has_bfloat16, with_threads
+from lapt.training.device import DeviceError, device_for, has_bfloat16, with_threads
 from lapt.training.meters import MeanLoss
 from lapt.training.network import TaskNetwork
 from lapt.training.recipe import Recipe
@@ -144,7 +144,7 @@ def _epochs(
     given = task.given(data)
     optimiser = _optimiser(network, recipe)
     forward: Callable[[Tensor], Tensor] = torch.compile(network) if recipe.compile else network
-    half = recipe.mixed_precision == "auto" and has_bfloat16(device)
+    half = _half(recipe, device)
     # Sizes differ by one image at most: no image is dropped, and no batch is too small for BatchNorm.
     steps = _parts(len(data), math.ceil(len(data) / recipe.batch_size))
     for epoch in range(recipe.epochs):
@@ -176,6 +176,13 @@ def _epochs(
         yield loss_of_epoch
     if recipe.recalibrate_batch_norm:
         _recalibrate(network, task, data, recipe, generator)
+
+
+def _half(recipe: Recipe, device: torch.device) -> bool:
+    """Raises DeviceError where bf16 is asked of a device without it: another precision would be another score."""
+    if recipe.mixed_precision and not has_bfloat16(device):
+        raise DeviceError("a device with bf16 units for mixed_precision", f"{device}", "say mixed_precision: false")
+    return recipe.mixed_precision
 
 
 def _parts(images: int, wanted: int) -> int:
@@ -253,8 +260,8 @@ def _controlled(device: torch.device, threads: int | None) -> Iterator[None]:
         ) from None
 
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-"""In the messages of CUDA and MPS, and of the CPU's allocator on Linux and Windows."""
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "STATUS_ALLOC_FAILED")
+"""In the messages of CUDA and MPS, of the CPU's allocator on Linux and Windows, and of cuBLAS and cuDNN."""
 
 
 def _diverged(got: str) -> Diverged:

@@ -51,7 +51,8 @@ class Recipe(_Model):
     recalibrate_batch_norm: bool = Field(
         False, description="replace BatchNorm's running statistics by those of the whole training set at the end"
     )
-    mixed_precision: Literal["auto", "off"] = Field("auto", description="auto: bf16 on GPUs that have it")
+    # Declared, not chosen by the device: a score must not depend on where it was computed.
+    mixed_precision: bool = Field(False, description="bf16, on GPUs that have it: faster, and other scores")
     channels_last: bool = Field(False, description="memory format: faster on GPUs and for wide networks on CPUs")
     compile: bool = Field(False, description="torch.compile: pays for long runs on GPUs alone")
 

@@ -11,9 +11,10 @@ from typing import cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from lapt.training.data import DataError, DataSets, ImageData, split
-from lapt.training.folders import Progress, load_folder
+from lapt.training.data import IGNORED, DataError, DataSets, ImageData, split
+from lapt.training.folders import load_folder
 
 INSTALL = "install it: pip install 'lapt[train]'"
 
@@ -24,15 +25,13 @@ def load_images(
     *,
     size: int | None = None,
     download: bool = False,
-    progress: Progress | None = None,
 ) -> DataSets:
     """The data set ``source``, decoded into memory.
 
     ``source``: ``digits``, ``digits_hard``, ``cifar10``, ``cifar100``, the path of an npz file, or of a folder of
     images (``train/`` and ``test/``, or one tree; a folder a class). ``root``: where CIFAR's files lie and relative
     paths start; the current folder if unset. ``size``: side in pixels that images of a folder get. ``download``: CIFAR
-    may be downloaded.
-    ``progress(done, total)``: called while a folder is decoded. Raises DataError.
+    may be downloaded. Raises DataError.
     """
     folder = Path(root or ".").expanduser().absolute()
     if source in DIGITS:
@@ -44,7 +43,7 @@ def load_images(
     if path.suffix == ".npz" and path.is_file():
         return _npz(path)
     if path.is_dir():
-        return load_folder(path, size, progress)
+        return load_folder(path, size)
     known = ", ".join([*DIGITS, *CIFAR])
     raise DataError(
         f"{known}, an .npz file or a folder of images", f"{source!r} ({path})", "check the name or the path"
@@ -107,7 +106,7 @@ def _cifar(name: str, folder: Path, download: bool, train: bool) -> ImageData:
         raise DataError(
             f"{name}'s python version in {folder}",
             " ".join(str(error).split())[:120],
-            "put it there, name its folder, or allow the download",
+            "put it there, name its folder as root, or say download: true",
         ) from None
     images = torch.from_numpy(np.ascontiguousarray(found.data.transpose(0, 3, 1, 2)))
     return ImageData(images, torch.tensor(found.targets, dtype=torch.int64), tuple(found.classes), name=name)
@@ -129,13 +128,39 @@ def _npz(path: Path) -> DataSets:
 
     def test() -> ImageData | None:
         held_out = _read(path, ("x_test", "y_test"))
-        if len(held_out) < 2:
+        if len(held_out) == 1:
+            raise DataError(f"x_test and y_test in {path}, or neither", f"{list(held_out)}", "write both")
+        if not held_out:
             return None
-        return from_arrays(held_out["x_test"], held_out["y_test"], names or (), f"{path} (test)")
+        found = from_arrays(held_out["x_test"], held_out["y_test"], names or (), f"{path} (test)")
+        _fitting(found, train)
+        return found
 
     train = from_arrays(arrays["x_train"], labels, names or (), str(path))
-    test()  # a wrong array is said now and not when the search is over
-    return DataSets(train, test)
+    data = DataSets(train, test)
+    data.test()  # wrong arrays are said now and not when the search is over
+    return data
+
+
+def _fitting(test: ImageData, train: ImageData) -> None:
+    """Raises DataError where a network trained on one could not be tested on the other."""
+    shapes = [
+        (data.shape, None if data.targets is None else (data.targets.dtype, list(data.targets.shape[1:])))
+        for data in (train, test)
+    ]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"images and targets in {test.name} as in training: {shapes[0]}", f"{shapes[1]}", "write both alike"
+        )
+    if test.targets is not None and test.targets.dtype == torch.int64 and train.targets is not None:
+        known, found = _highest(train.targets), _highest(test.targets)
+        if found > known:
+            raise DataError(f"labels of pixels up to {known} in {test.name}", f"{found}", "correct y_test")
+
+
+def _highest(labels: Tensor) -> int:
+    counted = labels[labels != IGNORED]
+    return int(counted.max()) if counted.numel() else 0
 
 
 def _named(path: Path) -> list[str]:

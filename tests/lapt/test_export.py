@@ -17,6 +17,7 @@ from torch import nn
 
 from lapt.errors import ConfigError
 from lapt.export import ExportError, onnx_model, python_source
+from lapt.export.onnx import check
 from lapt.export.weights import with_config
 from lapt.networks import backbone
 from lapt.spaces import BUILTIN, Architecture
@@ -206,9 +207,13 @@ def test_an_onnx_model_computes_what_the_network_does(
 
 
 def test_an_onnx_model_that_differs_is_refused() -> None:
-    network = trained("nas201", cells_of("nas201", 0)[0], task_of("classification", (3, 8, 8)))
-    with pytest.raises(ExportError, match=r"outputs are within .* of torch's; got a difference of"):
-        onnx_model(network, (3, 8, 8), tolerance=-1.0)  # which nothing meets
+    network = trained("nas201", cells_of("nas201", 0)[0], task_of("classification", (3, 8, 8))).eval()
+    model = onnx_model(network, (3, 8, 8))
+    check(model, network, (3, 8, 8), 1e-4)
+    with torch.no_grad():
+        list(network.parameters())[-1][0] += 0.01  # one bias
+    with pytest.raises(ExportError, match=r"outputs are within 1\.\de-04 of torch's; got a difference of 1\.0e-02"):
+        check(model, network, (3, 8, 8), 1e-4)
 
 
 def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,10 +48,12 @@ def test_six_scores_and_two_stored_failures(tmp_path: Path) -> None:
     rows = store.read("scores", ["status", "error"]).to_pylist()
     assert sorted(row["status"] for row in rows) == ["failed"] * 2 + ["ok"] * 6
     # The run goes on: a search hears of failures as of the worst there is, and the same workers train what it asks for.
-    searcher = SEARCHERS["rea"](SPACE, seed=0, identity=inner.identity, population_size=8, tournament_size=8)
+    searcher = SEARCHERS["rea"](SPACE, seed=0, identity=inner.identity, population_size=6, tournament_size=6)
     searcher.tell(found)
     (child,) = StoredEvaluator(inner, store, SPACE, seed=0).evaluate(searcher.ask(1))
     assert not child.failed
+    parent = max((e for e in found if not e.failed), key=lambda e: e.score).architecture  # of all six
+    assert sum(a != b for a, b in zip(child.architecture.operators, parent.operators, strict=True)) == 1
     again = StoredEvaluator(TrainingEvaluator(SPEC), store, SPACE, seed=0).evaluate(CELLS)
     assert [evaluation.value for evaluation in again] == [evaluation.value for evaluation in found]
     assert {evaluation.origin for evaluation in again} == {"store"}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lapt.evaluators.training import TrainingEvaluator, TrainingSpec
-from lapt.evaluators.workers import Crashed, Workers
+from lapt.evaluators.training import Job, TrainingEvaluator, TrainingSpec, run
+from lapt.networks import flops, parameters
 from lapt.spaces import BUILTIN
-from lapt.training import Recipe
+from lapt.training import Recipe, loop
+from lapt.training.data import DataError
+from lapt.training.sources import load_images
 
 SPACE = BUILTIN["nas201"]
 SPEC = TrainingSpec(
@@ -62,18 +64,67 @@ def test_the_fingerprint_tells_what_changes_a_score(change: dict[str, object]) -
     assert TrainingEvaluator(other, processes=1).fingerprint != TrainingEvaluator(SPEC, processes=1).fingerprint
 
 
-def square(job: int) -> int:
-    """What the workers of this test do: a negative job kills its process."""
-    if job < 0:
-        os._exit(9)
-    time.sleep(0.01)
-    return job * job
+CELL = SPACE.decode("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|nor_conv_1x1~1|avg_pool_3x3~2|")
 
 
-def test_a_crash_costs_one_job() -> None:
-    workers: Workers[int, int] = Workers(square, 2)
-    found = dict(workers([1, 2, -3, 4, 5, 6]))
-    assert {i: r for i, r in found.items() if i != 2} == {0: 1, 1: 4, 3: 16, 4: 25, 5: 36}
-    assert isinstance(found[2], Crashed)
-    assert dict(workers([7])) == {0: 49}
-    workers.close()
+def test_out_of_memory_is_tried_once_more_in_half_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def short_of_memory(
+        network: Any, task: Any, train: Any, validation: Any, recipe: Recipe, **rest: Any
+    ) -> loop.Trained:
+        tried.append(recipe.accumulation)
+        if recipe.accumulation < enough:
+            raise loop.OutOfMemory("enough memory", "too little", "use a smaller batch_size")
+        return real(network, task, train, validation, recipe, **rest)
+
+    real = loop.train
+    monkeypatch.setattr(loop, "train", short_of_memory)
+    digest = load_images("digits").train.digest
+    enough = 2
+    found = run(Job(SPEC, CELL, digest))
+    assert found.value is not None
+    assert tried == [1, 2]
+    enough = 4
+    failed = run(Job(SPEC, CELL, digest))
+    assert tried == [1, 2, 1, 2]
+    assert failed.value is None
+    assert "enough memory" in str(failed.error)
+    assert failed.seconds > 0
+
+
+def saved(path: Path, **changed: np.ndarray) -> TrainingSpec:
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (80, 8, 8), dtype=np.uint8), np.arange(80) % 4
+    np.savez(path, **{"x_train": x, "y_train": y, "x_test": x[:20], "y_test": y[:20], **changed})
+    return SPEC.model_copy(update={"data": str(path), "training_images": None})
+
+
+def test_scores_are_stored_for_the_images_they_were_measured_on_alone(tmp_path: Path) -> None:
+    job = Job(saved(tmp_path / "a.npz"), CELL, data="the digest of other images")
+    with pytest.raises(DataError, match="as it was when this began"):
+        run(job)
+
+
+def test_other_test_images_are_another_test_score_and_the_same_search(tmp_path: Path) -> None:
+    one = TrainingEvaluator(saved(tmp_path / "a.npz"))
+    labels = (np.arange(20) + 1) % 4
+    other = TrainingEvaluator(saved(tmp_path / "b.npz", y_test=labels))
+    assert one.fingerprint == other.fingerprint
+    assert one.final_fingerprint != other.final_fingerprint
+
+
+@pytest.mark.parametrize("task", ["classification", "jigsaw", "autoencoding"])
+def test_sizes_are_by_the_published_definition(task: str) -> None:
+    evaluator = TrainingEvaluator(SPEC.model_copy(update={"task": task}), processes=1)
+    (found,) = evaluator.evaluate([CELL])
+    size = {"channels": 4, "cells": 1, "image_channels": 1}
+    backbone = parameters(SPACE, CELL, **size), flops(SPACE, CELL, **size, image_size=(8, 8))
+    assert evaluator.backbone_size(CELL) == backbone
+    if task == "classification":  # with its linear layer
+        assert found.parameters == parameters(SPACE, CELL, **size, classes=10)
+        assert found.flops == flops(SPACE, CELL, **size, image_size=(8, 8), classes=10)
+    else:
+        assert found.parameters is not None
+        assert found.parameters > backbone[0]
+        assert found.flops == backbone[1]

@@ -39,6 +39,11 @@ def test_hard_digits_are_the_same_digits_turned_and_noisy() -> None:
     # Noise with a standard deviation of a tenth of the range, of which cutting off at black takes some.
     corners = hard.train.images[:, 0, [0, 0, -1, -1], [0, -1, 0, -1]].double()
     assert 10 < corners.std() < 30
+    # Turned by up to 45 degrees: alike in the middle, unlike towards the edges, which noise alone would not tell apart.
+    before, after = plain.train.images[:, 0].double(), hard.train.images[:, 0].double()
+    middle, rim = (slice(None), slice(3, 5), slice(3, 5)), (slice(None), slice(1, 7), [1, 6])
+    assert (after - before)[middle].abs().mean() < 35
+    assert (after - before)[rim].abs().mean() > 35
 
 
 def test_statistics_are_those_of_all_pixels() -> None:
@@ -114,14 +119,14 @@ def saved(tmp_path: Path) -> Callable[..., str]:
 
 def test_npz_images_come_channels_first_and_the_test_split_by_a_call(saved: Callable[..., str]) -> None:
     labels = np.array([0, 1, 1, 0], dtype=np.int16)
-    data = load_images(saved(x_train=IMAGES, y_train=labels, x_test=IMAGES[:1, ..., :1], y_test=labels[:1]))
+    data = load_images(saved(x_train=IMAGES, y_train=labels, x_test=IMAGES[:1], y_test=labels[:1]))
     assert data.train.shape == (3, 6, 5)
     assert data.train.images[2, 1, 4, 3] == IMAGES[2, 4, 3, 1]
     assert data.train.labels.tolist() == [0, 1, 1, 0]
     assert data.train.classes == ("0", "1")
     test = data.test()
     assert test is not None
-    assert test.shape == (1, 6, 5)
+    assert test.images.shape == (1, 3, 6, 5)
     assert load_images(saved(x_train=IMAGES[..., 0], y_train=labels)).test() is None
 
 
@@ -162,6 +167,21 @@ LABELS = np.array([0, 1, 1, 0])
 def test_npz_files_that_are_wrong(saved: Callable[..., str], arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
         load_images(saved(**arrays))
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        ({"x_test": IMAGES[..., :1], "y_test": LABELS}, "as in training: ((3, 6, 5), None); got ((1, 6, 5), None)"),
+        ({"x_test": IMAGES, "y_test": np.zeros((4, 2))}, "as in training"),
+        ({"x_test": IMAGES}, "x_test and y_test in"),
+    ],
+)
+def test_test_images_that_do_not_fit_are_found_before_anything_is_trained(
+    saved: Callable[..., str], test: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_images(saved(x_train=IMAGES, y_train=LABELS, **test))
 
 
 def test_a_test_label_out_of_range_is_found_before_anything_is_trained(saved: Callable[..., str]) -> None:

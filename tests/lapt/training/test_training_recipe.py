@@ -23,7 +23,7 @@ CHANGED = {
     "gradient_clip": 5.0,
     "accumulation": 2,
     "recalibrate_batch_norm": True,
-    "mixed_precision": "off",
+    "mixed_precision": True,
     "channels_last": True,
     "compile": True,
 }
