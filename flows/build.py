@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,13 +13,19 @@ from lapt.digests import short
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.evaluators import Table, TableEvaluator
-from lapt.reasoning import Frequency, Reasoner
+from lapt.reasoning import Chance, Chat, Frequency, Reasoner
+from lapt.reasoning.calls import Caller, ChatModel, Limits, Prices
+from lapt.reasoning.config import ChatReasoner, RandomReasoner
+from lapt.reasoning.models import LangChainModel
+from lapt.reasoning.prices import prices_of
 from lapt.spaces import SearchSpace, space_named
 from lapt.steps import Steps
 from lapt.testing import invented_table
 from storage.benchmarks import load
 from storage.evaluator import StoredEvaluator
+from storage.manual import ManualModel
 from storage.record import RunRecord
+from storage.recordings import StoredRecordings
 from storage.store import Store
 
 EvaluatorOf = Callable[[str], Evaluator]
@@ -29,9 +36,79 @@ def space_of(pipeline: Pipeline) -> SearchSpace:
     return space_named(pipeline.space)
 
 
-def reasoner_of(pipeline: Pipeline) -> Reasoner:
+def reasoner_of(pipeline: Pipeline, execution: Execution, run_id: str) -> Reasoner:
+    """``run_id``: whose calls of a language model are counted.
+
+    Raises LaptError for a model that cannot be asked: a missing package, key or provider.
+    """
     config = pipeline.reasoner
+    if isinstance(config, ChatReasoner):
+        return _chat(config, execution, run_id, sample=pipeline.seed)
+    if isinstance(config, RandomReasoner):
+        return Chance(seed=pipeline.seed, max_operators=config.max_operators, max_sources=config.max_sources)
     return Frequency(max_operators=config.max_operators, max_sources=config.max_sources)
+
+
+def _chat(config: ChatReasoner, execution: Execution, run_id: str, *, sample: int) -> Chat:
+    store = Store(execution.store)
+    prices = prices_of(config.model) if config.prices is None else Prices(**config.prices.model_dump())
+    if config.budget.cost is not None and prices is None:
+        raise ConfigError(
+            f"reasoner.prices for a budget in money, since none are known for {config.model}",
+            "none",
+            "write prices: {tokens_in: 2.5, tokens_out: 10}, for a million tokens",
+        )
+    model: ChatModel
+    if config.model == "manual":
+        model = ManualModel(store)
+    else:
+        model = LangChainModel(
+            config.model,
+            key=_key(config),
+            **config.model_dump(
+                include={
+                    "base_url",
+                    "temperature",
+                    "max_tokens",
+                    "timeout",
+                    "tries",
+                    "requests_per_second",
+                    "structured",
+                }
+            ),
+        )
+    return Chat(
+        Caller(
+            model,
+            StoredRecordings(store, run_id),
+            sample=sample,
+            mode=execution.replies,
+            repairs=config.repairs,
+            limits=Limits(**config.budget.model_dump()),
+            prices=prices,
+        ),
+        parts=config.prompt,
+        **config.model_dump(include={"draws", "combine", "max_operators", "max_sources", "on_invalid"}),
+    )
+
+
+def _key(config: ChatReasoner) -> str | None:
+    """The key from where the declaration says that it is; None for the provider's own variable."""
+    if config.key_block is not None:
+        from prefect.blocks.system import Secret
+
+        try:
+            found = Secret.load(config.key_block, _sync=True).get()  # type: ignore[union-attr]
+        except ValueError as error:
+            raise ConfigError(
+                f"a Prefect Secret block {config.key_block}", f"{error}", "create it, or name key_env"
+            ) from None
+        return str(found)
+    if config.key_env is None:
+        return None
+    if not os.environ.get(config.key_env):
+        raise ConfigError(f"a key in the environment variable {config.key_env}", "none", f"export {config.key_env}=...")
+    return os.environ[config.key_env]
 
 
 def table_of(pipeline: Pipeline, data: str | None) -> Table:
@@ -138,13 +215,15 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
     """Raises LaptError for anything the declaration names that is not there: before any work is done."""
     space, store = space_of(pipeline), Store(execution.store)
     checksum, evaluator = evaluators_of(pipeline, execution, space, store)
+    record = RunRecord(store, run_id(pipeline, checksum))
+    reasoner = reasoner_of(pipeline, execution, record.run_id)
     return Built(
         pipeline=pipeline,
         execution=execution,
-        steps=Steps(pipeline, space, reasoner_of(pipeline)),
+        steps=Steps(pipeline, space, reasoner),
         evaluator=evaluator,
         store=store,
-        record=RunRecord(store, run_id(pipeline, checksum)),
+        record=record,
     )
 
 

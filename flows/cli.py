@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from flows.cli_reasoning import principles_app, reasoner_app
+from flows.options import DEFAULT_STORE, JsonOption, StoreOption
 from lapt.errors import ConfigError, LaptError
 
 if TYPE_CHECKING:
@@ -29,18 +31,13 @@ benchmark = typer.Typer(help="Benchmark tables: import and list.", no_args_is_he
 store_app = typer.Typer(help="The result store.", no_args_is_help=True)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(store_app, name="store")
+app.add_typer(reasoner_app, name="reasoner")
+app.add_typer(principles_app, name="principles")
 
 Format = Literal["state-dict", "onnx", "python"]
-StoreOption = Annotated[
-    str, typer.Option("--store", envvar="LAPT_STORE", help="Folder or s3:// address of the result store.")
-]
-DEFAULT_STORE = "./lapt-store"
 EVERYTHING = "SELECT task, rank, architecture, value, run_id FROM leaderboard LIMIT 20"
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as the shells have it and Typer returns it."""
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="One JSON document on standard output and nothing else there.")
-]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. --set search.generations=2."),
@@ -49,7 +46,10 @@ ProcessesOption = Annotated[
     int | None, typer.Option(min=1, help="Trainings side by side; if unset, one a core, or one on a GPU.")
 ]
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Train again what the store only knows as failed.")]
-ReasonerOption = Annotated[str | None, typer.Option(help="Reasoner in place of the pipeline's: frequency.")]
+ReasonerOption = Annotated[
+    str | None,
+    typer.Option(help="In place of the pipeline's: frequency, random, chat:PROVIDER:MODEL or chat:manual."),
+]
 
 
 def main() -> None:
@@ -125,13 +125,18 @@ def run(
     overrides: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     reasoner: ReasonerOption = None,
+    replay: Annotated[
+        bool,
+        typer.Option("--replay", help="A language model's recorded replies alone; one that is missing is an error."),
+    ] = False,
     processes: ProcessesOption = None,
     device: Annotated[str, typer.Option(help="Where networks are trained: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     retry_failed: RetryOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """One pipeline run: archive, principles, and a refine-search-adapt loop for each target."""
-    execution = {"processes": processes, "device": device, "retry_failed": retry_failed}
+    replies = "replay" if replay else "auto"
+    execution = {"processes": processes, "device": device, "retry_failed": retry_failed, "replies": replies}
     _run(_pipeline(pipeline, overrides, reasoner), store, as_json, **execution)
 
 
@@ -143,11 +148,14 @@ def study(
     reasoner: ReasonerOption = None,
     overrides: SetOption = None,
     processes: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores if unset.")] = None,
+    store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
     """A table of the paper over seeds, with intervals, controls and the published rows."""
     from flows.screen import show_study, study_progress
     from flows.studies import STUDIES, Comparison
+    from lapt.config import Execution
+    from storage.store import Store
 
     if name not in STUDIES:
         raise ConfigError(f"a study among {sorted(STUDIES)}", repr(name), "name one of them")
@@ -158,7 +166,7 @@ def study(
         seeds=seeds,
         methods=chosen,
         published=STUDIES[name].published,
-        processes=processes,
+        execution=Execution(store=Store(store).address, processes=processes),
     )
     with study_progress(comparison) as progress:
         result = comparison.run(progress)
@@ -334,9 +342,7 @@ def _wait_for_interrupt() -> None:
 def _pipeline(preset_or_file: str, overrides: Sequence[str] | None, reasoner: str | None) -> Pipeline:
     from lapt.config import load_pipeline
 
-    if reasoner not in (None, "frequency"):
-        raise ConfigError("--reasoner frequency", f"--reasoner {reasoner}", "leave it out for the pipeline's own")
-    return load_pipeline(preset_or_file, overrides or ())
+    return load_pipeline(preset_or_file, overrides or (), reasoner)
 
 
 def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: Any) -> None:

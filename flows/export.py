@@ -10,7 +10,7 @@ from lapt.config import Execution, Pipeline, TrainingEvaluation
 from lapt.errors import ConfigError
 from lapt.results import TargetResult
 from lapt.spaces import Architecture
-from storage.files import write_durably
+from storage.files import LocalFiles
 from storage.record import finished_run
 from storage.store import Store
 
@@ -44,7 +44,7 @@ def export(
         )
     content = _content(pipeline, config, store, found, space.decode(found.architecture), format, stage, result.run_id)
     path = out or Path(f"{pipeline.name}-{found.task}{SUFFIX[format]}")
-    write_durably(path.absolute(), content)
+    LocalFiles(path.absolute().parent).write(path.name, content)
     return path
 
 

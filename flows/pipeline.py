@@ -12,6 +12,7 @@ from flows.progress import listener
 from lapt.algorithms import adapt_target, algorithm_1
 from lapt.archive import Archive
 from lapt.config import Execution, Pipeline
+from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, best
 from lapt.principles import Principles
 from lapt.results import ControlResult, RunResult, TargetResult
@@ -95,10 +96,17 @@ def adapt_to_target(pipeline: Pipeline, execution: Execution, target: str, princ
         refine=search.refine,
         search=search.search,
         adapt=search.adapt,
+        stopped=search.stop,
     )
     listener.get().target_done(target)
     return TargetResult.of(
-        built.space, search.evaluator, evaluations, began, repeats=search.repeats, space_size=search.space_size
+        built.space,
+        search.evaluator,
+        evaluations,
+        began,
+        repeats=search.repeats,
+        space_size=search.space_size,
+        stopped=search.stopped,
     )
 
 
@@ -110,8 +118,13 @@ class _TargetSearch:
         self.evaluator = built.evaluator(target)
         self.repeats = 0
         self.space_size = built.space.size
+        self.stopped: str | None = None
         self._principles_id = ""
         self._batches: list[data[list[Evaluation]]] = []
+
+    def stop(self, spent: BudgetSpent) -> None:
+        self.stopped = str(spent)
+        get_run_logger().warning("the search ends here: %s", spent)
 
     def refine(self, principles: Principles, g: int) -> SearchSpace:
         self._principles_id = principles.id

@@ -26,11 +26,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from flows.options import DEFAULT_STORE
 from flows.progress import Listener
 from flows.studies.comparison import Comparison
 from flows.studies.rows import Row, StudyResult
 from lapt.benchmarking import Noise
 from lapt.config import Pipeline, TrainingEvaluation
+from lapt.principles import Principles
 from lapt.results import RunResult
 from lapt.summary import rows_of, shown
 from storage.benchmarks import BenchmarkInfo
@@ -39,7 +41,6 @@ from storage.store import Store
 # No markup anywhere: task names, statements and SQL values are other people's text.
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
-DEFAULT_STORE = "./lapt-store"
 
 _LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "collapse_padding": True}
 
@@ -294,3 +295,40 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return "\n".join(map(str, value))
     return str(value)
+
+
+# --- principles ------------------------------------------------------------------------------------------
+def show_principles(rows: Sequence[Mapping[str, Any]]) -> None:
+    """One line a set of principles; what to type to read one."""
+    table = Table(**_LOOK)
+    for heading in ("id", "run", "task", "iteration", "step", "reasoner", "from", "statements"):
+        table.add_column(heading, justify="right" if heading in ("iteration", "statements") else "left")
+    for row in rows:
+        cells = (row["principles_id"], row["run_id"], row["task"], row["iteration"], row["step"], row["reasoner"])
+        table.add_row(*(str(cell) for cell in cells), row["parent"] or "-", str(len(row["statements"])))
+    out.print(table)
+    if rows:
+        out.print(f"What now?  {typed()} principles show {rows[0]['principles_id']}", soft_wrap=True)
+
+
+def show_stated(principles: Principles) -> None:
+    """Each statement with its claims and its support in the data."""
+    origin = principles.origin
+    instead = f", standing in for {origin.instead_of}" if origin.instead_of else ""
+    out.print(
+        f"{principles.id}: {origin.step} on {origin.task} by {origin.reasoner}{instead}, version {principles.version}"
+        + (f", from {principles.parent}" if principles.parent else ""),
+        style="bold",
+        soft_wrap=True,
+    )
+    for number, principle in enumerate(principles.principles, start=1):
+        out.print(f"\n{number}. {principle.statement}", soft_wrap=True)
+        if principle.rationale:
+            out.print(f"   why: {principle.rationale}", soft_wrap=True)
+        draws = f"; stated by draws {', '.join(str(d) for d in principle.draws)}" if len(principle.draws) > 1 else ""
+        out.print(f"   {100 * principle.support:.0f} % of the architectures read do so{draws}", soft_wrap=True)
+        for claim in principle.claims:
+            counted = f"{claim.count} of {claim.of} on {claim.task}"
+            out.print(
+                f"   {claim.layer}: {claim.effect.replace('_', ' ')} {claim.candidate} ({counted})", soft_wrap=True
+            )

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
+from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, best, top
 
 VERSION = 1
@@ -43,21 +44,26 @@ def adapt_target(
     refine: Callable[[P, int], S],
     search: Callable[[S, Sequence[Evaluation], int], Sequence[Evaluation]],
     adapt: Callable[[P, float, float, Sequence[Evaluation], int], tuple[P, float]],
+    stopped: Callable[[BudgetSpent], None] = lambda spent: None,
 ) -> tuple[Evaluation | None, list[Evaluation]]:
     """Lines 4-12 of Algorithm 1 for one target task: the incumbent and every evaluation in order.
 
     ``refine(P_n, g)`` gives Omega_r; ``search(Omega_r, evaluations so far, g)`` gives this iteration's evaluations B_n;
     ``adapt(P_n, Base, Best, all evaluations, g)`` is Algorithm 2. Scores are higher-is-better, so Base starts at minus
-    infinity (line 4's 0 would never be reached by a negative loss).
+    infinity (line 4's 0 would never be reached by a negative loss). A step that raises BudgetSpent ends the loop,
+    which ``stopped`` hears: what was found so far is returned.
     """
     base = -math.inf  # line 4
     evaluations: list[Evaluation] = []
-    for g in range(1, iterations + 1):  # line 5
-        refined = refine(principles, g)  # line 6
-        found = search(refined, tuple(evaluations), g)  # line 7
-        evaluations.extend(found)
-        best_found = max((evaluation.score for evaluation in found), default=-math.inf)  # line 8
-        principles, base = adapt(principles, base, best_found, tuple(evaluations), g)  # line 9
+    try:
+        for g in range(1, iterations + 1):  # line 5
+            refined = refine(principles, g)  # line 6
+            found = search(refined, tuple(evaluations), g)  # line 7
+            evaluations.extend(found)
+            best_found = max((evaluation.score for evaluation in found), default=-math.inf)  # line 8
+            principles, base = adapt(principles, base, best_found, tuple(evaluations), g)  # line 9
+    except BudgetSpent as spent:
+        stopped(spent)
     return best(evaluations), evaluations  # line 12
 
 

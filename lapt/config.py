@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lapt.algorithms import Rule
 from lapt.errors import ConfigError
+from lapt.reasoning.calls import Mode
+from lapt.reasoning.config import FrequencyReasoner, Reasoning
 from lapt.training import Recipe
 
 
@@ -86,14 +88,6 @@ class Source(_Model):
     archive: Annotated[TopArchive | RandomArchive, Field(discriminator="strategy")] = TopArchive()
 
 
-class FrequencyReasoner(_Model):
-    """No LLM: counts what good architectures have in common."""
-
-    kind: Literal["frequency"] = "frequency"
-    max_operators: int = Field(2, ge=1, description="operators a layer keeps")
-    max_sources: int = Field(2, ge=1, description="sources a layer keeps")
-
-
 class Adaptation(_Model):
     """Algorithm 2."""
 
@@ -156,7 +150,7 @@ class Pipeline(_Model):
     evaluator: Annotated[TableEvaluation | TrainingEvaluation, Field(discriminator="kind")]
     source: Source
     targets: tuple[str, ...] = Field(min_length=1)
-    reasoner: FrequencyReasoner = FrequencyReasoner()
+    reasoner: Reasoning = FrequencyReasoner()
     adaptation: Adaptation = Adaptation()
     search: Annotated[ReaSearch | RandomSearchMethod, Field(discriminator="method")] = ReaSearch()
     controls: tuple[Literal["random", "rea"], ...] = Field(
@@ -203,6 +197,7 @@ class Execution(_Model):
         None, ge=1, description="trainings side by side; if unset, one a core, or one on a GPU"
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    replies: Mode = Field("auto", description="a language model's: auto, record, replay, off")
     retry_failed: bool = Field(False, description="train again, once, what the store only knows as failed")
 
 
@@ -211,12 +206,21 @@ def presets() -> list[str]:
     return _shipped("lapt.presets")
 
 
-def load_pipeline(preset_or_file: str, overrides: Sequence[str] = ()) -> Pipeline:
+def load_pipeline(preset_or_file: str, overrides: Sequence[str] = (), reasoner: str | None = None) -> Pipeline:
     """A preset by name or a YAML file by path, with ``key.sub=value`` overrides applied (values are YAML).
 
-    Raises ConfigError: unknown preset or file, malformed YAML, unknown keys, values out of range.
+    ``reasoner``: ``frequency``, ``random`` or ``chat:MODEL`` in place of the declared one; what is declared for the
+    same kind stays. Raises ConfigError: unknown preset or file, malformed YAML, unknown keys, values out of range.
     """
-    return validated(_declared(preset_or_file, "lapt.presets", "preset", overrides), preset_or_file)
+    declared = _declared(preset_or_file, "lapt.presets", "preset", ())
+    if reasoner is not None:
+        kind, _, model = reasoner.partition(":")
+        given = declared.get("reasoner")
+        kept = given if isinstance(given, dict) and given.get("kind") == kind else {}
+        declared["reasoner"] = {**kept, "kind": kind, **({"model": model} if model else {})}
+    for override in overrides:
+        _apply(declared, override)
+    return validated(declared, preset_or_file)
 
 
 def load_plan(name_or_file: str, overrides: Sequence[str] = ()) -> BenchmarkPlan:

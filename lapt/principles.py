@@ -168,3 +168,13 @@ class Principles(BaseModel):
             parent=self.id,
             dropped=tuple(dropped),
         )
+
+
+def difference(before: Principles, after: Principles) -> dict[str, list[str]]:
+    """``gone`` and ``new``: claims as text, in the order they are stated."""
+
+    def said(principles: Principles) -> dict[str, None]:
+        return dict.fromkeys(f"{c.layer}: {c.effect.replace('_', ' ')} {c.candidate}" for c in principles.claims)
+
+    first, second = said(before), said(after)
+    return {"gone": [c for c in first if c not in second], "new": [c for c in second if c not in first]}

@@ -60,6 +60,8 @@ class TargetResult(Found):
     space_size: int
     """Size of the last refined space."""
     controls: tuple[ControlResult, ...] = ()
+    stopped: str | None = None
+    """Why the search ended before its last iteration."""
 
 
 class RunResult(BaseModel):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from lapt.config import Pipeline
 from lapt.principles import Principles
+from lapt.reasoning.ledger import Ledger
 from lapt.results import Found, RunResult, TargetResult
 
 Learned = Mapping[str, Sequence[tuple[int, Principles]]]
 """Task -> (iteration, the principles that it left behind), in order; iteration 0 is the source's."""
 
 
-def summary(pipeline: Pipeline, result: RunResult, learned: Learned) -> str:
+def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Ledger | None = None) -> str:
+    """``ledger``: what a language model did in the run, where one reasoned."""
     source = pipeline.source
     lines = [
         f"# {pipeline.name}, run {result.run_id}",
@@ -42,6 +45,8 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned) -> str:
     lines += ["", f"## Principles learned from {source.task}", "", *_statements(learned[source.task][-1][1])]
     for target in result.targets:
         lines += ["", *_adapted(target, learned[target.task])]
+    if ledger is not None:
+        lines += ["", *_language_model(ledger)]
     return "\n".join([*lines, ""])
 
 
@@ -59,8 +64,38 @@ def shown(value: float | None, unit: str) -> str:
 def _adapted(target: TargetResult, learned: Sequence[tuple[int, Principles]]) -> list[str]:
     steps = ", ".join(f"{iteration}: {principles.origin.step}" for iteration, principles in learned)
     lines = [f"## {target.task}", "", f"Iterations: {steps}. The last refined space has {target.space_size:,} cells."]
+    if target.stopped:
+        lines += ["", f"It ended early: {target.stopped}."]
     return [*lines, "", *_statements(learned[-1][1])] if learned else lines
 
 
 def _statements(principles: Principles) -> list[str]:
-    return [f"{number}. {principle.statement}" for number, principle in enumerate(principles.principles, start=1)]
+    lines = []
+    for number, principle in enumerate(principles.principles, start=1):
+        lines.append(f"{number}. {literal(principle.statement)}")
+        if principle.rationale:
+            lines[-1] += f" {literal(principle.rationale)}"
+        if principle.draws:
+            lines[-1] += f" ({100 * principle.support:.0f} % of the architectures read do so)"
+    if principles.origin.instead_of:
+        lines += ["", f"Stated by counting: {principles.origin.instead_of} gave nothing that could be used."]
+    return lines
+
+
+def _language_model(ledger: Ledger) -> list[str]:
+    cost = "" if ledger.cost is None else f", {ledger.cost:.4g} in the currency of its prices"
+    lines = [
+        "## Language model",
+        "",
+        f"{ledger.model}: {ledger.calls} calls ({ledger.paid_now} of them now, the others from the store), "
+        f"{ledger.invalid} replies that could not be used, {ledger.tokens_in:,} tokens in and {ledger.tokens_out:,} "
+        f"out{cost}, {ledger.seconds:.1f} s.",
+    ]
+    if ledger.spread is not None:
+        lines += ["", f"Two draws of a refined space disagree by {ledger.spread:.2f} (0: alike, 1: nothing shared)."]
+    return lines
+
+
+def literal(text: str) -> str:
+    """Text that a model may have written, as Markdown that shows it literally."""
+    return re.sub(r"([\\`*\[\]<>#|])", r"\\\1", " ".join(text.split()))

@@ -245,3 +245,24 @@ def finished_run(store: Store, run: str) -> tuple[Pipeline, RunResult]:
         )
     row = finished[matching[0]]
     return Pipeline.model_validate_json(row["config"]), RunResult.model_validate_json(row["result"])
+
+
+def stated_principles(store: Store, run: str | None = None) -> list[dict[str, Any]]:
+    """Rows of ``principles``, the latest first; ``run``: of that run alone, its id or the start of one."""
+    store.require()
+    rows = store.read("principles").to_pylist()
+    mine = [row for row in rows if run is None or row["run_id"].startswith(run)]
+    return sorted(mine, key=lambda row: row["created_at"], reverse=True)
+
+
+def principles_by_id(store: Store, wanted: str) -> Principles:
+    """Principles of any run; ``wanted``: their id or the start of one. Raises StoreError."""
+    bodies = {row["principles_id"]: row["body"] for row in stated_principles(store)}
+    matching = [known for known in bodies if known.startswith(wanted)]
+    if len(matching) != 1:
+        raise StoreError(
+            f"the id of principles in {store.address}",
+            f"{wanted!r}, which is {len(matching) or 'none'} of them",
+            "lapt principles list shows them",
+        )
+    return Principles.model_validate_json(bodies[matching[0]])

@@ -126,7 +126,7 @@ SUBSPACES = _schema(
 )
 REASONER_CALLS = _schema(
     "reasoner_calls",
-    1,
+    2,
     {
         "call_key": TEXT,
         "run_id": TEXT,
@@ -146,6 +146,14 @@ REASONER_CALLS = _schema(
         "cost": REAL,  # in the currency the model's price list was declared in
         "latency_seconds": REAL,
         "created_at": TIME,
+        "principles_id": TEXT,  # what was read; null for learn, and in version 1 as all that follow
+        "draw": COUNT,  # from 0
+        "attempt": COUNT,  # 0: the first reply; then those that an invalid one was sent back for
+        "origin": TEXT,  # model, store
+        "prompt_name": TEXT,
+        "prompt_version": COUNT,
+        "response_schema": TEXT,  # JSON
+        "parameters": TEXT,  # JSON: of the model
     },
 )
 

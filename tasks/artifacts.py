@@ -10,6 +10,7 @@ from lapt.archive import Archive
 from lapt.principles import Principles
 from lapt.results import RunResult
 from lapt.spaces import SearchSpace
+from lapt.summary import literal
 
 
 def archive(pipeline: str, built: Archive) -> None:
@@ -27,7 +28,7 @@ def archive(pipeline: str, built: Archive) -> None:
 
 def principles(pipeline: str, task: str, stated: Principles) -> None:
     lines = [f"# Principles for {task}, version {stated.version}", ""]
-    lines += [f"{number}. {_escaped(p.statement)}" for number, p in enumerate(stated.principles, start=1)]
+    lines += [f"{number}. {literal(p.statement)}" for number, p in enumerate(stated.principles, start=1)]
     lines += ["", f"Step: {stated.origin.step}. Reasoner: {stated.origin.reasoner}. Id: `{stated.id}`"]
     lines += [f", from `{stated.parent}`."] if stated.parent else ["."]
     if stated.dropped:
@@ -35,7 +36,7 @@ def principles(pipeline: str, task: str, stated: Principles) -> None:
             "",
             "Not carried over from the source space:",
             "",
-            *(f"* {_escaped(item)}" for item in stated.dropped),
+            *(f"* {literal(item)}" for item in stated.dropped),
         ]
     create_markdown_artifact(
         "\n".join(lines), key=_key(pipeline, task, "principles"), description=f"Design principles for {task}"
@@ -76,8 +77,3 @@ def leaderboard(result: RunResult) -> None:
 
 def _key(*parts: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
-
-
-def _escaped(text: str) -> str:
-    """Text that a model may have written, as Markdown that shows it literally."""
-    return re.sub(r"([\\`*_{}\[\]<>#|!~])", r"\\\1", " ".join(text.split()))

@@ -6,10 +6,12 @@ from typing import TypeVar
 
 from lapt.config import Pipeline
 from lapt.evaluation import Evaluator
+from lapt.reasoning.ledger import Ledger
 from lapt.results import Found, RunResult
 from lapt.spaces import SearchSpace
 from lapt.summary import summary
 from storage.record import RunRecord
+from storage.recordings import StoredRecordings
 from tasks import artifacts
 from tasks.step import step
 
@@ -29,4 +31,5 @@ def report_run(pipeline: Pipeline, result: RunResult, record: RunRecord) -> None
     """The table of targets as an artifact, and the summary in the store."""
     artifacts.leaderboard(result)
     learned = {task: record.principles_of(task) for task in (pipeline.source.task, *pipeline.targets)}
-    record.report(summary(pipeline, result, learned))
+    ledger = Ledger.of(StoredRecordings(record.store, record.run_id).rows())
+    record.report(summary(pipeline, result, learned, ledger))

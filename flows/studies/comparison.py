@@ -13,7 +13,7 @@ import numpy as np
 
 from flows.studies.methods import LONG, Bench, budget_of, deterministic, methods_of, reasons
 from flows.studies.rows import Row, StudyResult
-from lapt.config import Pipeline
+from lapt.config import Execution, Pipeline
 from lapt.errors import ConfigError
 from lapt.evaluation import best
 from lapt.measures import evaluations_to, rank, top_threshold
@@ -55,19 +55,18 @@ class Comparison:
         *,
         seeds: int,
         methods: Sequence[str] | None = None,
-        data: str | None = None,
+        execution: Execution,
         published: Sequence[Published] = (),
-        processes: int | None = None,
     ) -> None:
         known = methods_of(pipeline)
         unknown = [method for method in methods or () if method not in known]
         if unknown:
             raise ConfigError(f"methods among {list(known)}", f"{unknown}", "name some of them, separated by commas")
-        self.name, self.pipeline, self.seeds, self.data = name, pipeline, seeds, data
+        self.name, self.pipeline, self.seeds, self.execution = name, pipeline, seeds, execution
         self.methods = tuple(methods or known)
         self.published = tuple(published)
-        self.processes = processes or multiprocessing.cpu_count()
-        self.bench = Bench(pipeline, data)
+        self.processes = execution.processes or multiprocessing.cpu_count()
+        self.bench = Bench(pipeline, execution)
         for task in (pipeline.source.task, *pipeline.targets):
             self.bench.table.column(task)
 
@@ -86,7 +85,7 @@ class Comparison:
         context = multiprocessing.get_context("spawn")
         # A fresh pool inherits no state of this process; importing costs a second, once a worker.
         pool = ProcessPoolExecutor(
-            min(self.processes, len(jobs)), context, initializer=_prepare, initargs=(self.pipeline, self.data)
+            min(self.processes, len(jobs)), context, initializer=_prepare, initargs=(self.pipeline, self.execution)
         )
         try:
             futures = [pool.submit(_curves, method, seed) for method, seed in jobs]
@@ -215,9 +214,9 @@ class Comparison:
 _bench: Bench | None = None
 
 
-def _prepare(pipeline: Pipeline, data: str | None) -> None:
+def _prepare(pipeline: Pipeline, execution: Execution) -> None:
     global _bench
-    _bench = Bench(pipeline, data)
+    _bench = Bench(pipeline, execution)
 
 
 def _curves(method: str, seed: int) -> list[Curve]:

@@ -10,9 +10,9 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from flows.build import reasoner_of, space_of, table_of
+from flows.build import reasoner_of, run_id, space_of, table_of
 from lapt.archive import Archive
-from lapt.config import Pipeline
+from lapt.config import Execution, Pipeline
 from lapt.digests import digest
 from lapt.evaluation import Evaluation
 from lapt.evaluators import Table, TableEvaluator
@@ -29,13 +29,13 @@ LONG = 500
 class Bench:
     """What every method shares in one process: table, space, archive, principles."""
 
-    def __init__(self, pipeline: Pipeline, data: str | None) -> None:
-        self.pipeline, self.data = pipeline, data
+    def __init__(self, pipeline: Pipeline, execution: Execution) -> None:
+        self.pipeline, self.execution = pipeline, execution
         self._archives: dict[int, Archive] = {}
 
     @cached_property
     def table(self) -> Table:
-        return table_of(self.pipeline, self.data)
+        return table_of(self.pipeline, self.execution.data)
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -45,7 +45,9 @@ class Bench:
         return TableEvaluator(self.table, self.space, task)
 
     def steps(self, seed: int) -> Steps:
-        return Steps(self.pipeline.model_copy(update={"seed": seed}), self.space, reasoner_of(self.pipeline))
+        """Of the run that ``lapt run`` makes with that seed: they share what a language model replied."""
+        pipeline = self.pipeline.model_copy(update={"seed": seed})
+        return Steps(pipeline, self.space, reasoner_of(pipeline, self.execution, run_id(pipeline, self.table.checksum)))
 
     def archive(self, seed: int) -> Archive:
         """The same for every seed when it is the top of a whole table."""

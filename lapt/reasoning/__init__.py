@@ -1,6 +1,8 @@
 """Reasoners: what reads architectures and states principles."""
 
+from lapt.reasoning.chance import Chance
+from lapt.reasoning.chat import Chat
 from lapt.reasoning.frequency import Frequency
 from lapt.reasoning.reasoner import Reasoner
 
-__all__ = ["Frequency", "Reasoner"]
+__all__ = ["Chance", "Chat", "Frequency", "Reasoner"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeVar
 
 from lapt.digests import digest
@@ -75,6 +75,7 @@ class Call:
 
     key: str
     model: str
+    parameters: dict[str, Any]
     question: Question
     sample: int
     draw: int
@@ -194,12 +195,13 @@ class Caller:
             call = Call(
                 key=key,
                 model=self.model.name,
+                parameters=self.model.parameters,
                 question=question,
                 sample=self.sample,
                 draw=draw,
                 attempt=attempt,
                 messages=tuple(messages),
-                completion=Completion(completion.text[:KEPT], completion.tokens_in, completion.tokens_out),
+                completion=completion,
                 valid=fault is None,
                 error=fault,
                 cost=self.prices.of(completion) if self.prices else None,
@@ -237,10 +239,13 @@ class Caller:
             )
         began = time.perf_counter()
         completion = self.model.complete(messages, schema, key)
-        return completion, "model", key, time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        # What is read is what is recorded, or a replay would find another fault; half a surrogate pair has no UTF-8.
+        text = completion.text[:KEPT].encode("utf-8", "replace").decode()
+        return replace(completion, text=text), "model", key, seconds
 
 
 KEPT = 1_000_000
-"""Characters of a reply that are recorded."""
+"""Characters of a reply that are read and recorded."""
 SHOWN = 4_000
 """Characters of an invalid reply that the model is shown again."""

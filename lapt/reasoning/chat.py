@@ -15,7 +15,7 @@ from lapt.principles import Origin, Principle, Principles
 from lapt.reasoning.briefing import EVERY_PART, Briefing, PromptParts
 from lapt.reasoning.calls import AwaitingReply, Caller, Question, ReasonerError, Unusable
 from lapt.reasoning.draws import Combine, combined, merged
-from lapt.reasoning.evidence import counted, successor
+from lapt.reasoning.evidence import counted, successor, uncounted
 from lapt.reasoning.frequency import Frequency
 from lapt.reasoning.replies import EXPLORE, LEARN, principles_schema, read_principles, read_space, space_schema
 from lapt.reasoning.templates import Prompt, rendered
@@ -152,6 +152,7 @@ class Chat:
         brief = self._brief(space)
         if not brief.unspoken(principles.principles):
             return principles
+        counts = (*principles.counts, *uncounted(space, principles.counts, principles.origin.task))
 
         def prompt(known: Sequence[Principle]) -> Prompt:
             return rendered(
@@ -164,7 +165,7 @@ class Chat:
             )
 
         def read(text: str, *, draw: int) -> tuple[Principle, ...]:
-            return read_principles(text, space, brief.words, EXPLORE, principles.counts, draw=draw)
+            return read_principles(text, space, brief.words, EXPLORE, counts, draw=draw)
 
         schema = principles_schema(space, brief.words, EXPLORE)
         stated = self._draw(self._questions("explore", task, principles, prompt, schema), read)
@@ -179,7 +180,7 @@ class Chat:
                 "instead_of": None,
             }
         )
-        return successor(space, (*principles.principles, *merged(stated)), principles.counts, origin, principles)
+        return successor(space, (*principles.principles, *merged(stated)), counts, origin, principles)
 
     # --- what they share ---------------------------------------------------------------------------------------------
     def _brief(self, space: SearchSpace) -> Briefing:

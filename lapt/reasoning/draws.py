@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from typing import Any, Literal
 
@@ -48,14 +48,15 @@ def combined(spaces: Sequence[SearchSpace], how: Combine) -> SearchSpace:
     return whole.restrict(**kept)
 
 
-def spread(spaces: Sequence[SearchSpace]) -> float:
-    """How far the draws disagree, 0 (all alike) to 1: one minus the mean Jaccard index of two draws' candidates.
+def spread(draws: Sequence[Mapping[str, Collection[str]]]) -> float:
+    """How far draws disagree, 0 (all alike) to 1: one minus the mean Jaccard index of what two of them keep on a layer.
 
-    Mean over the layers and over the pairs; 0 for a single draw.
+    ``draws``: layer -> candidates kept. Mean over the layers that both name and over the pairs; 0 for a single draw.
     """
     disagreements = [
-        1 - len(set(a.operators) & set(b.operators)) / len(set(a.operators) | set(b.operators))
-        for one, two in combinations(spaces, 2)
-        for a, b in zip(one.layers, two.layers, strict=True)
+        1 - len({*one[layer]} & {*two[layer]}) / len({*one[layer]} | {*two[layer]})
+        for one, two in combinations(draws, 2)
+        for layer in one
+        if layer in two
     ]
     return sum(disagreements) / len(disagreements) if disagreements else 0.0

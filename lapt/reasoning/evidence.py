@@ -33,6 +33,14 @@ def counted(space: SearchSpace, architectures: Sequence[Architecture], task: str
                 )
 
 
+def uncounted(space: SearchSpace, counts: Sequence[Count], task: str) -> Iterable[Count]:
+    """0 of 0 for every candidate without a count: principles of another space have none of what that one lacks."""
+    known = {(count.layer, count.kind, count.candidate) for count in counts}
+    for count in counted(space, (), task):
+        if (count.layer, count.kind, count.candidate) not in known:
+            yield count
+
+
 def ranked_by(candidates: Sequence[str], evidence: Evidence) -> list[str]:
     """Best supported first; ties by the space's order (the sort is stable)."""
     return sorted(candidates, key=lambda candidate: [-count.count for count in evidence.get(candidate, ())])

@@ -8,7 +8,7 @@ from lapt.archive import Archive
 from lapt.digests import short
 from lapt.evaluation import Evaluation
 from lapt.principles import Claim, Count, Effect, Kind, Origin, Principle, Principles
-from lapt.reasoning.evidence import candidates_of, claimed, counted, ranked_by, successor
+from lapt.reasoning.evidence import candidates_of, claimed, counted, ranked_by, successor, uncounted
 from lapt.spaces import SearchSpace
 
 
@@ -60,9 +60,11 @@ class Frequency:
         layer whose candidates are all spoken of stays as it is.
         """
         principles = principles.onto(space)
-        changed = tuple(self._explored(space, principles, principle) for principle in principles.principles)
+        counts = (*principles.counts, *uncounted(space, principles.counts, principles.origin.task))
+        stated = principles.model_copy(update={"counts": counts})
+        changed = tuple(self._explored(space, stated, principle) for principle in _by_choice(principles.principles))
         origin = principles.origin.model_copy(update={"step": "explore", "task": task, "reasoner": self.name})
-        return successor(space, changed, principles.counts, origin, principles)
+        return successor(space, changed, counts, origin, principles)
 
     @staticmethod
     def _explored(space: SearchSpace, principles: Principles, principle: Principle) -> Principle:
@@ -71,7 +73,7 @@ class Frequency:
         best_first = ranked_by(candidates_of(space, kind, layer), evidence)
         spoken = {claim.candidate for claim in principle.claims}
         unspoken = [candidate for candidate in best_first if candidate not in spoken]
-        kept = [claim for claim in principle.claims if claim.effect != "set_aside"]
+        kept = [claim for claim in principle.claims if claim.effect in ("keep", "try")]
         if not unspoken or not kept:
             return principle
         least = max(kept, key=lambda claim: best_first.index(claim.candidate))
@@ -103,6 +105,21 @@ def _choices(space: SearchSpace, max_operators: int, max_sources: int) -> Iterab
             yield layer.name, "source", max_sources
 
 
+def _by_choice(principles: Sequence[Principle]) -> Sequence[Principle]:
+    """One principle a layer and kind, as this reasoner states them; those of a language model are taken apart.
+
+    Where several speak of one candidate, the first does.
+    """
+    choices: dict[tuple[str, Kind], dict[str, Claim]] = {}
+    for principle in principles:
+        for claim in principle.claims:
+            choices.setdefault((claim.layer, claim.kind), {}).setdefault(claim.candidate, claim)
+    if len(choices) == len(principles) and all(len({(c.layer, c.kind) for c in p.claims}) == 1 for p in principles):
+        return principles
+    claims = [tuple(candidates.values()) for candidates in choices.values()]
+    return [Principle(statement=_statement(of_choice), claims=of_choice) for of_choice in claims]
+
+
 def _statement(claims: Sequence[Claim]) -> str:
     """The claims of one layer as a sentence."""
     said: dict[Effect, list[str]] = {"keep": [], "try": [], "set_aside": [], "avoid": []}
@@ -117,6 +134,8 @@ def _statement(claims: Sequence[Claim]) -> str:
         sentences.append(f"{chosen} {_listed(said['keep'])}")
     if said["try"]:
         sentences.append(f"{_are(said['try'])} tried, since no principle spoke of it")
+    if said["avoid"]:
+        sentences.append(f"{_are(said['avoid'])} avoided")
     if said["set_aside"]:
         sentences.append(f"{_are(said['set_aside'])} set aside")
     return f"On layer {claims[0].layer}, {'; '.join(sentences)}."

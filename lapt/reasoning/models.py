@@ -45,7 +45,7 @@ class LangChainModel:
     base_url: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
-    timeout: float = 120.0
+    timeout: float = 300.0
     tries: int = 5
     requests_per_second: float | None = None
     structured: Structured = "auto"

@@ -128,7 +128,8 @@ def read_principles(
             if (layer, kind, candidate) in of
         )
         if not claims:
-            raise InvalidReply(f"{where} names no operator that its layers {stated.layers} have")
+            shown = [words.shown("layer", layer) for layer in layers]
+            raise InvalidReply(f"{where} names no operator that its layers {shown} have")
         statement, rationale = plain(stated.statement), plain(stated.rationale)[:2000]
         if not statement:
             raise InvalidReply(f"{where} has no statement")

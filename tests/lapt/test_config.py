@@ -46,7 +46,7 @@ def test_set_overrides_a_key_with_a_yaml_value() -> None:
         ("targets=cifar10", ["targets", "list", "'cifar10'"]),
         ("targets=[imagenet16_120]", ["source task imagenet16_120"]),
         ("search.tournament_size=9", ["tournament_size (9)", "population_size (5)"]),
-        ("reasoner.kind=oracle", ["reasoner.kind", "'frequency'", "'oracle'"]),
+        ("reasoner.kind=oracle", ["reasoner", "'oracle'", "'frequency', 'chat', 'random'"]),
         ("source.archive.strategy=worst", ["source.archive", "worst"]),
         ("source=jigsaw", ["source", "'jigsaw'"]),
         ("name=../../x", ["name", "pattern"]),

@@ -1,0 +1,129 @@
+"""``lapt reasoner`` and ``lapt principles``: what language models were asked and replied, and what was learned."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.options import DEFAULT_STORE, JsonOption, StoreOption
+
+reasoner_app = typer.Typer(help="Language models: prompts that wait for a reply, recordings.", no_args_is_help=True)
+principles_app = typer.Typer(help="Design principles: what was learned, and how it changed.", no_args_is_help=True)
+
+
+@reasoner_app.command("waiting")
+def waiting(store: StoreOption = DEFAULT_STORE) -> None:
+    """Prompts of chat:manual that have no reply yet."""
+    from flows.screen import typed
+    from storage.manual import FOLDER, PROMPT
+    from storage.manual import waiting as unanswered
+    from storage.store import Store
+
+    opened = Store(store)
+    found = unanswered(opened)
+    for prompt in found:
+        print(f"{prompt}   {opened.address}/{FOLDER}/{prompt}{PROMPT}")
+    print(f"What now?  {typed()} reasoner reply {found[0]} FILE" if found else "no prompt waits for a reply")
+
+
+@reasoner_app.command("reply")
+def reply(
+    prompt: Annotated[str, typer.Argument(help="Id of a waiting prompt, or its first letters.")],
+    file: Annotated[typer.FileText, typer.Argument(help="File with the reply; - for standard input.")],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Save the reply to a prompt of chat:manual; then the command that waits for it goes on."""
+    from storage.manual import reply as save
+    from storage.store import Store
+
+    save(Store(store), prompt, file.read())
+    print("saved; now type the command again that waited for it")
+
+
+@reasoner_app.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write: JSON lines.")],
+    run: Annotated[str | None, typer.Option(help="Of this run alone: its id, or its first letters.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write recorded replies to one file, so that a run can be replayed from another store."""
+    from storage.recordings import export_recordings
+    from storage.store import Store
+
+    print(f"wrote {export_recordings(Store(store), file, run)} replies to {file}")
+
+
+@reasoner_app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A file of lapt reasoner export.")], store: StoreOption = DEFAULT_STORE
+) -> None:
+    """Add recorded replies to the store."""
+    from storage.recordings import import_recordings
+    from storage.store import Store
+
+    print(f"added {import_recordings(Store(store), file)} replies")
+
+
+@principles_app.command("list")
+def list_(
+    run: Annotated[str | None, typer.Option(help="Of this run alone: its id, or its first letters.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Every set of principles, the latest run first."""
+    from flows.screen import show_principles
+    from storage.record import stated_principles
+    from storage.store import Store
+
+    rows = stated_principles(Store(store), run)
+    if as_json:
+        kept = ("principles_id", "run_id", "task", "iteration", "step", "reasoner", "parent", "statements")
+        print(json.dumps([{name: row[name] for name in kept} for row in rows], indent=2))
+    else:
+        show_principles(rows)
+
+
+@principles_app.command("show")
+def show(
+    principles: Annotated[str, typer.Argument(help="Id of principles, or its first letters.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Statements, claims, and how far the architectures that were read support them."""
+    from flows.screen import show_stated
+    from storage.record import principles_by_id
+    from storage.store import Store
+
+    found = principles_by_id(Store(store), principles)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+    else:
+        show_stated(found)
+
+
+@principles_app.command("diff")
+def diff(
+    before: Annotated[str, typer.Argument(help="Id of principles, or its first letters.")],
+    after: Annotated[str, typer.Argument(help="Id of principles, or its first letters.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """What the second says and the first does not, and the other way round, claim by claim."""
+    from lapt.principles import difference
+    from storage.record import principles_by_id
+    from storage.store import Store
+
+    opened = Store(store)
+    changes = difference(principles_by_id(opened, before), principles_by_id(opened, after))
+    if as_json:
+        print(json.dumps(changes, indent=2))
+        return
+    for sign, claims in (("-", changes["gone"]), ("+", changes["new"])):
+        for claim in claims:
+            print(f"{sign} {claim}")
+    if not any(changes.values()):
+        print("they claim the same", file=sys.stderr)

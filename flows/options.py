@@ -1,0 +1,15 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+DEFAULT_STORE = "./lapt-store"
+StoreOption = Annotated[
+    str, typer.Option("--store", envvar="LAPT_STORE", help="Folder or s3:// address of the result store.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output and nothing else there.")
+]

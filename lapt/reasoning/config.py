@@ -1,0 +1,75 @@
+"""Which reasoner, and how: part of a pipeline's declaration."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lapt.reasoning.briefing import EVERY_PART, PromptParts
+from lapt.reasoning.chat import OnInvalid
+from lapt.reasoning.draws import Combine
+from lapt.reasoning.models import Structured
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FrequencyReasoner(_Model):
+    """No LLM: counts what good architectures have in common."""
+
+    kind: Literal["frequency"] = "frequency"
+    max_operators: int = Field(2, ge=1, description="operators a layer keeps")
+    max_sources: int = Field(2, ge=1, description="sources a layer keeps")
+
+
+class ReasonerBudget(_Model):
+    """What the language model may cost in a run. A run that meets a limit ends with its best so far."""
+
+    calls: int | None = Field(None, ge=1)
+    tokens: int | None = Field(None, ge=1, description="in and out")
+    cost: float | None = Field(None, gt=0, description="in the currency of the prices")
+
+
+class ReasonerPrices(_Model):
+    """Money a million tokens."""
+
+    tokens_in: float = Field(ge=0)
+    tokens_out: float = Field(ge=0)
+
+
+class ChatReasoner(_Model):
+    """A language model, by LangChain: the reasoner of the paper. Keys are named here, never written."""
+
+    kind: Literal["chat"]
+    model: str = Field(description="provider:name, such as openai:gpt-4o; or manual, to carry prompts to any chat")
+    base_url: str | None = Field(None, description="a server of one's own that speaks the provider's protocol")
+    key_env: str | None = Field(None, description="environment variable with the key; the provider's own if unset")
+    key_block: str | None = Field(None, description="Prefect Secret block with the key")
+    temperature: float | None = Field(None, ge=0, description="the provider's default if unset")
+    max_tokens: int | None = Field(None, ge=1, description="of a reply")
+    timeout: float = Field(300.0, gt=0, description="seconds a request may take")
+    tries: int = Field(5, ge=1, description="of a request that met a rate limit, a server error or a timeout")
+    requests_per_second: float | None = Field(None, gt=0)
+    structured: Structured = "auto"
+    repairs: int = Field(2, ge=0, description="times that an invalid reply is sent back with its fault")
+    on_invalid: OnInvalid = Field("raise", description="then: raise, or let frequency stand in")
+    draws: int = Field(1, ge=1, description="replies to each prompt")
+    combine: Combine = Field("majority", description="of the draws, layer by layer")
+    max_operators: int | None = Field(3, ge=1, description="operators a layer keeps")
+    max_sources: int | None = Field(2, ge=1, description="sources a layer keeps")
+    prompt: PromptParts = EVERY_PART
+    budget: ReasonerBudget = ReasonerBudget()
+    prices: ReasonerPrices | None = Field(None, description="of the model; those known for it if unset")
+
+
+class RandomReasoner(_Model):
+    """Operators drawn at random: what reasoning has to beat."""
+
+    kind: Literal["random"]
+    max_operators: int = Field(2, ge=1, description="operators a layer keeps")
+    max_sources: int = Field(2, ge=1, description="sources a layer keeps")
+
+
+Reasoning = Annotated[FrequencyReasoner | ChatReasoner | RandomReasoner, Field(discriminator="kind")]

@@ -1,0 +1,153 @@
+"""A server on this machine that speaks OpenAI's chat completions, answering from a script."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer. ``text`` None is null content; ``body`` is sent in place of a completion; ``hang`` is in seconds.
+
+    ``cut``: after how many bytes of the body the connection ends; 0 sends nothing at all.
+    """
+
+    text: str | None = ""
+    status: int = 200
+    finish: str = "stop"
+    body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tokens: tuple[int, int] | None = None
+    cut: int | None = None
+    hang: float = 0.0
+
+    @classmethod
+    def error(cls, status: int, message: str, **headers: str) -> Reply:
+        body = json.dumps({"error": {"message": message, "type": "error", "param": None, "code": None}})
+        return cls(status=status, body=body, headers={name.replace("_", "-"): v for name, v in headers.items()})
+
+
+@dataclass(frozen=True)
+class Request:
+    path: str
+    headers: Mapping[str, str]
+    """By their names in lower case."""
+    body: dict[str, Any]
+
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        return [(message["role"], message["content"]) for message in self.body["messages"]]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Of the response format, else the one written into the prompt."""
+        if "response_format" in self.body:
+            schema: dict[str, Any] = self.body["response_format"]["json_schema"]["schema"]
+            return schema
+        written: dict[str, Any] = json.loads(re.findall(r"```json\n(.*?)\n```", self.said[-1][1], re.DOTALL)[-1])
+        return written
+
+
+class OpenAIServer(ThreadingHTTPServer):
+    """Gives the ``script``'s replies in turn, then answers what each request's schema asks for."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.script: list[Reply] = []
+        self.requests: list[Request] = []
+        self.closing = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def answers(self, *replies: Reply | str) -> None:
+        self.script += [Reply(reply) if isinstance(reply, str) else reply for reply in replies]
+
+    def answer_to(self, request: Request) -> Reply:
+        self.requests.append(request)
+        return self.script.pop(0) if self.script else Reply(json.dumps(valid(request.schema)), tokens=(1000, 100))
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is what some tests are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: OpenAIServer
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        reply = self.server.answer_to(Request(self.path, headers, body))
+        self.server.closing.wait(reply.hang)
+        self.close_connection = reply.cut is not None
+        if reply.cut == 0:
+            return
+        sent = (reply.body if reply.body is not None else json.dumps(_completion(reply, body["model"]))).encode()
+        self.send_response(reply.status)
+        for name, value in {"content-type": "application/json", **reply.headers}.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(sent)))
+        self.end_headers()
+        self.wfile.write(sent[: reply.cut])
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+def _completion(reply: Reply, model: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": reply.text}
+    completion: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": reply.finish}],
+    }
+    if reply.tokens:
+        prompt, answer = reply.tokens
+        completion["usage"] = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+    return completion
+
+
+def valid(schema: Mapping[str, Any]) -> Any:
+    """An instance of a schema: of a list of names all of them, of a list of objects one for each name of its enum."""
+    kind = schema["type"]
+    if kind == "object":
+        return {name: valid(part) for name, part in schema["properties"].items()}
+    if kind == "string":
+        return schema["enum"][0] if "enum" in schema else "Convolutions of 3x3 do most of the work."
+    items = schema["items"]
+    if "enum" in items:
+        return list(items["enum"])
+    return [valid(item) for item in _one_each(items)]
+
+
+def _one_each(item: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    for name, part in item["properties"].items():
+        for value in part.get("enum", ()):
+            yield {**item, "properties": {**item["properties"], name: {"type": "string", "enum": [value]}}}
+
+
+@contextmanager
+def serving() -> Iterator[OpenAIServer]:
+    server = OpenAIServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.closing.set()
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
