@@ -98,4 +98,4 @@ def _language_model(ledger: Ledger) -> list[str]:
 
 def literal(text: str) -> str:
     """Text that a model may have written, as Markdown that shows it literally."""
-    return re.sub(r"([\\`*\[\]<>#|])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*\[\]<#|])", r"\\\1", " ".join(text.split()))

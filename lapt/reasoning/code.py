@@ -9,7 +9,7 @@ _MODULES = {
     "skip_connect": "nn.Identity()",
     "nor_conv_1x1": "ReLUConvBN(C, C, kernel_size=1)",
     "nor_conv_3x3": "ReLUConvBN(C, C, kernel_size=3, padding=1)",
-    "avg_pool_3x3": "nn.AvgPool2d(3, stride=1, padding=1)",
+    "avg_pool_3x3": "nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)",
 }
 
 

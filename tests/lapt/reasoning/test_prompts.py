@@ -1,4 +1,4 @@
-"""What a model is shown: every part a switch, the code that is said to be the cell, and names that tell nothing."""
+"""What a model is shown: every part a switch, and, disguised, names that tell nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from scripted_model import Scripted, caller
 from small_archives import (
     LAYERS,
-    NODE,
     SOURCED,
     SPACE,
     archive,
@@ -26,11 +25,10 @@ from small_archives import (
 from lapt.archive import Archive
 from lapt.reasoning import Chat
 from lapt.reasoning.briefing import EVERY_PART, Briefing, PromptParts
-from lapt.reasoning.code import cell_class
 from lapt.reasoning.meanings import TASKS
 from lapt.reasoning.templates import rendered, section
 from lapt.reasoning.vocabulary import Vocabulary
-from lapt.spaces import BUILTIN, CELLS, Architecture, SearchSpace
+from lapt.spaces import BUILTIN, SearchSpace
 
 # n3nsnn: nothing feeds node 1 or leaves node 2, so the convolution on 0->2 is dead.
 ARCHIVE = archive("n3nsnn", "nnnsnn", "s33333", "s33333", task="imagenet16_120")
@@ -207,81 +205,3 @@ def test_a_disguised_prompt_permutes_the_layers_and_counts_the_same() -> None:
     # Operators stand in the order of their tokens: the space's own order would tell.
     row = next(line for line in prompt.splitlines() if line.startswith(f"- {words.layers['0->1']}: ") and "2" in line)
     assert re.findall(r"token\d", row) == list(words.operators.values())
-
-
-# --- the cell as code ----------------------------------------------------------------------------------------------
-torch = pytest.importorskip("torch")
-
-
-class Zero(torch.nn.Module):  # type: ignore[name-defined,misc]
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[name-defined]
-        return x * 0
-
-
-def re_lu_conv_bn(inputs: int, outputs: int, kernel_size: int, padding: int = 0) -> torch.nn.Module:  # type: ignore[name-defined]
-    layers = [torch.nn.ReLU(), torch.nn.Conv2d(inputs, outputs, kernel_size, padding=padding, bias=False)]
-    return torch.nn.Sequential(*layers, torch.nn.BatchNorm2d(outputs)).eval()
-
-
-def built(space: SearchSpace, layer_list: object, channels: int = 2) -> torch.nn.Module:  # type: ignore[name-defined]
-    """The cell that the code in the prompt builds."""
-    names: dict[str, object] = {"nn": torch.nn, "Zero": Zero, "ReLUConvBN": re_lu_conv_bn}
-    exec(cell_class(space), names)
-    return names["Cell"](layer_list, channels)  # type: ignore[operator]
-
-
-X = torch.arange(1.0, 19.0).reshape(1, 2, 3, 3)
-
-
-@pytest.mark.parametrize("space", [SPACE, BUILTIN["trans101"]], ids=lambda space: space.name)
-def test_a_cell_of_skips_gives_its_input_as_often_as_it_has_paths(space: SearchSpace) -> None:
-    assert torch.equal(built(space, ["skip_connect"] * 6)(X), 4 * X)
-    assert torch.equal(built(space, ["none"] * 6)(X), 0 * X)
-    for letters in product("ns", repeat=6):
-        chosen = cell("".join(letters)).operators
-        present = {name for name, operator in zip(LAYERS, chosen, strict=True) if operator == "skip_connect"}
-        paths = [path for path in CELLS["nas201"].paths if present.issuperset(path)]  # type: ignore[attr-defined]
-        assert torch.equal(built(space, chosen)(X), len(paths) * X)
-
-
-def test_the_code_computes_what_operators_are_said_to_compute() -> None:
-    pooled = built(SPACE, cell("nnnpnn").operators)(X)
-    assert pooled[0, 0, 1, 1] == pytest.approx(5.0)  # the mean of 1..9
-    assert pooled[0, 0, 0, 0] == pytest.approx((1 + 2 + 4 + 5) / 9)  # beyond the edge are zeros
-    for letter, side in (("1", 1), ("3", 3)):
-        module = built(SPACE, cell(f"nnn{letter}nn").operators)
-        (weights,) = [p for p in module.parameters() if p.dim() == 4]
-        assert weights.shape == (2, 2, side, side)
-        torch.nn.init.ones_(weights)
-        middle = module(X)[0, 0, 1, 1].item()
-        assert middle == pytest.approx((5 + 14) if side == 1 else sum(range(1, 19)), rel=1e-4)
-
-
-def test_the_code_is_short_and_lists_the_edges_in_the_order_of_the_layers() -> None:
-    code = cell_class(SPACE)
-    assert len(code) < 1_200
-    assert f"in the order {', '.join(LAYERS)}" in code
-    assert "EDGES = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]" in code
-    assert "stride 2" not in code
-    assert "stride 2" in cell_class(BUILTIN["trans101"])
-
-
-class Free:
-    """A cell family of which no more is known than its layers."""
-
-    def encode(self, architecture: Architecture) -> str:
-        return " ".join(architecture.operators)
-
-    def canonical(self, architecture: Architecture) -> Architecture:
-        return architecture
-
-
-def test_a_cell_that_is_no_dag_is_shown_by_its_layers_and_sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CELLS, "free", Free())  # type: ignore[arg-type]
-    space = NODE.model_copy(update={"cell": "free"})
-    built_cell = built(space, [("none", "0"), ("skip_connect", "1")])
-    assert [type(layer) for layer in built_cell.layers] == [Zero, torch.nn.Identity]
-    assert built_cell.sources == ["0", "1"]
-    brief = Briefing(space, Vocabulary.plain(space), EVERY_PART)
-    assert brief.variables()["paths"] is None
-    assert "dead" not in brief.cells(scored(*members(space, 1)), scores=False)[0]

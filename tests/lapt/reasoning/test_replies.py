@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from small_archives import NODE, SOURCED, SPACE, archive, counts_of, layer_sets, principle, principles
@@ -195,7 +196,7 @@ def claim(layer: str, candidate: str, count: int, of: int, effect: str) -> Claim
         ([("0->1", "none", 0, 0, "keep")], 0.0),
     ],
 )
-def test_support_is_the_share_that_does_as_a_principle_says(claims: list[tuple], support: float) -> None:  # type: ignore[type-arg]
+def test_support_is_the_share_that_does_as_a_principle_says(claims: list[tuple[Any, ...]], support: float) -> None:
     assert Principle(statement="x", claims=tuple(claim(*c) for c in claims)).support == pytest.approx(support)
 
 

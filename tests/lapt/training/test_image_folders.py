@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,9 @@ def folder(tmp_path: Path) -> Path:
 def test_grey_and_colour_mixed_become_colour_of_one_size(folder: Path) -> None:
     with pytest.warns(UserWarning, match=r"images of one kind.*got \d+ grey and \d+ in colour"):
         load_images(str(folder))
-    seen = []
-    data = load_images(str(folder), progress=lambda done, total: seen.append((done, total)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = load_images(str(folder))
     train, test = data.train, data.test()
     assert train.shape == (3, 32, 32)
     assert train.classes == ("cat", "dog")
@@ -43,7 +45,6 @@ def test_grey_and_colour_mixed_become_colour_of_one_size(folder: Path) -> None:
     assert train.images[0].unique().tolist() == [100]
     assert np.abs(train.images[1].flatten(1).float().mean(1).numpy() - RED).max() < 3
     assert train.images[3, 0].float().mean() == pytest.approx(250)  # "deep/0.bmp" sorts behind "1.png"
-    assert seen[:4] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert test is not None
     assert test.shape == train.shape
     assert test.labels.tolist() == [1]
