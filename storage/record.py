@@ -68,7 +68,7 @@ class RunRecord:
             try:
                 yield
             except BaseException as error:
-                event = "interrupted" if isinstance(error, KeyboardInterrupt | SystemExit) else "failed"
+                event = "interrupted" if _interrupts(error) else "failed"
                 detail = None if event == "interrupted" else f"{type(error).__name__}: {error}"[:2000]
                 try:
                     self._event(event, pipeline, prefect_run_id, detail=detail)
@@ -224,6 +224,16 @@ class RunRecord:
         self.store.append("trials", rows)
         # Known only once written: after a failed append the same call is to write them again.
         self._trials.update({(task, row["ordinal"]): row["architecture"] for row in rows})
+
+
+def _interrupts(error: BaseException) -> bool:
+    """Was it somebody who stopped the run? Prefect may wrap a Ctrl-C in an error of its own, or answer by cancelling."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if not isinstance(seen, Exception):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def subspace_id(space: SearchSpace) -> str:
