@@ -227,7 +227,7 @@ class RunRecord:
 
 
 def _interrupts(error: BaseException) -> bool:
-    """Was it somebody who stopped the run? Prefect may wrap a Ctrl-C in an error of its own, or answer by cancelling."""
+    """Did somebody stop the run? Prefect may wrap a Ctrl-C in an error of its own, or answer by cancelling."""
     seen: BaseException | None = error
     while seen is not None:
         if not isinstance(seen, Exception):
