@@ -37,12 +37,14 @@ class Chance:
     def update(
         self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str
     ) -> Principles:
+        principles = principles.onto(space)
         architectures = [evaluation.architecture for evaluation in top_architectures]
         archive = short([space.encode(architecture) for architecture in architectures])
         origin = Origin(reasoner=self.name, step="update", task=task, archive=archive)
         return self._drawn(space, tuple(counted(space, architectures, task)), origin, principles)
 
     def explore(self, space: SearchSpace, principles: Principles, *, task: str) -> Principles:
+        principles = principles.onto(space)
         origin = principles.origin.model_copy(update={"step": "explore", "task": task, "reasoner": self.name})
         return self._drawn(space, principles.counts, origin, principles)
 

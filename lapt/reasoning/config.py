@@ -43,7 +43,10 @@ class ChatReasoner(_Model):
     """A language model, by LangChain: the reasoner of the paper. Keys are named here, never written."""
 
     kind: Literal["chat"]
-    model: str = Field(description="provider:name, such as openai:gpt-4o; or manual, to carry prompts to any chat")
+    model: str = Field(
+        pattern=r"^(manual|[^\s:]+:\S+)$",
+        description="provider:name, such as openai:gpt-4o; or manual, to carry prompts to any chat",
+    )
     base_url: str | None = Field(None, description="a server of one's own that speaks the provider's protocol")
     key_env: str | None = Field(None, description="environment variable with the key; the provider's own if unset")
     key_block: str | None = Field(None, description="Prefect Secret block with the key")
