@@ -64,7 +64,7 @@ def _chat(config: ChatReasoner, execution: Execution, run_id: str, *, sample: in
     else:
         model = LangChainModel(
             config.model,
-            key=_key(config),
+            key=None if execution.replies == "replay" else _key(config),  # a replay asks nobody
             **config.model_dump(
                 include={
                     "base_url",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from flows.build import build, space_of, trained_evaluator
-from lapt.config import Execution, Pipeline, TrainingEvaluation
+from flows.build import evaluators_of, run_id, space_of
+from lapt.config import Execution, TrainingEvaluation
 from lapt.errors import ConfigError
 from lapt.results import TargetResult
 from lapt.spaces import Architecture
+from storage.evaluator import StoredEvaluator
 from storage.files import LocalFiles
 from storage.record import finished_run
 from storage.store import Store
@@ -35,47 +37,46 @@ def export(
     if found.architecture is None:
         raise ConfigError(f"an architecture found for {found.task}", "none: every evaluation failed", "export another")
     space = space_of(pipeline)
-    now = build(pipeline, Execution(store=store.address)).run_id
+    checksum, evaluator_of = evaluators_of(pipeline, Execution(store=store.address), space, store)
+    now = run_id(pipeline, checksum)
     if now != result.run_id:
         raise ConfigError(
             f"the images and the version of LAPT that run {result.run_id} was made with",
             f"others, with which the same pipeline is run {now}",
             "restore the images, or run the pipeline again and export that run",
         )
-    content = _content(pipeline, config, store, found, space.decode(found.architecture), format, stage, result.run_id)
+    stored = evaluator_of(found.task)
+    assert isinstance(stored, StoredEvaluator)
+    told = {"run": result.run_id, "metric": found.metric, "validation": found.validation, "test": found.test}
+    content = _content(stored, config, space.canonical(space.decode(found.architecture)), told, format, stage)
     path = out or Path(f"{pipeline.name}-{found.task}{SUFFIX[format]}")
     LocalFiles(path.absolute().parent).write(path.name, content)
     return path
 
 
 def _content(
-    pipeline: Pipeline,
+    stored: StoredEvaluator,
     config: TrainingEvaluation,
-    store: Store,
-    found: TargetResult,
     architecture: Architecture,
+    told: dict[str, Any],
     format: str,
     stage: Callable[[str], None],
-    run_id: str,
 ) -> bytes:
+    """``architecture``: canonical, as it was trained. ``told``: what the run says of it."""
     from lapt.evaluators.training import TrainingEvaluator, network_of, task_of
     from lapt.export import onnx_model, python_source
     from lapt.export.weights import with_config
 
-    space = space_of(pipeline)
-    stored = trained_evaluator(config, Execution(store=store.address), space, store, found.task)
     evaluator = stored.evaluator
     assert isinstance(evaluator, TrainingEvaluator)
     spec = evaluator.spec
-    declared = {"space": space.name, "task": spec.task, **config.model_dump(mode="json")}
-    architecture = space.canonical(architecture)
     if format == "python":
-        return python_source(space, architecture, task_of(spec), channels=spec.channels, cells=spec.cells).encode()
+        return python_source(spec.space, architecture, task_of(spec), channels=spec.channels, cells=spec.cells).encode()
     stage("reading the trained network (it is trained now if the run did not)")
     weights = stored.weights(architecture)
     if format == "state-dict":
-        result = {"run": run_id, "metric": found.metric, "validation": found.validation, "test": found.test}
-        return with_config(weights, {**result, "architecture": space.encode(architecture), "training": declared})
+        declared = {"space": spec.space.name, "task": spec.task, **config.model_dump(mode="json")}
+        return with_config(weights, {**told, "architecture": spec.space.encode(architecture), "training": declared})
     network = network_of(spec, architecture, weights)
     stage("writing ONNX and checking it against torch")
     return onnx_model(network, task_of(spec).shape)

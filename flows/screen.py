@@ -301,11 +301,18 @@ def _text(value: Any) -> str:
 def show_principles(rows: Sequence[Mapping[str, Any]]) -> None:
     """One line a set of principles; what to type to read one."""
     table = Table(**_LOOK)
-    for heading in ("id", "run", "task", "iteration", "step", "reasoner", "from", "statements"):
-        table.add_column(heading, justify="right" if heading in ("iteration", "statements") else "left")
+    for heading in ("id", "run", "task", "iteration", "step", "reasoner"):
+        whole = heading in ("id", "run")  # a cut id cannot be typed
+        table.add_column(
+            heading,
+            no_wrap=whole,
+            min_width=12 if whole else None,
+            overflow="fold",
+            justify="right" if heading == "iteration" else "left",
+        )
     for row in rows:
         cells = (row["principles_id"], row["run_id"], row["task"], row["iteration"], row["step"], row["reasoner"])
-        table.add_row(*(str(cell) for cell in cells), row["parent"] or "-", str(len(row["statements"])))
+        table.add_row(*(str(cell) for cell in cells))
     out.print(table)
     if rows:
         out.print(f"What now?  {typed()} principles show {rows[0]['principles_id']}", soft_wrap=True)

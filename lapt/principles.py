@@ -58,19 +58,19 @@ class Principle(BaseModel):
     def support(self) -> float:
         """The share of the architectures read that do as it says, 0..1: mean over its layers.
 
-        Of the counts that the claims carry; for what is to be avoided, the share that does avoid it.
+        Of the counts that the claims carry; for what is to be avoided or is set aside, the share that does without it.
         """
         shares: dict[tuple[str, str, bool], float] = {}
         for claim in self.claims:
-            at = (claim.layer, claim.kind, claim.effect == "avoid")
+            at = (claim.layer, claim.kind, claim.effect in ("avoid", "set_aside"))
             shares[at] = shares.get(at, 0.0) + (claim.count / claim.of if claim.of else 0.0)
         return sum(1 - share if avoids else share for (_, _, avoids), share in shares.items()) / len(shares)
 
 
 class Origin(BaseModel):
-    """Where principles came from."""
+    """Where principles came from. A store may hold fields that are gone."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     reasoner: str
     step: Literal["learn", "update", "explore", "transfer"]

@@ -72,7 +72,8 @@ def _adapted(target: TargetResult, learned: Sequence[tuple[int, Principles]]) ->
 def _statements(principles: Principles) -> list[str]:
     lines = []
     for number, principle in enumerate(principles.principles, start=1):
-        lines.append(f"{number}. {literal(principle.statement)}")
+        # Counted statements are our own words; a model's may be anything.
+        lines.append(f"{number}. {literal(principle.statement) if principle.draws else principle.statement}")
         if principle.rationale:
             lines[-1] += f" {literal(principle.rationale)}"
         if principle.draws:
@@ -98,4 +99,4 @@ def _language_model(ledger: Ledger) -> list[str]:
 
 def literal(text: str) -> str:
     """Text that a model may have written, as Markdown that shows it literally."""
-    return re.sub(r"([\\`*\[\]<#|])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>#|!~])", r"\\\1", " ".join(text.split()))

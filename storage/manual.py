@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lapt.errors import ConfigError
 from lapt.reasoning.calls import AwaitingReply, Completion, Message
 from lapt.reasoning.templates import section
+from storage.ids import the_one
 from storage.store import Store
 
 FOLDER = "manual"
@@ -57,13 +57,9 @@ def waiting(store: Store) -> list[str]:
 
 
 def reply(store: Store, prompt: str, text: str) -> None:
-    """Saves the reply to a prompt; ``prompt``: its id, or the start of one. Raises ConfigError."""
-    matching = [known for known in waiting(store) if known.startswith(prompt)]
-    if len(matching) != 1:
-        raise ConfigError(
-            f"the id of one waiting prompt, among {waiting(store)}", f"{prompt!r}", "lapt reasoner waiting lists them"
-        )
-    store.files.write(f"{FOLDER}/{matching[0]}{REPLY}", text.encode())
+    """Saves the reply to a prompt; ``prompt``: its id, or the start of one. Raises StoreError."""
+    found = the_one(waiting(store), prompt, "waiting prompt", "lapt reasoner waiting lists them")
+    store.files.write(f"{FOLDER}/{found}{REPLY}", text.encode())
 
 
 def _page(messages: Sequence[Message], schema: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow.compute as pc
+from pydantic import ValidationError
 
 from lapt.archive import Archive
 from lapt.config import Pipeline
@@ -23,6 +24,7 @@ from lapt.evaluation import Evaluation
 from lapt.principles import Principles
 from lapt.results import RunResult
 from lapt.spaces import SearchSpace
+from storage.ids import the_one
 from storage.lock import only_attempt
 from storage.store import Store
 
@@ -230,10 +232,10 @@ def _interrupts(error: BaseException) -> bool:
     """Did somebody stop the run? Prefect may wrap a Ctrl-C in an error of its own, or answer by cancelling."""
     seen: BaseException | None = error
     while seen is not None:
-        if not isinstance(seen, Exception):
+        if isinstance(seen, KeyboardInterrupt | SystemExit):
             return True
         seen = seen.__cause__ or seen.__context__
-    return False
+    return not isinstance(error, Exception)
 
 
 def subspace_id(space: SearchSpace) -> str:
@@ -246,15 +248,16 @@ def finished_run(store: Store, run: str) -> tuple[Pipeline, RunResult]:
     store.require()
     rows = store.read("runs", ["run_id", "event", "config", "result", "created_at"]).to_pylist()
     finished = {row["run_id"]: row for row in sorted(rows, key=lambda row: row["created_at"]) if row["result"]}
-    matching = [known for known in finished if known.startswith(run)]
-    if len(matching) != 1:
+    row = finished[the_one(finished, run, f"finished run in {store.address}", "write the id, or enough of its start")]
+    try:
+        return Pipeline.model_validate_json(row["config"]), RunResult.model_validate_json(row["result"])
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
         raise StoreError(
-            f"the id of one finished run in {store.address}",
-            f"{run!r}, which is {len(matching) or 'none'} of them: {sorted(finished)[:10]}",
-            "write the run's id, or enough of its start",
-        )
-    row = finished[matching[0]]
-    return Pipeline.model_validate_json(row["config"]), RunResult.model_validate_json(row["result"])
+            f"a run of this version of LAPT, which {row['run_id']} is not",
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}",
+            "run the pipeline again: it is declared in another way now",
+        ) from None
 
 
 def stated_principles(store: Store, run: str | None = None) -> list[dict[str, Any]]:
@@ -268,11 +271,5 @@ def stated_principles(store: Store, run: str | None = None) -> list[dict[str, An
 def principles_by_id(store: Store, wanted: str) -> Principles:
     """Principles of any run; ``wanted``: their id or the start of one. Raises StoreError."""
     bodies = {row["principles_id"]: row["body"] for row in stated_principles(store)}
-    matching = [known for known in bodies if known.startswith(wanted)]
-    if len(matching) != 1:
-        raise StoreError(
-            f"the id of principles in {store.address}",
-            f"{wanted!r}, which is {len(matching) or 'none'} of them",
-            "lapt principles list shows them",
-        )
-    return Principles.model_validate_json(bodies[matching[0]])
+    found = the_one(bodies, wanted, f"set of principles in {store.address}", "lapt principles list shows them")
+    return Principles.model_validate_json(bodies[found])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -21,6 +22,8 @@ from lapt.reasoning.templates import section
 T = TypeVar("T")
 Structured = Literal["auto", "json_schema", "text"]
 _log = logging.getLogger("lapt.reasoning")
+_BAD_REQUEST = (400, 422)
+"""How a provider refuses a JSON Schema. A request that is bad for another reason is refused in plain text again."""
 _CUT = {"TimeoutError", "ConnectionError", "TransportError", "APIConnectionError", "JSONDecodeError"}
 """Names of errors, of any client, after which the same request may succeed."""
 LONGEST_WAIT = 60.0
@@ -81,19 +84,24 @@ class LangChainModel:
     def _asked(self, messages: Sequence[Message], schema: dict[str, Any] | None) -> Completion:
         said = [(message.role, message.text) for message in messages]
         try:
-            if schema is None:
-                reply = self._client.invoke(said)
-            else:
-                structured = self._client.with_structured_output(schema, method="json_schema", include_raw=True)
-                # Its first step alone: the parser behind it takes minutes over 100 KB of text that is no JSON.
-                reply = structured.first.invoke(said)["raw"]
+            asks = self._client
+            if schema is not None:
+                # The first step alone: the parser behind it takes minutes over 100 KB of text that is no JSON.
+                asks = asks.with_structured_output(schema, method="json_schema", include_raw=True).first
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise _Refused(error) from None
+        try:
+            reply = asks.invoke(said)
+        except (AttributeError, KeyError, TypeError) as error:  # the client, over a body that is no completion
+            raise _NoCompletion(f"the answer is no chat completion ({type(error).__name__}: {error})") from None
         except Exception as error:
             cut = getattr(error, "completion", None)  # openai.LengthFinishReasonError
             if cut is not None:
                 return _cut_off(cut)
-            if schema is not None and _refuses_schema(error):
+            if schema is not None and getattr(error, "status_code", None) in _BAD_REQUEST:
                 raise _Refused(error) from None
             raise
+        reply = reply["raw"] if schema is not None else reply
         usage = reply.usage_metadata or {}
         return Completion(_text(reply.content), usage.get("input_tokens"), usage.get("output_tokens"))
 
@@ -121,7 +129,7 @@ class LangChainModel:
         except (AttributeError, KeyError, TypeError, ValueError):
             growing = wait_exponential(self.first_wait, LONGEST_WAIT) + wait_random(0, self.first_wait)
             asked = growing(state)
-        return min(max(asked, 0.0), LONGEST_WAIT)
+        return min(max(asked, 0.0), LONGEST_WAIT) if math.isfinite(asked) else LONGEST_WAIT
 
     def _say(self, state: RetryCallState) -> None:
         assert state.outcome is not None
@@ -196,13 +204,14 @@ class _Refused(Exception):
         super().__init__(str(error))
 
 
-def _refuses_schema(error: Exception) -> bool:
-    """Does the provider not know structured output? (A bad request for another reason fails again in plain text.)"""
-    return isinstance(error, NotImplementedError | TypeError) or getattr(error, "status_code", None) in (400, 422)
+class _NoCompletion(Exception):
+    """A server that answered something else: it may be starting, or a proxy may speak in its place."""
 
 
 def _is_transient(error: BaseException) -> bool:
     """Rate limits, server errors, timeouts, cut connections: of any provider, by what their clients have in common."""
+    if isinstance(error, _NoCompletion):
+        return True
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return status in _TRANSIENT

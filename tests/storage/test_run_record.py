@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from lapt.archive import best_of_all
+from lapt.errors import StoreError
 from lapt.evaluators.table import TableEvaluator
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
 from storage.evaluator import StoredEvaluator
-from storage.record import RunRecord
+from storage.ids import the_one
+from storage.record import RunRecord, finished_run, principles_by_id
 from storage.sql import query
 from storage.store import Store, decoded
 
@@ -96,3 +99,30 @@ def test_a_record_knows_its_own_run_and_reads_no_more_columns_than_it_keeps(
     written = query(store, "SELECT run_id, count(*) AS n FROM raw.trials GROUP BY run_id ORDER BY run_id")
     assert [tuple(row.values()) for row in written.to_pylist()] == [("r1", 2), ("r2", 3)]
     assert read == {"columns": ["run_id", "task", "ordinal", "architecture"]}
+
+
+def test_what_an_earlier_version_wrote_is_read_or_refused_with_what_to_do(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    earlier = {"run_id": "abc", "attempt_id": "1", "event": "finished", "pipeline": "p", "result": "{}"}
+    store.append("runs", [{**earlier, "config": '{"name": "p", "gone": 1}'}])
+    with pytest.raises(StoreError, match=r"a run of this version of LAPT.*run the pipeline again"):
+        finished_run(store, "ab")
+    origin = {
+        "reasoner": "frequency",
+        "step": "learn",
+        "task": "a",
+        "archive": "x",
+        "iteration": 0,
+        "prompt_hash": None,
+    }
+    body = json.dumps({"space": "nas201", "principles": [], "origin": origin})
+    row = {"principles_id": "p1", "run_id": "abc", "task": "a", "iteration": 0, "step": "learn", "body": body}
+    store.append("principles", [row])
+    assert principles_by_id(store, "p").origin.task == "a"
+
+
+@pytest.mark.parametrize("start", ["", "zz"])
+def test_an_id_is_one_or_an_error_that_names_some(start: str) -> None:
+    with pytest.raises(StoreError, match=r"the id of one thing; got .* of them: \['aa1', 'aa2'\]; look"):
+        the_one(["aa2", "aa1"], start, "thing", "look")
+    assert the_one(["aa1", "aa2", "aa"], "aa", "thing", "look") == "aa"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from small_archives import NODE, SOURCED, SPACE, archive, counts_of, layer_sets, principle, principles
 
-from lapt.principles import Claim, Count, Principle
+from lapt.principles import Claim, Count, Effect, Principle
 from lapt.reasoning.evidence import counted
 from lapt.reasoning.replies import EXPLORE, LEARN, InvalidReply, principles_schema, read_principles, read_space
 from lapt.reasoning.replies import space_schema as schema_of_spaces
@@ -295,3 +295,11 @@ def test_an_archive_that_is_read_is_counted_as_it_is() -> None:
         ("operator", "skip_connect", 1),
         ("source", "0", 2),
     ]
+
+
+def test_what_is_set_aside_is_supported_by_those_that_do_without_it() -> None:
+    def claim(candidate: str, count: int, effect: Effect) -> Claim:
+        return Claim(layer="0->1", kind="operator", candidate=candidate, count=count, of=5, task="a", effect=effect)
+
+    said = (claim("skip_connect", 3, "keep"), claim("none", 0, "try"), claim("nor_conv_3x3", 2, "set_aside"))
+    assert Principle(statement="s", claims=said).support == pytest.approx((3 / 5 + (1 - 2 / 5)) / 2)
