@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from flows.progress import listener
 from lapt.algorithms import VERSION
-from lapt.config import BenchmarkPlan, Execution, Pipeline, TableEvaluation, TopArchive, TrainingEvaluation
+from lapt.config import BenchmarkPlan, Execution, Pipeline, RandomArchive, TableEvaluation, TrainingEvaluation
 from lapt.digests import short
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator
@@ -36,20 +36,24 @@ def space_of(pipeline: Pipeline) -> SearchSpace:
     return space_named(pipeline.space)
 
 
-def reasoner_of(pipeline: Pipeline, execution: Execution, run_id: str) -> Reasoner:
-    """``run_id``: whose calls of a language model are counted.
+def reasoner_of(pipeline: Pipeline, execution: Execution, run_id: str, *, sample: int | None = None) -> Reasoner:
+    """``run_id``: whose calls of a language model are counted; ``sample``: what is random in it, the seed if unset.
 
     Raises LaptError for a model that cannot be asked: a missing package, key or provider.
     """
-    config = pipeline.reasoner
+    config, sample = pipeline.reasoner, pipeline.seed if sample is None else sample
     if isinstance(config, ChatReasoner):
-        return _chat(config, execution, run_id, sample=pipeline.seed)
+        return Chat(
+            caller_of(config, execution, run_id, sample=sample),
+            parts=config.prompt,
+            **config.model_dump(include={"draws", "combine", "max_operators", "max_sources", "on_invalid"}),
+        )
     if isinstance(config, RandomReasoner):
-        return Chance(seed=pipeline.seed, max_operators=config.max_operators, max_sources=config.max_sources)
+        return Chance(seed=sample, max_operators=config.max_operators, max_sources=config.max_sources)
     return Frequency(max_operators=config.max_operators, max_sources=config.max_sources)
 
 
-def _chat(config: ChatReasoner, execution: Execution, run_id: str, *, sample: int) -> Chat:
+def caller_of(config: ChatReasoner, execution: Execution, run_id: str, *, sample: int) -> Caller:
     store = Store(execution.store)
     prices = prices_of(config.model) if config.prices is None else Prices(**config.prices.model_dump())
     if config.budget.cost is not None and prices is None:
@@ -77,18 +81,14 @@ def _chat(config: ChatReasoner, execution: Execution, run_id: str, *, sample: in
                 }
             ),
         )
-    return Chat(
-        Caller(
-            model,
-            StoredRecordings(store, run_id),
-            sample=sample,
-            mode=execution.replies,
-            repairs=config.repairs,
-            limits=Limits(**config.budget.model_dump()),
-            prices=prices,
-        ),
-        parts=config.prompt,
-        **config.model_dump(include={"draws", "combine", "max_operators", "max_sources", "on_invalid"}),
+    return Caller(
+        model,
+        StoredRecordings(store, run_id),
+        sample=sample,
+        mode=execution.replies,
+        repairs=config.repairs,
+        limits=Limits(**config.budget.model_dump()),
+        prices=prices,
     )
 
 
@@ -151,10 +151,10 @@ def evaluators_of(
 def _trained(
     pipeline: Pipeline, config: TrainingEvaluation, execution: Execution, space: SearchSpace, store: Store
 ) -> tuple[str, EvaluatorOf]:
-    if isinstance(pipeline.source.archive, TopArchive):
+    if not isinstance(pipeline.source.archive, RandomArchive):
         raise ConfigError(
             "source.archive.strategy random, with networks that are trained",
-            "top, which needs every score of the source task",
+            f"{pipeline.source.archive.strategy}, which needs every score of the source task",
             "write archive: {strategy: random, samples: 64, size: 16}",
         )
 

@@ -51,6 +51,10 @@ ReasonerOption = Annotated[
     typer.Option(help="In place of the pipeline's: frequency, random, chat:PROVIDER:MODEL or chat:manual."),
 ]
 
+ReplayOption = Annotated[
+    bool, typer.Option("--replay", help="A language model's recorded replies alone; one that is missing is an error.")
+]
+
 
 def main() -> None:
     """Entry point. Exit status: 0 done, 1 failed with a message, 2 wrong use, 130 Ctrl-C.
@@ -125,10 +129,7 @@ def run(
     overrides: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     reasoner: ReasonerOption = None,
-    replay: Annotated[
-        bool,
-        typer.Option("--replay", help="A language model's recorded replies alone; one that is missing is an error."),
-    ] = False,
+    replay: ReplayOption = False,
     processes: ProcessesOption = None,
     device: Annotated[str, typer.Option(help="Where networks are trained: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     retry_failed: RetryOption = False,
@@ -142,31 +143,39 @@ def run(
 
 @app.command()
 def study(
-    name: Annotated[str, typer.Argument(help="A study: nas201.")],
+    name: Annotated[str, typer.Argument(help="A study: nas201, reasoners, contamination or prompts.")],
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 20,
     methods: Annotated[str | None, typer.Option(help="Some of the methods, separated by commas.")] = None,
-    reasoner: ReasonerOption = None,
+    reasoner: Annotated[
+        list[str] | None,
+        typer.Option(help="As for run; reasoners, contamination and prompts take several, one option each."),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of each reasoner, where a study tells them from seeds.")] = 3,
+    pipeline: Annotated[str | None, typer.Option(help="Another preset or YAML file than the study's own.")] = None,
     overrides: SetOption = None,
+    replay: ReplayOption = False,
     processes: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores if unset.")] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """A table of the paper over seeds, with intervals, controls and the published rows."""
-    from flows.screen import show_study, study_progress
+    """A table of the paper or an ablation over seeds, with intervals, controls and the published rows."""
+    from flows.screen_study import show_study, study_progress
     from flows.studies import STUDIES, Comparison
     from lapt.config import Execution
     from storage.store import Store
 
     if name not in STUDIES:
         raise ConfigError(f"a study among {sorted(STUDIES)}", repr(name), "name one of them")
-    chosen = [method.strip() for method in methods.split(",")] if methods else None
+    preset, settings = pipeline or STUDIES[name].preset, overrides or []
+    named = [_pipeline(preset, settings, wanted) for wanted in reasoner or ()]
+    of_all = [setting for setting in settings if not (named and setting.startswith("reasoner."))]
     comparison = Comparison(
         name,
-        _pipeline(STUDIES[name].preset, overrides, reasoner),
+        STUDIES[name].entrants(_pipeline(preset, of_all, None), named, draws),
         seeds=seeds,
-        methods=chosen,
+        methods=[method.strip() for method in methods.split(",")] if methods else None,
         published=STUDIES[name].published,
-        execution=Execution(store=Store(store).address, processes=processes),
+        execution=Execution(store=Store(store).address, processes=processes, replies="replay" if replay else "auto"),
     )
     with study_progress(comparison) as progress:
         result = comparison.run(progress)

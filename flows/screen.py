@@ -7,7 +7,7 @@ import math
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,14 +22,11 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
 
 from flows.options import DEFAULT_STORE
 from flows.progress import Listener
-from flows.studies.comparison import Comparison
-from flows.studies.rows import Row, StudyResult
 from lapt.benchmarking import Noise
 from lapt.config import Pipeline, TrainingEvaluation
 from lapt.principles import Principles
@@ -42,7 +39,7 @@ from storage.store import Store
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
 
-_LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "collapse_padding": True}
+LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "collapse_padding": True}
 
 
 # --- a run -----------------------------------------------------------------------------------------------
@@ -93,7 +90,7 @@ def run_progress() -> Iterator[Listener]:
 
 def show_run(pipeline: Pipeline, result: RunResult) -> None:
     """The table of targets, with the controls, and what to type next."""
-    table = Table(title=f"{result.pipeline}, run {result.run_id}", **_LOOK)
+    table = Table(title=f"{result.pipeline}, run {result.run_id}", **LOOK)
     for heading in ("target", "method", "validation", "test", "evaluations", "paid now", "seconds"):
         table.add_column(heading, justify="left" if heading in ("target", "method") else "right", no_wrap=True)
     for target in result.targets:
@@ -134,89 +131,6 @@ def typed() -> str:
     return "lapt" if shutil.which("lapt") else shlex.quote(sys.argv[0])
 
 
-# --- a study ---------------------------------------------------------------------------------------------
-@contextmanager
-def study_progress(comparison: Comparison) -> Iterator[Callable[[int, int], None]]:
-    """One bar over all jobs with the time left."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=err, disable=not err.is_terminal) as bar:
-        line = bar.add_task(f"{comparison.name}, {comparison.seeds} seeds", total=None)
-        yield lambda done, total: bar.update(line, completed=done, total=total)
-
-
-def show_study(result: StudyResult) -> None:
-    """One table a target: our figures with intervals, the published ones beside them."""
-    for target in dict.fromkeys(row.target for row in result.rows if row.target != "mean"):
-        rows = [row for row in result.rows if row.target == target]
-        table = Table(title=f"{result.study}: {target}", **_LOOK)
-        for heading in ("method", "archs", "hits", "test", "published"):
-            table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
-        for method in dict.fromkeys(row.method for row in rows):
-            mine = {(row.quantity, row.budget): row for row in rows if row.method == method}
-            table.add_row(method, *_study_cells(list(mine.values())))
-        out.print(table)
-        out.print(_second_table(rows, target))
-    for note in result.notes:
-        out.print(f"* {note}", style="dim")
-    out.print(f"* {result.seconds:.1f} s", style="dim")
-
-
-def _study_cells(rows: Sequence[Row]) -> list[str]:
-    def of(quantity: str) -> Row | None:
-        """The row at the longest budget."""
-        found = [row for row in rows if row.quantity == quantity]
-        return max(found, key=lambda row: row.budget or 0) if found else None
-
-    archs, hits, test = of("archs_to_top_0.1%"), of("hit_rate"), of("test")
-    return [
-        "not run" if archs is None or archs.mean is None else _archs(archs),
-        "" if hits is None or hits.mean is None else f"{hits.mean:.2f}",
-        "" if test is None or test.mean is None else _interval(test, 2),
-        " / ".join(row.published for row in (archs, test) if row is not None and row.published),
-    ]
-
-
-def _archs(row: Row) -> str:
-    """A mean with its interval; a median where seeds that missed would make the mean a bound."""
-    if row.censored and row.budget and row.budget > 100:
-        median = f">{row.budget}" if row.median and row.median > row.budget else f"{row.median:.0f}"
-        return f"median {median}"
-    digits = 1 if (row.mean or 0) < 100 else 0
-    return _interval(row, digits)
-
-
-def _interval(row: Row, digits: int) -> str:
-    mean = f"{row.mean:.{digits}f}"
-    return mean if row.seeds < 2 else f"{mean} [{row.ci_low:.{digits}f}, {row.ci_high:.{digits}f}]"
-
-
-def _second_table(rows: Sequence[Row], target: str) -> Table:
-    """The same runs by other definitions: the scripts' rule, and every method at LAPT's budget."""
-    short = min((row.budget for row in rows if row.quantity == "test" and row.budget), default=None)
-    table = Table(**_LOOK)
-    for heading in ("method", "to the best", "found by", f"validation at {short}", f"test at {short}", "rank"):
-        table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
-    for method in dict.fromkeys(row.method for row in rows):
-        mine = {row.quantity: row for row in rows if row.method == method and row.budget == short}
-        best = next((r for r in rows if r.method == method and r.quantity == "archs_to_best_if_found"), None)
-        if best is None:
-            continue
-        test, validation, rank = mine.get("test"), mine.get("validation"), mine.get("rank")
-        table.add_row(
-            method,
-            "-" if best.mean is None else f"{best.mean:.1f}",
-            f"{best.seeds} of {best.seeds + best.censored}",
-            "" if validation is None else _spread(validation),
-            "" if test is None else _spread(test),
-            "" if rank is None else f"{rank.mean:.1f}",
-        )
-    return table
-
-
-def _spread(row: Row) -> str:
-    return f"{row.mean:.2f}" if row.seeds < 2 else f"{row.mean:.2f} ± {row.sd:.2f}"
-
-
 # --- tables ----------------------------------------------------------------------------------------------
 def show_benchmarks(known: Sequence[BenchmarkInfo]) -> None:
     if not known:
@@ -225,7 +139,7 @@ def show_benchmarks(known: Sequence[BenchmarkInfo]) -> None:
         if info.replaced:
             out.print(f"This replaces the table of that name with checksum {info.replaced}.")
         out.print(f"{info.name}: space {info.space}, {info.rows:,} rows, checksum {info.checksum[:12]}")
-        table = Table(**_LOOK)
+        table = Table(**LOOK)
         for heading in ("task", "metric", "best validation", "best test"):
             table.add_column(heading, justify="right" if heading.startswith("best") else "left", overflow="fold")
         for name, task in info.tasks.items():
@@ -241,7 +155,7 @@ def show_benchmarks(known: Sequence[BenchmarkInfo]) -> None:
 
 def show_noise(trial: Mapping[str, Noise]) -> None:
     """Task by task, how far two trainings of one architecture agree."""
-    table = Table(title="Kendall's tau between two seeds", **_LOOK)
+    table = Table(title="Kendall's tau between two seeds", **LOOK)
     for heading in ("task", "architectures", "all", "best quarter", "sd between seeds"):
         table.add_column(heading, justify="left" if heading == "task" else "right", no_wrap=True)
     for task, noise in trial.items():
@@ -259,7 +173,7 @@ def show_table(table: pa.Table) -> None:
             for name, value in zip(table.column_names, row, strict=True):
                 out.print(f"  {name}: {value}", soft_wrap=True)
     elif out.is_terminal:
-        shown = Table(**_LOOK)
+        shown = Table(**LOOK)
         for name in table.column_names:
             shown.add_column(name, overflow="fold")
         for row in rows:
@@ -300,7 +214,7 @@ def _text(value: Any) -> str:
 # --- principles ------------------------------------------------------------------------------------------
 def show_principles(rows: Sequence[Mapping[str, Any]]) -> None:
     """One line a set of principles; what to type to read one."""
-    table = Table(**_LOOK)
+    table = Table(**LOOK)
     for heading in ("id", "run", "task", "iteration", "step", "reasoner"):
         whole = heading in ("id", "run")  # a cut id cannot be typed
         table.add_column(

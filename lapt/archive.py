@@ -40,6 +40,14 @@ def best_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive:
     return Archive(space, evaluator.task, entries, asked=entries, chosen_from=len(evaluations))
 
 
+def worst_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive:
+    """The ``size`` worst of the whole space, the least bad first: a control, for a reasoner that knows a benchmark by
+    heart does not mind what it is shown."""
+    whole = best_of_all(space, evaluator, space.size)
+    entries = whole.entries[-size:]
+    return Archive(space, evaluator.task, entries, asked=entries, chosen_from=whole.chosen_from)
+
+
 def best_of_random(
     space: SearchSpace, evaluator: Evaluator, size: int, samples: int, *, seed: int | Sequence[int]
 ) -> Archive:

@@ -63,6 +63,18 @@ class TopArchive(_Model):
         return self.size
 
 
+class WorstArchive(_Model):
+    """The ``size`` worst of the whole space, shown as if they were its best: a control of the reasoner."""
+
+    strategy: Literal["worst"]
+    size: int = Field(50, ge=1, description="architectures shown to the reasoner")
+
+    @property
+    def evaluations(self) -> int:
+        """Those recorded; the whole table was read."""
+        return self.size
+
+
 class RandomArchive(_Model):
     """The ``size`` best of ``samples`` random architectures evaluated on the source task."""
 
@@ -85,7 +97,7 @@ class Source(_Model):
     """Where principles are learned."""
 
     task: str
-    archive: Annotated[TopArchive | RandomArchive, Field(discriminator="strategy")] = TopArchive()
+    archive: Annotated[TopArchive | WorstArchive | RandomArchive, Field(discriminator="strategy")] = TopArchive()
 
 
 class Adaptation(_Model):

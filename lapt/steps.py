@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from lapt.algorithms import adapt_target, algorithm_2
-from lapt.archive import Archive, best_of_all, best_of_random
-from lapt.config import Pipeline, TopArchive
+from lapt.archive import Archive, best_of_all, best_of_random, worst_of_all
+from lapt.config import Pipeline, RandomArchive, WorstArchive
 from lapt.digests import digest
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.principles import Principles
@@ -32,9 +32,11 @@ class Steps:
     def build_archive(self, evaluator: Evaluator) -> Archive:
         """Line 1, on the source task alone."""
         archive = self.pipeline.source.archive
-        if isinstance(archive, TopArchive):
-            return best_of_all(self.space, evaluator, archive.size)
-        return best_of_random(self.space, evaluator, archive.size, archive.samples, seed=self._stream("archive"))
+        if isinstance(archive, RandomArchive):
+            return best_of_random(self.space, evaluator, archive.size, archive.samples, seed=self._stream("archive"))
+        if isinstance(archive, WorstArchive):
+            return worst_of_all(self.space, evaluator, archive.size)
+        return best_of_all(self.space, evaluator, archive.size)
 
     def learn(self, archive: Archive) -> Principles:
         """Line 2."""

@@ -12,7 +12,7 @@ import pytest
 
 from flows.build import run_id
 from flows.studies import STUDIES, Comparison
-from flows.studies.methods import Bench
+from flows.studies.methods import Bench, with_controls
 from lapt.algorithms import algorithm_2
 from lapt.config import Execution, Pipeline, load_pipeline
 from lapt.evaluation import Evaluation
@@ -138,7 +138,11 @@ def on(data: Path | None = None, processes: int | None = None) -> Execution:
 
 def test_decision_6_a_hit_is_the_top_tenth_of_a_percent_and_a_miss_counts_as_budget_plus_one(real_data: Path) -> None:
     comparison = Comparison(
-        "nas201", load_pipeline("nas201"), seeds=4, methods=["random_subspace", "random"], execution=on(real_data)
+        "nas201",
+        with_controls(load_pipeline("nas201")),
+        seeds=4,
+        methods=["random_subspace", "random"],
+        execution=on(real_data),
     )
     rows = {(r.method, r.target, r.quantity): r for r in comparison.run().rows}
     for task in ("cifar10", "cifar100"):
@@ -165,14 +169,18 @@ def test_decision_7_rank_is_one_plus_the_strictly_better() -> None:
 
 
 def test_decision_8_controls_without_an_llm_stand_in_every_comparison() -> None:
-    default = Comparison("nas201", INVENTED, seeds=1, execution=on(), published=STUDIES["nas201"].published)
+    default = Comparison(
+        "nas201", with_controls(INVENTED), seeds=1, execution=on(), published=STUDIES["nas201"].published
+    )
     controls = ["source_ranking", "mode", "random_subspace"]
     assert list(default.methods) == ["lapt-rea", "rea", "random", *controls]
 
 
 def test_decision_9_workers_are_scheduling_alone_and_the_ask_size_is_configuration() -> None:
     one, two = (
-        Comparison("invented", INVENTED, seeds=3, methods=["lapt-rea", "rea", "mode"], execution=on(processes=n)).run()
+        Comparison(
+            "invented", with_controls(INVENTED), seeds=3, methods=["lapt-rea", "rea", "mode"], execution=on(processes=n)
+        ).run()
         for n in (1, 2)
     )
     assert one.rows == two.rows

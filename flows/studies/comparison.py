@@ -1,4 +1,4 @@
-"""Methods compared on a tabular benchmark over seeds: Table 2 of the paper, and any preset with a table."""
+"""Entrants compared on a tabular benchmark over seeds: Table 2 of the paper, reasoners, prompts."""
 
 from __future__ import annotations
 
@@ -6,243 +6,218 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from flows.studies.methods import LONG, Bench, budget_of, deterministic, methods_of, reasons
-from flows.studies.rows import Row, StudyResult
-from lapt.config import Execution, Pipeline
-from lapt.errors import ConfigError
+from flows.studies.figures import Curve, Figures, Returned
+from flows.studies.methods import Bench, Entrant, Searched
+from flows.studies.rows import StudyResult
+from lapt.config import Execution
+from lapt.errors import BudgetSpent, ConfigError
 from lapt.evaluation import best
 from lapt.measures import evaluations_to, rank, top_threshold
 from lapt.published import Published
-from lapt.statistics import summarised
+from lapt.reasoning.calls import AwaitingReply, ReasonerError
 
 TOP_SHARE = 0.001
 
 
-class Returned(NamedTuple):
-    """What a method returns: scores in the task's unit, and 1 + the architectures strictly better by validation."""
-
-    validation: float
-    test: float | None
-    rank: int
-
-
 @dataclass(frozen=True)
-class Curve:
-    """One method on one task with one seed: scores in the order evaluated, and what it would return at a budget."""
+class Job:
+    """One entrant with one draw of its reasoner, on every task. What a draw says is asked for once, so its seeds run
+    in one process."""
 
-    method: str
-    task: str
-    seed: int
-    to_top: int | None
-    to_best: int | None
-    evaluations: int
-    returned: dict[int, Returned]
-    """Budget -> the incumbent then."""
+    entrant: Entrant
+    draw: int | None
+    seeds: tuple[int, ...]
+
+
+@dataclass
+class Outcome:
+    """What a job found; ``failure``: why it stopped; ``awaited``: prompts that somebody is to answer."""
+
+    curves: list[Curve] = field(default_factory=list)
+    failure: str | None = None
+    awaited: list[AwaitingReply] = field(default_factory=list)
 
 
 class Comparison:
-    """Runs methods over seeds in a process pool; seeds and methods are scheduling alone and change no figure."""
+    """Runs entrants over seeds in a process pool; seeds and entrants are scheduling alone and change no figure."""
 
     def __init__(
         self,
         name: str,
-        pipeline: Pipeline,
+        entrants: Sequence[Entrant],
         *,
         seeds: int,
-        methods: Sequence[str] | None = None,
         execution: Execution,
+        methods: Sequence[str] | None = None,
         published: Sequence[Published] = (),
     ) -> None:
-        known = methods_of(pipeline)
+        """``methods``: some of the entrants' alone. Raises LaptError for a method, table or task that is not there."""
+        known = list(dict.fromkeys(entrant.method for entrant in entrants))
         unknown = [method for method in methods or () if method not in known]
         if unknown:
-            raise ConfigError(f"methods among {list(known)}", f"{unknown}", "name some of them, separated by commas")
-        self.name, self.pipeline, self.seeds, self.execution = name, pipeline, seeds, execution
-        self.methods = tuple(methods or known)
-        self.published = tuple(published)
+            raise ConfigError(f"methods among {known}", f"{unknown}", "name some of them, separated by commas")
+        wanted = list(methods or known)
+        self.entrants = sorted((e for e in entrants if e.method in wanted), key=lambda e: wanted.index(e.method))
+        self.name, self.seeds, self.execution, self.published = name, seeds, execution, tuple(published)
+        self.pipeline = self.entrants[0].pipeline
+        self.methods = tuple(dict.fromkeys(entrant.method for entrant in self.entrants))
         self.processes = execution.processes or multiprocessing.cpu_count()
-        self.bench = Bench(pipeline, execution)
-        for task in (pipeline.source.task, *pipeline.targets):
-            self.bench.table.column(task)
+        table = Bench(self.pipeline, execution).table
+        for task in (self.pipeline.source.task, *self.pipeline.targets):
+            table.column(task)
+        self._units = {task: table.metrics[task].unit for task in self.pipeline.targets}
 
     @property
-    def jobs(self) -> list[tuple[str, int]]:
-        """(method, seed), longest first, so that the last to finish are short."""
-        jobs = [(m, s) for m in self.methods for s in range(1 if deterministic(m, self.pipeline) else self.seeds)]
-        return sorted(jobs, key=lambda job: reasons(job[0]))
+    def jobs(self) -> list[Job]:
+        """The longest first by budget, so that the last to finish are short."""
+        jobs: list[Job] = []
+        for entrant in self.entrants:
+            seeds = range(1 if entrant.fixed else self.seeds)
+            if entrant.draws is None:
+                jobs += [Job(entrant, None, (seed,)) for seed in seeds]
+            else:
+                jobs += [Job(entrant, draw, tuple(seeds)) for draw in range(entrant.draws)]
+        return sorted(jobs, key=lambda job: job.entrant.budget, reverse=True)
 
     def run(self, progress: Callable[[int, int], None] = lambda done, total: None) -> StudyResult:
-        """Every job, then the rows. ``progress(done, total)`` is called as jobs end."""
+        """Every job, then the rows. ``progress(done, total)`` is called as jobs end.
+
+        Raises AwaitingReply when prompts wait for a reply, after every one is written.
+        """
         began = time.monotonic()
-        curves: list[Curve] = []
+        outcomes: dict[str, list[Outcome]] = {entrant.label: [] for entrant in self.entrants}
         jobs = self.jobs
         progress(0, len(jobs))
         context = multiprocessing.get_context("spawn")
         # A fresh pool inherits no state of this process; importing costs a second, once a worker.
-        pool = ProcessPoolExecutor(
-            min(self.processes, len(jobs)), context, initializer=_prepare, initargs=(self.pipeline, self.execution)
-        )
+        pool = ProcessPoolExecutor(min(self.processes, len(jobs)), context)
         try:
-            futures = [pool.submit(_curves, method, seed) for method, seed in jobs]
+            futures = {pool.submit(done_job, job, self.execution): job for job in jobs}
             for done, future in enumerate(as_completed(futures), start=1):
-                curves.extend(future.result())
+                outcomes[futures[future].entrant.label].append(future.result())
                 progress(done, len(jobs))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+        self._answered([outcome for found in outcomes.values() for outcome in found])
+        failures = {label: [o.failure for o in found if o.failure] for label, found in outcomes.items()}
+        entrants = [entrant for entrant in self.entrants if not failures[entrant.label]]
+        curves = [c for entrant in entrants for outcome in outcomes[entrant.label] for c in outcome.curves]
         return StudyResult(
             study=self.name,
             pipeline=self.pipeline.name,
             seeds=self.seeds,
             methods=self.methods,
-            rows=tuple(self._rows(curves)),
+            rows=tuple(Figures(entrants, self.pipeline.targets, self._units, self.published).rows(curves)),
             seconds=round(time.monotonic() - began, 2),
             notes=self._notes(),
+            failures=tuple(f"{label}: {found[0]}" for label, found in failures.items() if found),
         )
 
-    def _rows(self, curves: Sequence[Curve]) -> list[Row]:
-        rows: list[Row] = []
-        for task in self.pipeline.targets:
-            for method in self.methods:
-                here = sorted((c for c in curves if (c.method, c.task) == (method, task)), key=lambda c: c.seed)
-                rows.extend(self._of(method, task, here))
-            rows.extend(self._published(task))
-        rows.extend(row for method in self.methods for row in self._mean_rank(method, curves))
-        return rows
-
-    def _mean_rank(self, method: str, curves: Sequence[Curve]) -> list[Row]:
-        """Mean over the targets, then over the seeds, as published ranks are."""
-        mine = [curve for curve in curves if curve.method == method]
-        rows = []
-        for budget in sorted(mine[0].returned):
-            means = [
-                float(np.mean([curve.returned[budget].rank for curve in mine if curve.seed == seed]))
-                for seed in sorted({curve.seed for curve in mine})
-            ]
-            row = Row(
-                method=method, reasoner=self._reasoner(method), target="mean", quantity="rank", unit="", budget=budget
+    @staticmethod
+    def _answered(outcomes: Sequence[Outcome]) -> None:
+        awaited = {waiting.expected for outcome in outcomes for waiting in outcome.awaited}
+        if awaited:
+            raise AwaitingReply(
+                "replies to the prompts that wait",
+                f"none yet to {len(awaited)} of them",
+                "lapt reasoner waiting lists them, lapt reasoner reply saves one; then type the same command again",
             )
-            rows.append(row.with_summary(summarised(means)))
-        return rows
-
-    def _reasoner(self, method: str) -> str | None:
-        return self.pipeline.reasoner.kind if reasons(method) else None
-
-    def _published(self, task: str) -> list[Row]:
-        """Rows of their own for published methods that were not run here; the others stand beside ours."""
-        rows = []
-        for row in self.published:
-            if row.method in self.methods:
-                continue
-            common = {"method": row.method, "reasoner": row.reasoner, "target": task}
-            for quantity, unit, value in (
-                ("archs_to_top_0.1%", "evaluations", row.archs.get(task)),
-                ("test", self._unit(task), row.test.get(task)),
-            ):
-                if value is not None:
-                    rows.append(Row(**common, quantity=quantity, unit=unit, published=f"{value}"))
-        return rows
-
-    def _of(self, method: str, task: str, curves: Sequence[Curve]) -> list[Row]:
-        published = next((row for row in self.published if row.method == method), None)
-        length = budget_of(method, self.pipeline)
-        common = {
-            "method": method,
-            "reasoner": self._reasoner(method),
-            "target": task,
-        }
-        hits = [float(curve.to_top is not None) for curve in curves]
-        archs = [float(curve.to_top or length + 1) for curve in curves]
-        rows = [
-            Row(
-                **common,
-                quantity="archs_to_top_0.1%",
-                unit="evaluations",
-                budget=length,
-                censored=int(len(hits) - sum(hits)),
-                published=published.archs.get(task) if published else None,
-            ).with_summary(summarised(archs)),
-            Row(**common, quantity="hit_rate", unit="", budget=length).with_summary(summarised(hits)),
-        ]
-        spent = Row(**common, quantity="evaluations", unit="evaluations", budget=length)
-        rows.append(spent.with_summary(summarised([float(curve.evaluations) for curve in curves])))
-        to_best = [float(curve.to_best) for curve in curves if curve.to_best is not None]
-        scripts = Row(**common, quantity="archs_to_best_if_found", unit="evaluations", budget=length)
-        missed = len(curves) - len(to_best)
-        rows.append(
-            (scripts.with_summary(summarised(to_best)) if to_best else scripts).model_copy(update={"censored": missed})
-        )
-        unit = self._unit(task)
-        for budget in sorted(curves[0].returned):
-            returned = [curve.returned[budget] for curve in curves]
-            at = {**common, "unit": unit, "budget": budget}
-            rows.append(Row(**at, quantity="validation").with_summary(summarised([r.validation for r in returned])))
-            ranked = Row(**at | {"unit": ""}, quantity="rank")
-            rows.append(ranked.with_summary(summarised([float(r.rank) for r in returned])))
-            tests = [r.test for r in returned if r.test is not None]
-            if tests:
-                cited = f"{published.test[task]}" if published and budget == length and task in published.test else None
-                rows.append(Row(**at, quantity="test", published=cited).with_summary(summarised(tests)))
-        return rows
-
-    def _unit(self, task: str) -> str:
-        return self.bench.table.metrics[task].unit
 
     def _notes(self) -> tuple[str, ...]:
         source = self.pipeline.source
+        long = max(entrant.budget for entrant in self.entrants)
         notes = [
             f"source {source.task}, archive {source.archive.strategy} {source.archive.size}; "
             f"{self.seeds} seeds; LAPT's budget {self.pipeline.budget} evaluations a target",
             "archs (archs_to_top_0.1%): evaluations to the first of the top 0.1 % by validation, mean and 95 % "
-            "interval; a miss counts as budget + 1, and beyond 100 evaluations a median stands for a mean with misses",
-            f"hits: seeds that got there within {self.pipeline.budget} evaluations (LAPT, random_subspace) or {LONG}",
-            "test: of the incumbent by validation at the end; published: archs / test in %",
-            "to the best (archs_to_best_if_found): the published scripts' rule, evaluations to the global best by "
-            "validation, mean over the seeds that found it; ±: sd over seeds",
+            "interval; a miss counts as budget + 1"
+            + (", and beyond 100 evaluations a median stands for a mean with misses" if long > 100 else ""),
+            f"hits: seeds that got there within {self.pipeline.budget} evaluations"
+            + (f" (what refines the space) or {long}" if long > self.pipeline.budget else ""),
         ]
+        notes += OF_DRAWS if any(entrant.draws for entrant in self.entrants) else OF_METHODS
         notes += [f"published {row.method}: {row.name}" for row in self.published if row.reasoner]
-        fixed = [method for method in self.methods if deterministic(method, self.pipeline)]
+        fixed = [entrant.label for entrant in self.entrants if entrant.fixed]
         if fixed:
-            notes.append(f"{', '.join(fixed)}: nothing random, one run stands for every seed")
+            but = " but the draw" if any(entrant.fixed and entrant.draws for entrant in self.entrants) else ""
+            notes.append(f"{'; '.join(fixed)}: nothing random{but}, one run stands for every seed")
         return tuple(notes)
 
 
-_bench: Bench | None = None
+OF_METHODS = (
+    "test: of the incumbent by validation at the end; published: archs / test in %",
+    "to the best (archs_to_best_if_found): the published scripts' rule, evaluations to the global best by "
+    "validation, mean over the seeds that found it; ±: sd over seeds",
+)
+OF_DRAWS = (
+    "rank: of the incumbent by validation at the end, 1 + the architectures strictly better; ± draws: sd of what a "
+    "reasoner's draws differ in beyond the search's luck; ± seeds: sd of the search within a draw; the interval is "
+    "over both",
+    "support: of the learned principles in the archive, 0 to 1; space: architectures in the first refined space, and "
+    "the rank of its best",
+)
 
 
-def _prepare(pipeline: Pipeline, execution: Execution) -> None:
-    global _bench
-    _bench = Bench(pipeline, execution)
+def done_job(job: Job, execution: Execution) -> Outcome:
+    """In a worker process: the job's searches, until one fails."""
+    bench, outcome = Bench(job.entrant.pipeline, execution, job.draw), Outcome()
+    for seed in job.seeds:
+        for task in bench.pipeline.targets:
+            try:
+                outcome.curves.append(_curve(bench, job, task, seed))
+            except AwaitingReply as waiting:
+                outcome.awaited.append(waiting)  # the others write their prompts too
+            except (ReasonerError, BudgetSpent) as error:
+                outcome.failure = f"{task}, seed {seed}: {error}"
+                return outcome
+    return outcome
 
 
-def _curves(method: str, seed: int) -> list[Curve]:
-    if _bench is None:
-        raise RuntimeError("a worker process runs jobs after _prepare")
-    return [_curve(_bench, method, task, seed) for task in _bench.pipeline.targets]
-
-
-def _curve(bench: Bench, method: str, task: str, seed: int) -> Curve:
-    evaluations = methods_of(bench.pipeline)[method](bench, task, seed)
+def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
+    entrant = job.entrant
+    searched = entrant.search(bench, task, seed)
     evaluator = bench.evaluator(task)
-    scores = [evaluation.score for evaluation in evaluations]
+    scores = [evaluation.score for evaluation in searched.evaluations]
     column = evaluator.metric.higher_is_better
     all_scores = bench.table.column(task) if column else -bench.table.column(task)
     returned = {}
-    for budget in sorted({bench.pipeline.budget, budget_of(method, bench.pipeline)}):
-        incumbent = best(evaluations[:budget])
+    for budget in sorted({bench.pipeline.budget, entrant.budget}):
+        incumbent = best(searched.evaluations[:budget])
         if incumbent is not None and incumbent.value is not None:
             test = evaluator.test(incumbent.architecture)
             returned[budget] = Returned(incumbent.value, test, rank(incumbent.score, all_scores))
+
+    def rank_inside() -> float:
+        assert searched.refined is not None
+        inside = best(evaluator.evaluate(list(searched.refined.members())))
+        assert inside is not None
+        return float(rank(inside.score, all_scores))
+
     return Curve(
-        method=method,
+        who=entrant.who,
         task=task,
+        draw=job.draw,
         seed=seed,
         to_top=evaluations_to(scores, top_threshold(all_scores, TOP_SHARE)),
         to_best=evaluations_to(scores, float(all_scores.max())),
-        evaluations=len(evaluations),
+        evaluations=len(scores),
         returned=returned,
+        principles=_of_principles(searched, rank_inside),
     )
+
+
+def _of_principles(searched: Searched, rank_inside: Callable[[], float]) -> dict[str, float]:
+    """support: of the learned principles in the archive, 0..1, mean; space_size, best_inside: of the first refined
+    space, its members and the rank of its best; stood_in: 1 where counting stood in for a model."""
+    found: dict[str, float] = {}
+    if searched.learned is not None:
+        supports = [principle.support for principle in searched.learned.principles]
+        found["support"] = sum(supports) / len(supports) if supports else 0.0
+    if searched.refined is not None:
+        found["space_size"] = float(searched.refined.size)
+        found["best_inside"] = rank_inside()
+    if searched.stood_in is not None:
+        found["stood_in"] = float(searched.stood_in)
+    return found

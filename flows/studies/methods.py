@@ -1,4 +1,4 @@
-"""The methods that a study compares, each a function from seed and task to evaluations in order.
+"""How a study searches: each method a function from task and seed to evaluations in order.
 
 Everything here runs in a worker process, with plain functions and no Prefect.
 """
@@ -6,16 +6,20 @@ Everything here runs in a worker process, with plain functions and no Prefect.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
 
-from flows.build import reasoner_of, run_id, space_of, table_of
+from flows.build import caller_of, reasoner_of, run_id, space_of, table_of
 from lapt.archive import Archive
 from lapt.config import Execution, Pipeline
 from lapt.digests import digest
 from lapt.evaluation import Evaluation
 from lapt.evaluators import Table, TableEvaluator
+from lapt.principles import Principles
+from lapt.reasoning.config import ChatReasoner
+from lapt.reasoning.direct import Direct
 from lapt.search import SEARCHERS, Searcher
 from lapt.search.controls import InOrder, by_frequency, random_subspace, source_ranking
 from lapt.search.loop import search
@@ -26,16 +30,74 @@ LONG = 500
 """Evaluations that baselines may take to reach the goal (the paper's ">500")."""
 
 
-class Bench:
-    """What every method shares in one process: table, space, archive, principles."""
+@dataclass(frozen=True)
+class Searched:
+    """What a method did on one task: its evaluations in order, and where it refined, from which principles to what."""
 
-    def __init__(self, pipeline: Pipeline, execution: Execution) -> None:
-        self.pipeline, self.execution = pipeline, execution
+    evaluations: Sequence[Evaluation]
+    learned: Principles | None = None
+    refined: SearchSpace | None = None
+    stood_in: bool | None = None
+    """Did counting stand in for the model anywhere?"""
+
+
+Search = Callable[["Bench", str, int], Searched]
+"""Bench, task, seed."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One line of a comparison: a method under a pipeline. It is sent to worker processes.
+
+    ``draws``: what the reasoner says is drawn so many times, each with every seed; None: every seed draws its own.
+    ``fixed``: nothing random but the draw, so one seed stands for all.
+    """
+
+    method: str
+    pipeline: Pipeline
+    search: Search
+    budget: int
+    reasoner: str | None = None
+    variant: str | None = None
+    draws: int | None = None
+    fixed: bool = False
+
+    @property
+    def who(self) -> tuple[str, str | None, str | None]:
+        return self.method, self.reasoner, self.variant
+
+    @property
+    def label(self) -> str:
+        return ", ".join(part for part in self.who if part)
+
+
+@dataclass(frozen=True)
+class _Watched(Steps):
+    """Steps that remember what was refined and who reasoned, in order."""
+
+    refined: list[SearchSpace] = field(default_factory=list)
+    stated: list[Principles] = field(default_factory=list)
+
+    def refine(self, principles: Principles, *, task: str) -> SearchSpace:
+        self.stated.append(principles)
+        self.refined.append(super().refine(principles, task=task))
+        return self.refined[-1]
+
+
+class Bench:
+    """What the searches of one entrant share in one process: table, space, archive. ``draw``: of the reasoner."""
+
+    def __init__(self, pipeline: Pipeline, execution: Execution, draw: int | None = None) -> None:
+        self.pipeline, self.execution, self.draw = pipeline, execution, draw
         self._archives: dict[int, Archive] = {}
 
-    @cached_property
+    @property
     def table(self) -> Table:
-        return table_of(self.pipeline, self.execution.data)
+        """Read once a process, whatever else pipelines differ in."""
+        key = (self.pipeline.evaluator.model_dump_json(), self.pipeline.space, self.execution.data)
+        if key not in _tables:
+            _tables[key] = table_of(self.pipeline, self.execution.data)
+        return _tables[key]
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -44,30 +106,40 @@ class Bench:
     def evaluator(self, task: str) -> TableEvaluator:
         return TableEvaluator(self.table, self.space, task)
 
-    def steps(self, seed: int) -> Steps:
+    def seeded(self, seed: int) -> Pipeline:
+        return self.pipeline.model_copy(update={"seed": seed})
+
+    def run_id(self, seed: int) -> str:
         """Of the run that ``lapt run`` makes with that seed: they share what a language model replied."""
-        pipeline = self.pipeline.model_copy(update={"seed": seed})
-        return Steps(pipeline, self.space, reasoner_of(pipeline, self.execution, run_id(pipeline, self.table.checksum)))
+        return run_id(self.seeded(seed), self.table.checksum)
+
+    def steps(self, seed: int) -> _Watched:
+        pipeline = self.seeded(seed)
+        drawn = seed if self.draw is None else self.draw
+        return _Watched(pipeline, self.space, reasoner_of(pipeline, self.execution, self.run_id(seed), sample=drawn))
 
     def archive(self, seed: int) -> Archive:
-        """The same for every seed when it is the top of a whole table."""
-        drawn = 0 if self.pipeline.source.archive.strategy == "top" else seed
+        """The same for every seed when it is chosen from a whole table."""
+        drawn = seed if self.pipeline.source.archive.strategy == "random" else 0
         if drawn not in self._archives:
             self._archives[drawn] = self.steps(drawn).build_archive(self.evaluator(self.pipeline.source.task))
         return self._archives[drawn]
 
 
-Method = Callable[[Bench, str, int], list[Evaluation]]
+_tables: dict[tuple[str, str, str | None], Table] = {}
 
 
-def lapt(bench: Bench, task: str, seed: int) -> list[Evaluation]:
+# --- the methods ---------------------------------------------------------------------------------------------------
+def lapt(bench: Bench, task: str, seed: int) -> Searched:
     """LAPT as the pipeline declares it."""
     steps = bench.steps(seed)
-    _, evaluations = steps.adapt_target(bench.evaluator(task), steps.learn(bench.archive(seed)))
-    return evaluations
+    learned = steps.learn(bench.archive(seed))
+    _, evaluations = steps.adapt_target(bench.evaluator(task), learned)
+    stood_in = any(principles.origin.instead_of for principles in steps.stated)
+    return Searched(evaluations, learned, steps.refined[0] if steps.refined else None, stood_in)
 
 
-def alone(method: str, bench: Bench, task: str, seed: int) -> list[Evaluation]:
+def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
     """A search method on the whole space, with nothing transferred."""
     config = bench.pipeline.search
     parameters = config.parameters if config.method == method else {}
@@ -77,17 +149,17 @@ def alone(method: str, bench: Bench, task: str, seed: int) -> list[Evaluation]:
     return _run(bench, task, searcher, budget=LONG)
 
 
-def ranking(bench: Bench, task: str, seed: int) -> list[Evaluation]:
+def ranking(bench: Bench, task: str, seed: int) -> Searched:
     """The source archive's architectures on the target, in the source's order; nothing random."""
     return _in_order(bench, task, source_ranking(bench.archive(seed)))
 
 
-def mode(bench: Bench, task: str, seed: int) -> list[Evaluation]:
+def mode(bench: Bench, task: str, seed: int) -> Searched:
     """The most frequent operator of each layer first; nothing random."""
     return _in_order(bench, task, by_frequency(bench.space, bench.archive(seed)))
 
 
-def subspace(bench: Bench, task: str, seed: int) -> list[Evaluation]:
+def subspace(bench: Bench, task: str, seed: int) -> Searched:
     """The pipeline's search method inside a random space of the size of Omega_r, at LAPT's budget."""
     steps = bench.steps(seed)
     refined = steps.refine(steps.learn(bench.archive(seed)), task=task)
@@ -100,40 +172,63 @@ def subspace(bench: Bench, task: str, seed: int) -> list[Evaluation]:
     return _run(bench, task, searcher, budget=bench.pipeline.budget)
 
 
-def methods_of(pipeline: Pipeline) -> dict[str, Method]:
-    """Method by name. LAPT goes by the search method it uses: ``lapt-rea``, ``lapt-random``."""
-    return {
-        f"lapt-{pipeline.search.method}": lapt,
-        "rea": partial(alone, "rea"),
-        "random": partial(alone, "random"),
-        "source_ranking": ranking,
-        "mode": mode,
-        "random_subspace": subspace,
-    }
+def direct(bench: Bench, task: str, seed: int) -> Searched:
+    """The language model proposes the architectures themselves, a population at a time, at LAPT's budget."""
+    config = bench.pipeline.reasoner
+    assert isinstance(config, ChatReasoner)
+    drawn = seed if bench.draw is None else bench.draw
+    searcher = Direct(
+        bench.space,
+        caller=caller_of(config, bench.execution, bench.run_id(seed), sample=drawn),
+        archive=bench.archive(seed),
+        task=task,
+        parts=config.prompt,
+        strict=config.on_invalid == "raise",
+        seed=_stream(drawn, "direct", task),
+        identity=bench.evaluator(task).identity,
+    )
+    evaluator, pipeline = bench.evaluator(task), bench.pipeline
+    found = search(searcher, evaluator.evaluate, budget=pipeline.budget, ask_size=pipeline.search.population_size)
+    return Searched(found, stood_in=searcher.filled > 0)
 
 
-def reasons(method: str) -> bool:
-    """Does it refine the space by a reasoner?"""
-    return method.startswith("lapt-") or method == "random_subspace"
+# --- entrants ------------------------------------------------------------------------------------------------------
+def lapt_entrant(pipeline: Pipeline, *, variant: str | None = None, draws: int | None = None) -> Entrant:
+    """LAPT goes by the search method it uses: ``lapt-rea``, ``lapt-random``."""
+    return Entrant(
+        f"lapt-{pipeline.search.method}",
+        pipeline,
+        lapt,
+        pipeline.budget,
+        pipeline.reasoner.named,
+        variant,
+        None if pipeline.reasoner.kind == "frequency" else draws,
+    )
 
 
-def deterministic(method: str, pipeline: Pipeline) -> bool:
-    """Does it give the same evaluations for every seed? Rankings do, of an archive that is not drawn."""
-    return method in ("source_ranking", "mode") and pipeline.source.archive.strategy == "top"
+def with_controls(pipeline: Pipeline) -> tuple[Entrant, ...]:
+    """LAPT as declared, search methods alone, and the controls without an LLM.
+
+    What refines the space has LAPT's budget; what does not may go on to ``LONG``.
+    """
+    whole = pipeline.source.archive.strategy != "random"  # then rankings of the archive are the same for every seed
+    return (
+        lapt_entrant(pipeline),
+        Entrant("rea", pipeline, partial(alone, "rea"), LONG),
+        Entrant("random", pipeline, partial(alone, "random"), LONG),
+        Entrant("source_ranking", pipeline, ranking, LONG, fixed=whole),
+        Entrant("mode", pipeline, mode, LONG, fixed=whole),
+        Entrant("random_subspace", pipeline, subspace, pipeline.budget, pipeline.reasoner.named),
+    )
 
 
-def budget_of(method: str, pipeline: Pipeline) -> int:
-    """Evaluations a method may spend: what refines the space has LAPT's budget, what does not may go on."""
-    return pipeline.budget if reasons(method) else LONG
-
-
-def _in_order(bench: Bench, task: str, order: list[Architecture]) -> list[Evaluation]:
+def _in_order(bench: Bench, task: str, order: list[Architecture]) -> Searched:
     return _run(bench, task, InOrder(bench.space, order, identity=bench.evaluator(task).identity), budget=LONG)
 
 
-def _run(bench: Bench, task: str, searcher: Searcher, *, budget: int) -> list[Evaluation]:
+def _run(bench: Bench, task: str, searcher: Searcher, *, budget: int) -> Searched:
     evaluator = bench.evaluator(task)
-    return search(searcher, evaluator.evaluate, budget=budget, ask_size=bench.pipeline.search.asked)
+    return Searched(search(searcher, evaluator.evaluate, budget=budget, ask_size=bench.pipeline.search.asked))
 
 
 def _stream(seed: int, *names: object) -> Sequence[int]:

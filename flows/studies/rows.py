@@ -11,13 +11,16 @@ class Row(BaseModel):
     """One figure over seeds beside the published one.
 
     ``censored``: seeds that missed the goal within ``budget`` evaluations and count as budget + 1. A published method
-    that was not run here has no mean and zero seeds.
+    that was not run here has no mean and zero seeds. ``variant``: of the factor that the study varies. ``draws``: of
+    the reasoner, where it drew apart from the seeds; ``sd_draws`` and ``sd_search``: the spread between them, and that
+    of the search within one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: str
     reasoner: str | None
+    variant: str | None = None
     target: str
     quantity: str
     unit: str
@@ -30,10 +33,17 @@ class Row(BaseModel):
     q75: float | None = None
     censored: int = 0
     seeds: int = 0
+    draws: int = 1
+    sd_draws: float | None = None
+    sd_search: float | None = None
     baseline: str | None = None
     p_value: float | None = None
     published: str | None = None
     budget: int | None = None
+
+    @property
+    def who(self) -> tuple[str, str | None, str | None]:
+        return self.method, self.reasoner, self.variant
 
     def with_summary(self, summary: Summary) -> Row:
         return self.model_copy(update=summary.model_dump())
@@ -51,3 +61,5 @@ class StudyResult(BaseModel):
     rows: tuple[Row, ...]
     seconds: float
     notes: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    """What could not be run, and why: no row stands for it."""

@@ -46,6 +46,12 @@ class Briefing:
     words: Vocabulary
     parts: PromptParts
 
+    @classmethod
+    def of(cls, space: SearchSpace, parts: PromptParts, sample: int) -> Briefing:
+        """``sample``: which of the disguises, where names are hidden."""
+        words = Vocabulary.neutral(space, sample) if parts.disguise else Vocabulary.plain(space)
+        return cls(space, words, parts)
+
     def variables(self) -> dict[str, Any]:
         explained = not self.words.disguised
         family = self.space.family

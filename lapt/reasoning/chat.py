@@ -19,7 +19,6 @@ from lapt.reasoning.evidence import counted, successor, uncounted
 from lapt.reasoning.frequency import Frequency
 from lapt.reasoning.replies import EXPLORE, LEARN, principles_schema, read_principles, read_space, space_schema
 from lapt.reasoning.templates import Prompt, rendered
-from lapt.reasoning.vocabulary import Vocabulary
 from lapt.spaces import SearchSpace
 
 T = TypeVar("T")
@@ -184,8 +183,7 @@ class Chat:
 
     # --- what they share ---------------------------------------------------------------------------------------------
     def _brief(self, space: SearchSpace) -> Briefing:
-        words = Vocabulary.neutral(space, self.caller.sample) if self.parts.disguise else Vocabulary.plain(space)
-        return Briefing(space, words, self.parts)
+        return Briefing.of(space, self.parts, self.caller.sample)
 
     @staticmethod
     def _questions(

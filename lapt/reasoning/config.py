@@ -16,7 +16,16 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FrequencyReasoner(_Model):
+class _Reasoner(_Model):
+    kind: str
+
+    @property
+    def named(self) -> str:
+        """As the command line spells it."""
+        return self.kind
+
+
+class FrequencyReasoner(_Reasoner):
     """No LLM: counts what good architectures have in common."""
 
     kind: Literal["frequency"] = "frequency"
@@ -39,7 +48,7 @@ class ReasonerPrices(_Model):
     tokens_out: float = Field(ge=0)
 
 
-class ChatReasoner(_Model):
+class ChatReasoner(_Reasoner):
     """A language model, by LangChain: the reasoner of the paper. Keys are named here, never written."""
 
     kind: Literal["chat"]
@@ -66,8 +75,12 @@ class ChatReasoner(_Model):
     budget: ReasonerBudget = ReasonerBudget()
     prices: ReasonerPrices | None = Field(None, description="of the model; those known for it if unset")
 
+    @property
+    def named(self) -> str:
+        return f"chat:{self.model}"
 
-class RandomReasoner(_Model):
+
+class RandomReasoner(_Reasoner):
     """Operators drawn at random: what reasoning has to beat."""
 
     kind: Literal["random"]

@@ -12,12 +12,14 @@ from lapt.errors import LaptError
 from lapt.principles import Count, Effect, Kind, Principle
 from lapt.reasoning.evidence import claimed
 from lapt.reasoning.vocabulary import Vocabulary
-from lapt.spaces import SearchSpace
+from lapt.spaces import Architecture, SearchSpace
 
 LONGEST = 200_000
 """Characters of a reply that are read; a longer one is a fault."""
 MOST = 40
 """Principles in one reply."""
+MOST_PROPOSED = 500
+"""Architectures in one reply."""
 
 LEARN: dict[Effect, str] = {"keep": "good architectures choose it", "avoid": "good architectures do not choose it"}
 EXPLORE: dict[Effect, str] = {"try": "worth trying", "avoid": "not worth trying"}
@@ -56,6 +58,15 @@ class _Sets(BaseModel):
     layers: list[_LayerSets]
 
 
+class _Chosen(BaseModel):
+    operator: Name
+    source: Name | None = None
+
+
+class _Proposals(BaseModel):
+    architectures: list[dict[str, _Chosen]] = Field(min_length=1, max_length=MOST_PROPOSED)
+
+
 # --- schemas -------------------------------------------------------------------------------------------------------
 def principles_schema(space: SearchSpace, words: Vocabulary, effects: Mapping[Effect, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {
@@ -76,6 +87,22 @@ def space_schema(space: SearchSpace, words: Vocabulary) -> dict[str, Any]:
         **({"sources": _some(words.sources.values())} if _sourced(space) else {}),
     }
     return _titled("RefinedSpace", {"layers": {"type": "array", "items": _object(fields)}})
+
+
+def proposals_schema(space: SearchSpace, words: Vocabulary) -> dict[str, Any]:
+    """Architectures, each a choice for every layer."""
+    choices = {}
+    for name, shown in words.layers.items():
+        layer = space.layer(name)
+        fields = {"operator": _one(words.shown("operator", operator) for operator in layer.operators)}
+        if len(layer.sources) > 1:
+            fields["source"] = _one(words.shown("source", source) for source in layer.sources)
+        choices[shown] = _object(fields)
+    return _titled("Proposals", {"architectures": {"type": "array", "items": _object(choices)}})
+
+
+def _one(names: Iterable[str]) -> dict[str, Any]:
+    return {"type": "string", "enum": list(names)}
 
 
 def _some(names: Iterable[str]) -> dict[str, Any]:
@@ -157,6 +184,31 @@ def read_space(
         return space.restrict(operators, sources)
     except LaptError as error:
         raise InvalidReply(str(error)) from None
+
+
+def read_proposals(text: str, space: SearchSpace, words: Vocabulary) -> list[Architecture]:
+    """The architectures in a reply, in its order, each once. Raises InvalidReply where one is not of the space."""
+    found: dict[Architecture, None] = {}
+    for number, said in enumerate(_model(text, _Proposals).architectures, start=1):
+        where = f"architecture {number}"
+        chosen = dict(zip(_real(words, "layer", said, where), said.values(), strict=True))
+        missing = [words.shown("layer", name) for name in space.layer_names if name not in chosen]
+        if missing:
+            raise InvalidReply(f"{where} lacks the layers {missing}")
+        operators: list[str] = []
+        sources: list[str] = []
+        for layer in space.layers:
+            choice = chosen[layer.name]
+            shown = f"{where}, layer {words.shown('layer', layer.name)}"
+            operators += _real(words, "operator", [choice.operator], shown)
+            sources += (
+                layer.sources if len(layer.sources) == 1 else _real(words, "source", [choice.source or ""], shown)
+            )
+        architecture = Architecture(tuple(operators), tuple(sources))
+        if not space.contains(architecture):
+            raise InvalidReply(f"{where} chooses what its layers do not have")
+        found.setdefault(architecture)
+    return list(found)
 
 
 def _kept(

@@ -47,7 +47,7 @@ def test_set_overrides_a_key_with_a_yaml_value() -> None:
         ("targets=[imagenet16_120]", ["source task imagenet16_120"]),
         ("search.tournament_size=9", ["tournament_size (9)", "population_size (5)"]),
         ("reasoner.kind=oracle", ["reasoner", "'oracle'", "'frequency', 'chat', 'random'"]),
-        ("source.archive.strategy=worst", ["source.archive", "worst"]),
+        ("source.archive.strategy=middling", ["source.archive", "worst"]),
         ("source=jigsaw", ["source", "'jigsaw'"]),
         ("name=../../x", ["name", "pattern"]),
         ("seed", ["--set key=value"]),

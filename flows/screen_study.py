@@ -1,0 +1,168 @@
+"""What the terminal shows of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from flows.screen import LOOK, err, out
+from flows.studies.comparison import Comparison
+from flows.studies.rows import Row, StudyResult
+
+Who = tuple[str, str | None, str | None]
+
+
+@contextmanager
+def study_progress(comparison: Comparison) -> Iterator[Callable[[int, int], None]]:
+    """One bar over all jobs with the time left."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=err, disable=not err.is_terminal) as bar:
+        line = bar.add_task(f"{comparison.name}, {comparison.seeds} seeds", total=None)
+        yield lambda done, total: bar.update(line, completed=done, total=total)
+
+
+def show_study(result: StudyResult) -> None:
+    """Tables a target: our figures with intervals, and the published ones or the spread of the draws beside them."""
+    names = _names(result.rows)
+    drawn = any(row.sd_search is not None or row.sd_draws is not None for row in result.rows)
+    for target in dict.fromkeys(row.target for row in result.rows if row.target != "mean"):
+        rows = [row for row in result.rows if row.target == target]
+        for table in (_draws, _principles) if drawn else (_first, _second):
+            out.print(table(f"{result.study}: {target}", rows, names))
+    overall = [row for row in result.rows if row.target == "mean"]
+    if drawn and overall:
+        out.print(_draws(f"{result.study}: mean over the targets", overall, names))
+    for stand_in in _stand_ins(result.rows):
+        out.print(stand_in, soft_wrap=True)
+    for failure in result.failures:
+        out.print(f"not compared: {failure}", soft_wrap=True)
+    for note in result.notes:
+        out.print(f"* {note}", style="dim")
+    out.print(f"* {result.seconds:.1f} s", style="dim")
+
+
+def _names(rows: Sequence[Row]) -> dict[Who, str]:
+    """Who -> what tells them apart: method, reasoner, variant, as far as they differ."""
+    found = dict.fromkeys(row.who for row in rows)
+    differs = [len({who[part] for who in found if who[part] is not None}) > 1 for part in range(3)]
+    differs[2] = any(who[2] for who in found)
+    return {
+        who: ", ".join(part for part, shown in zip(who, differs, strict=True) if part and shown) or who[0]
+        for who in found
+    }
+
+
+def _by_who(rows: Sequence[Row]) -> dict[Who, list[Row]]:
+    return {who: [row for row in rows if row.who == who] for who in dict.fromkeys(row.who for row in rows)}
+
+
+def _of(rows: Sequence[Row], quantity: str) -> Row | None:
+    """The row at the longest budget, if it was measured."""
+    found = [row for row in rows if row.quantity == quantity]
+    return max(found, key=lambda row: row.budget or 0) if found else None
+
+
+def _table(title: str | None, first: str, *others: str) -> Table:
+    table = Table(title=title, **LOOK)
+    table.add_column(first, min_width=24, overflow="fold")
+    for heading in others:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+# --- against the published rows ----------------------------------------------------------------------------
+def _first(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
+    table = _table(title, "method", "archs", "hits", "test", "published")
+    for who, mine in _by_who(rows).items():
+        archs, hits, test = (_of(mine, quantity) for quantity in ("archs_to_top_0.1%", "hit_rate", "test"))
+        table.add_row(
+            names[who],
+            "not run" if archs is None or archs.mean is None else _archs(archs),
+            _plain(hits, 2),
+            "" if test is None or test.mean is None else _interval(test, 2),
+            " / ".join(row.published for row in (archs, test) if row is not None and row.published),
+        )
+    return table
+
+
+def _archs(row: Row) -> str:
+    """A mean with its interval; a median where seeds that missed would make the mean a bound."""
+    if row.censored and row.budget and row.budget > 100:
+        median = f">{row.budget}" if row.median and row.median > row.budget else f"{row.median:.0f}"
+        return f"median {median}"
+    digits = 1 if (row.mean or 0) < 100 else 0
+    return _interval(row, digits)
+
+
+def _interval(row: Row, digits: int) -> str:
+    mean = f"{row.mean:.{digits}f}"
+    return mean if row.seeds * row.draws < 2 else f"{mean} [{row.ci_low:.{digits}f}, {row.ci_high:.{digits}f}]"
+
+
+def _second(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
+    """The same runs by other definitions: the scripts' rule, and every method at LAPT's budget."""
+    short = min((row.budget for row in rows if row.quantity == "test" and row.budget), default=None)
+    table = _table(None, "method", "to the best", "found by", f"validation at {short}", f"test at {short}", "rank")
+    for who, mine in _by_who(rows).items():
+        here = {row.quantity: row for row in mine if row.budget == short}
+        best = _of(mine, "archs_to_best_if_found")
+        if best is None:
+            continue
+        test, validation, rank = here.get("test"), here.get("validation"), here.get("rank")
+        table.add_row(
+            names[who],
+            "-" if best.mean is None else f"{best.mean:.1f}",
+            f"{best.seeds} of {best.seeds + best.censored}",
+            "" if validation is None else _spread(validation),
+            "" if test is None else _spread(test),
+            _plain(rank, 1),
+        )
+    return table
+
+
+def _spread(row: Row) -> str:
+    return f"{row.mean:.2f}" if row.seeds < 2 else f"{row.mean:.2f} ± {row.sd:.2f}"
+
+
+# --- draws of a reasoner -----------------------------------------------------------------------------------
+def _draws(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
+    """How good, and how far that hangs on the reasoner's draw and on the search's seed."""
+    hits = any(row.quantity == "hit_rate" for row in rows)
+    table = _table(title, "who", "rank", "± draws", "± seeds", *(["hits"] if hits else []))
+    for who, mine in _by_who(rows).items():
+        rank = _of(mine, "rank")
+        if rank is None or rank.mean is None:
+            continue
+        searches = rank.sd if rank.draws == 1 else rank.sd_search
+        table.add_row(
+            names[who],
+            _interval(rank, 1),
+            "-" if rank.sd_draws is None else f"{rank.sd_draws:.1f}",
+            "-" if searches is None or rank.seeds < 2 else f"{searches:.1f}",
+            *([_plain(_of(mine, "hit_rate"), 2)] if hits else []),
+        )
+    return table
+
+
+def _principles(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
+    """What was learned, before any search; and how soon the search was good."""
+    table = _table(None, "who", "support", "space", "its best", "archs")
+    for who, mine in _by_who(rows).items():
+        shown = [_plain(_of(mine, q), digits) for q, digits in (("support", 2), ("space_size", 0), ("best_inside", 1))]
+        archs = _of(mine, "archs_to_top_0.1%")
+        table.add_row(names[who], *shown, "" if archs is None else _archs(archs))
+    return table
+
+
+def _stand_ins(rows: Sequence[Row]) -> Iterator[str]:
+    for who, mine in _by_who(rows).items():
+        share = max((row.mean or 0.0 for row in mine if row.quantity == "stood_in"), default=0.0)
+        if share:
+            yield f"{', '.join(part for part in who if part)}: counting or chance stood in, in {share:.0%} of the runs"
+
+
+def _plain(row: Row | None, digits: int) -> str:
+    return "" if row is None or row.mean is None else f"{row.mean:,.{digits}f}"

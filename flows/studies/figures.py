@@ -1,0 +1,140 @@
+"""From what searches found to the rows of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from flows.studies.methods import Entrant
+from flows.studies.rows import Row
+from lapt.published import Published
+from lapt.statistics import nested, summarised
+
+
+class Returned(NamedTuple):
+    """What a method returns: scores in the task's unit, and 1 + the architectures strictly better by validation."""
+
+    validation: float
+    test: float | None
+    rank: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One entrant on one task with one draw and seed: what it would return at a budget, and how soon it was good."""
+
+    who: tuple[str, str | None, str | None]
+    task: str
+    draw: int | None
+    seed: int
+    to_top: int | None
+    to_best: int | None
+    evaluations: int
+    returned: Mapping[int, Returned]
+    """Budget -> the incumbent then."""
+    principles: Mapping[str, float]
+    """Quantity -> value, of the principles that were learned and the first space that was made of them."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The rows of a comparison. ``units``: task -> the unit of its scores."""
+
+    entrants: Sequence[Entrant]
+    targets: Sequence[str]
+    units: Mapping[str, str]
+    published: Sequence[Published] = ()
+
+    def rows(self, curves: Sequence[Curve]) -> Iterator[Row]:
+        """A row a target, entrant and quantity, then the ranks over all targets."""
+        for task in self.targets:
+            for entrant in self.entrants:
+                yield from self._of(entrant, task, [c for c in curves if (c.who, c.task) == (entrant.who, task)])
+            yield from self._published(task)
+        for entrant in self.entrants:
+            yield from self._mean_rank(entrant, [c for c in curves if c.who == entrant.who])
+
+    def _of(self, entrant: Entrant, task: str, curves: Sequence[Curve]) -> Iterator[Row]:
+        published = next((row for row in self.published if row.method == entrant.method), None)
+        length, unit = entrant.budget, self.units[task]
+
+        def row(quantity: str, value: Callable[[Curve], float], of: Sequence[Curve] = curves, **more: object) -> Row:
+            named = {"target": task, "quantity": quantity, "unit": "", "budget": length, **more}
+            return _summarised(_row(entrant, **named), entrant, of, value)
+
+        missed = sum(curve.to_top is None for curve in curves)
+        yield row(
+            "archs_to_top_0.1%",
+            lambda curve: float(curve.to_top or length + 1),
+            unit="evaluations",
+            censored=missed,
+            published=published.archs.get(task) if published else None,
+        )
+        yield row("hit_rate", lambda curve: float(curve.to_top is not None))
+        yield row("evaluations", lambda curve: float(curve.evaluations), unit="evaluations")
+        found = [curve for curve in curves if curve.to_best is not None]
+        yield row(
+            "archs_to_best_if_found",
+            lambda curve: float(curve.to_best or 0),
+            found,
+            unit="evaluations",
+            censored=len(curves) - len(found),
+        )
+        for budget in sorted(curves[0].returned):
+            yield row("validation", lambda curve, b=budget: curve.returned[b].validation, unit=unit, budget=budget)
+            yield row("rank", lambda curve, b=budget: float(curve.returned[b].rank), budget=budget)
+            if all(curve.returned[budget].test is not None for curve in curves):
+                cited = f"{published.test[task]}" if published and budget == length and task in published.test else None
+                yield row(
+                    "test",
+                    lambda curve, b=budget: curve.returned[b].test or 0.0,
+                    unit=unit,
+                    budget=budget,
+                    published=cited,
+                )
+        for quantity in curves[0].principles:
+            yield row(quantity, lambda curve, q=quantity: curve.principles[q])
+
+    def _mean_rank(self, entrant: Entrant, curves: Sequence[Curve]) -> Iterator[Row]:
+        """Mean over the targets, then over the seeds, as published ranks are."""
+        for budget in sorted(curves[0].returned):
+            first = [curve for curve in curves if curve.task == curves[0].task]
+
+            def mean(curve: Curve, budget: int = budget) -> float:
+                same = [c for c in curves if (c.draw, c.seed) == (curve.draw, curve.seed)]
+                return float(np.mean([c.returned[budget].rank for c in same]))
+
+            row = _row(entrant, target="mean", quantity="rank", unit="", budget=budget)
+            yield _summarised(row, entrant, first, mean)
+
+    def _published(self, task: str) -> Iterator[Row]:
+        """Rows of their own for published methods that were not run here; the others stand beside ours."""
+        for row in self.published:
+            if row.method in {entrant.method for entrant in self.entrants}:
+                continue
+            common = {"method": row.method, "reasoner": row.reasoner, "target": task}
+            for quantity, unit, value in (
+                ("archs_to_top_0.1%", "evaluations", row.archs.get(task)),
+                ("test", self.units[task], row.test.get(task)),
+            ):
+                if value is not None:
+                    yield Row(**common, quantity=quantity, unit=unit, published=f"{value}")
+
+
+def _row(entrant: Entrant, **named: object) -> Row:
+    return Row.model_validate(
+        {"method": entrant.method, "reasoner": entrant.reasoner, "variant": entrant.variant, **named}
+    )
+
+
+def _summarised(row: Row, entrant: Entrant, curves: Sequence[Curve], value: Callable[[Curve], float]) -> Row:
+    if not curves:
+        return row
+    ordered = sorted(curves, key=lambda curve: (curve.draw or 0, curve.seed))
+    if entrant.draws is None:
+        return row.with_summary(summarised([value(curve) for curve in ordered]))
+    draws = dict.fromkeys(curve.draw for curve in ordered)
+    return row.with_summary(nested([[value(c) for c in ordered if c.draw == draw] for draw in draws]))
