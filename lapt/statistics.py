@@ -37,34 +37,24 @@ class Nested(Summary):
 
 
 def nested(draws: Sequence[Sequence[float]], *, resamples: int = 2000) -> Nested:
-    """``draws``: the values of each, one a seed, at least one. A single draw is ``summarised``, an honest interval of
-    that draw alone.
+    """``draws``: the values of each, one a seed, as many in every draw. A single draw is ``summarised``: an honest
+    interval of that draw alone.
     """
-    groups = [np.asarray(group, dtype=float) for group in draws]
-    plain = summarised(np.concatenate(groups).tolist(), resamples=resamples)
-    repeated = [group for group in groups if len(group) > 1]
-    within = None
-    if repeated:
-        freedom = sum(len(group) - 1 for group in repeated)
-        within = float(sum(((group - group.mean()) ** 2).sum() for group in repeated)) / freedom
-    between = None
-    update: dict[str, float] = {}
-    if len(groups) > 1:
-        per_draw = float(
-            np.mean([1 / len(group) for group in groups])
-        )  # of the variance that a draw's mean has from seeds
-        between = max(0.0, float(np.var([group.mean() for group in groups], ddof=1)) - (within or 0.0) * per_draw)
-        rng = np.random.default_rng(0)
-        means = [
-            np.mean([rng.choice(groups[i], len(groups[i])).mean() for i in rng.integers(len(groups), size=len(groups))])
-            for _ in range(resamples)
-        ]
-        low, high = np.quantile(means, [0.025, 0.975])
-        update = {"ci_low": float(low), "ci_high": float(high)}
+    values = np.asarray(draws, dtype=float)
+    count, seeds = values.shape
+    plain = summarised(values.ravel().tolist(), resamples=resamples).model_dump() | {"seeds": seeds}
+    within = float(values.var(axis=1, ddof=1).mean()) if seeds > 1 else None
+    if count == 1:
+        return Nested(**plain, draws=1, sd_draws=None, sd_search=None if within is None else within**0.5)
+    between = max(0.0, float(values.mean(axis=1).var(ddof=1)) - (within or 0.0) / seeds)
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(count, size=(resamples, count, 1))
+    means = values[drawn, rng.integers(seeds, size=(resamples, count, seeds))].mean(axis=(1, 2))
+    low, high = (float(bound) for bound in np.quantile(means, [0.025, 0.975]))
     return Nested(
-        **plain.model_dump() | update | {"seeds": max(len(group) for group in groups)},
-        draws=len(groups),
-        sd_draws=None if between is None else between**0.5,
+        **plain | {"ci_low": low, "ci_high": high},
+        draws=count,
+        sd_draws=between**0.5,
         sd_search=None if within is None else within**0.5,
     )
 

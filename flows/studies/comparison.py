@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
@@ -90,16 +90,9 @@ class Comparison:
         outcomes: dict[str, list[Outcome]] = {entrant.label: [] for entrant in self.entrants}
         jobs = self.jobs
         progress(0, len(jobs))
-        context = multiprocessing.get_context("spawn")
-        # A fresh pool inherits no state of this process; importing costs a second, once a worker.
-        pool = ProcessPoolExecutor(min(self.processes, len(jobs)), context)
-        try:
-            futures = {pool.submit(done_job, job, self.execution): job for job in jobs}
-            for done, future in enumerate(as_completed(futures), start=1):
-                outcomes[futures[future].entrant.label].append(future.result())
-                progress(done, len(jobs))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        for done, (job, outcome) in enumerate(self._outcomes(jobs), start=1):
+            outcomes[job.entrant.label].append(outcome)
+            progress(done, len(jobs))
         self._answered([outcome for found in outcomes.values() for outcome in found])
         failures = {label: [o.failure for o in found if o.failure] for label, found in outcomes.items()}
         entrants = [entrant for entrant in self.entrants if not failures[entrant.label]]
@@ -114,6 +107,20 @@ class Comparison:
             notes=self._notes(),
             failures=tuple(f"{label}: {found[0]}" for label, found in failures.items() if found),
         )
+
+    def _outcomes(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
+        """Of every job as they end; in this process where one is all there is to be."""
+        if self.processes == 1:
+            yield from ((job, outcome_of(job, self.execution)) for job in jobs)
+            return
+        context = multiprocessing.get_context("spawn")
+        # A fresh pool inherits no state of this process; importing costs a second, once a worker.
+        pool = ProcessPoolExecutor(min(self.processes, len(jobs)), context)
+        try:
+            futures = {pool.submit(outcome_of, job, self.execution): job for job in jobs}
+            yield from ((futures[future], future.result()) for future in as_completed(futures))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
     @staticmethod
     def _answered(outcomes: Sequence[Outcome]) -> None:
@@ -160,7 +167,7 @@ OF_DRAWS = (
 )
 
 
-def done_job(job: Job, execution: Execution) -> Outcome:
+def outcome_of(job: Job, execution: Execution) -> Outcome:
     """In a worker process: the job's searches, until one fails."""
     bench, outcome = Bench(job.entrant.pipeline, execution, job.draw), Outcome()
     for seed in job.seeds:

@@ -18,6 +18,7 @@ from lapt.digests import digest
 from lapt.evaluation import Evaluation
 from lapt.evaluators import Table, TableEvaluator
 from lapt.principles import Principles
+from lapt.reasoning import Frequency
 from lapt.reasoning.config import ChatReasoner
 from lapt.reasoning.direct import Direct
 from lapt.search import SEARCHERS, Searcher
@@ -89,15 +90,16 @@ class Bench:
 
     def __init__(self, pipeline: Pipeline, execution: Execution, draw: int | None = None) -> None:
         self.pipeline, self.execution, self.draw = pipeline, execution, draw
-        self._archives: dict[int, Archive] = {}
+
+    @property
+    def _place(self) -> tuple[str, str, str | None]:
+        return self.pipeline.evaluator.model_dump_json(), self.pipeline.space, self.execution.data
 
     @property
     def table(self) -> Table:
-        """Read once a process, whatever else pipelines differ in."""
-        key = (self.pipeline.evaluator.model_dump_json(), self.pipeline.space, self.execution.data)
-        if key not in _tables:
-            _tables[key] = table_of(self.pipeline, self.execution.data)
-        return _tables[key]
+        if self._place not in _tables:
+            _tables[self._place] = table_of(self.pipeline, self.execution.data)
+        return _tables[self._place]
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -120,13 +122,19 @@ class Bench:
 
     def archive(self, seed: int) -> Archive:
         """The same for every seed when it is chosen from a whole table."""
-        drawn = seed if self.pipeline.source.archive.strategy == "random" else 0
-        if drawn not in self._archives:
-            self._archives[drawn] = self.steps(drawn).build_archive(self.evaluator(self.pipeline.source.task))
-        return self._archives[drawn]
+        source = self.pipeline.source
+        drawn = seed if source.archive.strategy == "random" else 0
+        key = (*self._place, source.model_dump_json(), drawn)
+        if key not in _archives:
+            _archives[key] = Steps(self.seeded(drawn), self.space, Frequency()).build_archive(
+                self.evaluator(source.task)
+            )
+        return _archives[key]
 
 
+# Made once a process, whatever else the entrants differ in.
 _tables: dict[tuple[str, str, str | None], Table] = {}
+_archives: dict[tuple[str, str, str | None, str, int], Archive] = {}
 
 
 # --- the methods ---------------------------------------------------------------------------------------------------

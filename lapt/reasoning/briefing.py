@@ -69,6 +69,7 @@ class Briefing:
             "meanings": self._meanings() if self.parts.meanings and explained else None,
             "paths": family.paths if self.parts.paths and explained and isinstance(family, DagCell) else None,
             "sourced": self.chooses("source"),
+            "scored": explained,
         }
 
     def chooses(self, kind: Kind) -> bool:
@@ -150,7 +151,7 @@ class Briefing:
             sourced = len(self.space.layer(name).sources) > 1
             chosen.append(f"({shown}, {self.words.shown('source', source)})" if sourced else shown)
         line = f"[{', '.join(chosen)}]"
-        if scores and evaluation.value is not None:
+        if scores and evaluation.value is not None and not self.words.disguised:  # a metric and its values tell a task
             line += f" {evaluation.metric.name} {evaluation.value:.4g}{evaluation.metric.unit}"
         return line + self._in_vain(architecture)
 

@@ -130,7 +130,7 @@ def valid(schema: Mapping[str, Any]) -> Any:
     items = schema["items"]
     if "enum" in items:
         return list(items["enum"])
-    return [valid(item) for item in _one_each(items)]
+    return [valid(item) for item in _one_each(items)] or [valid(items)]
 
 
 def _one_each(item: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

@@ -138,7 +138,8 @@ def test_a_fault_is_quoted_as_it_is() -> None:
 
 
 def test_a_prompt_names_its_template_and_all_that_it_includes() -> None:
-    variables = {"layers": [], "sourced": False, "code": None, "meanings": None, "paths": None, "effects": {}}
+    parts = dict.fromkeys(("code", "meanings", "paths"))
+    variables = {"layers": [], "sourced": False, "scored": True, "effects": {}, **parts}
     more = {"principles": [], "unspoken": [], "task": None}
     explore = rendered("explore", **variables, **more)
     assert (explore.name, explore.version) == ("explore", 1)

@@ -1,0 +1,239 @@
+"""Studies of reasoners, with a real server that speaks the language models' protocol."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "lapt" / "reasoning"))
+from openai_server import OpenAIServer, Reply, Request, serving, valid
+
+from flows.studies import STUDIES, Comparison, StudyResult
+from flows.studies.methods import Bench, Entrant
+from flows.studies.rows import Row
+from lapt.config import Execution, Pipeline, load_pipeline
+from lapt.errors import ConfigError
+from lapt.reasoning.calls import AwaitingReply
+from storage.manual import waiting
+from storage.store import Store
+
+SMALL = [
+    "source={task: invented_source, archive: {strategy: top, size: 50}}",
+    "targets=[invented_b]",
+    "search.population_size=4",
+    "adaptation.iterations=2",
+]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    monkeypatch.setenv("OPENAI_API_KEY", "nobody's")
+    with serving() as running:
+        yield running
+
+
+def chat(server: OpenAIServer | None, *overrides: str, model: str = "chat:openai:wise") -> Pipeline:
+    url = server.url if server else "http://127.0.0.1:9/v1"
+    address = [] if model == "chat:manual" else [f"reasoner.base_url={url}", "reasoner.tries=1"]
+    return load_pipeline("invented", [*SMALL, *address, "reasoner.max_operators=5", *overrides], model)
+
+
+def entrants(study: str, *named: Pipeline, draws: int = 2) -> tuple[Entrant, ...]:
+    return STUDIES[study].entrants(load_pipeline("invented", SMALL), named, draws)
+
+
+def compared(
+    store: Path, entrants: Sequence[Entrant], *, seeds: int = 2, processes: int = 1, **execution: Any
+) -> StudyResult:
+    settings = Execution(store=str(store), processes=processes, **execution)
+    return Comparison("a study", entrants, seeds=seeds, execution=settings).run()
+
+
+def figures(result: StudyResult, quantity: str) -> dict[str, Row]:
+    return {
+        ", ".join(part for part in row.who if part): row
+        for row in result.rows
+        if row.quantity == quantity and row.target != "mean"
+    }
+
+
+def test_reasoners_are_compared_draw_by_draw_and_a_replay_gives_the_same_rows(
+    server: OpenAIServer, tmp_path: Path
+) -> None:
+    named = chat(server)
+    first = compared(tmp_path, entrants("reasoners", named))
+    ranks = figures(first, "rank")
+    assert set(ranks) == {
+        "lapt-rea, frequency",
+        "lapt-rea, random",
+        "lapt-rea, chat:openai:wise",
+        "direct, chat:openai:wise",
+    }
+    assert not first.failures
+    of_model = ranks["lapt-rea, chat:openai:wise"]
+    assert (of_model.draws, of_model.seeds) == (2, 2)
+    assert of_model.sd_draws is not None
+    assert of_model.sd_search is not None
+    assert ranks["lapt-rea, frequency"].draws == 1
+    assert ranks["direct, chat:openai:wise"].seeds == 1
+    asked = len(server.requests)
+    again = compared(tmp_path, entrants("reasoners", named), processes=1, replies="replay")
+    assert len(server.requests) == asked
+    assert again.rows == first.rows
+
+
+def test_a_draw_says_the_same_to_every_seed_and_draws_are_asked_apart(server: OpenAIServer, tmp_path: Path) -> None:
+    named = chat(server, "adaptation.iterations=1")
+    model = [e for e in entrants("reasoners", named, draws=3) if e.reasoner == "chat:openai:wise"][:1]
+    compared(tmp_path, model, seeds=3)
+    learned = [r for r in server.requests if "State general design principles" in r.said[-1][1]]
+    assert len(learned) == 3
+
+
+def test_a_model_that_cannot_be_asked_is_named_and_the_others_are_compared(
+    server: OpenAIServer, tmp_path: Path
+) -> None:
+    server.answer_to = lambda request: Reply.error(401, "wrong key")  # type: ignore[method-assign]
+    result = compared(tmp_path, entrants("reasoners", chat(server)))
+    assert [failure.split(":")[0] for failure in result.failures] == ["lapt-rea, chat", "direct, chat"]
+    assert all("401" in failure for failure in result.failures)
+    assert set(figures(result, "rank")) == {"lapt-rea, frequency", "lapt-rea, random"}
+
+
+def test_a_spent_budget_is_a_failure_of_that_model(server: OpenAIServer, tmp_path: Path) -> None:
+    model = [e for e in entrants("reasoners", chat(server, "reasoner.budget.calls=1")) if e.method == "direct"]
+    result = compared(tmp_path, model)
+    assert "at most 1 calls of the language model" in result.failures[0]
+
+
+def test_stand_ins_are_counted(server: OpenAIServer, tmp_path: Path) -> None:
+    server.answer_to = lambda request: Reply("no JSON at all")  # type: ignore[method-assign]
+    named = chat(server, "reasoner.on_invalid=frequency", "reasoner.repairs=0", "reasoner.max_operators=2")
+    result = compared(tmp_path, entrants("reasoners", named))
+    assert not result.failures
+    stood_in = {name: row.mean for name, row in figures(result, "stood_in").items()}
+    assert stood_in["lapt-rea, chat:openai:wise"] == 1
+    assert stood_in["direct, chat:openai:wise"] == 1
+    assert stood_in["lapt-rea, frequency"] == 0
+    ranks = figures(result, "rank")
+    assert ranks["lapt-rea, chat:openai:wise"].mean == ranks["lapt-rea, frequency"].mean
+
+
+def test_a_study_by_hand_writes_every_prompt_and_goes_on_when_they_are_answered(tmp_path: Path) -> None:
+    named = chat(None, "adaptation.iterations=1", model="chat:manual")
+    study = entrants("reasoners", named, draws=2)
+    with pytest.raises(AwaitingReply, match="lapt reasoner waiting lists them"):
+        compared(tmp_path, study)
+    store, rounds = Store(str(tmp_path)), 0
+    first = waiting(store)
+    assert len(first) == 4  # what each of two draws learns, and its first architectures
+    while unanswered := waiting(store):
+        rounds += 1
+        assert rounds < 9
+        for prompt in unanswered:
+            page = store.files.read(f"manual/{prompt}.prompt.md").decode()
+            schema = json.loads(page.rsplit("```json", 1)[1].split("```")[0])
+            store.files.write(f"manual/{prompt}.reply.txt", json.dumps(valid(schema)).encode())
+        try:
+            result = compared(tmp_path, study)
+        except AwaitingReply:
+            continue
+    assert not result.failures
+    assert "direct, chat:manual" in figures(result, "rank")
+
+
+def knows(request: Request) -> Reply:
+    """A model that reads nothing and always says the same, if it is told the names; else it keeps everything."""
+    said = valid(request.schema)
+    text = json.dumps(said)
+    if "nor_conv_3x3" in text and "principles" in said:
+        layers = request.schema["properties"]["principles"]["items"]["properties"]["layers"]["items"]["enum"]
+        principle = {"statement": "3x3.", "layers": layers, "operators": ["nor_conv_3x3"], "effect": "keep"}
+        return Reply(json.dumps({"principles": [{**principle, "rationale": ""}]}))
+    if "nor_conv_3x3" in text and "layers" in said:
+        layers = request.schema["properties"]["layers"]["items"]["properties"]["layer"]["enum"]
+        return Reply(json.dumps({"layers": [{"layer": name, "operators": ["nor_conv_3x3"]} for name in layers]}))
+    return Reply(text)
+
+
+def test_who_knows_the_benchmark_does_not_mind_the_archive(server: OpenAIServer, tmp_path: Path) -> None:
+    server.answer_to = lambda request: (server.requests.append(request), knows(request))[1]  # type: ignore[method-assign]
+    named = chat(server, "adaptation.iterations=1")
+    result = compared(tmp_path, entrants("contamination", named), seeds=1)
+    assert not result.failures
+    ranks = {name: row.mean for name, row in figures(result, "rank").items()}
+    of_model = [rank for name, rank in ranks.items() if "wise, archive" in name]
+    assert len(of_model) == 3
+    assert len({*of_model}) == 1
+    counting = {name: rank for name, rank in ranks.items() if "frequency" in name}
+    best, worst = "lapt-rea, frequency, archive of the best", "lapt-rea, frequency, archive of the worst 50"
+    assert counting[worst] > counting[best]
+    support = {name: row.mean for name, row in figures(result, "support").items()}
+    name = "lapt-rea, chat:openai:wise, archive of the"
+    assert support[f"{name} worst 50"] < support[f"{name} best"]
+    assert {row.variant for row in result.rows if row.variant and "hidden" in row.variant} == {
+        "names hidden",
+        "names hidden, archive of the worst 50",
+    }
+    hidden = [r.said[-1][1] for r in server.requests if "token1" in r.said[-1][1]]
+    assert hidden
+    for prompt in hidden:
+        for name in ("nor_conv", "avg_pool", "skip_connect", "0->1", "invented", "class "):
+            assert name not in prompt
+
+
+PARTS: dict[str, Callable[[str], bool]] = {
+    "without code": lambda prompt: "class " not in prompt,
+    "without meanings": lambda prompt: "What the operators compute" not in prompt,
+    "without paths": lambda prompt: "Paths from the input" not in prompt,
+    "without functions": lambda prompt: "different functions" not in prompt,
+    "without counts": lambda prompt: "How often each layer" not in prompt,
+    "without tasks": lambda prompt: "invented_source" not in prompt,
+    "without dead": lambda prompt: "dead:" not in prompt,
+}
+
+
+def test_prompts_leaves_out_one_part_at_a_time(server: OpenAIServer, tmp_path: Path) -> None:
+    archive = "source={task: invented_source, archive: {strategy: random, size: 60, samples: 60}}"
+    found = entrants("prompts", chat(server, archive))
+    assert [e.variant for e in found if e.variant] == [
+        "every part",
+        *(f"without {part}" for part in ("code", "meanings", "paths", "dead", "functions", "tasks", "counts")),
+        "without any",
+        "names hidden",
+    ]
+    for entrant in found:
+        if entrant.variant is None:
+            continue
+        server.requests.clear()
+        bench = Bench(entrant.pipeline, Execution(store=str(tmp_path)), 0)
+        bench.steps(0).learn(bench.archive(0))
+        prompt = server.requests[0].said[-1][1]
+        for variant, absent in PARTS.items():
+            counted = variant in ("without functions", "without counts")  # needs no name
+            expected = entrant.variant in (variant, "without any") or (
+                entrant.variant == "names hidden" and not counted
+            )
+            assert absent(prompt) == expected, (entrant.variant, variant)
+
+
+def test_studies_of_a_model_need_one_and_table_2_takes_one() -> None:
+    for study in ("contamination", "prompts"):
+        with pytest.raises(ConfigError, match="--reasoner chat:"):
+            entrants(study)
+    with pytest.raises(ConfigError, match="one reasoner"):
+        entrants("nas201", chat(None), chat(None))
+
+
+def test_a_worst_archive_is_the_other_end(tmp_path: Path) -> None:
+    pipeline = load_pipeline("invented", [*SMALL, "source.archive.strategy=worst", "source.archive.size=7"])
+    best = load_pipeline("invented", [*SMALL, "source.archive.size=15000"])
+    low, high = (Bench(p, Execution(store=str(tmp_path))).archive(0) for p in (pipeline, best))
+    assert len(low.entries) == 7
+    assert low.entries[0].score >= low.entries[-1].score
+    assert max(e.score for e in low.entries) <= min(e.score for e in high.entries)
