@@ -62,6 +62,10 @@ class TopArchive(_Model):
         """Those recorded; the whole table was read."""
         return self.size
 
+    @property
+    def described(self) -> str:
+        return f"the best {self.size} of all architectures"
+
 
 class WorstArchive(_Model):
     """The ``size`` worst of the whole space, shown as if they were its best: a control of the reasoner."""
@@ -73,6 +77,10 @@ class WorstArchive(_Model):
     def evaluations(self) -> int:
         """Those recorded; the whole table was read."""
         return self.size
+
+    @property
+    def described(self) -> str:
+        return f"the worst {self.size} of all architectures, shown as if they were the best,"
 
 
 class RandomArchive(_Model):
@@ -91,6 +99,10 @@ class RandomArchive(_Model):
     @property
     def evaluations(self) -> int:
         return self.samples
+
+    @property
+    def described(self) -> str:
+        return f"the best {self.size} of {self.samples} random architectures"
 
 
 class Source(_Model):

@@ -20,8 +20,8 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
     lines = [
         f"# {pipeline.name}, run {result.run_id}",
         "",
-        f"Principles learned from the best {source.archive.size} of {source.archive.evaluations} architectures of "
-        f"{source.task}, by the `{pipeline.reasoner.kind}` reasoner; {pipeline.budget} evaluations a target, "
+        f"Principles learned from {source.archive.described} of {source.task}, by the `{pipeline.reasoner.named}` "
+        f"reasoner; {pipeline.budget} evaluations a target, "
         f"{pipeline.adaptation.iterations} iterations, search method {pipeline.search.method}, seed {pipeline.seed}.",
         "",
         "| target | method | validation | test | evaluations | paid now |",

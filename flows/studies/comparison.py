@@ -136,7 +136,7 @@ class Comparison:
         source = self.pipeline.source
         long = max(entrant.budget for entrant in self.entrants)
         notes = [
-            f"source {source.task}, archive {source.archive.strategy} {source.archive.size}; "
+            f"source {source.task}, {source.archive.described}; "
             f"{self.seeds} seeds; LAPT's budget {self.pipeline.budget} evaluations a target",
             "archs (archs_to_top_0.1%): evaluations to the first of the top 0.1 % by validation, mean and 95 % "
             "interval; a miss counts as budget + 1"
