@@ -132,12 +132,11 @@ class Principles(BaseModel):
     def onto(self, space: SearchSpace) -> Principles:
         """The same principles for another space: layers by role (name), operators by name; the rest is dropped.
 
-        ``dropped`` lists what was left behind. Raises SpaceError when nothing that a layer should keep exists in
-        ``space``, since an empty layer refines nothing. Returns itself when it already speaks of ``space``.
+        ``dropped`` lists what was left behind. Raises SpaceError where a layer of ``space`` loses all that it should
+        keep, since an empty layer refines nothing. Returns itself when it already speaks of ``space``.
         """
         if self.space == space.name:
             return self
-        dropped: list[str] = []
 
         def exists(kind: str, layer: str, candidate: str) -> bool:
             if layer not in space.layer_names:
@@ -145,20 +144,22 @@ class Principles(BaseModel):
             at = space.layer(layer)
             return candidate in (at.operators if kind == "operator" else at.sources)
 
-        kept = []
+        dropped, kept = [], []
         for principle in self.principles:
             claims = tuple(c for c in principle.claims if exists(c.kind, c.layer, c.candidate))
             gone = [c for c in principle.claims if c not in claims]
             dropped += [f"{c.layer}: {c.candidate} ({c.effect}, {c.count} of {c.of})" for c in gone]
-            wanted = sorted({c.candidate for c in principle.claims if c.effect in ("keep", "try")})
-            if wanted and not any(c.effect in ("keep", "try") for c in claims):
-                raise SpaceError(
-                    f"principles whose candidates exist in {space.name}",
-                    f"{principle.statement!r} of {self.space}, none of whose {wanted} exists there",
-                    "choose a source space that shares operators and layers with the target space",
-                )
             if claims:
                 kept.append(principle.model_copy(update={"claims": claims}))
+        kinds: tuple[Kind, Kind] = ("operator", "source")
+        for kind in kinds:
+            for layer, wanted in self.candidates(kind, "keep", "try").items():
+                if layer in space.layer_names and not any(exists(kind, layer, name) for name in wanted):
+                    raise SpaceError(
+                        f"principles whose candidates exist in {space.name}",
+                        f"those of {self.space} for layer {layer}, none of whose {wanted} exists there",
+                        "choose a source space that shares operators and layers with the target space",
+                    )
         return Principles(
             space=space.name,
             principles=tuple(kept),

@@ -32,7 +32,8 @@ class Chance:
         return self._drawn(space, counts, origin, None)
 
     def translate(self, space: SearchSpace, principles: Principles, *, task: str) -> SearchSpace:
-        return Frequency().translate(space, principles, task=task)
+        counting = Frequency(max_operators=self.max_operators, max_sources=self.max_sources)
+        return counting.translate(space, principles, task=task)
 
     def update(
         self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str

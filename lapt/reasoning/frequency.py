@@ -30,11 +30,20 @@ class Frequency:
         return self._most_frequent(space, counts, origin, parent=None)
 
     def translate(self, space: SearchSpace, principles: Principles, *, task: str) -> SearchSpace:
+        """What the claims keep and try, within the caps: what is to be tried first, then the best supported.
+
+        A layer of which they only say what to avoid keeps the others; one that they do not speak of, everything.
+        """
         principles = principles.onto(space)
-        return space.restrict(
-            operators=principles.candidates("operator", "keep", "try"),
-            sources=principles.candidates("source", "keep", "try"),
-        )
+        kept: dict[Kind, dict[str, list[str]]] = {"operator": {}, "source": {}}
+        for layer, kind, cap in _choices(space, self.max_operators, self.max_sources):
+            evidence = principles.evidence(kind, layer)
+            tried, good, bad = (principles.candidates(kind, e).get(layer, []) for e in ("try", "keep", "avoid"))
+            others = [c for c in candidates_of(space, kind, layer) if c not in bad] if bad else []
+            wanted = dict.fromkeys([*tried, *ranked_by(good, evidence)]) or dict.fromkeys(ranked_by(others, evidence))
+            if wanted:
+                kept[kind][layer] = list(wanted)[:cap]
+        return space.restrict(operators=kept["operator"], sources=kept["source"])
 
     def update(
         self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from lapt.archive import Archive
 from lapt.errors import SpaceError
 from lapt.evaluation import Evaluation, Metric
-from lapt.principles import Principles
+from lapt.principles import Claim, Principle, Principles
 from lapt.reasoning import Frequency
 from lapt.spaces import BUILTIN, SearchSpace
 
@@ -110,3 +112,48 @@ def test_principles_survive_json() -> None:
     again = Principles.model_validate_json(principles.model_dump_json())
     assert again == principles
     assert again.id == principles.id
+
+
+# --- principles that somebody else stated --------------------------------------------------------------------------
+def stated(*claims: tuple[str, str], counts: Sequence[str] = FIVE) -> Principles:
+    """One principle a claim (effect, operator), all on layer 0->1."""
+    counted = learned(*counts)
+    of = counted.evidence("operator", "0->1")
+    said = [Claim(**of[operator][0].model_dump(), effect=effect) for effect, operator in claims]
+    principles = tuple(Principle(statement=f"{c.effect} {c.candidate}", claims=(c,)) for c in said)
+    return counted.model_copy(update={"principles": principles})
+
+
+def kept(principles: Principles, space: SearchSpace = SPACE, **caps: int) -> tuple[str, ...]:
+    return Frequency(**caps).translate(space, principles, task="b").layer("0->1").operators
+
+
+def test_a_layer_with_something_to_avoid_and_nothing_to_keep_keeps_the_others_best_first() -> None:
+    principles = stated(("avoid", "none"), ("avoid", "avg_pool_3x3"))
+    assert kept(principles, max_operators=5) == ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")
+    support = {name: counts[0].count for name, counts in principles.evidence("operator", "0->1").items()}
+    best = sorted(("skip_connect", "nor_conv_1x1", "nor_conv_3x3"), key=lambda name: -support[name])[0]
+    assert kept(principles, max_operators=1) == (best,)
+
+
+def test_what_is_kept_and_avoided_is_kept_and_a_layer_without_claims_stays_open() -> None:
+    assert kept(stated(("keep", "none"), ("avoid", "none"))) == ("none",)
+    assert kept(stated()) == SPACE.layer("0->1").operators
+    everything = stated(*(("avoid", operator) for operator in SPACE.layer("0->1").operators))
+    assert kept(everything) == SPACE.layer("0->1").operators
+
+
+def test_the_caps_hold_for_any_principles_and_what_is_to_be_tried_comes_first() -> None:
+    every = [("keep", operator) for operator in SPACE.layer("0->1").operators]
+    assert len(kept(stated(*every), max_operators=3)) == 3
+    tried = stated(*every[1:], ("try", "none"))
+    assert "none" in kept(tried, max_operators=1)
+
+
+def test_a_principle_that_another_space_has_no_operator_for_is_left_behind() -> None:
+    principles = stated(("keep", "avg_pool_3x3"), ("keep", "nor_conv_3x3"))
+    trans101 = BUILTIN["trans101"]
+    mapped = principles.onto(trans101)
+    assert [principle.statement for principle in mapped.principles] == ["keep nor_conv_3x3"]
+    assert len(mapped.dropped) == 1
+    assert kept(principles, trans101) == ("nor_conv_3x3",)
