@@ -75,7 +75,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """Every set of principles, the latest run first."""
-    from flows.screen import show_principles
+    from flows.screen_principles import show_principles
     from storage.record import stated_principles
     from storage.store import Store
 
@@ -94,7 +94,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Statements, claims, and how far the architectures that were read support them."""
-    from flows.screen import show_stated
+    from flows.screen_principles import show_stated
     from storage.record import principles_by_id
     from storage.store import Store
 
@@ -127,3 +127,35 @@ def diff(
             print(f"{sign} {claim}")
     if not any(changes.values()):
         print("they claim the same", file=sys.stderr)
+
+
+@principles_app.command("experts")
+def experts(
+    principles: Annotated[str, typer.Argument(help="Id of principles, or its first letters.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """What people found before: how far the architectures that were read bear it out, and what of it was learned."""
+    from flows.screen_principles import show_grounded
+    from lapt.reasoning.expert import grounded
+    from lapt.spaces import space_named
+    from storage.record import architectures_read, principles_by_id
+    from storage.store import Store
+
+    opened = Store(store)
+    learned = principles_by_id(opened, principles)
+    found = grounded(space_named(learned.space), architectures_read(opened, learned), learned)
+    if as_json:
+        rows = [
+            {
+                "statement": beside.expert.statement,
+                "source": beside.expert.source,
+                "support": beside.support,
+                "base_rate": beside.base_rate,
+                "matched_by": beside.matched,
+            }
+            for beside in found
+        ]
+        print(json.dumps(rows, indent=2))
+    else:
+        show_grounded(found, learned)

@@ -29,7 +29,6 @@ from flows.options import DEFAULT_STORE
 from flows.progress import Listener
 from lapt.benchmarking import Noise
 from lapt.config import Pipeline, TrainingEvaluation
-from lapt.principles import Principles
 from lapt.results import RunResult
 from lapt.summary import rows_of, shown
 from storage.benchmarks import BenchmarkInfo
@@ -209,47 +208,3 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return "\n".join(map(str, value))
     return str(value)
-
-
-# --- principles ------------------------------------------------------------------------------------------
-def show_principles(rows: Sequence[Mapping[str, Any]]) -> None:
-    """One line a set of principles; what to type to read one."""
-    table = Table(**LOOK)
-    for heading in ("id", "run", "task", "iteration", "step", "reasoner"):
-        whole = heading in ("id", "run")  # a cut id cannot be typed
-        table.add_column(
-            heading,
-            no_wrap=whole,
-            min_width=12 if whole else None,
-            overflow="fold",
-            justify="right" if heading == "iteration" else "left",
-        )
-    for row in rows:
-        cells = (row["principles_id"], row["run_id"], row["task"], row["iteration"], row["step"], row["reasoner"])
-        table.add_row(*(str(cell) for cell in cells))
-    out.print(table)
-    if rows:
-        out.print(f"What now?  {typed()} principles show {rows[0]['principles_id']}", soft_wrap=True)
-
-
-def show_stated(principles: Principles) -> None:
-    """Each statement with its claims and its support in the data."""
-    origin = principles.origin
-    instead = f", standing in for {origin.instead_of}" if origin.instead_of else ""
-    out.print(
-        f"{principles.id}: {origin.step} on {origin.task} by {origin.reasoner}{instead}, version {principles.version}"
-        + (f", from {principles.parent}" if principles.parent else ""),
-        style="bold",
-        soft_wrap=True,
-    )
-    for number, principle in enumerate(principles.principles, start=1):
-        out.print(f"\n{number}. {principle.statement}", soft_wrap=True)
-        if principle.rationale:
-            out.print(f"   why: {principle.rationale}", soft_wrap=True)
-        draws = f"; stated by draws {', '.join(str(d) for d in principle.draws)}" if len(principle.draws) > 1 else ""
-        out.print(f"   {100 * principle.support:.0f} % of the architectures read do so{draws}", soft_wrap=True)
-        for claim in principle.claims:
-            counted = f"{claim.count} of {claim.of} on {claim.task}"
-            out.print(
-                f"   {claim.layer}: {claim.effect.replace('_', ' ')} {claim.candidate} ({counted})", soft_wrap=True
-            )

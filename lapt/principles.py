@@ -66,6 +66,19 @@ class Principle(BaseModel):
             shares[at] = shares.get(at, 0.0) + (claim.count / claim.of if claim.of else 0.0)
         return sum(1 - share if avoids else share for (_, _, avoids), share in shares.items()) / len(shares)
 
+    def chance(self, space: SearchSpace) -> float:
+        """The support that random architectures of ``space`` would give it, 0..1."""
+        named: dict[tuple[str, Kind, bool], set[str]] = {}
+        for claim in self.claims:
+            at = (claim.layer, claim.kind, claim.effect in ("avoid", "set_aside"))
+            named.setdefault(at, set()).add(claim.candidate)
+        shares = []
+        for (name, kind, avoids), candidates in named.items():
+            layer = space.layer(name)
+            share = len(candidates) / len(layer.operators if kind == "operator" else layer.sources)
+            shares.append(1 - share if avoids else share)
+        return sum(shares) / len(shares)
+
 
 class Origin(BaseModel):
     """Where principles came from. A store may hold fields that are gone."""

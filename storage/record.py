@@ -23,7 +23,7 @@ from lapt.errors import StoreError
 from lapt.evaluation import Evaluation
 from lapt.principles import Principles
 from lapt.results import RunResult
-from lapt.spaces import SearchSpace
+from lapt.spaces import Architecture, SearchSpace, space_named
 from storage.ids import the_one
 from storage.lock import only_attempt
 from storage.store import Store
@@ -273,3 +273,35 @@ def principles_by_id(store: Store, wanted: str) -> Principles:
     bodies = {row["principles_id"]: row["body"] for row in stated_principles(store)}
     found = the_one(bodies, wanted, f"set of principles in {store.address}", "lapt principles list shows them")
     return Principles.model_validate_json(bodies[found])
+
+
+def architectures_read(store: Store, principles: Principles) -> list[Architecture]:
+    """The architectures that principles were drawn from, best first, out of the evaluations of a run that stated them.
+
+    Raises StoreError where they are not there: the digest in their origin says whether they are the same.
+    """
+    origin, space = principles.origin, space_named(principles.space)
+    size = max((count.of for count in principles.counts if count.task == origin.task), default=0)
+    stated = [row for row in stated_principles(store) if row["principles_id"] == principles.id]
+    trials = store.read(
+        "trials",
+        ["run_id", "task", "iteration", "ordinal", "architecture", "value", "higher_is_better", "status", "created_at"],
+    ).to_pylist()
+    for row in stated:
+        mine = {
+            trial["ordinal"]: trial
+            for trial in sorted(trials, key=lambda trial: trial["created_at"], reverse=True)
+            if (trial["run_id"], trial["task"]) == (row["run_id"], origin.task)
+            and trial["iteration"] <= row["iteration"]
+            and trial["value"] is not None
+        }
+        sign = [1 if trial["higher_is_better"] else -1 for trial in mine.values()]
+        best = sorted(zip(sign, mine.values(), strict=True), key=lambda at: (-at[0] * at[1]["value"], at[1]["ordinal"]))
+        encoded = [trial["architecture"] for _, trial in best[:size]]
+        if origin.archive in (short([space.name, origin.task, encoded]), short(encoded)):
+            return [space.decode(text) for text in encoded]
+    raise StoreError(
+        f"the {size} architectures of {origin.task} that principles {principles.id} were drawn from",
+        f"other evaluations in {store.address}",
+        "name principles that were learned or updated here, not explored ones of another task",
+    )

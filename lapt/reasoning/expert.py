@@ -1,0 +1,134 @@
+"""Principles that people found before, each as a check of a cell, beside those that were learned (Figure 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lapt.errors import ConfigError
+from lapt.principles import Effect, Principle, Principles
+from lapt.spaces import Architecture, DagCell, SearchSpace
+
+CONV = "nor_conv_3x3"
+POOL = "avg_pool_3x3"
+SAID_FOR: tuple[Effect, ...] = ("keep", "try")
+
+
+@dataclass(frozen=True)
+class ExpertPrinciple:
+    """``claims``: (layer, operator, effect), what a learned principle says that means the same."""
+
+    statement: str
+    source: str
+    holds: Callable[[DagCell, Architecture], bool]
+    claims: tuple[tuple[str, str, Effect], ...]
+
+    def applies(self, space: SearchSpace) -> bool:
+        return all(
+            layer in space.layer_names and operator in space.layer(layer).operators
+            for layer, operator, _ in self.claims
+        )
+
+    def matched_by(self, principle: Principle) -> bool:
+        """Does it claim one of the same things, and the contrary of none?"""
+        said = {(c.layer, c.candidate, c.effect in SAID_FOR) for c in principle.claims if c.kind == "operator"}
+        ours = {(layer, operator, effect in SAID_FOR) for layer, operator, effect in self.claims}
+        return bool(said & ours) and not said & {(layer, operator, not good) for layer, operator, good in ours}
+
+
+def _live(cell: DagCell, architecture: Architecture) -> list[tuple[str, str]]:
+    """(layer, operator) of the edges that reach the output."""
+    return [(cell.layer_names[e], architecture.operators[e]) for e in cell.live_edges(architecture.operators)]
+
+
+def _convolutions(cell: DagCell, architecture: Architecture) -> bool:
+    return sum(operator == CONV for _, operator in _live(cell, architecture)) >= 2
+
+
+def _deep(cell: DagCell, architecture: Architecture) -> bool:
+    live = dict(_live(cell, architecture))
+    return any(all(e in live for e in path) and sum(live[e] == CONV for e in path) >= 2 for path in cell.paths)
+
+
+def _residual(cell: DagCell, architecture: Architecture) -> bool:
+    live = dict(_live(cell, architecture))
+    around = [path for path in cell.paths if len(path) > 1 and all(e in live for e in path)]
+    return live.get("0->3") == cell.identity and any("conv" in live[e] for path in around for e in path)
+
+
+def _wide(cell: DagCell, architecture: Architecture) -> bool:
+    return sum(layer.endswith("->3") for layer, _ in _live(cell, architecture)) >= 2
+
+
+def _no_pooling(cell: DagCell, architecture: Architecture) -> bool:
+    return all(operator != POOL for _, operator in _live(cell, architecture))
+
+
+EVERY = ("0->1", "0->2", "1->2", "0->3", "1->3", "2->3")
+EXPERTS = (
+    ExpertPrinciple(
+        "3x3 convolutions do most of the work: two or more of them reach the output.",
+        "Ying et al. 2019, NAS-Bench-101: replacing a 3x3 convolution costs accuracy",
+        _convolutions,
+        tuple((layer, CONV, "keep") for layer in EVERY),
+    ),
+    ExpertPrinciple(
+        "3x3 convolutions are stacked: a path to the output has two or more.",
+        "Simonyan and Zisserman 2015, VGG",
+        _deep,
+        tuple((layer, CONV, "keep") for layer in ("0->1", "1->2", "2->3")),
+    ),
+    ExpertPrinciple(
+        "The input skips to the output, around a path with convolutions.",
+        "He et al. 2016, residual learning",
+        _residual,
+        (("0->3", "skip_connect", "keep"),),
+    ),
+    ExpertPrinciple(
+        "The cell is wide: two or more edges reach the output.",
+        "Shu et al. 2020, common connection patterns of cell-based search",
+        _wide,
+        tuple((layer, "none", "avoid") for layer in ("0->3", "1->3", "2->3")),
+    ),
+    ExpertPrinciple(
+        "No pooling on the way: it costs accuracy where a convolution could stand.",
+        "Ying et al. 2019, NAS-Bench-101",
+        _no_pooling,
+        tuple((layer, POOL, "avoid") for layer in EVERY),
+    ),
+)
+"""For cells of four nodes with NAS-Bench-201's operators."""
+
+
+@dataclass(frozen=True)
+class Grounded:
+    """An expert principle beside an archive: the share of it that does so, of the whole space, and the numbers, from 1,
+    of the learned principles that say the same."""
+
+    expert: ExpertPrinciple
+    support: float
+    base_rate: float
+    matched: tuple[int, ...]
+
+
+def grounded(space: SearchSpace, archive: Sequence[Architecture], learned: Principles) -> list[Grounded]:
+    """Every expert principle that applies to ``space``. Raises ConfigError where none does."""
+    family = space.family
+    known = [expert for expert in EXPERTS if isinstance(family, DagCell) and expert.applies(space)]
+    if not known:
+        raise ConfigError("a space of NAS-Bench-201's cells and operators", space.name, "expert principles are theirs")
+    members = list(space.members())
+
+    def share(expert: ExpertPrinciple, cells: Sequence[Architecture]) -> float:
+        assert isinstance(family, DagCell)
+        return sum(expert.holds(family, cell) for cell in cells) / len(cells)
+
+    return [
+        Grounded(
+            expert,
+            share(expert, archive),
+            share(expert, members),
+            tuple(n for n, principle in enumerate(learned.principles, start=1) if expert.matched_by(principle)),
+        )
+        for expert in known
+    ]
