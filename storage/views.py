@@ -73,6 +73,7 @@ VIEWS: dict[str, str] = {
         ORDER BY run_id, task, ordinal
     """,
     # evaluation -> refined space -> principles -> the principles they came from. Ids are content digests.
+    # instead_of: the model that counting stood in for; prompt_hash: of the template that was put to a model.
     "lineage": """
         WITH sets AS (
             SELECT * FROM raw.principles
@@ -85,6 +86,8 @@ VIEWS: dict[str, str] = {
             e.run_id, e.task, e.iteration, e.ordinal, e.architecture, e.value, e.score,
             e.subspace_id, r.size, r.size_text,
             p.principles_id, p.version, p.step, p.reasoner, p.statements,
+            json_extract_string(p.body, '$.origin.instead_of') AS instead_of,
+            json_extract_string(p.body, '$.origin.prompt_hash') AS prompt_hash,
             p.parent, f.version AS parent_version, f.step AS parent_step, f.task AS parent_task,
             f.statements AS parent_statements
         FROM evaluations e

@@ -69,7 +69,7 @@ class Briefing:
             "meanings": self._meanings() if self.parts.meanings and explained else None,
             "paths": family.paths if self.parts.paths and explained and isinstance(family, DagCell) else None,
             "sourced": self.chooses("source"),
-            "scored": explained,
+            "disguised": self.words.disguised,  # then the size of a space would tell it, too
         }
 
     def chooses(self, kind: Kind) -> bool:

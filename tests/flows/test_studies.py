@@ -183,7 +183,7 @@ def test_who_knows_the_benchmark_does_not_mind_the_archive(server: OpenAIServer,
     hidden = [r.said[-1][1] for r in server.requests if "token1" in r.said[-1][1]]
     assert hidden
     for prompt in hidden:
-        for name in ("nor_conv", "avg_pool", "skip_connect", "0->1", "invented", "class "):
+        for name in ("nor_conv", "avg_pool", "skip_connect", "0->1", "invented", "class ", "15,625"):
             assert name not in prompt
 
 

@@ -139,7 +139,7 @@ def test_a_fault_is_quoted_as_it_is() -> None:
 
 def test_a_prompt_names_its_template_and_all_that_it_includes() -> None:
     parts = dict.fromkeys(("code", "meanings", "paths"))
-    variables = {"layers": [], "sourced": False, "scored": True, "effects": {}, **parts}
+    variables = {"layers": [], "sourced": False, "disguised": False, "effects": {}, **parts}
     more = {"principles": [], "unspoken": [], "task": None}
     explore = rendered("explore", **variables, **more)
     assert (explore.name, explore.version) == ("explore", 1)
