@@ -74,16 +74,20 @@ class Steps:
         )
 
     def adapt_target(self, evaluator: Evaluator, principles: Principles) -> tuple[Evaluation | None, list[Evaluation]]:
-        """Lines 4 to 12 for one target: the incumbent and every evaluation."""
+        """Lines 4 to 12 for one target: the incumbent and every evaluation.
+
+        The principles after the last search are left as they are: no search asks for them, and a model would be paid.
+        """
+        last = self.pipeline.adaptation.iterations
         return adapt_target(
             principles,
-            iterations=self.pipeline.adaptation.iterations,
+            iterations=last,
             refine=lambda current, g: self.refine(current, task=evaluator.task),
             search=lambda refined, history, g: self.search(
                 self.searcher(refined, evaluator, g), evaluator.evaluate, history, g
             ),
-            adapt=lambda current, base, found, evaluations, g: self.adapt(
-                current, base, found, evaluations, task=evaluator.task
+            adapt=lambda current, base, found, evaluations, g: (
+                self.adapt(current, base, found, evaluations, task=evaluator.task) if g < last else (current, base)
             ),
         )
 

@@ -121,9 +121,9 @@ class Bench:
         return _Watched(pipeline, self.space, reasoner_of(pipeline, self.execution, self.run_id(seed), sample=drawn))
 
     def archive(self, seed: int) -> Archive:
-        """The same for every seed when it is chosen from a whole table."""
+        """The same for every seed when it is chosen from a whole table; else drawn with what the reasoner says of it."""
         source = self.pipeline.source
-        drawn = seed if source.archive.strategy == "random" else 0
+        drawn = (seed if self.draw is None else self.draw) if source.archive.strategy == "random" else 0
         key = (*self._place, source.model_dump_json(), drawn)
         if key not in _archives:
             _archives[key] = Steps(self.seeded(drawn), self.space, Frequency()).build_archive(
