@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from openai_server import serving
 
 from lapt.config import validated
 from storage.benchmark_kinds import Declaration
@@ -21,7 +22,8 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_declared_table_and_pipeline_are_valid() -> None:
-    images, table, pipeline = (yaml.safe_load(text) for language, text in BLOCKS if language == "yaml")
+    model, images, table, pipeline = (yaml.safe_load(text) for language, text in BLOCKS if language == "yaml")
+    assert validated({**pipeline, **model}, "README").reasoner.kind == "chat"
     assert validated(images, "README").evaluator.kind == "training"
     assert Declaration.model_validate(table).tasks["depth"].higher_is_better is False
     assert validated(pipeline, "README").targets == ("depth",)
@@ -51,6 +53,30 @@ def test_every_command_runs(tmp_path: Path, real_data: Path) -> None:
         assert "Traceback" not in done.stderr
         ran.append(command)
     assert len(ran) >= 6
+
+
+@pytest.mark.integration
+def test_every_run_of_a_language_model(tmp_path: Path, real_data: Path) -> None:
+    """Against a server on this machine that answers what each prompt's schema asks for."""
+    with serving() as server:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+        environment |= {"LAPT_DATA": str(real_data), "LAPT_STORE": str(tmp_path / "store"), "OPENAI_API_KEY": "none"}
+        environment["OPENAI_BASE_URL"] = server.url
+        commands = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+        runs = [command for command in commands if command.startswith("lapt run")]
+        assert len(runs) == 4
+        for command in runs:
+            words = shlex.split(command.replace("http://127.0.0.1:8000/v1", server.url), comments=True)
+            words[0] = str(Path(sys.executable).with_name("lapt"))
+            asked = len(server.requests)
+            # The server keeps every operator, and counting is to stand in for what that is too much of.
+            words += ["--set", "reasoner.max_operators=5"]
+            done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=240, check=False)
+            if "chat:manual" in command:
+                assert "lapt reasoner reply" in done.stderr, done.stderr
+            else:
+                assert done.returncode == 0, (command, done.stderr)
+                assert (len(server.requests) > asked) == ("--replay" not in command)
 
 
 def test_make_targets_exist() -> None:

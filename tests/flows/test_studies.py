@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "lapt" / "reasoning"))
 from openai_server import OpenAIServer, Reply, Request, serving, valid
 
 from flows.studies import STUDIES, Comparison, StudyResult
