@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeVar
+from uuid import uuid4
 
 from lapt.digests import digest
 from lapt.errors import BudgetSpent, LaptError
@@ -16,7 +17,7 @@ from lapt.reasoning.templates import Prompt, section
 T = TypeVar("T")
 Mode = Literal["auto", "record", "replay", "off"]
 """auto: a recorded reply is used again; record: every reply is asked for anew and recorded; replay: only recorded
-replies, a miss is an error; off: nothing is recorded or used again."""
+replies, a miss is an error; off: no prompt or reply is kept or used again, only what a call cost."""
 
 
 class ReasonerError(LaptError):
@@ -87,6 +88,12 @@ class Call:
     cost: float | None
     latency_seconds: float
     origin: Literal["model", "store"]
+
+    @property
+    def bare(self) -> Call:
+        """What it cost, without what was said; no question has its key."""
+        said_nothing = replace(self.completion, text="")
+        return replace(self, key=uuid4().hex, messages=(), completion=said_nothing, error=None)
 
 
 @dataclass(frozen=True)
@@ -208,8 +215,7 @@ class Caller:
                 latency_seconds=seconds,
                 origin=origin,
             )
-            if self.mode != "off":
-                self.recordings.add(call)
+            self.recordings.add(call.bare if self.mode == "off" else call)
             if fault is None:
                 return value
             messages += [Message("assistant", completion.text[:SHOWN]), Message("user", section("repair", fault=fault))]

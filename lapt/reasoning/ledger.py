@@ -50,7 +50,7 @@ class Ledger:
 def _spread(rows: Sequence[Mapping[str, Any]]) -> float | None:
     draws: dict[tuple[str, str], list[dict[str, list[str]]]] = {}
     for row in rows:
-        if row["step"] == "translate" and row["valid"]:
+        if row["step"] == "translate" and row["valid"] and row["reply"]:  # none is kept where replies are off
             draws.setdefault((row["task"], row["principles_id"]), []).append(_kept(row["reply"]))
     found = [spread(several) for several in draws.values() if len(several) > 1]
     return sum(found) / len(found) if found else None

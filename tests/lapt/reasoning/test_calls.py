@@ -120,12 +120,17 @@ def test_recording_asks_anew_and_the_latest_reply_is_found() -> None:
     assert replace(first, model=Scripted([])).ask(QUESTION, number) == 8
 
 
-def test_off_records_nothing_and_finds_nothing() -> None:
+def test_off_keeps_no_prompt_and_no_reply_and_finds_none() -> None:
     first = caller("7")
     first.ask(QUESTION, number)
-    off = replace(first, model=Scripted(["8"]), mode="off")
+    off = replace(first, model=Scripted(["eight", "8"]), mode="off")
     assert off.ask(QUESTION, number) == 8
-    assert calls_of(off) == [(0, "7", True, "model")]
+    assert calls_of(off) == [(0, "7", True, "model"), (0, "", False, "model"), (1, "", True, "model")]
+    assert isinstance(off.recordings, InMemory)
+    known, *bare = off.recordings.calls
+    assert [(call.messages, call.error) for call in bare] == [((), None)] * 2
+    assert len({known.key, *(call.key for call in bare)}) == 3
+    assert replace(first, model=Scripted([])).ask(QUESTION, number) == 7
 
 
 def key_of(asker: Caller, question: Question = QUESTION, draw: int = 0) -> str:
@@ -191,6 +196,13 @@ def test_no_call_is_made_after_a_limit_is_reached() -> None:
     assert (asked, "got 360" in said) == (3, True)
     asked, said = asked_until_spent(Limits(cost=0.001), prices=Prices(2.0, 10.0))  # 0.0004 a call
     assert (asked, "got 0.0012" in said) == (3, True)
+
+
+@pytest.mark.parametrize("mode", ["record", "off"])
+def test_calls_count_whether_or_not_replies_are_kept(mode: Any) -> None:
+    prices = Prices(2.0, 10.0)
+    for limits, calls in ((Limits(calls=3), 3), (Limits(tokens=240), 2), (Limits(cost=0.001), 3)):
+        assert asked_until_spent(limits, mode=mode, prices=prices)[0] == calls
 
 
 def test_a_repair_is_a_call() -> None:
