@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from lapt.reasoning.briefing import EVERY_PART, PromptParts
 from lapt.reasoning.chat import OnInvalid
 from lapt.reasoning.draws import Combine
-from lapt.reasoning.models import Structured
+from lapt.reasoning.models import Structured, without_login
 
 
 class _Model(BaseModel):
@@ -56,7 +56,9 @@ class ChatReasoner(_Reasoner):
         pattern=r"^(manual|[^\s:]+:\S+)$",
         description="provider:name, such as openai:gpt-4o; or manual, to carry prompts to any chat",
     )
-    base_url: str | None = Field(None, description="a server of one's own that speaks the provider's protocol")
+    base_url: str | None = Field(
+        None, repr=False, description="a server of one's own that speaks the provider's protocol"
+    )
     key_env: str | None = Field(None, description="environment variable with the key; the provider's own if unset")
     key_block: str | None = Field(None, description="Prefect Secret block with the key")
     temperature: float | None = Field(None, ge=0, description="the provider's default if unset")
@@ -78,6 +80,11 @@ class ChatReasoner(_Reasoner):
     @property
     def named(self) -> str:
         return f"chat:{self.model}"
+
+    @field_serializer("base_url", when_used="json")
+    def _stored(self, base_url: str | None) -> str | None:
+        """What is written down, in the store and by Prefect, has no user and password."""
+        return None if base_url is None else without_login(base_url)
 
 
 class RandomReasoner(_Reasoner):

@@ -7,10 +7,12 @@ import logging
 import math
 import os
 import re
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeVar
+from urllib.parse import unquote
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_exponential, wait_random
@@ -32,6 +34,12 @@ NO_KEY = "none"
 """What a server of one's own is sent where there is no key: clients insist on one."""
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _TRANSIENT = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_LOGIN = re.compile(r"""(?<=://)[^\s"'<>]*@""")
+
+
+def without_login(text: str, shown: str = "***@") -> str:
+    """``http://user:password@host`` in a text as ``http://***@host``."""
+    return _LOGIN.sub(shown, text)
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class LangChainModel:
     ``base_url``: a server of one's own (vLLM, Ollama, llama.cpp). ``structured``: by JSON Schema through the provider,
     or by a schema written into the prompt; auto tries the first and goes over to the second where it is refused.
     ``tries``: on rate limits, server errors, timeouts and cut connections, with growing waits between them.
-    ``key``: given to the client alone; it stands in no error, log or recording.
+    ``key``, and a password in ``base_url``: given to the client alone; they stand in no error, log or recording.
     """
 
     model: str
@@ -144,12 +152,14 @@ class LangChainModel:
             404: "check the model's name and base_url",
         }.get(status or 0, "check the model and base_url, or run again later: what is recorded is not asked again")
         return ReasonerError(
-            f"a reply of {self.model}{f' at {self.base_url}' if self.base_url else ''}", self._said(error), remedy
+            f"a reply of {self.model}{f' at {without_login(self.base_url)}' if self.base_url else ''}",
+            self._said(error),
+            remedy,
         )
 
     def _said(self, error: BaseException | None) -> str:
-        """The error on one line, without the key."""
-        text = " ".join(f"{type(error).__name__}: {error}".split())
+        """The error on one line, without the key and without logins."""
+        text = without_login(" ".join(f"{type(error).__name__}: {error}".split()))
         for secret in {self.key, *(os.environ[name] for name in os.environ if _SECRET.search(name))}:
             if secret and len(secret) >= 8:
                 text = text.replace(secret, "***")
@@ -173,7 +183,7 @@ class LangChainModel:
         if self.requests_per_second:
             limiter = InMemoryRateLimiter(requests_per_second=self.requests_per_second, check_every_n_seconds=0.01)
         given: dict[str, Any] = {
-            "base_url": self.base_url,
+            **self._address(),
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
             "api_key": self.key or (NO_KEY if self.base_url and "OPENAI_API_KEY" not in os.environ else None),
@@ -191,6 +201,16 @@ class LangChainModel:
                 f"{self.model!r}: {self._said(error)}",
                 "write, for example, openai:gpt-4o, and reasoner.key_env where the key has another variable",
             ) from None
+
+
+    def _address(self) -> dict[str, Any]:
+        """``base_url`` with its login as a header: what is part of an address is written into logs."""
+        login = _LOGIN.search(self.base_url or "")
+        if self.base_url is None or login is None:
+            return {"base_url": self.base_url}
+        basic = b64encode(unquote(login[0][:-1]).encode()).decode()
+        headers = {"Authorization": f"Basic {basic}"}
+        return {"base_url": without_login(self.base_url, ""), "default_headers": headers}
 
 
 class _State:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import time
+from base64 import b64encode
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from openai_server import OpenAIServer, Reply
@@ -14,7 +16,8 @@ from small_archives import SPACE, counts_of
 
 from lapt.errors import ConfigError
 from lapt.reasoning.calls import Completion, Message, ReasonerError
-from lapt.reasoning.models import LangChainModel
+from lapt.reasoning.config import ChatReasoner
+from lapt.reasoning.models import LangChainModel, without_login
 from lapt.reasoning.replies import LEARN, principles_schema, read_principles
 from lapt.reasoning.vocabulary import Vocabulary
 
@@ -35,8 +38,8 @@ TRANSIENT = {
 
 
 def model(server: OpenAIServer, **changed: Any) -> LangChainModel:
-    given = {"key": KEY, "first_wait": 0.01, "tries": 3, "timeout": 0.3} | changed
-    return LangChainModel("openai:test-model", base_url=server.url, **given)
+    given = {"key": KEY, "base_url": server.url, "first_wait": 0.01, "tries": 3, "timeout": 0.3} | changed
+    return LangChainModel("openai:test-model", **given)
 
 
 def asked(server: OpenAIServer, **changed: Any) -> Completion:
@@ -167,6 +170,35 @@ def test_a_key_of_the_environment_is_hidden_too(server: OpenAIServer, monkeypatc
     monkeypatch.setenv("SOME_API_KEY", "abcdefgh-ijkl")
     server.answers(Reply.error(404, "abcdefgh-ijkl knows no such model"))
     assert "*** knows no such model" in failure(server).got
+
+
+@pytest.mark.parametrize("password", ["hunter2-hunter2", "p@ss/%40:"])
+def test_a_login_in_base_url_is_used_and_stands_nowhere(
+    server: OpenAIServer, password: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    address = server.url.replace("//", f"//anna:{quote(password, safe='')}@")
+    chat = model(server, base_url=address)
+    chat.complete(MESSAGES, SCHEMA, "key")
+    sent = server.requests[0].headers["authorization"]
+    assert sent == f"Basic {b64encode(f'anna:{password}'.encode()).decode()}"
+    server.answers(Reply.error(404, f"nothing at {address}"))
+    with pytest.raises(ReasonerError) as caught:
+        chat.complete(MESSAGES, SCHEMA, "key")
+    assert f"at http://***@127.0.0.1:{server.server_port}/v1" in caught.value.expected
+    assert "nothing at http://***@127.0.0.1" in caught.value.got
+    assert f"{server.url}/chat/completions" in caplog.text
+    said = f"{caught.value!s} {caught.value!r} {chat!r} {chat.parameters} {caplog.text}"
+    assert "anna" not in said
+    assert sent not in said
+
+
+def test_a_login_in_base_url_is_not_written_down() -> None:
+    reasoner = ChatReasoner(kind="chat", model="openai:test-model", base_url="http://anna:secret@host:8000/v1")
+    assert "anna" not in repr(reasoner)
+    assert json.loads(reasoner.model_dump_json())["base_url"] == "http://***@host:8000/v1"
+    assert reasoner.model_dump()["base_url"] == "http://anna:secret@host:8000/v1"
+    assert without_login("http://host/v1 of a@b.c") == "http://host/v1 of a@b.c"
 
 
 # --- the schema ----------------------------------------------------------------------------------------------------
