@@ -37,8 +37,8 @@ class Cell(Protocol):
         ...
 
 
-Term = tuple[object, ...]
-"""One summand of a node's value: ("x",), or (operator, label, value of the source node)."""
+Term = str
+"""One summand of a node's value, written out: ``x``, or operator, label and value of the source node."""
 
 
 @dataclass(frozen=True)
@@ -123,42 +123,40 @@ class DagCell:
             alike.setdefault(term, []).append(edge)
         groups = [edges for edges in alike.values() if len(edges) > 1]
         if not groups:
-            return repr(value)
+            return value
         labellings = itertools.product(*(itertools.permutations(range(len(edges))) for edges in groups))
-        return min(
-            repr(self._value(architecture.operators, dict(_labels(groups, labelling)))[0]) for labelling in labellings
-        )
+        return min(self._value(architecture.operators, dict(_labels(groups, labelling)))[0] for labelling in labellings)
 
-    def _value(self, operators: tuple[str, ...], labels: dict[int, int]) -> tuple[tuple[Term, ...], dict[int, Term]]:
-        values: list[tuple[Term, ...]] = [(("x",),)]
+    def _value(self, operators: tuple[str, ...], labels: dict[int, int]) -> tuple[str, dict[int, Term]]:
+        """The output's summands, and the term of every edge with weights."""
+        values: list[list[Term]] = [["x"]]
         convolutions: dict[int, Term] = {}
         for node in range(1, self.nodes):
             terms: list[Term] = []
             for edge, (source, target) in enumerate(self.edges):
-                operator, value = operators[edge], values[source] if source < node else ()
+                operator, value = operators[edge], values[source] if source < node else []
                 if target != node or operator == self.zero or not value:
                     continue
                 if operator == self.identity and not (self.strided_input and source == 0):
                     terms.extend(value)
                     continue
-                term: Term = (operator, labels.get(edge, 0), value)
+                term = f"{operator}.{labels.get(edge, 0)}({'+'.join(value)})"
                 if operator not in self.weightless:
                     convolutions[edge] = term
                 terms.append(term)
-            values.append(tuple(sorted(terms, key=repr)))
-        return values[-1], convolutions
+            values.append(sorted(terms))
+        return "+".join(values[-1]), convolutions
 
     @cached_property
-    def _representatives(self) -> dict[str, Architecture]:
+    def _representatives(self) -> dict[tuple[str, ...], Architecture]:
         cells = [self.architecture(ops) for ops in itertools.product(self.operators, repeat=len(self.edges))]
         found: dict[str, Architecture] = {}
-        for cell in sorted(cells, key=lambda c: -c.operators.count(self.zero)):
-            found.setdefault(self.signature(cell), cell)
-        return found
+        most_zeros_first = sorted(cells, key=lambda c: -c.operators.count(self.zero))
+        return {cell.operators: found.setdefault(self.signature(cell), cell) for cell in most_zeros_first}
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """The member of its class with most ``none`` edges (first in operator order among those)."""
-        return self._representatives[self.signature(architecture)]
+        return self._representatives[architecture.operators]
 
 
 def _labels(groups: list[list[int]], labelling: tuple[tuple[int, ...], ...]) -> Iterable[tuple[int, int]]:
