@@ -95,7 +95,7 @@ class LangChainModel:
             asks = self._client
             if schema is not None:
                 # The first step alone: the parser behind it takes minutes over 100 KB of text that is no JSON.
-                asks = asks.with_structured_output(schema, method="json_schema", include_raw=True).first
+                asks = asks.with_structured_output(schema, method="json_schema").first
         except (NotImplementedError, TypeError, ValueError) as error:
             raise _Refused(error) from None
         try:
@@ -109,7 +109,6 @@ class LangChainModel:
             if schema is not None and getattr(error, "status_code", None) in _BAD_REQUEST:
                 raise _Refused(error) from None
             raise
-        reply = reply["raw"] if schema is not None else reply
         usage = reply.usage_metadata or {}
         return Completion(_text(reply.content), usage.get("input_tokens"), usage.get("output_tokens"))
 
@@ -201,7 +200,6 @@ class LangChainModel:
                 f"{self.model!r}: {self._said(error)}",
                 "write, for example, openai:gpt-4o, and reasoner.key_env where the key has another variable",
             ) from None
-
 
     def _address(self) -> dict[str, Any]:
         """``base_url`` with its login as a header: what is part of an address is written into logs."""

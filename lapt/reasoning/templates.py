@@ -36,10 +36,17 @@ def _environment() -> Environment:
 
 def rendered(name: str, **variables: Any) -> Prompt:
     """The prompt of that name (``lapt/reasoning/prompts/<name>.md``) with its variables filled in."""
+    version, template_hash = _identity(name)
+    return Prompt(name, version, template_hash, section("role"), section(name, **variables))
+
+
+@cache
+def _identity(name: str) -> tuple[int, str]:
+    """(version, hash) of a template with all that it includes."""
     texts = [_source(part) for part in ["role.md", *_parts(f"{name}.md")]]
     version = re.match(r"\{# version (\d+) -#\}", _source(f"{name}.md"))
     assert version is not None, f"{name}.md does not begin with its version"
-    return Prompt(name, int(version[1]), short(texts), section("role"), section(name, **variables))
+    return int(version[1]), short(texts)
 
 
 def section(name: str, **variables: Any) -> str:
