@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, top
@@ -30,20 +33,25 @@ class RegularizedEvolution(Searcher):
         *,
         seed: int | Sequence[int],
         identity: Callable[[Architecture], str] | None = None,
-        population_size: int = 5,
-        tournament_size: int = 2,
-        mutation_probability: float = 1.0,
+        population_size: Annotated[int, Field(ge=1)] = 5,
+        tournament_size: Annotated[int, Field(ge=1)] = 2,
+        mutation_probability: Annotated[float, Field(ge=0, le=1)] = 1.0,
     ) -> None:
-        if not 1 <= tournament_size <= population_size:
-            raise ConfigError(
-                f"1 <= tournament_size <= population_size ({population_size})",
-                f"tournament_size = {tournament_size}",
-                "draw at most the whole population",
-            )
+        self.check({"population_size": population_size, "tournament_size": tournament_size})
         super().__init__(space, seed=seed, identity=identity)
         self.population_size, self.tournament_size = population_size, tournament_size
         self.mutation_probability = mutation_probability
         self.population: deque[Evaluation] = deque(maxlen=population_size)
+
+    @classmethod
+    def check(cls, parameters: Mapping[str, Any]) -> None:
+        drawn, population = parameters["tournament_size"], parameters["population_size"]
+        if not 1 <= drawn <= population:
+            raise ConfigError(
+                f"tournament_size from 1 to population_size ({population})",
+                f"tournament_size ({drawn})",
+                "draw at most the whole population",
+            )
 
     def tell(self, evaluations: Sequence[Evaluation]) -> None:
         founding = not self._known

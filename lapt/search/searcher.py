@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +14,8 @@ from lapt.spaces import Architecture, SearchSpace
 
 _PROPOSALS = 50
 """Proposals already seen in a row before a method's choice is replaced by an unseen one."""
-_ENUMERABLE = 200_000
-"""Largest space that is listed to find what is unseen; a larger one is sampled."""
+ENUMERABLE = 200_000
+"""Largest space that is listed as a whole; a larger one is sampled."""
 
 
 class Searcher(ABC):
@@ -25,7 +27,9 @@ class Searcher(ABC):
     ``space``, are told before the first ask. All randomness comes from ``seed``; the same seed, asks and tells give the
     same proposals.
 
-    A method implements ``propose`` (one candidate, drawn with ``self.rng``) and may override ``observe``.
+    A method implements ``propose`` (one candidate, drawn with ``self.rng``) and may override ``observe``. Its own
+    parameters are keywords of its constructor, annotated with a type (and pydantic's ``Field`` for a range): that is
+    the declaration by which pipelines are validated.
     """
 
     def __init__(
@@ -41,6 +45,22 @@ class Searcher(ABC):
         self.history: list[Evaluation] = []
         self._identity = identity or space.encode
         self._known: set[str] = set()
+        self._pending: dict[str, Architecture] = {}
+
+    @classmethod
+    def parameters(cls) -> dict[str, inspect.Parameter]:
+        """The method's own parameters by name: those of the constructor that not every searcher has."""
+        given = inspect.signature(cls.__init__, eval_str=True).parameters
+        return {name: given[name] for name in given if name not in ("self", "space", "seed", "identity")}
+
+    @classmethod  # most parameters are independent of each other  # noqa: B027
+    def check(cls, parameters: Mapping[str, Any]) -> None:
+        """Raises ConfigError for parameters that do not go together. Constructors and pipelines call it."""
+
+    @property
+    def pending(self) -> list[Architecture]:
+        """What was asked and not told yet, in the order asked."""
+        return list(self._pending.values())
 
     @abstractmethod
     def propose(self) -> Architecture:
@@ -53,24 +73,29 @@ class Searcher(ABC):
         """Up to n architectures that were neither asked nor told before."""
         asked: list[Architecture] = []
         while len(asked) < n and (architecture := self._unknown()) is not None:
-            self._known.add(self._identity(architecture))
+            identity = self._identity(architecture)
+            self._known.add(identity)
+            self._pending[identity] = architecture
             asked.append(architecture)
         return asked
 
     def tell(self, evaluations: Sequence[Evaluation]) -> None:
         """Learn from evaluations, in the order given."""
         for evaluation in evaluations:
-            self._known.add(self._identity(evaluation.architecture))
+            identity = self._identity(evaluation.architecture)
+            self._known.add(identity)
+            self._pending.pop(identity, None)
             self.history.append(evaluation)
             self.observe(evaluation)
 
     def _unknown(self) -> Architecture | None:
+        """The next architecture that is not known; None when there is none."""
         for _ in range(_PROPOSALS):
             proposal = self.propose()
             if self._identity(proposal) not in self._known:
                 return proposal
             self.repeats += 1
-        if self.space.size <= _ENUMERABLE:
+        if self.space.size <= ENUMERABLE:
             unseen = [member for member in self.space.members() if self._identity(member) not in self._known]
             return unseen[int(self.rng.integers(len(unseen)))] if unseen else None
         draws = (self.space.sample(self.rng) for _ in range(1000 * _PROPOSALS))

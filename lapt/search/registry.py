@@ -1,0 +1,62 @@
+"""Search methods by name: LAPT's own, and those of installed packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+
+from lapt.errors import ConfigError
+from lapt.search.bayesian import GaussianProcessSearch, HeboLike
+from lapt.search.random_search import RandomSearch
+from lapt.search.rea import RegularizedEvolution
+from lapt.search.searcher import Searcher
+
+GROUP = "lapt.searchers"
+"""Entry points through which other packages offer search methods: a name, and the Searcher subclass behind it."""
+
+_OWN: dict[str, type[Searcher]] = {
+    "random": RandomSearch,
+    "rea": RegularizedEvolution,
+    "gp": GaussianProcessSearch,
+    "hebo_like": HeboLike,
+}
+
+
+class Searchers(Mapping[str, type[Searcher]]):
+    """Name to class. LAPT's own names cannot be taken; another package is imported when its method is looked up."""
+
+    def __getitem__(self, name: str) -> type[Searcher]:
+        """Raises KeyError for an unknown name, ConfigError for an offer that is no search method."""
+        if name in _OWN:
+            return _OWN[name]
+        offer = self._offers[name]
+        try:
+            found = offer.load()
+        except Exception as error:  # whatever another package does when it is imported
+            raise self._broken(offer, f"{type(error).__name__}: {error}") from error
+        if not (isinstance(found, type) and issubclass(found, Searcher)):
+            raise self._broken(offer, f"{found!r:.80}")
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        yield from dict.fromkeys([*_OWN, *self._offers])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    @property
+    def _offers(self) -> dict[str, EntryPoint]:
+        return {offer.name: offer for offer in entry_points(group=GROUP)}
+
+    @staticmethod
+    def _broken(offer: EntryPoint, got: str) -> ConfigError:
+        package = offer.dist.name if offer.dist is not None else offer.value
+        return ConfigError(
+            f"a subclass of lapt.search.Searcher behind the method {offer.name} of {package}",
+            " ".join(got.split()),
+            f"mend or remove {package}",
+        )
+
+
+SEARCHERS = Searchers()
+"""Search method by name."""

@@ -1,0 +1,65 @@
+"""The Gaussian process against scikit-learn's, acquisitions against what they are by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Matern, WhiteKernel
+
+from lapt.search.bayesian import expected_improvement, pareto_front
+from lapt.search.gaussian_process import Kernel, fit_kernel, predict, squared_distances
+from lapt.search.model_based import standardised
+
+RNG = np.random.default_rng(0)
+X, AT = RNG.normal(size=(40, 3)), RNG.normal(size=(25, 3))
+Y = np.sin(X[:, 0]) + 0.1 * RNG.normal(size=40)
+Y = (Y - Y.mean()) / Y.std()
+
+
+def test_predictions_are_those_of_scikit_learn() -> None:
+    kernel = Kernel(1.0, 1.5, 0.05)
+    mean, deviation = predict(kernel, [squared_distances(X, X)], Y, [squared_distances(X, AT)])
+    theirs = GaussianProcessRegressor(Matern(1.5 * np.sqrt(3), nu=2.5), alpha=0.05, optimizer=None).fit(X, Y)
+    their_mean, their_deviation = theirs.predict(AT, return_std=True)
+    signal = Y @ np.linalg.solve(Matern(1.5 * np.sqrt(3), nu=2.5)(X) + 0.05 * np.eye(40), Y) / 40
+    assert mean == pytest.approx(their_mean)
+    assert deviation == pytest.approx(np.sqrt(signal) * their_deviation)
+
+
+def test_the_chosen_kernel_has_the_highest_marginal_likelihood_of_its_neighbours() -> None:
+    def likelihood(kernel: Kernel) -> float:
+        shape = Matern(kernel.lengthscale * np.sqrt(3), nu=2.5)
+        signal = Y @ np.linalg.solve(shape(X) + kernel.noise * np.eye(40), Y) / 40
+        scaled = signal * shape + WhiteKernel(signal * kernel.noise)
+        return float(GaussianProcessRegressor(scaled, alpha=0, optimizer=None).fit(X, Y).log_marginal_likelihood_value_)
+
+    chosen = fit_kernel([squared_distances(X, X)], Y)
+    for factor in (0.5, 2):
+        assert likelihood(chosen) > likelihood(Kernel(1.0, chosen.lengthscale * factor, chosen.noise))
+        assert likelihood(chosen) > likelihood(Kernel(1.0, chosen.lengthscale, chosen.noise * factor**2))
+
+
+def test_the_likelihood_finds_the_block_that_matters() -> None:
+    noise = RNG.normal(size=(40, 3))
+    matters, not_at_all = squared_distances(X[:, :1], X[:, :1]), squared_distances(noise, noise)
+    assert fit_kernel([matters, not_at_all], Y).weight == 2
+    assert fit_kernel([not_at_all, matters], Y).weight == 0.25
+
+
+def test_expected_improvement_is_what_draws_improve_on_average() -> None:
+    draws = RNG.normal(0.3, 0.5, 400_000)
+    (value,) = expected_improvement(np.array([0.3]), np.array([0.5]), 0.6)
+    assert value == pytest.approx(np.maximum(draws - 0.6, 0).mean(), rel=0.01)
+
+
+def test_the_pareto_front_is_what_nothing_dominates() -> None:
+    merits = RNG.integers(0, 6, size=(200, 3)).astype(float)
+    dominated = [any((other >= row).all() and (other > row).any() for other in merits) for row in merits]
+    assert pareto_front(merits).tolist() == [not d for d in dominated]
+
+
+def test_standardised_targets_have_no_long_lower_tail() -> None:
+    targets = standardised(np.array([93.0, 94, 93.5, 93.2, 93.7, 93.9, 93.3, 93.6, 10]))
+    assert (targets.mean(), targets.std()) == (pytest.approx(0), pytest.approx(1))
+    assert targets.min() > -3

@@ -1,0 +1,94 @@
+"""Features say what a cell computes: open paths, live layers, counts; by hand, and against the cell family."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lapt.search.features import (
+    blocks,
+    codes,
+    features,
+    graphs,
+    live_layers,
+    one_hot,
+    open_paths,
+    operators_one_hot,
+    path_features,
+)
+from lapt.spaces import BUILTIN, DagCell
+
+NAS201, TRANS101 = BUILTIN["nas201"], BUILTIN["trans101"]
+
+
+def cell_of(name: str) -> DagCell:
+    cell = BUILTIN[name].family
+    assert isinstance(cell, DagCell)
+    return cell
+
+
+def test_paths_of_a_cell_counted_by_hand() -> None:
+    # 0->1 3x3, 0->2 none, 1->2 skip, 0->3 none, 1->3 1x1, 2->3 3x3: open are 0-1-3 and 0-1-2-3.
+    cell = cell_of("trans101")
+    coded = codes(cell, [TRANS101.decode("64-41414-3_01_023")])
+    assert cell.paths == (("0->3",), ("0->1", "1->3"), ("0->2", "2->3"), ("0->1", "1->2", "2->3"))
+    assert open_paths(cell, coded).tolist() == [[False, True, False, True]]
+    assert live_layers(cell, coded).tolist() == [[True, False, True, False, True, True]]
+    open_skip_1x1_3x3 = [0, 0, 0, 0, 1, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 2]  # path by path
+    sums, largest = [2, 1, 1, 3, 4], [1, 1, 1, 2, 2]  # the last: depth
+    assert path_features(cell, coded)[0].tolist() == [*open_skip_1x1_3x3, *sums, *largest]
+
+
+@pytest.mark.parametrize("name", ["nas201", "trans101"])
+def test_live_layers_are_those_of_the_cell_family(name: str) -> None:
+    members = list(BUILTIN[name].members())[::53]
+    live = live_layers(cell_of(name), codes(cell_of(name), members))
+    assert [tuple(np.flatnonzero(row)) for row in live] == [cell_of(name).live_edges(m.operators) for m in members]
+
+
+def test_equal_functions_look_the_same() -> None:
+    members = list(TRANS101.members())[::5]
+    rows = features(TRANS101, members)
+    seen: dict[object, np.ndarray] = {}
+    for member, row in zip(members, rows, strict=True):
+        assert np.array_equal(seen.setdefault(TRANS101.canonical(member), row), row)
+
+
+def test_blocks_cover_the_features() -> None:
+    for space in (NAS201, TRANS101):
+        (row,) = features(space, [next(space.members())])
+        assert np.concatenate([row[block] for block in blocks(space)]).tolist() == row.tolist()
+
+
+def test_one_hot_has_one_operator_a_layer_and_none_where_the_space_lacks_it() -> None:
+    small = NAS201.restrict(operators={"0->1": ["none", "nor_conv_3x3"]})
+    inside = one_hot(small, list(small.members())[:100])
+    assert inside.shape[1] == 2 + 5 * 5
+    assert (inside.sum(axis=1) == 6).all()
+    outside = NAS201.decode("|avg_pool_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|")
+    assert one_hot(small, [outside]).sum() == 5
+
+
+def test_dead_layers_are_nothing_in_operators_and_graphs() -> None:
+    cell = cell_of("nas201")
+    coded = codes(cell, [NAS201.decode("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|")])
+    assert operators_one_hot(cell, coded).sum() == 1  # 0->3 alone is live
+    adjacency, operators = graphs(cell, coded)
+    assert sorted(zip(*np.nonzero(adjacency[0]), strict=True)) == [(0, 4), (4, 7)]
+    assert operators[0].sum(axis=1).tolist() == [1] * 8
+
+
+def test_a_layer_reads_the_layers_that_end_where_it_starts() -> None:
+    cell = cell_of("nas201")
+    full = codes(
+        cell,
+        [
+            NAS201.decode(
+                "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+            )
+        ],
+    )
+    reads = graphs(cell, full).adjacency[0]
+    # nodes: 0 input; 1..6 the layers 0->1, 0->2, 1->2, 0->3, 1->3, 2->3; 7 output
+    expected = {(0, 1), (0, 2), (0, 4), (1, 3), (1, 5), (2, 6), (3, 6), (4, 7), (5, 7), (6, 7)}
+    assert set(zip(*map(np.ndarray.tolist, np.nonzero(reads)), strict=True)) == expected
