@@ -17,6 +17,7 @@ from lapt.algorithms import Rule
 from lapt.errors import ConfigError
 from lapt.reasoning.calls import Mode
 from lapt.reasoning.config import FrequencyReasoner, Reasoning
+from lapt.search.config import ReaSearch, Search, keep_what_fits
 from lapt.training import Recipe
 
 
@@ -120,52 +121,6 @@ class Adaptation(_Model):
     rule: Rule = "paper"
 
 
-class _Search(_Model):
-    """The budget, in Table 1's terms, is the same for every method."""
-
-    population_size: int = Field(5, ge=1)
-    generations: int = Field(1, ge=1, description="generations an iteration")
-    ask_size: int | None = Field(None, ge=1, description="architectures asked for at a time; population_size if unset")
-
-    def budget(self, iteration: int) -> int:
-        """Evaluations of that iteration; the first one pays for the initial population too (5 + 3 x 5 on NAS201)."""
-        return self.population_size * (self.generations + (iteration == 1))
-
-    @property
-    def asked(self) -> int:
-        return self.ask_size or self.population_size
-
-
-class ReaSearch(_Search):
-    """Regularized evolution (Real et al. 2019)."""
-
-    method: Literal["rea"] = "rea"
-    tournament_size: int = Field(2, ge=1)
-    mutation_probability: float = Field(1.0, ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _tournament_fits(self) -> ReaSearch:
-        if self.tournament_size > self.population_size:
-            raise ValueError(
-                f"tournament_size ({self.tournament_size}) is larger than population_size ({self.population_size})"
-            )
-        return self
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return self.model_dump(include={"population_size", "tournament_size", "mutation_probability"})
-
-
-class RandomSearchMethod(_Search):
-    """Uniform without replacement."""
-
-    method: Literal["random"]
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {}
-
-
 class Pipeline(_Model):
     """One LAPT pipeline: Algorithm 1 from a source task to target tasks."""
 
@@ -176,7 +131,7 @@ class Pipeline(_Model):
     targets: tuple[str, ...] = Field(min_length=1)
     reasoner: Reasoning = FrequencyReasoner()
     adaptation: Adaptation = Adaptation()
-    search: Annotated[ReaSearch | RandomSearchMethod, Field(discriminator="method")] = ReaSearch()
+    search: Search = ReaSearch()
     controls: tuple[Literal["random", "rea"], ...] = Field(
         (), description="search methods that get the same budget on the whole space, to compare with"
     )
@@ -242,8 +197,10 @@ def load_pipeline(preset_or_file: str, overrides: Sequence[str] = (), reasoner: 
         given = declared.get("reasoner")
         kept = given if isinstance(given, dict) and given.get("kind") == kind else {}
         declared["reasoner"] = {**kept, "kind": kind, **({"model": model} if model else {})}
-    for override in overrides:
+    for override in sorted(overrides, key=lambda override: not override.startswith("search.method=")):
         _apply(declared, override)
+        if override.startswith("search.method="):
+            keep_what_fits(declared["search"])
     return validated(declared, preset_or_file)
 
 

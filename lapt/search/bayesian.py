@@ -7,7 +7,6 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
-from scipy.stats import norm, yeojohnson
 
 from lapt.search.features import Floats, blocks
 from lapt.search.gaussian_process import Kernel, fit_kernel, predict, squared_distances
@@ -62,6 +61,8 @@ class HeboLike(GaussianProcessSearch):
     """
 
     def targets(self, scores: Floats) -> Floats:
+        from scipy.stats import yeojohnson  # scipy takes half a second to import: not for those who do without
+
         spread = scores.std()
         standard = (scores - scores.mean()) / (spread if spread > 0 else 1.0)
         normal, _ = yeojohnson(standard)
@@ -70,9 +71,11 @@ class HeboLike(GaussianProcessSearch):
         return np.asarray((normal - normal.mean()) / normal.std())
 
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
+        from scipy.special import log_ndtr
+
         mean, deviation = self.predicted(x, y, at)
         improvement = expected_improvement(mean, deviation, float(y.max()))
-        probability = norm.logcdf((mean - y.max()) / deviation)
+        probability = log_ndtr((mean - y.max()) / deviation)
         bound = mean + 2 * deviation
         front = pareto_front(np.stack([improvement, probability, bound], axis=1))
         return np.where(front, 1 + self.rng.random(len(at)), improvement / max(float(improvement.max()), 1e-300))
@@ -80,8 +83,10 @@ class HeboLike(GaussianProcessSearch):
 
 def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
     """EI = sigma (z Phi(z) + phi(z)) with z = (mu - best) / sigma: N values, in units of the targets."""
+    from scipy.special import ndtr
+
     z = (mean - best) / deviation
-    return np.asarray(deviation * (z * norm.cdf(z) + norm.pdf(z)))
+    return np.asarray(deviation * (z * ndtr(z) + np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)))
 
 
 def pareto_front(merits: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

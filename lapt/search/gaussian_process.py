@@ -12,7 +12,6 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cho_solve, cholesky, eigh, solve_triangular
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,7 +58,7 @@ def fit_kernel(among: Sequence[Floats], y: Floats) -> Kernel:
     """
     n, found = len(y), []
     for weight, lengthscale in product(WEIGHTS if len(among) > 1 else WEIGHTS[:1], LENGTHSCALES):
-        values, vectors = eigh(Kernel(weight, lengthscale, 0)(among), check_finite=False)
+        values, vectors = np.linalg.eigh(Kernel(weight, lengthscale, 0)(among))
         spectrum = np.maximum(values, 0)[:, None] + NOISES
         signal = ((vectors.T @ y)[:, None] ** 2 / spectrum).sum(axis=0) / n
         likelihood = -n / 2 * np.log(np.maximum(signal, 1e-300)) - np.log(spectrum).sum(axis=0) / 2
@@ -75,10 +74,9 @@ def predict(kernel: Kernel, among: Sequence[Floats], y: Floats, across: Sequence
     """
     covariance = kernel(among)
     covariance[np.diag_indices(len(y))] += kernel.noise
-    factor = cholesky(covariance, lower=True, check_finite=False)
-    weights = cho_solve((factor, True), y, check_finite=False)
-    reaching = kernel(across)
-    left = solve_triangular(factor, reaching, lower=True, check_finite=False)
-    signal = max(float(y @ weights) / len(y), 1e-12)
+    inverse = np.linalg.inv(np.linalg.cholesky(covariance))  # well conditioned: noise is at least 0.01
+    whitened, reaching = inverse @ y, kernel(across)
+    left = inverse @ reaching
+    signal = max(float(whitened @ whitened) / len(y), 1e-12)
     variance = signal * np.maximum(1 - (left**2).sum(axis=0), 1e-12)
-    return np.asarray(reaching.T @ weights), np.sqrt(variance)
+    return np.asarray(left.T @ whitened), np.sqrt(variance)

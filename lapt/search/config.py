@@ -1,0 +1,83 @@
+"""The section ``search`` of a pipeline: the budget, and the parameters that the method's own class declares."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from lapt.search.registry import SEARCHERS
+
+
+class SearchSection(BaseModel):
+    """What every method has. The budget, in Table 1's terms, is the same for all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    population_size: int = Field(5, ge=1)
+    generations: int = Field(1, ge=1, description="generations an iteration")
+    ask_size: int | None = Field(None, ge=1, description="architectures asked for at a time; population_size if unset")
+    method: str = "rea"
+
+    @model_validator(mode="after")
+    def _go_together(self) -> SearchSection:
+        SEARCHERS[self.method].check(self.parameters)
+        return self
+
+    def budget(self, iteration: int) -> int:
+        """Evaluations of that iteration; the first one pays for the initial population too (5 + 3 x 5 on NAS201)."""
+        return self.population_size * (self.generations + (iteration == 1))
+
+    @property
+    def asked(self) -> int:
+        return self.ask_size or self.population_size
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the method's class is given beside space, seed and identity."""
+        return self.model_dump(include=set(SEARCHERS[self.method].parameters()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _section_of, (self.model_dump(),)  # the classes below are made at import: pickle could not name them
+
+
+def _section_of(declared: dict[str, Any]) -> SearchSection:
+    return SECTIONS[declared["method"]].model_validate(declared)
+
+
+def _declared(method: str) -> type[SearchSection]:
+    searcher = SEARCHERS[method]
+    fields: dict[str, Any] = {
+        name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in searcher.parameters().items()
+        if name not in SearchSection.model_fields
+    }
+    fields["method"] = (Literal[method], method)
+    return create_model(method, __base__=SearchSection, __doc__=searcher.__doc__, **fields)
+
+
+def _sections() -> dict[str, type[SearchSection]]:
+    found = {}
+    for method in SEARCHERS:
+        try:
+            found[method] = _declared(method)
+        except Exception as error:  # another package's fault must not stop what does without it  # noqa: BLE001
+            warnings.warn(f"the search method {method} is left out: {' '.join(str(error).split())}", stacklevel=2)
+    return found
+
+
+SECTIONS = _sections()
+"""The section's class by method, those of installed packages among them."""
+ReaSearch = SECTIONS["rea"]
+if TYPE_CHECKING:
+    Search = SearchSection
+else:
+    Search = Annotated[Union[tuple(SECTIONS.values())], Field(discriminator="method")]  # noqa: UP007
+
+
+def keep_what_fits(declared: dict[str, Any]) -> None:
+    """Another method takes the declared budget over, not the parameters of the one that it replaces."""
+    section = SECTIONS.get(str(declared["method"]))
+    for key in [key for key in declared if section is not None and key not in section.model_fields]:
+        del declared[key]
