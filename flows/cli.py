@@ -143,7 +143,7 @@ def run(
 
 @app.command()
 def study(
-    name: Annotated[str, typer.Argument(help="A study: nas201, reasoners, contamination or prompts.")],
+    name: Annotated[str, typer.Argument(help="A study: nas201, digits, reasoners, contamination or prompts.")],
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 20,
     methods: Annotated[str | None, typer.Option(help="Some of the methods, separated by commas.")] = None,
     reasoner: Annotated[

@@ -75,15 +75,18 @@ def _table(title: str | None, first: str, *others: str) -> Table:
 
 # --- against the published rows ----------------------------------------------------------------------------
 def _first(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
-    table = _table(title, "method", "archs", "hits", "test", "published")
+    split = "test" if any(row.quantity == "test" for row in rows) else "validation"
+    published = any(row.published for row in rows)
+    table = _table(title, "method", "archs", "hits", split, *(["published"] if published else []))
     for who, mine in _by_who(rows).items():
-        archs, hits, test = (_of(mine, quantity) for quantity in ("archs_to_top_0.1%", "hit_rate", "test"))
+        archs, hits, value = (_of(mine, quantity) for quantity in ("archs_to_top_0.1%", "hit_rate", split))
+        cited = " / ".join(row.published for row in (archs, value) if row is not None and row.published)
         table.add_row(
             names[who],
             "not run" if archs is None or archs.mean is None else _archs(archs),
             _plain(hits, 2),
-            "" if test is None or test.mean is None else _interval(test, 2),
-            " / ".join(row.published for row in (archs, test) if row is not None and row.published),
+            "" if value is None or value.mean is None else _interval(value, 2),
+            *([cited] if published else []),
         )
     return table
 
@@ -104,21 +107,20 @@ def _interval(row: Row, digits: int) -> str:
 
 def _second(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     """The same runs by other definitions: the scripts' rule, and every method at LAPT's budget."""
-    short = min((row.budget for row in rows if row.quantity == "test" and row.budget), default=None)
-    table = _table(None, "method", "to the best", "found by", f"validation at {short}", f"test at {short}", "rank")
+    short = min(row.budget for row in rows if row.quantity == "rank" and row.budget)
+    values = [split for split in ("validation", "test") if any(row.quantity == split for row in rows)]
+    table = _table(None, "method", "to the best", "found by", *(f"{split} at {short}" for split in values), "rank")
     for who, mine in _by_who(rows).items():
         here = {row.quantity: row for row in mine if row.budget == short}
         best = _of(mine, "archs_to_best_if_found")
         if best is None:
             continue
-        test, validation, rank = here.get("test"), here.get("validation"), here.get("rank")
         table.add_row(
             names[who],
             "-" if best.mean is None else f"{best.mean:.1f}",
             f"{best.seeds} of {best.seeds + best.censored}",
-            "" if validation is None else _spread(validation),
-            "" if test is None else _spread(test),
-            _plain(rank, 1),
+            *(_spread(here[split]) if split in here else "" for split in values),
+            _plain(here.get("rank"), 1),
         )
     return table
 

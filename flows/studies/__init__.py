@@ -37,6 +37,7 @@ class Study:
 
 STUDIES = {
     "nas201": Study("LAPT, search methods and controls: Table 2 of the paper", "nas201", published=TABLE_2),
+    "digits": Study("LAPT's own benchmark, which comes with it", "digits_table"),
     "reasoners": Study(
         "language models, counting, chance, and models that propose architectures", "nas201", reasoning.reasoners
     ),

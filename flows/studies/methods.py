@@ -121,7 +121,7 @@ class Bench:
         return _Watched(pipeline, self.space, reasoner_of(pipeline, self.execution, self.run_id(seed), sample=drawn))
 
     def archive(self, seed: int) -> Archive:
-        """The same for every seed when it is chosen from a whole table; else drawn with what the reasoner says of it."""
+        """The same for every seed when chosen from a whole table; else drawn with what the reasoner says of it."""
         source = self.pipeline.source
         drawn = (seed if self.draw is None else self.draw) if source.archive.strategy == "random" else 0
         key = (*self._place, source.model_dump_json(), drawn)
