@@ -85,7 +85,7 @@ def _first(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
             names[who],
             "not run" if archs is None or archs.mean is None else _archs(archs),
             _plain(hits, 2),
-            "" if value is None or value.mean is None else _interval(value, 2),
+            "" if value is None or value.mean is None else _interval(value, _digits(value)),
             *([cited] if published else []),
         )
     return table
@@ -126,7 +126,13 @@ def _second(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
 
 
 def _spread(row: Row) -> str:
-    return f"{row.mean:.2f}" if row.seeds < 2 else f"{row.mean:.2f} ± {row.sd:.2f}"
+    digits = _digits(row)
+    return f"{row.mean:.{digits}f}" if row.seeds < 2 else f"{row.mean:.{digits}f} ± {row.sd:.{digits}f}"
+
+
+def _digits(row: Row) -> int:
+    """Behind the point: two of a percentage, four of a loss below one."""
+    return 2 if abs(row.mean or 0.0) >= 10 else 3 if abs(row.mean or 0.0) >= 1 else 4
 
 
 # --- draws of a reasoner -----------------------------------------------------------------------------------

@@ -145,6 +145,8 @@ class Comparison:
             + (f" (what refines the space) or {long}" if long > self.pipeline.budget else ""),
         ]
         notes += OF_DRAWS if any(entrant.draws for entrant in self.entrants) else OF_METHODS
+        if self.published:
+            notes.append("test: of the incumbent by validation at the end; published: archs / test in %")
         notes += [f"published {row.method}: {row.name}" for row in self.published if row.reasoner]
         fixed = [entrant.label for entrant in self.entrants if entrant.fixed]
         if fixed:
@@ -154,7 +156,6 @@ class Comparison:
 
 
 OF_METHODS = (
-    "test: of the incumbent by validation at the end; published: archs / test in %",
     "to the best (archs_to_best_if_found): the published scripts' rule, evaluations to the global best by "
     "validation, mean over the seeds that found it; ±: sd over seeds",
 )
