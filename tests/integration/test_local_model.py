@@ -46,9 +46,7 @@ MODEL = "chat:openai:smollm2"
 @contextmanager
 def serving() -> Iterator[str]:
     """The address of the model, while it runs."""
-    process = subprocess.Popen(
-        [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
     try:
