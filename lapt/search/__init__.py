@@ -1,6 +1,8 @@
 """Search methods behind ask and tell."""
 
 from lapt.search.bayesian import GaussianProcessSearch, HeboLike
+from lapt.search.local_search import LocalSearch
+from lapt.search.predictors import Bananas, WeakNas
 from lapt.search.random_search import RandomSearch
 from lapt.search.rea import RegularizedEvolution
 from lapt.search.registry import SEARCHERS
@@ -8,9 +10,12 @@ from lapt.search.searcher import Searcher
 
 __all__ = [
     "SEARCHERS",
+    "Bananas",
     "GaussianProcessSearch",
     "HeboLike",
+    "LocalSearch",
     "RandomSearch",
     "RegularizedEvolution",
     "Searcher",
+    "WeakNas",
 ]

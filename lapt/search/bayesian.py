@@ -14,7 +14,7 @@ from lapt.search.model_based import ModelBased
 from lapt.spaces import Architecture, SearchSpace
 
 _REFIT = 50
-"""The kernel is chosen anew whenever a fiftieth of the evaluations is new: every time up to 100."""
+"""The kernel is chosen anew when more than a fiftieth of the evaluations is new: every time up to 49."""
 
 
 class GaussianProcessSearch(ModelBased):
@@ -44,8 +44,9 @@ class GaussianProcessSearch(ModelBased):
 
     def predicted(self, x: Floats, y: Floats, at: Floats) -> tuple[Floats, Floats]:
         """N means and standard deviations, in units of the targets."""
-        if self._kernel is None or len(y) - self._fitted > len(y) // _REFIT:
-            self._kernel, self._fitted = fit_kernel(self._apart(x, x), y), len(y)
+        told = len(self.history)
+        if self._kernel is None or told - self._fitted > told // _REFIT:
+            self._kernel, self._fitted = fit_kernel(self._apart(x[:told], x[:told]), y[:told]), told
         return predict(self._kernel, self._apart(x, x), y, self._apart(x, at))
 
     def _apart(self, one: Floats, two: Floats) -> list[Floats]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,6 +53,14 @@ def standardised(scores: Floats, lowest: float = -2.0) -> Floats:
     return standard(np.maximum(standard(scores), lowest))
 
 
+@lru_cache(maxsize=1)
+def _threads() -> Any:
+    """Matrices are small: threads gain nothing here, and two processes that share two cores lose a factor of ten."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
+
+
 class ModelBased(Searcher):
     """Asks the unseen candidate that ``rate`` puts first; ties are broken at random.
 
@@ -75,7 +83,10 @@ class ModelBased(Searcher):
 
     @abstractmethod
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
-        """N values, the next ask highest. ``x``: n x F, ``y``: n targets, standardised; ``at``: N x F candidates."""
+        """N values, the next ask highest. ``x``: n x F, ``y``: n targets, standardised; ``at``: N x F candidates.
+
+        The first ``len(self.history)`` of the n were evaluated, the others are pending.
+        """
 
     def targets(self, scores: Floats) -> Floats:
         """What the model learns of n scores, higher is better: mean 0, standard deviation 1."""
@@ -93,7 +104,8 @@ class ModelBased(Searcher):
         known = [*(evaluation.architecture for evaluation in self.history), *self.pending]
         x = (features(self.space, known) - candidates.centre) / candidates.scale
         y = self.targets(np.where(np.isfinite(scores), scores, learned.min()))
-        ratings = self.rate(x, np.concatenate([y, np.zeros(len(self.pending))]), candidates.x)
+        with _threads().limit(limits=1):
+            ratings = self.rate(x, np.concatenate([y, np.zeros(len(self.pending))]), candidates.x)
         for at in np.lexsort((self.rng.random(len(ratings)), -ratings)):
             architecture = candidates.architectures[int(at)]
             if self._identity(architecture) not in self._known:

@@ -7,6 +7,8 @@ from importlib.metadata import EntryPoint, entry_points
 
 from lapt.errors import ConfigError
 from lapt.search.bayesian import GaussianProcessSearch, HeboLike
+from lapt.search.local_search import LocalSearch
+from lapt.search.predictors import Bananas, WeakNas
 from lapt.search.random_search import RandomSearch
 from lapt.search.rea import RegularizedEvolution
 from lapt.search.searcher import Searcher
@@ -19,6 +21,9 @@ _OWN: dict[str, type[Searcher]] = {
     "rea": RegularizedEvolution,
     "gp": GaussianProcessSearch,
     "hebo_like": HeboLike,
+    "local_search": LocalSearch,
+    "bananas": Bananas,
+    "weaknas": WeakNas,
 }
 
 
