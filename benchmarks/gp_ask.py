@@ -3,7 +3,7 @@
 Usage: python benchmarks/gp_ask.py [SEEDS [METHOD]]. One ask over 4,096 candidates with 50 observations: aim under
 100 ms. With SEEDS and the imported table (LAPT_DATA): mean rank, by validation score, of the best of 50 evaluations on
 the whole space, for each task. Features and targets were chosen on class_object, room_layout and NAS-Bench-201 cifar10;
-the other tasks were looked at for three designs: paths and sums weighed alike (mean rank 13), paths a quarter (17, though
+the other tasks were looked at for three designs: paths and sums weighed alike (mean rank 13), paths a quarter (17, but
 better on the tasks tuned on), and the weight that the likelihood chooses (10), which was kept.
 """
 
