@@ -143,9 +143,11 @@ def run(
 
 @app.command()
 def study(
-    name: Annotated[str, typer.Argument(help="A study: nas201, digits, reasoners, contamination or prompts.")],
+    name: Annotated[str, typer.Argument(help="nas201, trans101, digits, reasoners, contamination or prompts.")],
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 20,
-    methods: Annotated[str | None, typer.Option(help="Some of the methods, separated by commas.")] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Which methods, separated by commas: gp alone, lapt-gp, ...")
+    ] = None,
     reasoner: Annotated[
         list[str] | None,
         typer.Option(help="As for run; reasoners, contamination and prompts take several, one option each."),

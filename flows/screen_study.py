@@ -33,8 +33,8 @@ def show_study(result: StudyResult) -> None:
         for table in (_draws, _principles) if drawn else (_first, _second):
             out.print(table(f"{result.study}: {target}", rows, names))
     overall = [row for row in result.rows if row.target == "mean"]
-    if drawn and overall:
-        out.print(_draws(f"{result.study}: mean over the targets", overall, names))
+    if overall and (drawn or len({row.target for row in result.rows}) > 2):
+        out.print((_draws if drawn else _ranks)(f"{result.study}: mean over the targets", overall, names))
     for stand_in in _stand_ins(result.rows):
         out.print(stand_in, soft_wrap=True)
     for failure in result.failures:
@@ -122,6 +122,19 @@ def _second(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
             *(_spread(here[split]) if split in here else "" for split in values),
             _plain(here.get("rank"), 1),
         )
+    return table
+
+
+def _ranks(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
+    """Ranks over all targets at LAPT's budget, and at the longest where that is another."""
+    budgets = sorted({row.budget for row in rows if row.budget})
+    shown = dict.fromkeys((budgets[0], budgets[-1]))
+    published = any(row.published for row in rows)
+    table = _table(title, "method", *(f"rank at {b}" for b in shown), *(["published"] if published else []))
+    for who, mine in _by_who(rows).items():
+        at = {row.budget: row for row in mine if row.mean is not None}
+        cells = [_interval(at[budget], 1) if budget in at else "" for budget in shown]
+        table.add_row(names[who], *cells, *([mine[0].published or ""] if published else []))
     return table
 
 

@@ -58,7 +58,7 @@ class Comparison:
         unknown = [method for method in methods or () if method not in known]
         if unknown:
             raise ConfigError(f"methods among {known}", f"{unknown}", "name some of them, separated by commas")
-        wanted = list(methods or known)
+        wanted = list(methods or dict.fromkeys(entrant.method for entrant in entrants if entrant.default))
         self.entrants = sorted((e for e in entrants if e.method in wanted), key=lambda e: wanted.index(e.method))
         self.name, self.seeds, self.execution, self.published = name, seeds, execution, tuple(published)
         self.pipeline = self.entrants[0].pipeline
@@ -145,8 +145,10 @@ class Comparison:
             + (f" (what refines the space) or {long}" if long > self.pipeline.budget else ""),
         ]
         notes += OF_DRAWS if any(entrant.draws for entrant in self.entrants) else OF_METHODS
-        if self.published:
+        if any(row.test for row in self.published):
             notes.append("test: of the incumbent by validation at the end; published: archs / test in %")
+        if any(row.rank for row in self.published):
+            notes.append("published ranks: of the metrics and splits that their authors had, not of this table")
         notes += [f"published {row.method}: {row.name}" for row in self.published if row.reasoner]
         fixed = [entrant.label for entrant in self.entrants if entrant.fixed]
         if fixed:
@@ -170,7 +172,8 @@ OF_DRAWS = (
 
 def outcome_of(job: Job, execution: Execution) -> Outcome:
     """In a worker process: the job's searches, until one fails."""
-    bench, outcome = Bench(job.entrant.pipeline, execution, job.draw), Outcome()
+    entrant, outcome = job.entrant, Outcome()
+    bench = Bench(entrant.pipeline, execution, job.draw, entrant.budget)
     for seed in job.seeds:
         for task in bench.pipeline.targets:
             try:

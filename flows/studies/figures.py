@@ -56,6 +56,11 @@ class Figures:
             yield from self._published(task)
         for entrant in self.entrants:
             yield from self._mean_rank(entrant, [c for c in curves if c.who == entrant.who])
+        ours = {entrant.method for entrant in self.entrants}
+        for row in self.published:
+            if row.rank is not None and row.method not in ours:
+                common = {"method": row.method, "reasoner": row.reasoner, "target": "mean"}
+                yield Row(**common, quantity="rank", unit="", published=f"{row.rank}")
 
     def _of(self, entrant: Entrant, task: str, curves: Sequence[Curve]) -> Iterator[Row]:
         published = next((row for row in self.published if row.method == entrant.method), None)
@@ -100,6 +105,7 @@ class Figures:
 
     def _mean_rank(self, entrant: Entrant, curves: Sequence[Curve]) -> Iterator[Row]:
         """Mean over the targets, then over the seeds, as published ranks are."""
+        published = next((f"{p.rank}" for p in self.published if p.method == entrant.method and p.rank), None)
         for budget in sorted(curves[0].returned):
             first = [curve for curve in curves if curve.task == curves[0].task]
 
@@ -107,7 +113,7 @@ class Figures:
                 same = [c for c in curves if (c.draw, c.seed) == (curve.draw, curve.seed)]
                 return float(np.mean([c.returned[budget].rank for c in same]))
 
-            row = _row(entrant, target="mean", quantity="rank", unit="", budget=budget)
+            row = _row(entrant, target="mean", quantity="rank", unit="", budget=budget, published=published)
             yield _summarised(row, entrant, first, mean)
 
     def _published(self, task: str) -> Iterator[Row]:

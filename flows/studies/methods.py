@@ -6,7 +6,7 @@ Everything here runs in a worker process, with plain functions and no Prefect.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -22,6 +22,7 @@ from lapt.reasoning import Frequency
 from lapt.reasoning.config import ChatReasoner
 from lapt.reasoning.direct import Direct
 from lapt.search import SEARCHERS, Searcher
+from lapt.search.config import SECTIONS, SearchSection
 from lapt.search.controls import InOrder, by_frequency, random_subspace, source_ranking
 from lapt.search.loop import search
 from lapt.spaces import Architecture, SearchSpace
@@ -62,6 +63,8 @@ class Entrant:
     variant: str | None = None
     draws: int | None = None
     fixed: bool = False
+    default: bool = True
+    """Does it stand in a comparison that names no methods?"""
 
     @property
     def who(self) -> tuple[str, str | None, str | None]:
@@ -86,10 +89,16 @@ class _Watched(Steps):
 
 
 class Bench:
-    """What the searches of one entrant share in one process: table, space, archive. ``draw``: of the reasoner."""
+    """What the searches of one entrant share in one process: table, space, archive.
 
-    def __init__(self, pipeline: Pipeline, execution: Execution, draw: int | None = None) -> None:
+    ``draw``: of the reasoner; ``budget``: evaluations of what does not refine the space, the pipeline's if unset.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, execution: Execution, draw: int | None = None, budget: int | None = None
+    ) -> None:
         self.pipeline, self.execution, self.draw = pipeline, execution, draw
+        self.budget = pipeline.budget if budget is None else budget
 
     @property
     def _place(self) -> tuple[str, str, str | None]:
@@ -154,7 +163,7 @@ def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
     searcher = SEARCHERS[method](
         bench.space, seed=_stream(seed, method, task), identity=bench.evaluator(task).identity, **parameters
     )
-    return _run(bench, task, searcher, budget=LONG)
+    return _run(bench, task, searcher)
 
 
 def ranking(bench: Bench, task: str, seed: int) -> Searched:
@@ -177,7 +186,7 @@ def subspace(bench: Bench, task: str, seed: int) -> Searched:
     searcher = SEARCHERS[config.method](
         drawn, seed=_stream(seed, "inside", task), identity=identity, **config.parameters
     )
-    return _run(bench, task, searcher, budget=bench.pipeline.budget)
+    return _run(bench, task, searcher)
 
 
 def direct(bench: Bench, task: str, seed: int) -> Searched:
@@ -214,29 +223,42 @@ def lapt_entrant(pipeline: Pipeline, *, variant: str | None = None, draws: int |
     )
 
 
-def with_controls(pipeline: Pipeline) -> tuple[Entrant, ...]:
-    """LAPT as declared, search methods alone, and the controls without an LLM.
+def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...]:
+    """LAPT as declared, search methods alone, and the controls without an LLM; behind them every other search method,
+    alone and in LAPT, for whoever names it.
 
-    What refines the space has LAPT's budget; what does not may go on to ``LONG``.
+    What refines the space has LAPT's budget; what does not may go on to ``longest``.
     """
     whole = pipeline.source.archive.strategy != "random"  # then rankings of the archive are the same for every seed
-    return (
+    default = (
         lapt_entrant(pipeline),
-        Entrant("rea", pipeline, partial(alone, "rea"), LONG),
-        Entrant("random", pipeline, partial(alone, "random"), LONG),
-        Entrant("source_ranking", pipeline, ranking, LONG, fixed=whole),
-        Entrant("mode", pipeline, mode, LONG, fixed=whole),
+        Entrant("rea", pipeline, partial(alone, "rea"), longest),
+        Entrant("random", pipeline, partial(alone, "random"), longest),
+        Entrant("source_ranking", pipeline, ranking, longest, fixed=whole),
+        Entrant("mode", pipeline, mode, longest, fixed=whole),
         Entrant("random_subspace", pipeline, subspace, pipeline.budget, pipeline.reasoner.named),
     )
+    others = [Entrant(method, pipeline, partial(alone, method), longest, default=False) for method in SECTIONS]
+    others += [replace(lapt_entrant(searched_by(pipeline, method)), default=False) for method in SECTIONS]
+    known = {entrant.method for entrant in default}
+    return (*default, *(entrant for entrant in others if entrant.method not in known))
+
+
+def searched_by(pipeline: Pipeline, method: str) -> Pipeline:
+    """The same with another search method: its budget, that method's own parameters at their defaults."""
+    section = SECTIONS[method].model_validate(
+        pipeline.search.model_dump(include=set(SearchSection.model_fields)) | {"method": method}
+    )
+    return pipeline.model_copy(update={"search": section})
 
 
 def _in_order(bench: Bench, task: str, order: list[Architecture]) -> Searched:
-    return _run(bench, task, InOrder(bench.space, order, identity=bench.evaluator(task).identity), budget=LONG)
+    return _run(bench, task, InOrder(bench.space, order, identity=bench.evaluator(task).identity))
 
 
-def _run(bench: Bench, task: str, searcher: Searcher, *, budget: int) -> Searched:
+def _run(bench: Bench, task: str, searcher: Searcher) -> Searched:
     evaluator = bench.evaluator(task)
-    return Searched(search(searcher, evaluator.evaluate, budget=budget, ask_size=bench.pipeline.search.asked))
+    return Searched(search(searcher, evaluator.evaluate, budget=bench.budget, ask_size=bench.pipeline.search.asked))
 
 
 def _stream(seed: int, *names: object) -> Sequence[int]:

@@ -234,3 +234,32 @@ def test_a_worst_archive_is_the_other_end(tmp_path: Path) -> None:
     assert len(low.entries) == 7
     assert low.entries[0].score >= low.entries[-1].score
     assert max(e.score for e in low.entries) <= min(e.score for e in high.entries)
+
+
+# --- methods -------------------------------------------------------------------------------------------------------
+def test_any_search_method_can_be_named_alone_and_inside_lapt(tmp_path: Path) -> None:
+    declared = load_pipeline("invented", SMALL)
+    known = STUDIES["trans101"].entrants(declared, [], 1)
+    assert [entrant.method for entrant in known if entrant.default] == [
+        "lapt-rea", "rea", "random", "source_ranking", "mode", "random_subspace",
+    ]  # fmt: skip
+    assert {"gp", "lapt-gp", "local_search", "lapt-random"} <= {entrant.method for entrant in known}
+    settings = Execution(store=str(tmp_path), processes=1)
+    study = Comparison("s", known, seeds=2, methods=["lapt-local_search", "local_search"], execution=settings)
+    rows = {row.method: row for row in study.run().rows if row.quantity == "evaluations"}
+    assert {method: row.mean for method, row in rows.items()} == {"lapt-local_search": 12, "local_search": 12}
+    long = STUDIES["nas201"].entrants(declared, [], 1)
+    assert {entrant.method: entrant.budget for entrant in long if entrant.default}["rea"] == 500
+
+
+def test_published_ranks_stand_beside_ours(tmp_path: Path) -> None:
+    study = STUDIES["trans101"]
+    settings = Execution(store=str(tmp_path), processes=1)
+    known = study.entrants(load_pipeline("invented", SMALL), [], 1)
+    compared = Comparison(
+        "s", known, seeds=1, methods=["lapt-rea"], execution=settings, published=study.published
+    ).run()
+    ranks = {row.method: row for row in compared.rows if row.target == "mean"}
+    assert (ranks["lapt-rea"].published, ranks["arch_graph"].published) == ("12.3", "12.2")
+    assert ranks["lapt-rea"].mean is not None
+    assert ranks["arch_graph"].mean is None
