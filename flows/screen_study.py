@@ -67,7 +67,7 @@ def _of(rows: Sequence[Row], quantity: str) -> Row | None:
 
 def _table(title: str | None, first: str, *others: str) -> Table:
     table = Table(title=title, **LOOK)
-    table.add_column(first, min_width=24, overflow="fold")
+    table.add_column(first, min_width=24 if first == "who" else 16, overflow="fold")
     for heading in others:
         table.add_column(heading, justify="right", no_wrap=True)
     return table

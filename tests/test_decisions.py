@@ -172,7 +172,7 @@ def test_decision_8_controls_without_an_llm_stand_in_every_comparison() -> None:
     default = Comparison(
         "nas201", with_controls(INVENTED), seeds=1, execution=on(), published=STUDIES["nas201"].published
     )
-    controls = ["source_ranking", "mode", "random_subspace"]
+    controls = ["source_ranking", "mode", "source_predictor", "random_subspace"]
     assert list(default.methods) == ["lapt-rea", "rea", "random", *controls]
 
 

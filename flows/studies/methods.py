@@ -23,11 +23,13 @@ from lapt.reasoning.config import ChatReasoner
 from lapt.reasoning.direct import Direct
 from lapt.search import SEARCHERS, Searcher
 from lapt.search.config import SECTIONS, SearchSection
-from lapt.search.controls import InOrder, by_frequency, random_subspace, source_ranking
+from lapt.search.controls import InOrder, by_frequency, by_predictor, by_size, random_subspace, source_ranking
 from lapt.search.loop import search
 from lapt.spaces import Architecture, SearchSpace
 from lapt.steps import Steps
 
+COUNTS = {"params": "parameters", "flops": "flops"}
+"""Method by size -> what it counts."""
 LONG = 500
 """Evaluations that baselines may take to reach the goal (the paper's ">500")."""
 
@@ -176,6 +178,16 @@ def mode(bench: Bench, task: str, seed: int) -> Searched:
     return _in_order(bench, task, by_frequency(bench.space, bench.archive(seed)))
 
 
+def predictor(bench: Bench, task: str, seed: int) -> Searched:
+    """A predictor fitted to the source's scores, its best tried on the target in order."""
+    return _in_order(bench, task, by_predictor(bench.space, bench.archive(seed).asked))
+
+
+def size(count: str, bench: Bench, task: str, seed: int) -> Searched:
+    """The largest architectures first, by parameters or flops."""
+    return _in_order(bench, task, by_size(bench.evaluator(task).evaluate(list(bench.space.members())), count))
+
+
 def subspace(bench: Bench, task: str, seed: int) -> Searched:
     """The pipeline's search method inside a random space of the size of Omega_r, at LAPT's budget."""
     steps = bench.steps(seed)
@@ -236,9 +248,11 @@ def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...
         Entrant("random", pipeline, partial(alone, "random"), longest),
         Entrant("source_ranking", pipeline, ranking, longest, fixed=whole),
         Entrant("mode", pipeline, mode, longest, fixed=whole),
+        Entrant("source_predictor", pipeline, predictor, longest, fixed=whole),
         Entrant("random_subspace", pipeline, subspace, pipeline.budget, pipeline.reasoner.named),
     )
-    others = [Entrant(method, pipeline, partial(alone, method), longest, default=False) for method in SECTIONS]
+    others = [Entrant(c, pipeline, partial(size, COUNTS[c]), longest, fixed=True, default=False) for c in COUNTS]
+    others += [Entrant(method, pipeline, partial(alone, method), longest, default=False) for method in SECTIONS]
     others += [replace(lapt_entrant(searched_by(pipeline, method)), default=False) for method in SECTIONS]
     known = {entrant.method for entrant in default}
     return (*default, *(entrant for entrant in others if entrant.method not in known))

@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from lapt.archive import Archive
+from lapt.errors import ConfigError
+from lapt.evaluation import Evaluation
+from lapt.search.bayesian import GaussianProcessSearch
+from lapt.search.features import features
+from lapt.search.model_based import standardised, whole
 from lapt.search.searcher import Searcher
 from lapt.spaces import Architecture, SearchSpace
 
@@ -51,6 +56,33 @@ def by_frequency(space: SearchSpace, archive: Archive) -> list[Architecture]:
         return sum(weight[operator] for weight, operator in zip(weights, architecture.operators, strict=True))
 
     return sorted(space.members(), key=lambda architecture: -likelihood(architecture))
+
+
+def by_predictor(space: SearchSpace, scored: Sequence[Evaluation]) -> list[Architecture]:
+    """The whole space by what a Gaussian process fitted to the source task's scores expects, best first.
+
+    The process of ``gp`` on the path features of the cells, all of it learned on the source. A failed evaluation counts
+    as the worst.
+    """
+    scores = np.array([evaluation.score for evaluation in scored])
+    learned = scores[np.isfinite(scores)]
+    candidates = whole(space)
+    x = (features(space, [evaluation.architecture for evaluation in scored]) - candidates.centre) / candidates.scale
+    process = GaussianProcessSearch(space, seed=0)
+    process.tell(scored)
+    mean, _ = process.predicted(x, standardised(np.where(np.isfinite(scores), scores, learned.min())), candidates.x)
+    return [candidates.architectures[int(at)] for at in np.argsort(-mean, kind="stable")]
+
+
+def by_size(evaluations: Iterable[Evaluation], count: str) -> list[Architecture]:
+    """The largest first: no score of any task is read. ``count``: parameters or flops.
+
+    Raises ConfigError where they are not known.
+    """
+    known = [evaluation for evaluation in evaluations if getattr(evaluation, count) is not None]
+    if not known:
+        raise ConfigError(f"a table that has the {count} of its architectures", "none", "leave that method out")
+    return [found.architecture for found in sorted(known, key=lambda found: -getattr(found, count))]
 
 
 def random_subspace(space: SearchSpace, like: SearchSpace, rng: np.random.Generator) -> SearchSpace:

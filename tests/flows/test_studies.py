@@ -241,7 +241,7 @@ def test_any_search_method_can_be_named_alone_and_inside_lapt(tmp_path: Path) ->
     declared = load_pipeline("invented", SMALL)
     known = STUDIES["trans101"].entrants(declared, [], 1)
     assert [entrant.method for entrant in known if entrant.default] == [
-        "lapt-rea", "rea", "random", "source_ranking", "mode", "random_subspace",
+        "lapt-rea", "rea", "random", "source_ranking", "mode", "source_predictor", "random_subspace",
     ]  # fmt: skip
     assert {"gp", "lapt-gp", "local_search", "lapt-random"} <= {entrant.method for entrant in known}
     settings = Execution(store=str(tmp_path), processes=1)

@@ -1,0 +1,57 @@
+"""Orders in which a whole space may be tried, each a control of what transfer is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from lapt.errors import ConfigError
+from lapt.evaluation import Evaluation, Metric
+from lapt.evaluators import Table, TableEvaluator
+from lapt.search.controls import by_predictor, by_size
+from lapt.spaces import BUILTIN, Architecture
+from lapt.testing import invented_table
+
+SPACE = BUILTIN["nas201"]
+MEMBERS = list(SPACE.members())
+
+
+def scored(evaluator: TableEvaluator, count: int) -> list[Evaluation]:
+    rng = np.random.default_rng(0)
+    return list(evaluator.evaluate([MEMBERS[int(i)] for i in rng.choice(len(MEMBERS), count, replace=False)]))
+
+
+def test_a_predictor_of_the_source_orders_the_whole_space_as_the_source_does() -> None:
+    evaluator = TableEvaluator(invented_table(), SPACE, "invented_source")
+    order = by_predictor(SPACE, scored(evaluator, 200))
+    assert sorted(order) == sorted(MEMBERS)
+    values = [evaluation.score for evaluation in evaluator.evaluate(order)]
+    assert kendalltau(range(len(order)), values).statistic < -0.5  # the best come first
+
+
+def test_a_failed_source_evaluation_counts_as_the_worst() -> None:
+    evaluator = TableEvaluator(invented_table(), SPACE, "invented_source")
+    some = scored(evaluator, 60)
+    failed = Evaluation(MEMBERS[7], "7", None, Metric("score"), error="out of memory")
+    worst = min(some, key=lambda evaluation: evaluation.score)
+    same = Evaluation(MEMBERS[7], "7", worst.value, worst.metric)
+    assert by_predictor(SPACE, [*some, failed]) == by_predictor(SPACE, [*some, same])
+
+
+def sized(architecture: Architecture, parameters: int | None) -> Evaluation:
+    return Evaluation(architecture, str(architecture), 1.0, Metric("score"), parameters=parameters)
+
+
+def test_the_largest_come_first_and_sizes_must_be_known() -> None:
+    small, large, unknown = MEMBERS[:3]
+    assert by_size([sized(small, 1), sized(unknown, None), sized(large, 2)], "parameters") == [large, small]
+    with pytest.raises(ConfigError, match="parameters"):
+        by_size([sized(unknown, None)], "parameters")
+
+
+def test_on_nasbench201_size_alone_finds_what_transfer_finds(nasbench201: Table) -> None:
+    """A fact about the benchmark that every claim about transfer on it has to stand beside."""
+    evaluator = TableEvaluator(nasbench201, SPACE, "cifar100")
+    largest = by_size(evaluator.evaluate(MEMBERS), "parameters")[:20]
+    assert max(e.score for e in evaluator.evaluate(largest)) == nasbench201.column("cifar100").max()
