@@ -16,7 +16,7 @@ from lapt.digests import digest
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.principles import Principles
 from lapt.reasoning import Reasoner
-from lapt.search import SEARCHERS, Searcher
+from lapt.search import Searcher
 from lapt.search.loop import Evaluate, search
 from lapt.spaces import SearchSpace
 
@@ -48,10 +48,8 @@ class Steps:
 
     def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int) -> Searcher:
         """The search method of iteration g. One random stream a seed, task and iteration."""
-        config = self.pipeline.search
-        return SEARCHERS[config.method](
-            refined, seed=self._stream(evaluator.task, g), identity=evaluator.identity, **config.parameters
-        )
+        seed = self._stream(evaluator.task, g)
+        return self.pipeline.search.searcher(refined, seed=seed, identity=evaluator.identity)
 
     def search(self, searcher: Searcher, evaluate: Evaluate, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
         """Lines 7 and 8: this iteration's evaluations B_n."""
@@ -93,13 +91,9 @@ class Steps:
 
     def control(self, method: str, evaluator: Evaluator) -> list[Evaluation]:
         """What a search method finds on the whole space with LAPT's budget and nothing transferred."""
-        config = self.pipeline.search
-        searcher = SEARCHERS[method](
-            self.space,
-            seed=self._stream("control", method, evaluator.task),
-            identity=evaluator.identity,
-            **(config.parameters if config.method == method else {}),
-        )
+        config = self.pipeline.search.by(method)
+        seed = self._stream("control", method, evaluator.task)
+        searcher = config.searcher(self.space, seed=seed, identity=evaluator.identity)
         return search(searcher, evaluator.evaluate, budget=self.pipeline.budget, ask_size=config.asked)
 
     def _stream(self, *names: object) -> list[int]:

@@ -5,7 +5,7 @@ Everything here runs in a worker process, with plain functions and no Prefect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
@@ -15,13 +15,14 @@ from flows.build import caller_of, reasoner_of, run_id, space_of, table_of
 from lapt.archive import Archive
 from lapt.config import Execution, Pipeline
 from lapt.digests import digest
+from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation
 from lapt.evaluators import Table, TableEvaluator
 from lapt.principles import Principles
 from lapt.reasoning import Frequency
 from lapt.reasoning.config import ChatReasoner
 from lapt.reasoning.direct import Direct
-from lapt.search import SEARCHERS, Searcher
+from lapt.search import Searcher
 from lapt.search.config import SECTIONS, SearchSection
 from lapt.search.controls import InOrder, by_frequency, by_predictor, by_size, random_subspace, source_ranking
 from lapt.search.loop import search
@@ -126,15 +127,19 @@ class Bench:
         """Of the run that ``lapt run`` makes with that seed: they share what a language model replied."""
         return run_id(self.seeded(seed), self.table.checksum)
 
+    def drawn(self, seed: int) -> int:
+        """Which draw of the reasoner that seed goes with."""
+        return seed if self.draw is None else self.draw
+
     def steps(self, seed: int) -> _Watched:
         pipeline = self.seeded(seed)
-        drawn = seed if self.draw is None else self.draw
-        return _Watched(pipeline, self.space, reasoner_of(pipeline, self.execution, self.run_id(seed), sample=drawn))
+        reasoner = reasoner_of(pipeline, self.execution, self.run_id(seed), sample=self.drawn(seed))
+        return _Watched(pipeline, self.space, reasoner)
 
     def archive(self, seed: int) -> Archive:
         """The same for every seed when chosen from a whole table; else drawn with what the reasoner says of it."""
         source = self.pipeline.source
-        drawn = (seed if self.draw is None else self.draw) if source.archive.strategy == "random" else 0
+        drawn = self.drawn(seed) if source.archive.strategy == "random" else 0
         key = (*self._place, source.model_dump_json(), drawn)
         if key not in _archives:
             _archives[key] = Steps(self.seeded(drawn), self.space, Frequency()).build_archive(
@@ -160,12 +165,8 @@ def lapt(bench: Bench, task: str, seed: int) -> Searched:
 
 def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
     """A search method on the whole space, with nothing transferred."""
-    config = bench.pipeline.search
-    parameters = config.parameters if config.method == method else {}
-    searcher = SEARCHERS[method](
-        bench.space, seed=_stream(seed, method, task), identity=bench.evaluator(task).identity, **parameters
-    )
-    return _run(bench, task, searcher)
+    config, identity = bench.pipeline.search.by(method), bench.evaluator(task).identity
+    return _run(bench, task, config.searcher(bench.space, seed=_stream(seed, method, task), identity=identity))
 
 
 def ranking(bench: Bench, task: str, seed: int) -> Searched:
@@ -193,19 +194,15 @@ def subspace(bench: Bench, task: str, seed: int) -> Searched:
     steps = bench.steps(seed)
     refined = steps.refine(steps.learn(bench.archive(seed)), task=task)
     drawn = random_subspace(bench.space, refined, np.random.default_rng(_stream(seed, "random_subspace")))
-    config = bench.pipeline.search
-    identity = bench.evaluator(task).identity
-    searcher = SEARCHERS[config.method](
-        drawn, seed=_stream(seed, "inside", task), identity=identity, **config.parameters
-    )
-    return _run(bench, task, searcher)
+    config, identity = bench.pipeline.search, bench.evaluator(task).identity
+    return _run(bench, task, config.searcher(drawn, seed=_stream(seed, "inside", task), identity=identity))
 
 
 def direct(bench: Bench, task: str, seed: int) -> Searched:
     """The language model proposes the architectures themselves, a population at a time, at LAPT's budget."""
     config = bench.pipeline.reasoner
     assert isinstance(config, ChatReasoner)
-    drawn = seed if bench.draw is None else bench.draw
+    drawn = bench.drawn(seed)
     searcher = Direct(
         bench.space,
         caller=caller_of(config, bench.execution, bench.run_id(seed), sample=drawn),
@@ -252,18 +249,22 @@ def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...
         Entrant("random_subspace", pipeline, subspace, pipeline.budget, pipeline.reasoner.named),
     )
     others = [Entrant(c, pipeline, partial(size, COUNTS[c]), longest, fixed=True, default=False) for c in COUNTS]
-    others += [Entrant(method, pipeline, partial(alone, method), longest, default=False) for method in SECTIONS]
-    others += [replace(lapt_entrant(searched_by(pipeline, method)), default=False) for method in SECTIONS]
+    for method, section in _other_searches(pipeline.search):
+        searched = pipeline.model_copy(update={"search": section})
+        others.append(Entrant(method, pipeline, partial(alone, method), longest, default=False))
+        others.append(replace(lapt_entrant(searched), default=False))
     known = {entrant.method for entrant in default}
     return (*default, *(entrant for entrant in others if entrant.method not in known))
 
 
-def searched_by(pipeline: Pipeline, method: str) -> Pipeline:
-    """The same with another search method: its budget, that method's own parameters at their defaults."""
-    section = SECTIONS[method].model_validate(
-        pipeline.search.model_dump(include=set(SearchSection.model_fields)) | {"method": method}
-    )
-    return pipeline.model_copy(update={"search": section})
+def _other_searches(section: SearchSection) -> Iterator[tuple[str, SearchSection]]:
+    """Every search method with the same budget, but those whose defaults do not go with it: they can be declared."""
+    for method in SECTIONS:
+        try:
+            other = section.by(method)
+        except ConfigError:
+            continue
+        yield method, other
 
 
 def _in_order(bench: Bench, task: str, order: list[Architecture]) -> Searched:

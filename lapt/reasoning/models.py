@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeVar
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_exponential, wait_random
@@ -37,9 +37,9 @@ _TRANSIENT = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _LOGIN = re.compile(r"""(?<=://)[^\s"'<>]*@""")
 
 
-def without_login(text: str, shown: str = "***@") -> str:
+def without_login(text: str) -> str:
     """``http://user:password@host`` in a text as ``http://***@host``."""
-    return _LOGIN.sub(shown, text)
+    return _LOGIN.sub("***@", text)
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ class LangChainModel:
     # --- one request -------------------------------------------------------------------------------------------------
     def _asked(self, messages: Sequence[Message], schema: dict[str, Any] | None) -> Completion:
         said = [(message.role, message.text) for message in messages]
-        try:
-            asks = self._client
-            if schema is not None:
+        asks = self._client
+        if schema is not None:
+            try:
                 # The first step alone: the parser behind it takes minutes over 100 KB of text that is no JSON.
                 asks = asks.with_structured_output(schema, method="json_schema").first
-        except (NotImplementedError, TypeError, ValueError) as error:
-            raise _Refused(error) from None
+            except (AttributeError, NotImplementedError, TypeError, ValueError) as error:  # a model that has none
+                raise _Refused(error) from None
         try:
             reply = asks.invoke(said)
         except (AttributeError, KeyError, TypeError) as error:  # the client, over a body that is no completion
@@ -203,12 +203,13 @@ class LangChainModel:
 
     def _address(self) -> dict[str, Any]:
         """``base_url`` with its login as a header: what is part of an address is written into logs."""
-        login = _LOGIN.search(self.base_url or "")
-        if self.base_url is None or login is None:
+        address = urlsplit(self.base_url or "")
+        login, at, host = address.netloc.rpartition("@")
+        if not at:
             return {"base_url": self.base_url}
-        basic = b64encode(unquote(login[0][:-1]).encode()).decode()
+        basic = b64encode(unquote(login).encode()).decode()
         headers = {"Authorization": f"Basic {basic}"}
-        return {"base_url": without_login(self.base_url, ""), "default_headers": headers}
+        return {"base_url": address._replace(netloc=host).geturl(), "default_headers": headers}
 
 
 class _State:

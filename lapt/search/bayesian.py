@@ -46,11 +46,8 @@ class GaussianProcessSearch(ModelBased):
         """N means and standard deviations, in units of the targets."""
         told = len(self.history)
         if self._kernel is None or told - self._fitted > told // _REFIT:
-            self._kernel, self._fitted = fit_kernel(self._apart(x[:told], x[:told]), y[:told]), told
-        return predict(self._kernel, self._apart(x, x), y, self._apart(x, at))
-
-    def _apart(self, one: Floats, two: Floats) -> list[Floats]:
-        return [squared_distances(one[:, block], two[:, block]) for block in blocks(self.space)]
+            self._kernel, self._fitted = fit_kernel(apart(self.space, x[:told], x[:told]), y[:told]), told
+        return predict(self._kernel, apart(self.space, x, x), y, apart(self.space, x, at))
 
 
 class HeboLike(GaussianProcessSearch):
@@ -80,6 +77,11 @@ class HeboLike(GaussianProcessSearch):
         bound = mean + 2 * deviation
         front = pareto_front(np.stack([improvement, probability, bound], axis=1))
         return np.where(front, 1 + self.rng.random(len(at)), improvement / max(float(improvement.max()), 1e-300))
+
+
+def apart(space: SearchSpace, one: Floats, two: Floats) -> list[Floats]:
+    """n x m squared distances between standardised features, for each of their blocks."""
+    return [squared_distances(one[:, block], two[:, block]) for block in blocks(space)]
 
 
 def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
+from lapt.errors import ConfigError
 from lapt.search.registry import SEARCHERS
+from lapt.search.searcher import Searcher
+from lapt.spaces import Architecture, SearchSpace
 
 
 class SearchSection(BaseModel):
@@ -37,6 +41,30 @@ class SearchSection(BaseModel):
     def parameters(self) -> dict[str, Any]:
         """What the method's class is given beside space, seed and identity."""
         return self.model_dump(include=set(SEARCHERS[self.method].parameters()))
+
+    def searcher(
+        self, space: SearchSpace, *, seed: int | Sequence[int], identity: Callable[[Architecture], str]
+    ) -> Searcher:
+        """A new searcher of the method, with its declared parameters."""
+        return SEARCHERS[self.method](space, seed=seed, identity=identity, **self.parameters)
+
+    def by(self, method: str) -> SearchSection:
+        """The same budget for another method, whose own parameters have their defaults.
+
+        Raises ConfigError where these do not go with the budget.
+        """
+        if method == self.method:
+            return self
+        budget = self.model_dump(include=set(SearchSection.model_fields))
+        try:
+            return SECTIONS[method].model_validate(budget | {"method": method})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ConfigError(
+                f"defaults of {method} for {'.'.join(map(str, first['loc'][-1:])) or 'its parameters'}",
+                first["msg"][:1].lower() + first["msg"][1:],
+                f"declare search.method={method} with its parameters",
+            ) from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _section_of, (self.model_dump(),)  # the classes below are made at import: pickle could not name them

@@ -10,9 +10,10 @@ import numpy as np
 from lapt.archive import Archive
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation
-from lapt.search.bayesian import GaussianProcessSearch
+from lapt.search.bayesian import apart
 from lapt.search.features import features
-from lapt.search.model_based import standardised, whole
+from lapt.search.gaussian_process import fit_kernel, predict
+from lapt.search.model_based import one_thread, scores_of, standardised, whole
 from lapt.search.searcher import Searcher
 from lapt.spaces import Architecture, SearchSpace
 
@@ -61,16 +62,13 @@ def by_frequency(space: SearchSpace, archive: Archive) -> list[Architecture]:
 def by_predictor(space: SearchSpace, scored: Sequence[Evaluation]) -> list[Architecture]:
     """The whole space by what a Gaussian process fitted to the source task's scores expects, best first.
 
-    The process of ``gp`` on the path features of the cells, all of it learned on the source. A failed evaluation counts
-    as the worst.
+    The process of ``gp``, on the path features of the cells. A failed evaluation counts as the worst.
     """
-    scores = np.array([evaluation.score for evaluation in scored])
-    learned = scores[np.isfinite(scores)]
-    candidates = whole(space)
-    x = (features(space, [evaluation.architecture for evaluation in scored]) - candidates.centre) / candidates.scale
-    process = GaussianProcessSearch(space, seed=0)
-    process.tell(scored)
-    mean, _ = process.predicted(x, standardised(np.where(np.isfinite(scores), scores, learned.min())), candidates.x)
+    candidates, y = whole(space), standardised(scores_of(scored))
+    x = candidates.standardise(features(space, [evaluation.architecture for evaluation in scored]))
+    with one_thread():
+        among = apart(space, x, x)
+        mean, _ = predict(fit_kernel(among, y), among, y, apart(space, x, candidates.x))
     return [candidates.architectures[int(at)] for at in np.argsort(-mean, kind="stable")]
 
 

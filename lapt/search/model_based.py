@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lapt.evaluation import top
+from lapt.evaluation import Evaluation, top
 from lapt.search.features import Floats, features
 from lapt.search.searcher import ENUMERABLE, Searcher
 from lapt.spaces import Architecture, SearchSpace
@@ -34,6 +35,10 @@ class Candidates(NamedTuple):
         centre, scale = x.mean(axis=0), np.where(spread > 0, spread, 1.0)
         return cls(architectures, (x - centre) / scale, centre, scale)
 
+    def standardise(self, x: Floats) -> Floats:
+        """Features of other architectures as those of the candidates are."""
+        return np.asarray((x - self.centre) / self.scale)
+
 
 @lru_cache(maxsize=16)
 def whole(space: SearchSpace) -> Candidates:
@@ -53,9 +58,21 @@ def standardised(scores: Floats, lowest: float = -2.0) -> Floats:
     return standard(np.maximum(standard(scores), lowest))
 
 
-@lru_cache(maxsize=1)
-def _threads() -> Any:
+def scores_of(evaluations: Sequence[Evaluation]) -> Floats:
+    """Their scores; a failed one has the worst of the others (minus infinity where all failed)."""
+    scores = np.array([evaluation.score for evaluation in evaluations], dtype=np.float64)
+    learned = scores[np.isfinite(scores)]
+    return np.where(np.isfinite(scores), scores, learned.min()) if len(learned) else scores
+
+
+def one_thread() -> AbstractContextManager[Any]:
     """Matrices are small: threads gain nothing here, and two processes that share two cores lose a factor of ten."""
+    limit: AbstractContextManager[Any] = _controller().limit(limits=1)
+    return limit
+
+
+@lru_cache(maxsize=1)
+def _controller() -> Any:
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
     return ThreadpoolController()
@@ -96,15 +113,13 @@ class ModelBased(Searcher):
         return self.space.sample(self.rng)
 
     def _unknown(self) -> Architecture | None:
-        scores = np.array([evaluation.score for evaluation in self.history])
-        learned = scores[np.isfinite(scores)]
-        if len(scores) < self.initial or len(set(learned)) < 2:
+        scores = scores_of(self.history)
+        if len(scores) < self.initial or len(set(scores)) < 2:
             return super()._unknown()
         candidates = self._candidates()
         known = [*(evaluation.architecture for evaluation in self.history), *self.pending]
-        x = (features(self.space, known) - candidates.centre) / candidates.scale
-        y = self.targets(np.where(np.isfinite(scores), scores, learned.min()))
-        with _threads().limit(limits=1):
+        x, y = candidates.standardise(features(self.space, known)), self.targets(scores)
+        with one_thread():
             ratings = self.rate(x, np.concatenate([y, np.zeros(len(self.pending))]), candidates.x)
         for at in np.lexsort((self.rng.random(len(ratings)), -ratings)):
             architecture = candidates.architectures[int(at)]
