@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from lapt.errors import ConfigError
+from lapt.search.prior import NOTHING, Prior
 from lapt.search.registry import SEARCHERS
 from lapt.search.searcher import Searcher
 from lapt.spaces import Architecture, SearchSpace
@@ -43,10 +44,17 @@ class SearchSection(BaseModel):
         return self.model_dump(include=set(SEARCHERS[self.method].parameters()))
 
     def searcher(
-        self, space: SearchSpace, *, seed: int | Sequence[int], identity: Callable[[Architecture], str]
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str],
+        prior: Prior = NOTHING,
     ) -> Searcher:
         """A new searcher of the method, with its declared parameters."""
-        return SEARCHERS[self.method](space, seed=seed, identity=identity, **self.parameters)
+        method = SEARCHERS[self.method]
+        known = {"prior": prior} if method.takes_prior() else {}
+        return method(space, seed=seed, identity=identity, **known, **self.parameters)
 
     def by(self, method: str) -> SearchSection:
         """The same budget for another method, whose own parameters have their defaults.

@@ -29,7 +29,8 @@ class Searcher(ABC):
 
     A method implements ``propose`` (one candidate, drawn with ``self.rng``) and may override ``observe``. Its own
     parameters are keywords of its constructor, annotated with a type (and pydantic's ``Field`` for a range): that is
-    the declaration by which pipelines are validated.
+    the declaration by which pipelines are validated. A method that learns from the source task or from principles has
+    the keyword ``prior: Prior = NOTHING`` too, and works without.
     """
 
     def __init__(
@@ -51,7 +52,12 @@ class Searcher(ABC):
     def parameters(cls) -> dict[str, inspect.Parameter]:
         """The method's own parameters by name: those of the constructor that not every searcher has."""
         given = inspect.signature(cls.__init__, eval_str=True).parameters
-        return {name: given[name] for name in given if name not in ("self", "space", "seed", "identity")}
+        return {name: given[name] for name in given if name not in ("self", "space", "seed", "identity", "prior")}
+
+    @classmethod
+    def takes_prior(cls) -> bool:
+        """Does the method use what is known before its first ask?"""
+        return "prior" in inspect.signature(cls.__init__).parameters
 
     @classmethod  # most parameters are independent of each other  # noqa: B027
     def check(cls, parameters: Mapping[str, Any]) -> None:
