@@ -13,9 +13,9 @@ from lapt.digests import short
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.evaluators import Table, TableEvaluator
-from lapt.reasoning import Chance, Chat, Frequency, Reasoner
+from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
 from lapt.reasoning.calls import Caller, ChatModel, Limits, Prices
-from lapt.reasoning.config import ChatReasoner, RandomReasoner
+from lapt.reasoning.config import ChatReasoner, PatternsReasoner, RandomReasoner
 from lapt.reasoning.models import LangChainModel
 from lapt.reasoning.prices import prices_of
 from lapt.spaces import SearchSpace, space_named
@@ -50,6 +50,8 @@ def reasoner_of(pipeline: Pipeline, execution: Execution, run_id: str, *, sample
         )
     if isinstance(config, RandomReasoner):
         return Chance(seed=sample, max_operators=config.max_operators, max_sources=config.max_sources)
+    if isinstance(config, PatternsReasoner):
+        return Patterns(**config.model_dump(exclude={"kind"}))
     return Frequency(max_operators=config.max_operators, max_sources=config.max_sources)
 
 

@@ -40,6 +40,25 @@ class Claim(Count):
     effect: Effect
 
 
+class Pattern(BaseModel):
+    """What good architectures have more of, or less, than the space does: a number that says what a cell computes.
+
+    ``feature``: a column of ``lapt.search.features``, or the statement of an expert's principle (0 or 1). ``weight``:
+    what one standard deviation more of it, over the whole space, adds to how good an architecture is expected to be; in
+    the unit in which the expectations of all architectures have mean 0 and deviation 1. ``support`` and ``chance``: the
+    share of the architectures read, and of the space, that lie above the space's mean (below, for a negative weight).
+    ``task``: whose good architectures were read; "experts" for what is known from elsewhere.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feature: str
+    weight: float
+    support: float
+    chance: float
+    task: str
+
+
 class Principle(BaseModel):
     """A statement in plain language and the claims it makes.
 
@@ -50,16 +69,19 @@ class Principle(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     statement: str
-    claims: tuple[Claim, ...]
+    claims: tuple[Claim, ...] = ()
     rationale: str = ""
     draws: tuple[int, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
 
     @property
     def support(self) -> float:
-        """The share of the architectures read that do as it says, 0..1: mean over its layers.
+        """The share of the architectures read that do as it says, 0..1: mean over its layers, or over its patterns.
 
         Of the counts that the claims carry; for what is to be avoided or is set aside, the share that does without it.
         """
+        if not self.claims:
+            return sum(pattern.support for pattern in self.patterns) / max(len(self.patterns), 1)
         shares: dict[tuple[str, str, bool], float] = {}
         for claim in self.claims:
             at = (claim.layer, claim.kind, claim.effect in ("avoid", "set_aside"))
@@ -68,6 +90,8 @@ class Principle(BaseModel):
 
     def chance(self, space: SearchSpace) -> float:
         """The support that random architectures of ``space`` would give it, 0..1."""
+        if not self.claims:
+            return sum(pattern.chance for pattern in self.patterns) / max(len(self.patterns), 1)
         named: dict[tuple[str, Kind, bool], set[str]] = {}
         for claim in self.claims:
             at = (claim.layer, claim.kind, claim.effect in ("avoid", "set_aside"))
@@ -111,6 +135,8 @@ class Principles(BaseModel):
     version: int = 1
     parent: str | None = None
     dropped: tuple[str, ...] = ()
+    breadth: float | None = None
+    """The share of the whole space that the refined one may have, for a reasoner that widens it; 0..1."""
 
     @cached_property
     def id(self) -> str:
@@ -162,7 +188,7 @@ class Principles(BaseModel):
             claims = tuple(c for c in principle.claims if exists(c.kind, c.layer, c.candidate))
             gone = [c for c in principle.claims if c not in claims]
             dropped += [f"{c.layer}: {c.candidate} ({c.effect}, {c.count} of {c.of})" for c in gone]
-            if claims:
+            if claims or not principle.claims:
                 kept.append(principle.model_copy(update={"claims": claims}))
         kinds: tuple[Kind, Kind] = ("operator", "source")
         for kind in kinds:
@@ -181,6 +207,7 @@ class Principles(BaseModel):
             version=self.version + 1,
             parent=self.id,
             dropped=tuple(dropped),
+            breadth=self.breadth,
         )
 
 
@@ -188,7 +215,9 @@ def difference(before: Principles, after: Principles) -> dict[str, list[str]]:
     """``gone`` and ``new``: claims as text, in the order they are stated."""
 
     def said(principles: Principles) -> dict[str, None]:
-        return dict.fromkeys(f"{c.layer}: {c.effect.replace('_', ' ')} {c.candidate}" for c in principles.claims)
+        claims = [f"{c.layer}: {c.effect.replace('_', ' ')} {c.candidate}" for c in principles.claims]
+        unclaimed = [principle.statement for principle in principles.principles if not principle.claims]
+        return dict.fromkeys([*claims, *unclaimed])
 
     first, second = said(before), said(after)
     return {"gone": [c for c in first if c not in second], "new": [c for c in second if c not in first]}

@@ -3,6 +3,7 @@
 from lapt.reasoning.chance import Chance
 from lapt.reasoning.chat import Chat
 from lapt.reasoning.frequency import Frequency
+from lapt.reasoning.patterns import Patterns
 from lapt.reasoning.reasoner import Reasoner
 
-__all__ = ["Chance", "Chat", "Frequency", "Reasoner"]
+__all__ = ["Chance", "Chat", "Frequency", "Patterns", "Reasoner"]

@@ -33,6 +33,15 @@ class FrequencyReasoner(_Reasoner):
     max_sources: int = Field(2, ge=1, description="sources a layer keeps")
 
 
+class PatternsReasoner(_Reasoner):
+    """No LLM: what sets the functions of good architectures apart from their space, and experts' principles."""
+
+    kind: Literal["patterns"] = "patterns"
+    breadth: float = Field(0.08, gt=0, le=1, description="of the whole space, what the first refined one may have")
+    growth: float = Field(2.0, ge=1, description="times that each adaptation widens it; 1: never")
+    knowledge: float = Field(1.0, ge=0, description="weight of experts' principles beside the source's; 0: none")
+
+
 class ReasonerBudget(_Model):
     """What the language model may cost in a run. A run that meets a limit ends with its best so far."""
 
@@ -95,4 +104,4 @@ class RandomReasoner(_Reasoner):
     max_sources: int = Field(2, ge=1, description="sources a layer keeps")
 
 
-Reasoning = Annotated[FrequencyReasoner | ChatReasoner | RandomReasoner, Field(discriminator="kind")]
+Reasoning = Annotated[PatternsReasoner | FrequencyReasoner | ChatReasoner | RandomReasoner, Field(discriminator="kind")]

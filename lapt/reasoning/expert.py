@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
 
 from lapt.errors import ConfigError
 from lapt.principles import Effect, Principle, Principles
 from lapt.spaces import Architecture, DagCell, SearchSpace
 
+Floats = npt.NDArray[np.float64]
 CONV = "nor_conv_3x3"
 POOL = "avg_pool_3x3"
 SAID_FOR: tuple[Effect, ...] = ("keep", "try")
@@ -60,6 +65,17 @@ def _wide(cell: DagCell, architecture: Architecture) -> bool:
     return sum(layer.endswith("->3") for layer, _ in _live(cell, architecture)) >= 2
 
 
+def _early(cell: DagCell, architecture: Architecture) -> bool:
+    return any(
+        layer.startswith("0->") and layer != "0->3" and operator == CONV
+        for layer, operator in _live(cell, architecture)
+    )
+
+
+def _connected(cell: DagCell, architecture: Architecture) -> bool:
+    return len(_live(cell, architecture)) >= 5
+
+
 def _no_pooling(cell: DagCell, architecture: Architecture) -> bool:
     return all(operator != POOL for _, operator in _live(cell, architecture))
 
@@ -96,8 +112,43 @@ EXPERTS = (
         _no_pooling,
         tuple((layer, POOL, "avoid") for layer in EVERY),
     ),
+    ExpertPrinciple(
+        "A 3x3 convolution reads the input: local patterns are found before they are mixed.",
+        "Xiao et al. 2021, early convolutions",
+        _early,
+        tuple((layer, CONV, "keep") for layer in ("0->1", "0->2")),
+    ),
+    ExpertPrinciple(
+        "Few edges are cut: five or more of six are on a way to the output.",
+        "Huang et al. 2017, DenseNet: features are reused over many connections",
+        _connected,
+        tuple((layer, "none", "avoid") for layer in EVERY),
+    ),
 )
-"""For cells of four nodes with NAS-Bench-201's operators."""
+"""For cells of four nodes with NAS-Bench-201's operators. Found on ImageNet and CIFAR, most of them: of these as targets
+they know more than of a new task."""
+
+
+def known_to_hold(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
+    """N x K of 0 and 1: which expert principles that apply to ``space`` (``applying``) hold for each architecture."""
+    family = space.family
+    if not isinstance(family, DagCell):
+        return np.zeros((len(architectures), 0))
+    experts = applying(space)
+    rows = [_holding(family, architecture, experts) for architecture in architectures]
+    return np.array(rows, dtype=np.float64).reshape(len(architectures), len(experts))
+
+
+def applying(space: SearchSpace) -> tuple[ExpertPrinciple, ...]:
+    """Those that speak of layers and operators that ``space``, the whole of it, has."""
+    return tuple(e for e in EXPERTS if isinstance(space.family, DagCell) and e.applies(space))
+
+
+@lru_cache(maxsize=40_000)
+def _holding(cell: DagCell, architecture: Architecture, experts: tuple[ExpertPrinciple, ...]) -> tuple[bool, ...]:
+    # A cell that computes nothing avoids everything: it does nothing well.
+    alive = bool(cell.live_edges(architecture.operators))
+    return tuple(alive and expert.holds(cell, architecture) for expert in experts)
 
 
 @dataclass(frozen=True)
@@ -114,7 +165,7 @@ class Grounded:
 def grounded(space: SearchSpace, archive: Sequence[Architecture], learned: Principles) -> list[Grounded]:
     """Every expert principle that applies to ``space``. Raises ConfigError where none does."""
     family = space.family
-    known = [expert for expert in EXPERTS if isinstance(family, DagCell) and expert.applies(space)]
+    known = applying(space)
     if not known:
         raise ConfigError("a space of NAS-Bench-201's cells and operators", space.name, "expert principles are theirs")
     members = list(space.members())

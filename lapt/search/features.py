@@ -130,6 +130,28 @@ def features(space: SearchSpace, architectures: Sequence[Architecture]) -> Float
     return path_features(cell, codes(cell, architectures))
 
 
+def feature_names(space: SearchSpace) -> tuple[str, ...]:
+    """What each column of ``features`` says, for people: "nor_conv_3x3 on 0->1->3", "skip_connect on all paths"."""
+    cell = space.family
+    if not isinstance(cell, DagCell):
+        return tuple(
+            f"{operator} from {source} on {layer.name}" for layer in space.layers for operator, source in layer.choices
+        )
+    said = ["open", *(operator for operator in cell.operators if operator != cell.zero)]
+    of_paths = [f"{what} {'on ' if what != 'open' else ''}{_joined(path)}" for path in cell.paths for what in said]
+    over_all = [what if what != "open" else "open paths" for what in said]
+    return (
+        *of_paths,
+        *(f"{what} on all paths together" if what != "open paths" else what for what in [*over_all, "depth"]),
+        *(f"most {what} on one path" if what != "open paths" else "any open path" for what in [*over_all, "depth"]),
+    )
+
+
+def _joined(path: Sequence[str]) -> str:
+    """0->1, 1->3 as 0->1->3."""
+    return "->".join([path[0].split("->")[0], *(layer.split("->")[1] for layer in path)])
+
+
 def blocks(space: SearchSpace) -> tuple[slice, ...]:
     """Columns of ``features`` that speak of the same: the paths one by one, what is on all of them together."""
     cell = space.family

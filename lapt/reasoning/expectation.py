@@ -1,0 +1,123 @@
+"""What principles expect of an architecture, as a number: the order that they put a search space in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from lapt.principles import Principles
+from lapt.reasoning.expert import applying, known_to_hold
+from lapt.search.features import feature_names, features, one_hot
+from lapt.search.model_based import whole
+from lapt.search.searcher import ENUMERABLE
+from lapt.spaces import Architecture, SearchSpace
+
+Floats = npt.NDArray[np.float64]
+
+BACKGROUND = 5_000
+"""Architectures that stand for a space too large to list."""
+
+
+def names(space: SearchSpace) -> tuple[str, ...]:
+    """The columns of ``described``: what a cell computes, what experts say of it, what each layer chose."""
+    chosen = (f"{layer.name}: {operator} from {source}" for layer in space.layers for operator, source in layer.choices)
+    return (*feature_names(space), *(expert.statement for expert in applying(space)), *chosen)
+
+
+def described(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
+    """N x F numbers, one column for each of ``names``. ``space``: the whole one, whatever it was refined to."""
+    return np.hstack(
+        [features(space, architectures), known_to_hold(space, architectures), one_hot(space, architectures)]
+    )
+
+
+@dataclass(frozen=True)
+class Background:
+    """What a space is like: its members, or a sample of them, as standardised descriptions."""
+
+    members: tuple[Architecture, ...]
+    x: Floats
+    centre: Floats
+    scale: Floats
+
+
+@lru_cache(maxsize=4)
+def background(space: SearchSpace) -> Background:
+    """Once a process."""
+    if space.size <= ENUMERABLE:
+        members = tuple(whole(space).architectures)
+    else:
+        rng = np.random.default_rng(0)
+        members = tuple(space.sample(rng) for _ in range(BACKGROUND))
+    x = described(space, members)
+    spread = x.std(axis=0)
+    centre, scale = x.mean(axis=0), np.where(spread > 0, spread, 1.0)
+    return Background(members, (x - centre) / scale, centre, scale)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """N architectures -> N values with mean 0 and standard deviation 1 over ``space``: a ``Prior`` to a search.
+
+    ``weights``: (name of a column, what a standard deviation of it is worth), relative to each other. A sum of
+    log-odds, as if each spoke for itself. Ready to be pickled.
+    """
+
+    space: SearchSpace
+    weights: tuple[tuple[str, float], ...]
+
+    def __call__(self, architectures: Sequence[Architecture]) -> Floats:
+        centre, spread = _moments(self)
+        return np.asarray((self.standardised(architectures) @ _vector(self) - centre) / spread)
+
+    def standardised(self, architectures: Sequence[Architecture]) -> Floats:
+        """N x (number of ``names``): descriptions, each column with mean 0 and deviation 1 over the space."""
+        known = background(self.space)
+        return np.asarray((described(self.space, architectures) - known.centre) / known.scale)
+
+    def over_background(self) -> Floats:
+        """Of every member of ``background``, in its order."""
+        centre, spread = _moments(self)
+        return np.asarray((background(self.space).x @ _vector(self) - centre) / spread)
+
+
+@lru_cache(maxsize=64)
+def _vector(expectation: Expectation) -> Floats:
+    worth = dict.fromkeys(names(expectation.space), 0.0)
+    for name, weight in expectation.weights:
+        if name in worth:
+            worth[name] += weight
+    return np.array(list(worth.values()))
+
+
+@lru_cache(maxsize=64)
+def _moments(expectation: Expectation) -> tuple[float, float]:
+    total = background(expectation.space).x @ _vector(expectation)
+    spread = float(total.std())
+    return float(total.mean()), spread if spread > 0 else 1.0
+
+
+def expectation_of(space: SearchSpace, principles: Principles) -> Expectation:
+    """By the patterns that principles carry; where they carry none, by their claims.
+
+    A claim to keep or try a candidate is worth the logarithm of how much more often it was chosen than by chance, one
+    count added to each; a claim to avoid it, the same with one more sign. ``space``: the whole one.
+    """
+    stated = principles.onto(space)
+    weights = [(pattern.feature, pattern.weight) for p in stated.principles for pattern in p.patterns]
+    if not weights:
+        for claim in stated.claims:
+            layer = space.layer(claim.layer)
+            candidates = layer.operators if claim.kind == "operator" else layer.sources
+            worth = math.log((claim.count + 1) / (claim.of + len(candidates)) * len(candidates))
+            if claim.effect in ("avoid", "set_aside"):
+                worth = min(worth, 0.0) - 1
+            for operator, source in layer.choices:
+                if claim.candidate == (operator if claim.kind == "operator" else source):
+                    weights.append((f"{claim.layer}: {operator} from {source}", worth))
+    return Expectation(space, tuple(weights))

@@ -1,0 +1,239 @@
+"""The reasoner without an LLM that looks at what cells compute: patterns of good ones, and what is known of design.
+
+Counting operators edge by edge is misled where it matters: an edge that reaches no output counts as much as one that
+does, one function written in fifteen ways counts fifteen times, and an operator is good or bad by the path it lies on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from lapt.archive import Archive
+from lapt.digests import short
+from lapt.evaluation import Evaluation
+from lapt.principles import Count, Kind, Origin, Pattern, Principle, Principles
+from lapt.reasoning.evidence import candidates_of, claimed, counted
+from lapt.reasoning.expectation import Expectation, background, expectation_of
+from lapt.reasoning.expert import applying
+from lapt.search.features import feature_names
+from lapt.search.model_based import one_thread
+from lapt.spaces import Architecture, SearchSpace
+
+Floats = npt.NDArray[np.float64]
+
+_PENALTY = 0.1
+"""scikit-learn's C of the logistic regression, with each function read of weight one: the data decide little alone."""
+_SAID = 3
+"""Features that a principle names."""
+_LEFT = 50
+"""Members of the background below which a space is not refined further: too few to judge by."""
+
+
+class Patterns:
+    """What sets good architectures apart from their space, by logistic regression, joined with experts' principles.
+
+    Learning: the functions that the architectures read compute, each once however often it is written, against the
+    whole space, described by the operators on the paths that stay open (``lapt.search.features``). The weights are the
+    principles. Experts' principles (``lapt.reasoning.expert``) add ``knowledge`` times as much, alike for each. Both
+    together expect something of every architecture; translating keeps, layer by layer, the candidates that leave a
+    product space of at most ``breadth`` of the whole with the highest mean expectation, greedily.
+
+    Adapting: an update adds the target's top architectures as a second task, as heavy as the source; every update and
+    exploration widens the space ``growth`` times (an exploration twice over), since what the target itself has shown
+    is worth more with every iteration. Deterministic.
+    """
+
+    name = "patterns"
+
+    def __init__(self, *, breadth: float = 0.08, growth: float = 2.0, knowledge: float = 1.0) -> None:
+        self.breadth, self.growth, self.knowledge = breadth, growth, knowledge
+
+    def learn(self, space: SearchSpace, archive: Archive) -> Principles:
+        read = [entry.architecture for entry in archive.entries]
+        origin = Origin(reasoner=self.name, step="learn", task=archive.task, archive=archive.digest)
+        learned = (*self._known(space, read), *self._learned(space, read, archive.task))
+        return self._stated(space, learned, tuple(counted(space, read, archive.task)), origin, self.breadth, None)
+
+    def translate(self, space: SearchSpace, principles: Principles, *, task: str) -> SearchSpace:
+        """What the claims keep."""
+        stated = principles.onto(space)
+        operators, sources = (stated.candidates(kind, "keep", "try") for kind in ("operator", "source"))
+        return space.restrict(operators=operators, sources=sources)
+
+    def update(
+        self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str
+    ) -> Principles:
+        principles = principles.onto(space)
+        read = [evaluation.architecture for evaluation in top_architectures]
+        archive = short([space.encode(architecture) for architecture in read])
+        origin = Origin(reasoner=self.name, step="update", task=task, archive=archive)
+        kept = (p for p in principles.principles if p.patterns and p.patterns[0].task != task)
+        earlier = (count for count in principles.counts if count.task != task)
+        return self._stated(
+            space,
+            (*kept, *self._learned(space, read, task)),
+            (*counted(space, read, task), *earlier),
+            origin,
+            self._wider(principles, self.growth),
+            principles,
+        )
+
+    def explore(self, space: SearchSpace, principles: Principles, *, task: str) -> Principles:
+        principles = principles.onto(space)
+        origin = principles.origin.model_copy(update={"step": "explore", "task": task, "reasoner": self.name})
+        kept = tuple(p for p in principles.principles if p.patterns)
+        return self._stated(space, kept, principles.counts, origin, self._wider(principles, self.growth**2), principles)
+
+    def _wider(self, principles: Principles, times: float) -> float:
+        return min(1.0, (principles.breadth or self.breadth) * times)
+
+    # --- what is learned ---------------------------------------------------------------------------------------------
+    def _learned(self, space: SearchSpace, read: Sequence[Architecture], task: str) -> Iterable[Principle]:
+        """One principle each for the strongest features of one sign, and one for all the others."""
+        known, columns = background(space), len(feature_names(space))
+        functions = list(dict.fromkeys(space.canonical(architecture) for architecture in read))
+        mine = Expectation(space, ()).standardised(functions)[:, :columns]
+        weights = separating(mine, known.x[:, :columns])
+        patterns = [
+            _pattern(name, float(weight), mine[:, at], known.x[:, at], task)
+            for at, (name, weight) in enumerate(zip(feature_names(space), weights, strict=True))
+            if weight
+        ]
+        for sign, word in ((1, "more"), (-1, "less")):
+            alike = sorted((p for p in patterns if p.weight * sign > 0), key=lambda p: -abs(p.weight))
+            for part, rest in ((alike[:_SAID], False), (alike[_SAID:], True)):
+                if part:
+                    yield Principle(statement=_statement(part, word, rest, len(functions), task), patterns=tuple(part))
+
+    def _known(self, space: SearchSpace, read: Sequence[Architecture]) -> Iterable[Principle]:
+        experts, known, first = applying(space), background(space), len(feature_names(space))
+        if not experts or not self.knowledge:
+            return
+        functions = list(dict.fromkeys(space.canonical(architecture) for architecture in read))
+        mine = Expectation(space, ()).standardised(functions)[:, first : first + len(experts)]
+        theirs = known.x[:, first : first + len(experts)]
+        # Held by as many as they are, each says as much as the others: what is rare says no more.
+        worth = known.scale[first : first + len(experts)]
+        worth = self.knowledge * worth / (theirs @ worth).std()
+        for at, expert in enumerate(experts):
+            pattern = _pattern(expert.statement, float(worth[at]), mine[:, at], theirs[:, at], EXPERTS_SAY)
+            yield Principle(statement=expert.statement, rationale=f"{expert.source}.", patterns=(pattern,))
+
+    # --- what is made of it ------------------------------------------------------------------------------------------
+    def _stated(
+        self,
+        space: SearchSpace,
+        patterns: Sequence[Principle],
+        counts: tuple[Count, ...],
+        origin: Origin,
+        breadth: float,
+        parent: Principles | None,
+    ) -> Principles:
+        stated = Principles(
+            space=space.name,
+            principles=tuple(patterns),
+            counts=counts,
+            origin=origin,
+            version=1 if parent is None else parent.version + 1,
+            parent=None if parent is None else parent.id,
+            breadth=breadth,
+        )
+        refined = most_promising(space, expectation_of(space, stated).over_background(), breadth)
+        kept = tuple(_kept(space, refined, stated))
+        return stated.model_copy(update={"principles": (*patterns, *kept)})
+
+
+EXPERTS_SAY = "experts"
+"""Stands for the task that experts' principles were found on."""
+
+
+def separating(good: Floats, space: Floats) -> Floats:
+    """F weights of a logistic regression that tells n x F good architectures from N x F of the space.
+
+    Scaled so that over the space the sum of weighted features has standard deviation 1 (0 where nothing separates).
+    """
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # a second to import
+
+    x = np.vstack([good, space])
+    label = np.repeat([1, 0], [len(good), len(space)])
+    weight = np.repeat([1.0, len(good) / len(space)], [len(good), len(space)])
+    with one_thread():
+        fitted = LogisticRegression(C=_PENALTY, max_iter=2000).fit(x, label, sample_weight=weight)
+    weights = np.asarray(fitted.coef_[0], dtype=np.float64)
+    spread = float((space @ weights).std())
+    return weights / spread if spread > 1e-9 else np.zeros_like(weights)
+
+
+def most_promising(space: SearchSpace, expected: Floats, breadth: float) -> SearchSpace:
+    """The product space of at most ``breadth`` of ``space`` with a high mean expectation.
+
+    ``expected``: of every member of its background. Greedy: the candidate is left out whose loss raises the mean most,
+    for each factor by which it makes the space smaller.
+    """
+    members = background(space).members
+    choices: dict[tuple[int, Kind, str], npt.NDArray[np.bool_]] = {}
+    for at, layer in enumerate(space.layers):
+        for operator in layer.operators:
+            choices[at, "operator", operator] = np.array([m.operators[at] == operator for m in members])
+        if len(layer.sources) > 1:
+            for source in layer.sources:
+                choices[at, "source", source] = np.array([m.sources[at] == source for m in members])
+    kept, inside = dict(choices), np.ones(len(members), dtype=bool)
+    while (size := int(inside.sum())) > max(breadth * len(members), 1) and size > _LEFT * (len(members) < space.size):
+        mean, found = float(expected[inside].mean()), []
+        for choice, has in kept.items():
+            left = inside & ~has
+            remaining = int(left.sum())
+            if 0 < remaining < size:
+                gain = (float(expected[left].mean()) - mean) / float(np.log(size / remaining))
+                found.append((gain, choice, left))
+        if not found:
+            break
+        _, out, inside = max(found, key=lambda one: one[0])
+        del kept[out]
+
+    def candidates(kind: Kind) -> Mapping[str, list[str]]:
+        return {
+            layer.name: [c for (where, what, c) in kept if where == at and what == kind]
+            for at, layer in enumerate(space.layers)
+            if kind == "operator" or len(layer.sources) > 1
+        }
+
+    return space.restrict(operators=candidates("operator"), sources=candidates("source"))
+
+
+def _kept(space: SearchSpace, refined: SearchSpace, stated: Principles) -> Iterable[Principle]:
+    """What a refined space keeps, as claims: a principle for each layer that lost something."""
+    kinds: tuple[Kind, Kind] = ("operator", "source")
+    for before, after in zip(space.layers, refined.layers, strict=True):
+        for kind in kinds:
+            kept = candidates_of(refined, kind, after.name)
+            lost = [c for c in candidates_of(space, kind, before.name) if c not in kept]
+            if not lost:
+                continue
+            evidence = stated.evidence(kind, before.name)
+            claims = tuple(claimed(evidence[candidate], "keep") for candidate in kept)
+            chosen = ", ".join(f"{c.candidate} ({c.count} of {c.of} chose it)" for c in claims)
+            yield Principle(statement=f"On layer {before.name}: {chosen}; without {', '.join(lost)}.", claims=claims)
+
+
+def _pattern(feature: str, weight: float, good: Floats, space: Floats, task: str) -> Pattern:
+    """``good``, ``space``: the feature of n and N architectures, standardised over the space."""
+    sign = 1.0 if weight >= 0 else -1.0
+    shares = (float((sign * values > 0).mean()) for values in (good, space))
+    support, chance = (round(share, 4) for share in shares)
+    return Pattern(feature=feature, weight=round(weight, 6), support=support, chance=chance, task=task)
+
+
+def _statement(patterns: Sequence[Pattern], word: str, rest: bool, functions: int, task: str) -> str:
+    named = ", ".join(f"{p.feature} ({p.support:.0%} against {p.chance:.0%})" for p in patterns[:_SAID])
+    if rest:
+        return f"And, less clearly, {word} of {len(patterns)} other things, first {named}."
+    side = "above" if word == "more" else "below"
+    return (
+        f"The {functions} different functions of good architectures of {task} have {word} than their space (share "
+        f"{side} the space's mean, against the space's own) of {named}."
+    )
