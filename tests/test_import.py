@@ -16,7 +16,7 @@ MODULES = [
     ".".join(path.relative_to(Path(lapt.__file__).parents[1]).with_suffix("").parts).removesuffix(".__init__")
     for path in sorted(Path(lapt.__file__).parent.rglob("*.py"))
 ]
-TORCH = ("lapt.networks", "lapt.training.", "lapt.export")
+TORCH = ("lapt.networks", "lapt.training.", "lapt.export", "lapt.search.neural")
 """What torch is for; ``lapt.training`` itself and its recipe stay free of it, as the configuration imports them."""
 LIGHT = [m for m in MODULES if not m.startswith(TORCH) or m == "lapt.training.recipe"]
 

@@ -22,15 +22,27 @@ from lapt.principles import Principles
 from lapt.reasoning import Frequency
 from lapt.reasoning.config import ChatReasoner
 from lapt.reasoning.direct import Direct
-from lapt.search import Searcher
+from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.config import SECTIONS, SearchSection
-from lapt.search.controls import InOrder, by_frequency, by_predictor, by_size, random_subspace, source_ranking
+from lapt.search.controls import (
+    ZERO_COST,
+    InOrder,
+    by_frequency,
+    by_predictor,
+    by_size,
+    by_zero_cost,
+    random_subspace,
+    source_ranking,
+    warm_started,
+)
 from lapt.search.loop import search
 from lapt.spaces import Architecture, SearchSpace
 from lapt.steps import Steps
 
 COUNTS = {"params": "parameters", "flops": "flops"}
 """Method by size -> what it counts."""
+UNTRANSFERRED = frozenset({"gp"})
+"""Methods that take a prior inside LAPT, and have nothing of it alone; every other one that takes it transfers."""
 LONG = 500
 """Evaluations that baselines may take to reach the goal (the paper's ">500")."""
 
@@ -164,9 +176,20 @@ def lapt(bench: Bench, task: str, seed: int) -> Searched:
 
 
 def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
-    """A search method on the whole space, with nothing transferred."""
+    """A search method on the whole space. Transferred are the source's evaluations, to a method that asks for them."""
     config, identity = bench.pipeline.search.by(method), bench.evaluator(task).identity
-    return _run(bench, task, config.searcher(bench.space, seed=_stream(seed, method, task), identity=identity))
+    transfers = SEARCHERS[method].takes_prior() and method not in UNTRANSFERRED
+    prior = Prior(source=tuple(bench.archive(seed).asked)) if transfers else NOTHING
+    stream = _stream(seed, method, task)
+    return _run(bench, task, config.searcher(bench.space, seed=stream, identity=identity, prior=prior))
+
+
+def warm_start(bench: Bench, task: str, seed: int) -> Searched:
+    """The pipeline's search method on the whole space, with the source's best as its initial population."""
+    config, evaluator = bench.pipeline.search, bench.evaluator(task)
+    searcher = config.searcher(bench.space, seed=_stream(seed, "warm_start", task), identity=evaluator.identity)
+    first = source_ranking(bench.archive(seed))[: config.population_size]
+    return Searched(warm_started(searcher, first, evaluator.evaluate, budget=bench.budget, ask_size=config.asked))
 
 
 def ranking(bench: Bench, task: str, seed: int) -> Searched:
@@ -187,6 +210,11 @@ def predictor(bench: Bench, task: str, seed: int) -> Searched:
 def size(count: str, bench: Bench, task: str, seed: int) -> Searched:
     """The largest architectures first, by parameters or flops."""
     return _in_order(bench, task, by_size(bench.evaluator(task).evaluate(list(bench.space.members())), count))
+
+
+def zero_cost(score: str, bench: Bench, task: str, seed: int) -> Searched:
+    """By a score of untrained networks, best first."""
+    return _in_order(bench, task, by_zero_cost(bench.space, score))
 
 
 def subspace(bench: Bench, task: str, seed: int) -> Searched:
@@ -249,6 +277,8 @@ def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...
         Entrant("random_subspace", pipeline, subspace, pipeline.budget, pipeline.reasoner.named),
     )
     others = [Entrant(c, pipeline, partial(size, COUNTS[c]), longest, fixed=True, default=False) for c in COUNTS]
+    others += [Entrant(s, pipeline, partial(zero_cost, s), longest, fixed=True, default=False) for s in ZERO_COST]
+    others.append(Entrant("warm_start", pipeline, warm_start, longest, default=False))
     for method, section in _other_searches(pipeline.search):
         searched = pipeline.model_copy(update={"search": section})
         others.append(Entrant(method, pipeline, partial(alone, method), longest, default=False))

@@ -97,7 +97,9 @@ def path_features(cell: DagCell, coded: Codes) -> Floats:
     counts *= is_open[:, :, None]
     depth = counts[:, :, deep].sum(axis=2, keepdims=True)
     per_path = np.concatenate([counts, depth], axis=2)
-    return np.hstack([counts.reshape(len(coded), -1), per_path.sum(axis=1), per_path.max(axis=1)])
+    return np.hstack(
+        [counts.reshape(len(coded), counts.shape[1] * counts.shape[2]), per_path.sum(axis=1), per_path.max(axis=1)]
+    )
 
 
 def graphs(cell: DagCell, coded: Codes) -> Graphs:
@@ -125,9 +127,25 @@ def features(space: SearchSpace, architectures: Sequence[Architecture]) -> Float
     cell = space.family
     if not isinstance(cell, DagCell):
         return one_hot(space, architectures)
-    if len(cell.operators) ** len(cell.edges) <= _CANONICAL_AT_MOST:
-        architectures = [_canonical(cell, architecture) for architecture in architectures]
-    return path_features(cell, codes(cell, architectures))
+    return cell_features(cell, architectures)
+
+
+def cell_features(cell: DagCell, architectures: Sequence[Architecture]) -> Floats:
+    """N x F: ``features`` of DAG cells."""
+    return path_features(cell, codes(cell, _canonical_forms(cell, architectures)))
+
+
+def flat_graphs(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
+    """N x (V^2 + V (O + 2)): adjacency and operators of ``graphs``, flattened, of canonical forms as in ``features``.
+
+    Of other families than DAG cells: one-hot choices.
+    """
+    cell = space.family
+    if not isinstance(cell, DagCell):
+        return one_hot(space, architectures)
+    adjacency, operators = graphs(cell, codes(cell, _canonical_forms(cell, architectures)))
+    flat = (part.reshape(len(part), part.shape[1] * part.shape[2]) for part in (adjacency, operators))
+    return np.hstack(list(flat))
 
 
 def feature_names(space: SearchSpace) -> tuple[str, ...]:
@@ -159,6 +177,12 @@ def blocks(space: SearchSpace) -> tuple[slice, ...]:
         return (slice(None),)
     single = len(cell.paths) * len(cell.operators)
     return slice(single), slice(single, None)
+
+
+def _canonical_forms(cell: DagCell, architectures: Sequence[Architecture]) -> Sequence[Architecture]:
+    if len(cell.operators) ** len(cell.edges) > _CANONICAL_AT_MOST:
+        return architectures
+    return [_canonical(cell, architecture) for architecture in architectures]
 
 
 @lru_cache(maxsize=2 * _CANONICAL_AT_MOST)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from lapt.evaluation import Evaluation, top
-from lapt.search.features import Floats, features
+from lapt.search.features import Floats, features, flat_graphs
 from lapt.search.searcher import ENUMERABLE, Searcher
 from lapt.spaces import Architecture, SearchSpace
 
@@ -19,8 +21,22 @@ _SAMPLED, _PARENTS, _MUTANTS = 1000, 10, 50
 """Candidates in a space too large to list: uniform ones, and mutants of each of the best so far."""
 
 
-class Candidates(NamedTuple):
-    """N architectures and their standardised features, with what standardised them."""
+class Description(NamedTuple):
+    """How a model sees architectures."""
+
+    of: Callable[[SearchSpace, Sequence[Architecture]], Floats]
+    """N architectures -> N x F, equal rows for cells that compute the same function."""
+    standardise: bool
+    """Is each column brought to mean 0 and standard deviation 1 over the candidates?"""
+
+
+PATHS = Description(features, standardise=True)
+GRAPHS = Description(flat_graphs, standardise=False)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """N architectures and their features, with what standardised them."""
 
     architectures: Sequence[Architecture]
     x: Floats
@@ -29,8 +45,12 @@ class Candidates(NamedTuple):
     scale: Floats
 
     @classmethod
-    def of(cls, space: SearchSpace, architectures: Sequence[Architecture]) -> Candidates:
-        x = features(space, architectures)
+    def of(
+        cls, space: SearchSpace, architectures: Sequence[Architecture], description: Description = PATHS
+    ) -> Candidates:
+        x = description.of(space, architectures)
+        if not description.standardise:
+            return cls(architectures, x, np.zeros(x.shape[1]), np.ones(x.shape[1]))
         spread = x.std(axis=0)
         centre, scale = x.mean(axis=0), np.where(spread > 0, spread, 1.0)
         return cls(architectures, (x - centre) / scale, centre, scale)
@@ -39,11 +59,19 @@ class Candidates(NamedTuple):
         """Features of other architectures as those of the candidates are."""
         return np.asarray((x - self.centre) / self.scale)
 
+    @cached_property
+    def distinct(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """M positions of rows of ``x`` that differ, and for each of the N rows which of the M it equals."""
+        seen: dict[bytes, int] = {}
+        which = [seen.setdefault(row.tobytes(), len(seen)) for row in self.x]
+        _, first = np.unique(which, return_index=True)
+        return np.asarray(first, dtype=np.int64), np.array(which, dtype=np.int64)
+
 
 @lru_cache(maxsize=16)
-def whole(space: SearchSpace) -> Candidates:
+def whole(space: SearchSpace, description: Description = PATHS) -> Candidates:
     """Every member of a space, once a process."""
-    return Candidates.of(space, tuple(space.members()))
+    return Candidates.of(space, tuple(space.members()), description)
 
 
 def standardised(scores: Floats, lowest: float = -2.0) -> Floats:
@@ -87,6 +115,8 @@ class ModelBased(Searcher):
     batch spreads out.
     """
 
+    description: ClassVar[Description] = PATHS
+
     def __init__(
         self,
         space: SearchSpace,
@@ -105,6 +135,14 @@ class ModelBased(Searcher):
         The first ``len(self.history)`` of the n were evaluated, the others are pending.
         """
 
+    def rated(self, x: Floats, y: Floats, candidates: Candidates) -> Floats:
+        """As ``rate``, for methods that make use of which candidates look the same."""
+        return self.rate(x, y, candidates.x)
+
+    def ready(self, scores: Floats) -> bool:
+        """Is there enough to learn from? Until then asks are what ``propose`` says. ``scores``: n, of the history."""
+        return len(scores) >= self.initial and len(set(scores)) >= 2
+
     def targets(self, scores: Floats) -> Floats:
         """What the model learns of n scores, higher is better: mean 0, standard deviation 1."""
         return standardised(scores)
@@ -114,13 +152,13 @@ class ModelBased(Searcher):
 
     def _unknown(self) -> Architecture | None:
         scores = scores_of(self.history)
-        if len(scores) < self.initial or len(set(scores)) < 2:
+        if not self.ready(scores):
             return super()._unknown()
         candidates = self._candidates()
         known = [*(evaluation.architecture for evaluation in self.history), *self.pending]
-        x, y = candidates.standardise(features(self.space, known)), self.targets(scores)
+        x, y = candidates.standardise(self.description.of(self.space, known)), self.targets(scores)
         with one_thread():
-            ratings = self.rate(x, np.concatenate([y, np.zeros(len(self.pending))]), candidates.x)
+            ratings = self.rated(x, np.concatenate([y, np.zeros(len(self.pending))]), candidates)
         for at in np.lexsort((self.rng.random(len(ratings)), -ratings)):
             architecture = candidates.architectures[int(at)]
             if self._identity(architecture) not in self._known:
@@ -129,9 +167,9 @@ class ModelBased(Searcher):
 
     def _candidates(self) -> Candidates:
         if self.space.size <= ENUMERABLE:
-            return whole(self.space)
+            return whole(self.space, self.description)
         drawn = [self.space.sample(self.rng) for _ in range(_SAMPLED)]
         for parent in top(self.history, _PARENTS):
             member = self.space.project(parent.architecture, self.rng)
             drawn += [self.space.mutate(member, self.rng) for _ in range(_MUTANTS)]
-        return Candidates.of(self.space, list(dict.fromkeys(drawn)))
+        return Candidates.of(self.space, list(dict.fromkeys(drawn)), self.description)

@@ -44,10 +44,14 @@ class PredictorBased(ModelBased):
         """N values, the next ask highest, of N x F candidates."""
 
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
+        return self.preferred(self.current(x, y), at)
+
+    def current(self, x: Floats, y: Floats) -> Any:
+        """The predictor, trained anew where that is due."""
         told = len(self.history)  # what is pending has no score to learn from
         if self._predictor is None or told - self._trained >= self.retrain_every:
             self._predictor, self._trained = self.train(x[:told], y[:told]), told
-        return self.preferred(self._predictor, at)
+        return self._predictor
 
     def drawn_seed(self) -> int:
         """For scikit-learn, from the search's own generator."""

@@ -7,11 +7,14 @@ from importlib.metadata import EntryPoint, entry_points
 
 from lapt.errors import ConfigError
 from lapt.search.bayesian import GaussianProcessSearch, HeboLike
+from lapt.search.graph_based import ArchGraph, ArchZero, Bonas
 from lapt.search.local_search import LocalSearch
 from lapt.search.predictors import Bananas, WeakNas
 from lapt.search.random_search import RandomSearch
 from lapt.search.rea import RegularizedEvolution
 from lapt.search.searcher import Searcher
+from lapt.search.transfer import WeakNasTransfer
+from lapt.search.transfer_gp import TransferGP
 
 GROUP = "lapt.searchers"
 """Entry points through which other packages offer search methods: a name, and the Searcher subclass behind it."""
@@ -24,6 +27,11 @@ _OWN: dict[str, type[Searcher]] = {
     "local_search": LocalSearch,
     "bananas": Bananas,
     "weaknas": WeakNas,
+    "bonas": Bonas,
+    "weaknas_t": WeakNasTransfer,
+    "arch_graph": ArchGraph,
+    "arch_zero": ArchZero,
+    "transfer_gp": TransferGP,
 }
 
 

@@ -9,16 +9,34 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lapt.archive import best_of_random
 from lapt.evaluators import TableEvaluator
-from lapt.search import SEARCHERS, RandomSearch, Searcher
+from lapt.search import NOTHING, SEARCHERS, Prior, RandomSearch, Searcher
 from lapt.search.loop import search
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 from lapt.testing import invented_table
-from lapt.testing.searchers import CHECKS, Make, check_searcher, convolutions, run
+from lapt.testing.searchers import CHECKS, SPACE, Make, check_searcher, convolutions, run, told
 
+QUICK: dict[str, dict[str, Any]] = {  # the test's time is in training them
+    "bananas": {"ensemble": 2},
+    **{name: {"steps": 10} for name in ("bonas", "arch_graph", "arch_zero", "transfer_gp")},
+}
+
+
+def late_convolutions(architecture: Architecture) -> float | None:
+    """A source's score: 3x3 convolutions, those that end in the output counted twice; some evaluations failed."""
+    weights = [1, 1, 1, 2, 2, 2]
+    scored = [w for w, operator in zip(weights, architecture.operators, strict=True) if operator == "nor_conv_3x3"]
+    return None if architecture.operators[:2] == ("none", "none") else float(sum(scored))
+
+
+PRIOR = Prior(source=tuple(told(list(SPACE.members())[::97], late_convolutions)))
+"""43 evaluations of the source, 2 of them failed."""
+FAILED = Prior(source=tuple(told(list(SPACE.members())[::97], lambda architecture: None)))
+TAKES_PRIOR = [name for name in SEARCHERS if SEARCHERS[name].takes_prior()]
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
-    **{name: (name, {}) for name in SEARCHERS},
-    "bananas": ("bananas", {"ensemble": 2}),  # the test's time is in training them
+    **{name: (name, QUICK.get(name, {})) for name in SEARCHERS},
+    **{f"{name} with a source": (name, {**QUICK.get(name, {}), "prior": PRIOR}) for name in TAKES_PRIOR},
     "rea with crossover": ("rea", {"mutation_probability": 0.5}),
 }
 
@@ -28,6 +46,15 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 def test_conforms(method: str, check: Callable[[Make], None]) -> None:
     name, parameters = METHODS[method]
     check(partial(SEARCHERS[name], **parameters))
+
+
+@pytest.mark.parametrize("method", TAKES_PRIOR)
+def test_a_source_that_tells_nothing_apart_is_none(method: str) -> None:
+    without, failed = (
+        run(SEARCHERS[method](SPACE, seed=1, **QUICK.get(method, {}), prior=prior), [4] * 8)
+        for prior in (NOTHING, FAILED)
+    )
+    assert without == failed
 
 
 class Unseeded(RandomSearch):
@@ -77,8 +104,16 @@ def test_beats_random_search_on_a_fixed_table(method: str) -> None:
     space, table = BUILTIN["nas201"], invented_table()
     evaluator = TableEvaluator(table, space, "invented_a")
 
+    source = TableEvaluator(table, space, "invented_source")
+    archive = best_of_random(space, source, size=20, samples=50, seed=0)
+
+    def made(name: str, seed: int) -> Searcher:
+        prior = {"prior": Prior(source=archive.asked)} if name in TAKES_PRIOR else {}
+        fewer = {"steps": 40} if name == "arch_graph" else {}  # its time is in training ten times a search
+        return SEARCHERS[name](space, seed=seed, **prior, **fewer)
+
     def mean_best(name: str) -> float:
-        runs = (search(SEARCHERS[name](space, seed=s), evaluator.evaluate, budget=40, ask_size=4) for s in range(8))
+        runs = (search(made(name, seed), evaluator.evaluate, budget=40, ask_size=4) for seed in range(8))
         return float(np.mean([max(evaluation.score for evaluation in run) for run in runs]))
 
     assert mean_best(method) > mean_best("random")
@@ -89,7 +124,7 @@ def test_a_space_too_large_to_list_is_sampled_and_mutated() -> None:
     layers = [{**layer.model_dump(), "sources": ("0", "1")} for layer in BUILTIN["nas201"].layers]
     space = SearchSpace(name="wide", cell="nas201", layers=tuple(layers))
     assert space.size == 10**6
-    for name in ("gp", "weaknas"):
+    for name in ("gp", "weaknas", "bonas", "arch_graph", "transfer_gp"):
         searcher = SEARCHERS[name](space, seed=0, identity=repr)
         asked = run(searcher, [5] * 5)
         assert len(set(asked)) == 25
