@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 
 from prefect import flow, get_run_logger, runtime
 
@@ -119,7 +120,7 @@ class _TargetSearch:
         self.repeats = 0
         self.space_size = built.space.size
         self.stopped: str | None = None
-        self._principles_id = ""
+        self._principles: Principles | None = None
         self._batches: list[data[list[Evaluation]]] = []
 
     def stop(self, spent: BudgetSpent) -> None:
@@ -127,7 +128,7 @@ class _TargetSearch:
         get_run_logger().warning("the search ends here: %s", spent)
 
     def refine(self, principles: Principles, g: int) -> SearchSpace:
-        self._principles_id = principles.id
+        self._principles = principles
         refined = refine_space(
             context(self.built.steps), context(self.built.record), data(principles), target=self.target, g=g
         )
@@ -136,8 +137,9 @@ class _TargetSearch:
         return refined
 
     def search(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
-        steps, record = self.built.steps, self.built.record
-        searcher = steps.searcher(refined, self.evaluator, g)
+        steps, record, principles = self.built.steps, self.built.record, self._principles
+        assert principles is not None
+        searcher = steps.searcher(refined, self.evaluator, g, steps.prior(principles, self._archive))
         done = list(history)
 
         def evaluate(architectures: list[Architecture]) -> list[Evaluation]:
@@ -154,7 +156,7 @@ class _TargetSearch:
                 iteration=g,
                 first=first,
                 subspace_id=subspace_id(refined),
-                principles_id=self._principles_id,
+                principles_id=principles.id,
                 fingerprint=self.evaluator.fingerprint,
             )
             done.extend(found)
@@ -164,9 +166,18 @@ class _TargetSearch:
             get_run_logger().info("iteration %d: %d evaluations in all, best %s", g, len(done), text)
             return found
 
-        found = steps.search(searcher, evaluate, history, g)
+        first = steps.first(refined, principles, self.evaluator, history)
+        found = steps.search(searcher, evaluate, history, g, first)
         self.repeats += searcher.repeats
         return found
+
+    @cached_property
+    def _archive(self) -> Archive | None:
+        """The source's, for a method that learns from it: its scores are known by now, and are read again."""
+        built = self.built
+        if not built.steps.transfers:
+            return None
+        return built.steps.build_archive(built.evaluator(built.pipeline.source.task))
 
     def adapt(
         self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], g: int

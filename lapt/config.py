@@ -121,6 +121,14 @@ class Adaptation(_Model):
     rule: Rule = "paper"
 
 
+class Guidance(_Model):
+    """How principles order a space beside refining it. What is unset is as the reasoner has it: ``patterns`` orders,
+    the others do not, as in the paper."""
+
+    initial: bool | None = Field(None, description="evaluate first what principles expect most of")
+    prior: bool | None = Field(None, description="methods with a model (gp) start from what principles expect")
+
+
 class Pipeline(_Model):
     """One LAPT pipeline: Algorithm 1 from a source task to target tasks."""
 
@@ -131,6 +139,7 @@ class Pipeline(_Model):
     targets: tuple[str, ...] = Field(min_length=1)
     reasoner: Reasoning = FrequencyReasoner()
     adaptation: Adaptation = Adaptation()
+    guidance: Guidance = Guidance()
     search: Search = ReaSearch()
     controls: tuple[Literal["random", "rea"], ...] = Field(
         (), description="search methods that get the same budget on the whole space, to compare with"

@@ -146,6 +146,11 @@ class Principles(BaseModel):
     def claims(self) -> Iterable[Claim]:
         return (claim for principle in self.principles for claim in principle.claims)
 
+    @property
+    def ordering(self) -> bool:
+        """Do they weigh what they say, so that a space can be put in order by them?"""
+        return any(principle.patterns for principle in self.principles)
+
     def candidates(self, kind: str, *effects: Effect) -> dict[str, list[str]]:
         """Per layer, the candidates that claims with one of ``effects`` name, in the order they are named."""
         found: dict[str, list[str]] = {}

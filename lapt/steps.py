@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from lapt.algorithms import adapt_target, algorithm_2
 from lapt.archive import Archive, best_of_all, best_of_random, worst_of_all
 from lapt.config import Pipeline, RandomArchive, WorstArchive
@@ -16,9 +18,14 @@ from lapt.digests import digest
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.principles import Principles
 from lapt.reasoning import Reasoner
-from lapt.search import Searcher
+from lapt.reasoning.expectation import BACKGROUND, Expectation, expectation_of
+from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.loop import Evaluate, search
-from lapt.spaces import SearchSpace
+from lapt.search.searcher import ENUMERABLE
+from lapt.spaces import Architecture, SearchSpace
+
+SHARPNESS = 3.0
+"""Of the first population: what is expected of it lies a deviation or two above what its space has."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +53,56 @@ class Steps:
         """Line 6: Omega_r."""
         return self.reasoner.translate(self.space, principles, task=task)
 
-    def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int) -> Searcher:
+    def prior(self, principles: Principles, archive: Archive | None) -> Prior:
+        """What the search of a target may know beside its space. ``archive``: of the source, for methods that transfer
+        (``transfers``)."""
+        return Prior(
+            source=() if archive is None else archive.asked,
+            expects=self._expects(principles) if self._ordered(self.pipeline.guidance.prior, principles) else None,
+        )
+
+    @property
+    def transfers(self) -> bool:
+        """Does the search method learn from the source's evaluations?"""
+        return SEARCHERS[self.pipeline.search.method].transfers
+
+    def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
         """The search method of iteration g. One random stream a seed, task and iteration."""
         seed = self._stream(evaluator.task, g)
-        return self.pipeline.search.searcher(refined, seed=seed, identity=evaluator.identity)
+        return self.pipeline.search.searcher(refined, seed=seed, identity=evaluator.identity, prior=prior)
 
-    def search(self, searcher: Searcher, evaluate: Evaluate, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
+    def first(
+        self, refined: SearchSpace, principles: Principles, evaluator: Evaluator, history: Sequence[Evaluation]
+    ) -> list[Architecture]:
+        """What is evaluated before the method's first ask on a task: a population that principles expect much of.
+
+        Drawn without replacement from Omega_r, a function at a time, with odds of exp(``SHARPNESS``) for a standard
+        deviation more of what is expected (Gumbel top-k), so that seeds differ.
+        """
+        if history or not self._ordered(self.pipeline.guidance.initial, principles):
+            return []
+        rng = np.random.default_rng(self._stream("first", evaluator.task))
+        if refined.size <= ENUMERABLE:
+            members = list(refined.members())
+        else:
+            members = list(dict.fromkeys(refined.sample(rng) for _ in range(BACKGROUND)))
+        perturbed = SHARPNESS * self._expects(principles)(members) + rng.gumbel(size=len(members))
+        distinct: dict[Architecture, Architecture] = {}
+        for at in np.argsort(-perturbed, kind="stable"):
+            distinct.setdefault(self.space.canonical(members[int(at)]), members[int(at)])
+        return list(distinct.values())[: self.pipeline.search.population_size]
+
+    def search(
+        self,
+        searcher: Searcher,
+        evaluate: Evaluate,
+        history: Sequence[Evaluation],
+        g: int,
+        first: Sequence[Architecture] = (),
+    ) -> list[Evaluation]:
         """Lines 7 and 8: this iteration's evaluations B_n."""
         config = self.pipeline.search
-        return search(searcher, evaluate, budget=config.budget(g), ask_size=config.asked, history=history)
+        return search(searcher, evaluate, budget=config.budget(g), ask_size=config.asked, history=history, first=first)
 
     def adapt(
         self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], *, task: str
@@ -71,8 +119,10 @@ class Steps:
             rule=self.pipeline.adaptation.rule,
         )
 
-    def adapt_target(self, evaluator: Evaluator, principles: Principles) -> tuple[Evaluation | None, list[Evaluation]]:
-        """Lines 4 to 12 for one target: the incumbent and every evaluation.
+    def adapt_target(
+        self, evaluator: Evaluator, principles: Principles, archive: Archive | None = None
+    ) -> tuple[Evaluation | None, list[Evaluation]]:
+        """Lines 4 to 12 for one target: the incumbent and every evaluation. ``archive``: as of ``prior``.
 
         The principles after the last search are left as they are: no search asks for them, and a model would be paid.
         """
@@ -80,9 +130,13 @@ class Steps:
         return adapt_target(
             principles,
             iterations=last,
-            refine=lambda current, g: self.refine(current, task=evaluator.task),
-            search=lambda refined, history, g: self.search(
-                self.searcher(refined, evaluator, g), evaluator.evaluate, history, g
+            refine=lambda current, g: (self.refine(current, task=evaluator.task), current),
+            search=lambda found, history, g: self.search(
+                self.searcher(found[0], evaluator, g, self.prior(found[1], archive)),
+                evaluator.evaluate,
+                history,
+                g,
+                self.first(*found, evaluator, history),
             ),
             adapt=lambda current, base, found, evaluations, g: (
                 self.adapt(current, base, found, evaluations, task=evaluator.task) if g < last else (current, base)
@@ -95,6 +149,12 @@ class Steps:
         seed = self._stream("control", method, evaluator.task)
         searcher = config.searcher(self.space, seed=seed, identity=evaluator.identity)
         return search(searcher, evaluator.evaluate, budget=self.pipeline.budget, ask_size=config.asked)
+
+    def _ordered(self, wanted: bool | None, principles: Principles) -> bool:
+        return principles.ordering if wanted is None else wanted
+
+    def _expects(self, principles: Principles) -> Expectation:
+        return expectation_of(self.space, principles)
 
     def _stream(self, *names: object) -> list[int]:
         return [self.pipeline.seed, int(digest([str(name) for name in names])[:15], 16)]

@@ -33,7 +33,6 @@ from lapt.search.controls import (
     by_zero_cost,
     random_subspace,
     source_ranking,
-    warm_started,
 )
 from lapt.search.loop import search
 from lapt.spaces import Architecture, SearchSpace
@@ -41,8 +40,6 @@ from lapt.steps import Steps
 
 COUNTS = {"params": "parameters", "flops": "flops"}
 """Method by size -> what it counts."""
-UNTRANSFERRED = frozenset({"gp"})
-"""Methods that take a prior inside LAPT, and have nothing of it alone; every other one that takes it transfers."""
 LONG = 500
 """Evaluations that baselines may take to reach the goal (the paper's ">500")."""
 
@@ -169,8 +166,9 @@ _archives: dict[tuple[str, str, str | None, str, int], Archive] = {}
 def lapt(bench: Bench, task: str, seed: int) -> Searched:
     """LAPT as the pipeline declares it."""
     steps = bench.steps(seed)
-    learned = steps.learn(bench.archive(seed))
-    _, evaluations = steps.adapt_target(bench.evaluator(task), learned)
+    archive = bench.archive(seed)
+    learned = steps.learn(archive)
+    _, evaluations = steps.adapt_target(bench.evaluator(task), learned, archive)
     stood_in = any(principles.origin.instead_of for principles in steps.stated)
     return Searched(evaluations, learned, steps.refined[0] if steps.refined else None, stood_in)
 
@@ -178,18 +176,17 @@ def lapt(bench: Bench, task: str, seed: int) -> Searched:
 def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
     """A search method on the whole space. Transferred are the source's evaluations, to a method that asks for them."""
     config, identity = bench.pipeline.search.by(method), bench.evaluator(task).identity
-    transfers = SEARCHERS[method].takes_prior() and method not in UNTRANSFERRED
-    prior = Prior(source=tuple(bench.archive(seed).asked)) if transfers else NOTHING
+    prior = Prior(source=tuple(bench.archive(seed).asked)) if SEARCHERS[method].transfers else NOTHING
     stream = _stream(seed, method, task)
     return _run(bench, task, config.searcher(bench.space, seed=stream, identity=identity, prior=prior))
 
 
 def warm_start(bench: Bench, task: str, seed: int) -> Searched:
     """The pipeline's search method on the whole space, with the source's best as its initial population."""
-    config, evaluator = bench.pipeline.search, bench.evaluator(task)
-    searcher = config.searcher(bench.space, seed=_stream(seed, "warm_start", task), identity=evaluator.identity)
+    config, identity = bench.pipeline.search, bench.evaluator(task).identity
     first = source_ranking(bench.archive(seed))[: config.population_size]
-    return Searched(warm_started(searcher, first, evaluator.evaluate, budget=bench.budget, ask_size=config.asked))
+    searcher = config.searcher(bench.space, seed=_stream(seed, "warm_start", task), identity=identity)
+    return _run(bench, task, searcher, first)
 
 
 def ranking(bench: Bench, task: str, seed: int) -> Searched:
@@ -301,9 +298,9 @@ def _in_order(bench: Bench, task: str, order: list[Architecture]) -> Searched:
     return _run(bench, task, InOrder(bench.space, order, identity=bench.evaluator(task).identity))
 
 
-def _run(bench: Bench, task: str, searcher: Searcher) -> Searched:
-    evaluator = bench.evaluator(task)
-    return Searched(search(searcher, evaluator.evaluate, budget=bench.budget, ask_size=bench.pipeline.search.asked))
+def _run(bench: Bench, task: str, searcher: Searcher, first: Sequence[Architecture] = ()) -> Searched:
+    evaluate, asked = bench.evaluator(task).evaluate, bench.pipeline.search.asked
+    return Searched(search(searcher, evaluate, budget=bench.budget, ask_size=asked, first=first))
 
 
 def _stream(seed: int, *names: object) -> Sequence[int]:

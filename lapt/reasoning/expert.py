@@ -125,7 +125,7 @@ EXPERTS = (
         tuple((layer, "none", "avoid") for layer in EVERY),
     ),
 )
-"""For cells of four nodes with NAS-Bench-201's operators. Found on ImageNet and CIFAR, most of them: of these as targets
+"""For cells of four nodes with NAS-Bench-201's operators. Most were found on ImageNet and CIFAR: of these as targets
 they know more than of a new task."""
 
 

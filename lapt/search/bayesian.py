@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
@@ -10,7 +11,9 @@ from pydantic import Field
 
 from lapt.search.features import Floats, blocks
 from lapt.search.gaussian_process import Kernel, fit_kernel, predict, squared_distances
-from lapt.search.model_based import ModelBased
+from lapt.search.model_based import Candidates, ModelBased, whole
+from lapt.search.prior import NOTHING, Expects, Prior
+from lapt.search.searcher import ENUMERABLE
 from lapt.spaces import Architecture, SearchSpace
 
 _REFIT = 50
@@ -33,14 +36,36 @@ class GaussianProcessSearch(ModelBased):
         seed: int | Sequence[int],
         identity: Callable[[Architecture], str] | None = None,
         initial: Annotated[int, Field(ge=2, description="uniform evaluations before the first fit")] = 5,
+        trust: Annotated[float, Field(ge=0, description="slope of the mean in what principles expect")] = 0.5,
+        prior: Prior = NOTHING,
     ) -> None:
         super().__init__(space, seed=seed, identity=identity, initial=initial)
+        self.trust, self.prior = trust, prior
         self._kernel: Kernel | None = None
         self._fitted = 0
 
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
-        mean, deviation = self.predicted(x, y, at)
-        return expected_improvement(mean, deviation, float(y.max()))
+        return self.merit(*self.predicted(x, y, at), float(y.max()))
+
+    def rated(self, x: Floats, y: Floats, candidates: Candidates) -> Floats:
+        """With what principles expect as the mean of the process, which then learns how the target differs from it.
+
+        One deviation of the scores is taken for two of the expectations: evaluations gather where much is expected, so
+        the deviation of what is expected of them is less than that of the space.
+        """
+        expects = self.prior.expects
+        if expects is None or not self.trust:
+            return super().rated(x, y, candidates)
+        known = [*(evaluation.architecture for evaluation in self.history), *self.pending]
+        listed = self.space.size <= ENUMERABLE
+        expected, over = expects(known), _over(expects, self.space) if listed else expects(candidates.architectures)
+        unit, middle = 2 * max(float(expected.std()), 0.1), float(expected.mean())
+        mean, deviation = self.predicted(x, y - (self.trust * expected - middle) / unit, candidates.x)
+        return self.merit(mean + (self.trust * over - middle) / unit, deviation, float(y.max()))
+
+    def merit(self, mean: Floats, deviation: Floats, best: float) -> Floats:
+        """What is asked for, highest: N values, of N means and deviations and the best target."""
+        return expected_improvement(mean, deviation, best)
 
     def predicted(self, x: Floats, y: Floats, at: Floats) -> tuple[Floats, Floats]:
         """N means and standard deviations, in units of the targets."""
@@ -68,15 +93,20 @@ class HeboLike(GaussianProcessSearch):
             return np.asarray(standard)
         return np.asarray((normal - normal.mean()) / normal.std())
 
-    def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
+    def merit(self, mean: Floats, deviation: Floats, best: float) -> Floats:
         from scipy.special import log_ndtr
 
-        mean, deviation = self.predicted(x, y, at)
-        improvement = expected_improvement(mean, deviation, float(y.max()))
-        probability = log_ndtr((mean - y.max()) / deviation)
+        improvement = expected_improvement(mean, deviation, best)
+        probability = log_ndtr((mean - best) / deviation)
         bound = mean + 2 * deviation
         front = pareto_front(np.stack([improvement, probability, bound], axis=1))
-        return np.where(front, 1 + self.rng.random(len(at)), improvement / max(float(improvement.max()), 1e-300))
+        return np.where(front, 1 + self.rng.random(len(mean)), improvement / max(float(improvement.max()), 1e-300))
+
+
+@lru_cache(maxsize=8)
+def _over(expects: Expects, space: SearchSpace) -> Floats:
+    """``expects`` of a whole space, which is asked about at every ask."""
+    return expects(whole(space).architectures)
 
 
 def apart(space: SearchSpace, one: Floats, two: Floats) -> list[Floats]:

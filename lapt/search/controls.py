@@ -13,7 +13,6 @@ from lapt.evaluation import Evaluation
 from lapt.search.bayesian import apart
 from lapt.search.features import features
 from lapt.search.gaussian_process import fit_kernel, predict
-from lapt.search.loop import Evaluate, search
 from lapt.search.model_based import one_thread, scores_of, standardised, whole
 from lapt.search.searcher import Searcher
 from lapt.spaces import Architecture, SearchSpace
@@ -96,23 +95,6 @@ def by_zero_cost(space: SearchSpace, score: str) -> list[Architecture]:
 
     scores = zero_cost_scores(space, score)
     return sorted(space.members(), key=lambda member: -scores[member])
-
-
-def warm_started(
-    searcher: Searcher,
-    first: Sequence[Architecture],
-    evaluate: Evaluate,
-    *,
-    budget: int,
-    ask_size: int,
-) -> list[Evaluation]:
-    """Evaluates ``first``, tells the search method, and lets it go on: at most ``budget`` evaluations of both.
-
-    ``first`` is transferred and nothing else: of regularized evolution it is the initial population.
-    """
-    founding = list(evaluate(list(first[:budget])))
-    rest = search(searcher, evaluate, budget=budget - len(founding), ask_size=ask_size, history=founding)
-    return [*founding, *rest]
 
 
 def random_subspace(space: SearchSpace, like: SearchSpace, rng: np.random.Generator) -> SearchSpace:

@@ -12,15 +12,23 @@ Evaluate = Callable[[list[Architecture]], Sequence[Evaluation]]
 
 
 def search(
-    searcher: Searcher, evaluate: Evaluate, *, budget: int, ask_size: int, history: Sequence[Evaluation] = ()
+    searcher: Searcher,
+    evaluate: Evaluate,
+    *,
+    budget: int,
+    ask_size: int,
+    history: Sequence[Evaluation] = (),
+    first: Sequence[Architecture] = (),
 ) -> list[Evaluation]:
     """At most ``budget`` new evaluations, ``ask_size`` at a time, told in the order asked.
 
-    ``history`` holds the evaluations of earlier iterations on the same task. An ask that comes back empty means that
-    the space is exhausted, and ends the search.
+    ``history`` holds the evaluations of earlier iterations on the same task. ``first``: distinct architectures to
+    evaluate before the first ask, within the budget; the method is told of them with the history, so that they found
+    the population of one that has a population. An ask that comes back empty means that the space is exhausted, and
+    ends the search.
     """
-    searcher.tell(history)
-    found: list[Evaluation] = []
+    found = list(evaluate(list(first[:budget]))) if first else []
+    searcher.tell([*history, *found])
     while len(found) < budget:
         asked = searcher.ask(min(ask_size, budget - len(found)))
         if not asked:

@@ -11,18 +11,20 @@ import numpy.typing as npt
 from lapt.evaluation import Evaluation
 from lapt.spaces import Architecture
 
+Expects = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
+"""N architectures -> N values, higher is better, mean 0 and standard deviation 1 over the whole space."""
+
 
 @dataclass(frozen=True)
 class Prior:
     """What comes from elsewhere; nothing here was measured on the task that is searched.
 
     ``source``: evaluations of the source task, in the order they were asked; of the top of a whole table, best first.
-    ``expects``: N architectures -> N values, higher is better: how far each does what the principles say, in any unit.
-    It can be pickled.
+    ``expects``: how far an architecture does what the principles say. It can be pickled and hashed.
     """
 
     source: tuple[Evaluation, ...] = ()
-    expects: Callable[[Sequence[Architecture]], npt.NDArray[np.float64]] | None = None
+    expects: Expects | None = None
 
 
 NOTHING = Prior()

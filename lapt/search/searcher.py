@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +32,9 @@ class Searcher(ABC):
     the declaration by which pipelines are validated. A method that learns from the source task or from principles has
     the keyword ``prior: Prior = NOTHING`` too, and works without.
     """
+
+    transfers: ClassVar[bool] = False
+    """Does the method learn from the source's evaluations? Such a one gets them alone, too: it is a transfer method."""
 
     def __init__(
         self,

@@ -56,6 +56,7 @@ class FromSource(ModelBased):
     With a source, nothing is uniform: the first ask is by what was learned there.
     """
 
+    transfers = True
     known: tuple[Evaluation, ...]
 
     def ready(self, scores: Floats) -> bool:

@@ -11,7 +11,8 @@ from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators import Table, TableEvaluator
 from lapt.search import SEARCHERS
-from lapt.search.controls import by_predictor, by_size, source_ranking, warm_started
+from lapt.search.controls import by_predictor, by_size, source_ranking
+from lapt.search.loop import search
 from lapt.spaces import BUILTIN, Architecture
 from lapt.testing import invented_table
 
@@ -63,9 +64,9 @@ def test_a_warm_start_pays_for_the_sources_best_and_evolution_goes_on_from_them(
     source, target = (TableEvaluator(invented_table(), SPACE, f"invented_{task}") for task in ("source", "a"))
     first = source_ranking(best_of_all(SPACE, source, 5))
     rea = SEARCHERS["rea"](SPACE, seed=0)
-    found = warm_started(rea, first, target.evaluate, budget=9, ask_size=1)
+    found = search(rea, target.evaluate, budget=9, ask_size=1, first=first)
     asked = [evaluation.architecture for evaluation in found]
     assert (asked[:5], len(found)) == (first, 9)
     mutations = [sum(map(str.__ne__, asked[5].operators, parent.operators)) for parent in first]
     assert min(mutations) == 1
-    assert warm_started(SEARCHERS["rea"](SPACE, seed=0), first, target.evaluate, budget=3, ask_size=1) == found[:3]
+    assert search(SEARCHERS["rea"](SPACE, seed=0), target.evaluate, budget=3, ask_size=1, first=first) == found[:3]
