@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated
 
@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from lapt.search.features import Floats, blocks
-from lapt.search.gaussian_process import Kernel, fit_kernel, predict, squared_distances
+from lapt.search.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
 from lapt.search.model_based import Candidates, ModelBased, whole
 from lapt.search.prior import NOTHING, Expects, Prior
 from lapt.search.searcher import ENUMERABLE
@@ -41,38 +41,56 @@ class GaussianProcessSearch(ModelBased):
     ) -> None:
         super().__init__(space, seed=seed, identity=identity, initial=initial)
         self.trust, self.prior = trust, prior
-        self._kernel: Kernel | None = None
+        self._kernels: dict[float, Kernel] = {}
         self._fitted = 0
 
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
-        return self.merit(*self.predicted(x, y, at), float(y.max()))
+        (kernel,) = self._fit(x, {0.0: y})
+        return self.merit(*self._predicted(kernel, x, y, at), float(y.max()))
 
     def rated(self, x: Floats, y: Floats, candidates: Candidates) -> Floats:
         """With what principles expect as the mean of the process, which then learns how the target differs from it.
 
         One deviation of the scores is taken for two of the expectations: evaluations gather where much is expected, so
-        the deviation of what is expected of them is less than that of the space.
+        the deviation of what is expected of them is less than that of the space. Whether the mean is taken at all the
+        target decides, by the likelihood of its scores with it and without.
         """
         expects = self.prior.expects
         if expects is None or not self.trust:
             return super().rated(x, y, candidates)
         known = [*(evaluation.architecture for evaluation in self.history), *self.pending]
-        listed = self.space.size <= ENUMERABLE
+        listed, told = self.space.size <= ENUMERABLE, len(self.history)
         expected, over = expects(known), _over(expects, self.space) if listed else expects(candidates.architectures)
-        unit, middle = 2 * max(float(expected.std()), 0.1), float(expected.mean())
-        mean, deviation = self.predicted(x, y - (self.trust * expected - middle) / unit, candidates.x)
-        return self.merit(mean + (self.trust * over - middle) / unit, deviation, float(y.max()))
+        unit, middle = 2 * max(float(expected[:told].std()), 0.1), float(expected[:told].mean())
+        without = np.zeros_like(expected), np.zeros_like(over)
+        means = {0.0: without, self.trust: tuple((self.trust * e - middle) / unit for e in (expected, over))}
+        kernels = self._fit(x, {trust: y - here for trust, (here, _) in means.items()})
+        among = apart(self.space, x[:told], x[:told])
+        likely = {
+            trust: log_likelihood(kernel, among, (y - means[trust][0])[:told])
+            for trust, kernel in zip(means, kernels, strict=True)
+        }
+        trust = max(likely, key=lambda trust: (likely[trust], trust))
+        here, there = means[trust]
+        mean, deviation = self._predicted(self._kernels[trust], x, y - here, candidates.x)
+        return self.merit(mean + there, deviation, float(y.max()))
 
     def merit(self, mean: Floats, deviation: Floats, best: float) -> Floats:
         """What is asked for, highest: N values, of N means and deviations and the best target."""
         return expected_improvement(mean, deviation, best)
 
-    def predicted(self, x: Floats, y: Floats, at: Floats) -> tuple[Floats, Floats]:
-        """N means and standard deviations, in units of the targets."""
+    def _fit(self, x: Floats, targets: Mapping[float, Floats]) -> list[Kernel]:
+        """The kernel of highest marginal likelihood for each of some targets, chosen anew now and then."""
         told = len(self.history)
-        if self._kernel is None or told - self._fitted > told // _REFIT:
-            self._kernel, self._fitted = fit_kernel(apart(self.space, x[:told], x[:told]), y[:told]), told
-        return predict(self._kernel, apart(self.space, x, x), y, apart(self.space, x, at))
+        if not self._kernels or told - self._fitted > told // _REFIT:
+            among = apart(self.space, x[:told], x[:told])
+            self._kernels = {trust: fit_kernel(among, y[:told]) for trust, y in targets.items()}
+            self._fitted = told
+        return [self._kernels[trust] for trust in targets]
+
+    def _predicted(self, kernel: Kernel, x: Floats, y: Floats, at: Floats) -> tuple[Floats, Floats]:
+        """N means and standard deviations, in units of the targets."""
+        return predict(kernel, apart(self.space, x, x), y, apart(self.space, x, at))
 
 
 class HeboLike(GaussianProcessSearch):

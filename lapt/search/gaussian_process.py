@@ -67,6 +67,16 @@ def fit_kernel(among: Sequence[Floats], y: Floats) -> Kernel:
     return max(found, key=lambda pair: pair[0])[1]
 
 
+def log_likelihood(kernel: Kernel, among: Sequence[Floats], y: Floats) -> float:
+    """Of n targets under a kernel, the signal variance profiled out as in ``fit_kernel``, up to a constant of n."""
+    covariance = kernel(among)
+    covariance[np.diag_indices(len(y))] += kernel.noise
+    root = np.linalg.cholesky(covariance)
+    whitened = np.linalg.solve(root, y)
+    signal = max(float(whitened @ whitened) / len(y), 1e-300)
+    return float(-len(y) / 2 * np.log(signal) - np.log(np.diag(root)).sum())
+
+
 def predict(kernel: Kernel, among: Sequence[Floats], y: Floats, across: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Mean and standard deviation (without noise) of the function at m points, in the units of ``y``.
 
