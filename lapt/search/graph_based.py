@@ -14,7 +14,7 @@ from lapt.search.bayesian_linear import BayesianLinear
 from lapt.search.features import Floats
 from lapt.search.in_torch import InTorch
 from lapt.search.model_based import GRAPHS
-from lapt.search.predictors import Every, Initial, PredictorBased
+from lapt.search.predictors import Every, Initial
 from lapt.search.prior import NOTHING, Prior
 from lapt.search.searcher import ENUMERABLE
 from lapt.search.transfer import FromSource, learnable
@@ -30,7 +30,7 @@ _OPPONENTS = 128
 """Each candidate meets so many others, the same for all, where there are more."""
 
 
-class GraphBased(PredictorBased, InTorch):
+class GraphBased(InTorch):
     """Sees cells as graphs. Those that look the same are looked at once, and anew only after a training."""
 
     description = GRAPHS
@@ -52,7 +52,7 @@ class GraphBased(PredictorBased, InTorch):
 
     @abstractmethod
     def look(self, predictor: Any, at: Floats) -> Floats:
-        """What ``preferred`` needs of M x F candidates: the costly part, which depends on the predictor alone."""
+        """What ``rate`` needs of M x F candidates: the costly part, which depends on the predictor alone."""
 
     def looked(self, predictor: Any, at: Floats) -> Floats:
         """As ``look``. In a space that is listed, candidates are always the same."""
@@ -108,9 +108,6 @@ class Bonas(GraphBased):
         from lapt.search.neural import embedded
 
         return embedded(predictor.encoder, at)
-
-    def preferred(self, predictor: Any, at: Floats) -> Floats:
-        raise NotImplementedError  # the regression needs the scores: see rate
 
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
         network, told = self.current(x, y), len(self.history)
@@ -184,8 +181,8 @@ class ArchGraph(FromSource, GraphBased):
         met = np.random.default_rng(0).choice(everybody, min(_OPPONENTS, len(at)), replace=False)
         return wins(predictor, at, met)
 
-    def preferred(self, predictor: Any, at: Floats) -> Floats:
-        return self.looked(predictor, at)
+    def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
+        return self.looked(self.current(x, y), at)
 
 
 class ArchZero(ArchGraph):

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from lapt.search.features import Floats
-from lapt.search.model_based import Candidates, ModelBased
+from lapt.search.model_based import Candidates
+from lapt.search.predictors import PredictorBased
 from lapt.spaces import Architecture, SearchSpace
 
 
-class InTorch(ModelBased):
+class InTorch(PredictorBased):
     """Rates with networks, in one thread; candidates that look the same are rated once.
 
     Raises ConfigError when it is made where torch is missing: before anything is evaluated.
@@ -23,11 +24,16 @@ class InTorch(ModelBased):
         *,
         seed: int | Sequence[int],
         identity: Callable[[Architecture], str] | None = None,
-        initial: int = 5,
+        initial: int = 10,
+        retrain_every: int = 10,
     ) -> None:
         import lapt.search.neural  # noqa: F401
 
-        super().__init__(space, seed=seed, identity=identity, initial=initial)
+        super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
+
+    def due(self, new: int) -> bool:
+        """Is it time for a training, ``new`` evaluations after the last? In long searches when a tenth is new."""
+        return new >= max(self.retrain_every, len(self.history) // 10)
 
     def rated(self, x: Floats, y: Floats, candidates: Candidates) -> Floats:
         from lapt.training.device import with_threads
@@ -35,7 +41,3 @@ class InTorch(ModelBased):
         first, which = candidates.distinct
         with with_threads(1):  # sums must not depend on how many cores there are
             return np.asarray(self.rate(x, y, candidates.x[first])[which])
-
-    def drawn_seed(self) -> int:
-        """For a network's weights, from the search's own generator."""
-        return int(self.rng.integers(2**31))

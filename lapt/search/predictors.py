@@ -37,24 +37,21 @@ class PredictorBased(ModelBased):
 
     @abstractmethod
     def train(self, x: Floats, y: Floats) -> Any:
-        """A predictor of n targets from n x F features, for ``preferred``."""
+        """A predictor of n targets from n x F features, for ``current``."""
 
-    @abstractmethod
-    def preferred(self, predictor: Any, at: Floats) -> Floats:
-        """N values, the next ask highest, of N x F candidates."""
-
-    def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
-        return self.preferred(self.current(x, y), at)
+    def due(self, new: int) -> bool:
+        """Is it time for a training, ``new`` evaluations after the last?"""
+        return new >= self.retrain_every
 
     def current(self, x: Floats, y: Floats) -> Any:
         """The predictor, trained anew where that is due."""
         told = len(self.history)  # what is pending has no score to learn from
-        if self._predictor is None or told - self._trained >= self.retrain_every:
+        if self._predictor is None or self.due(told - self._trained):
             self._predictor, self._trained = self.train(x[:told], y[:told]), told
         return self._predictor
 
     def drawn_seed(self) -> int:
-        """For scikit-learn, from the search's own generator."""
+        """For other packages' generators, from the search's own."""
         return int(self.rng.integers(2**31))
 
 
@@ -98,8 +95,8 @@ class Bananas(PredictorBased):
             ]
             return [network.fit(x, y) for network in networks]
 
-    def preferred(self, predictor: Any, at: Floats) -> Floats:
-        predicted = np.stack([network.predict(at) for network in predictor])
+    def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
+        predicted = np.stack([network.predict(at) for network in self.current(x, y)])
         return np.asarray(self.rng.normal(predicted.mean(axis=0), predicted.std(axis=0)))
 
 
@@ -129,8 +126,8 @@ class WeakNas(PredictorBased):
 
         return GradientBoostingRegressor(random_state=self.drawn_seed()).fit(x, y)
 
-    def preferred(self, predictor: Any, at: Floats) -> Floats:
-        predicted = np.asarray(predictor.predict(at), dtype=np.float64)
+    def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
+        predicted = np.asarray(self.current(x, y).predict(at), dtype=np.float64)
         promising = np.argsort(-predicted, kind="stable")[: self.best]
         ratings = predicted - predicted.max()
         ratings[promising] = self.rng.random(len(promising))

@@ -19,6 +19,8 @@ from lapt.spaces import Architecture, SearchSpace
 
 _PART = 25
 """Source evaluations of one step: a target has about so many when it matters."""
+_AT_MOST = 100
+"""Target evaluations of one step."""
 _RATE, _FINE_RATE = 0.01, 0.003
 """Adam's learning rate on the source, on the target."""
 
@@ -49,13 +51,11 @@ class TransferGP(FromSource, InTorch):
         tuning: Annotated[int, Field(ge=0, description="steps of a training on the target")] = 100,
         prior: Prior = NOTHING,
     ) -> None:
-        super().__init__(space, seed=seed, identity=identity, initial=initial)
-        self.retrain_every, self.steps, self.tuning = retrain_every, steps, tuning
+        super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
+        self.steps, self.tuning = steps, tuning
         self.known = learnable(prior)
         self._first = [e.architecture for e in top(self.known, len(self.known)) if space.contains(e.architecture)]
         self._pretrained: Any = None
-        self._kernel: Any = None
-        self._trained = 0
 
     def ready(self, scores: Floats) -> bool:
         return len(scores) >= self.initial and len(set(scores)) >= 2
@@ -69,18 +69,15 @@ class TransferGP(FromSource, InTorch):
         return super().propose()
 
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
-        told = len(self.history)
-        if self._kernel is None or told - self._trained >= self.retrain_every:
-            self._kernel, self._trained = self.tuned(x[:told], y[:told]), told
-        mean, deviation = self._kernel.predict(x, y, at)
+        mean, deviation = self.current(x, y).predict(x, y, at)
         return expected_improvement(mean, deviation, float(y.max()))
 
-    def tuned(self, x: Floats, y: Floats) -> Any:
+    def train(self, x: Floats, y: Floats) -> Any:
         """The kernel of the source, a little nearer to the target's n evaluations."""
         if self._pretrained is None:
             self._pretrained = self._of_source(x.shape[1])
         kernel = copy.deepcopy(self._pretrained)
-        kernel.learn(x, y, steps=self.tuning, rate=_FINE_RATE, part=len(y), rng=self.rng)
+        kernel.learn(x, y, steps=self.tuning, rate=_FINE_RATE, part=_AT_MOST, rng=self.rng)
         return kernel
 
     def _of_source(self, columns: int) -> Any:
