@@ -14,7 +14,7 @@ from typing import TypeVar
 from flows.prefect_settings import apply_environment
 from flows.progress import Listener, listener
 from lapt.config import Execution, Pipeline
-from lapt.errors import LaptError, StoreError
+from lapt.errors import LaptError, StoreError, interruption
 from lapt.results import RunResult
 from storage.store import Store
 
@@ -78,7 +78,13 @@ def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> 
         _hide_expected_tracebacks()
         token = listener.set(hears)
         stack.callback(listener.reset, token)
-        return run()
+        try:
+            return run()
+        except Exception as error:
+            stopped = interruption(error)
+            if stopped is None:
+                raise
+            raise type(stopped)(*stopped.args) from error
 
 
 class _Expected(logging.Filter):
