@@ -168,11 +168,12 @@ def _trained(
 def trained_evaluator(
     config: TrainingEvaluation, execution: Execution, space: SearchSpace, store: Store, task: str
 ) -> StoredEvaluator:
-    """Raises LaptError for data that are not there and a task that cannot be made of them."""
+    """Raises LaptError for data or a device that is not there, and a task that cannot be made of the data."""
     from lapt.evaluators.training import TrainingEvaluator, TrainingSpec
 
     spec = TrainingSpec(space=space, task=task, device=execution.device, **config.model_dump(exclude={"kind"}))
     trains = TrainingEvaluator(spec, processes=execution.processes)
+    trains.check()
 
     def heard(evaluation: Evaluation) -> None:
         listener.get().scored(task)
