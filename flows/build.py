@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from flows.prefect_settings import apply_environment
 from flows.progress import listener
 from lapt.algorithms import VERSION
 from lapt.config import BenchmarkPlan, Execution, Pipeline, RandomArchive, TableEvaluation, TrainingEvaluation
@@ -97,20 +98,34 @@ def caller_of(config: ChatReasoner, execution: Execution, run_id: str, *, sample
 def _key(config: ChatReasoner) -> str | None:
     """The key from where the declaration says that it is; None for the provider's own variable."""
     if config.key_block is not None:
-        from prefect.blocks.system import Secret
-
-        try:
-            found = Secret.load(config.key_block, _sync=True).get()  # type: ignore[union-attr]
-        except ValueError as error:
-            raise ConfigError(
-                f"a Prefect Secret block {config.key_block}", f"{error}", "create it, or name key_env"
-            ) from None
-        return str(found)
+        return _secret(config.key_block)
     if config.key_env is None:
         return None
     if not os.environ.get(config.key_env):
         raise ConfigError(f"a key in the environment variable {config.key_env}", "none", f"export {config.key_env}=...")
     return os.environ[config.key_env]
+
+
+def _secret(block: str) -> str:
+    """What the Prefect server keeps under that name."""
+    apply_environment()
+    from prefect.blocks.system import Secret
+
+    from flows.prefect_server import configured_address
+
+    if configured_address() is None:  # Prefect would start one of its own, with an empty history, that reports home
+        raise ConfigError(
+            f"a Prefect server that keeps the Secret block {block}",
+            "none",
+            "set PREFECT_API_URL, or name the environment variable with the key as reasoner.key_env",
+        )
+    try:
+        found = Secret.load(block, _sync=True).get()  # type: ignore[union-attr]
+    except ValueError as error:
+        raise ConfigError(
+            f"a Prefect Secret block {block}", f"{error}", "create it (lapt ui, Blocks), or name reasoner.key_env"
+        ) from None
+    return str(found)
 
 
 def table_of(pipeline: Pipeline, data: str | None) -> Table:
@@ -170,11 +185,12 @@ def _trained(
 def trained_evaluator(
     config: TrainingEvaluation, execution: Execution, space: SearchSpace, store: Store, task: str
 ) -> StoredEvaluator:
-    """Raises LaptError for data that are not there and a task that cannot be made of them."""
+    """Raises LaptError for data or a device that is not there, and a task that cannot be made of the data."""
     from lapt.evaluators.training import TrainingEvaluator, TrainingSpec
 
     spec = TrainingSpec(space=space, task=task, device=execution.device, **config.model_dump(exclude={"kind"}))
     trains = TrainingEvaluator(spec, processes=execution.processes)
+    trains.check()
 
     def heard(evaluation: Evaluation) -> None:
         listener.get().scored(task)

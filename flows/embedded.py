@@ -14,7 +14,8 @@ from typing import TypeVar
 from flows.prefect_settings import apply_environment
 from flows.progress import Listener, listener
 from lapt.config import Execution, Pipeline
-from lapt.errors import LaptError, StoreError
+from lapt.errors import LaptError, StoreError, interruption
+from lapt.reasoning.config import ChatReasoner
 from lapt.results import RunResult
 from storage.store import Store
 
@@ -40,8 +41,16 @@ def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> R
 
         return lapt_flow(pipeline, execution)
 
-    build(pipeline, execution)
+    build(_without_block(pipeline), execution)
     return under_own_server(run, execution.store, hears)
+
+
+def _without_block(pipeline: Pipeline) -> Pipeline:
+    """A Secret block is kept by the server, which is not there yet: the flow asks it before it does anything else."""
+    reasoner = pipeline.reasoner
+    if not isinstance(reasoner, ChatReasoner):
+        return pipeline
+    return pipeline.model_copy(update={"reasoner": reasoner.model_copy(update={"key_block": None})})
 
 
 def under_own_server(run: Callable[[], R], store: str, hears: Listener) -> R:
@@ -78,7 +87,13 @@ def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> 
         _hide_expected_tracebacks()
         token = listener.set(hears)
         stack.callback(listener.reset, token)
-        return run()
+        try:
+            return run()
+        except Exception as error:
+            stopped = interruption(error)
+            if stopped is None:
+                raise
+            raise type(stopped)(*stopped.args) from error
 
 
 class _Expected(logging.Filter):
@@ -97,6 +112,7 @@ class _Expected(logging.Filter):
 
 def _hide_expected_tracebacks() -> None:
     """On the terminal alone; the run's log, which the Prefect UI shows, keeps them."""
+    import prefect.main  # noqa: F401 - makes the handlers, if a server of our own has not
     from prefect.logging.handlers import PrefectConsoleHandler
 
     if "--debug" in sys.argv:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lapt.algorithms import Rule
 from lapt.errors import ConfigError
 from lapt.reasoning.calls import Mode
-from lapt.reasoning.config import FrequencyReasoner, Reasoning
+from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.search.config import ReaSearch, Search, keep_what_fits
 from lapt.training import Recipe
 
@@ -137,7 +137,7 @@ class Pipeline(_Model):
     evaluator: Annotated[TableEvaluation | TrainingEvaluation, Field(discriminator="kind")]
     source: Source
     targets: tuple[str, ...] = Field(min_length=1)
-    reasoner: Reasoning = FrequencyReasoner()
+    reasoner: Reasoning = PatternsReasoner()
     adaptation: Adaptation = Adaptation()
     guidance: Guidance = Guidance()
     search: Search = ReaSearch()

@@ -37,3 +37,22 @@ class StoreError(LaptError):
 
 class BudgetSpent(LaptError):
     """What a run may cost is spent. A search that meets it ends with its best so far."""
+
+
+def interruption(error: BaseException) -> KeyboardInterrupt | SystemExit | None:
+    """The Ctrl-C, or the end by a signal, behind ``error``, if one is.
+
+    Prefect answers a Ctrl-C that falls between two of its own steps with an error of its own: one time in 150 a
+    ``ValueError: Task run is not set``.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException] = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, KeyboardInterrupt | SystemExit):
+            return one
+        if id(one) not in seen:
+            seen.add(id(one))
+            inside = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+            waiting += [behind for behind in (one.__cause__, one.__context__, *inside) if behind is not None]
+    return None

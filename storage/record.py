@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from lapt.archive import Archive
 from lapt.config import Pipeline
 from lapt.digests import short
-from lapt.errors import StoreError
+from lapt.errors import StoreError, interruption
 from lapt.evaluation import Evaluation
 from lapt.principles import Principles
 from lapt.results import RunResult
@@ -70,7 +70,9 @@ class RunRecord:
             try:
                 yield
             except BaseException as error:
-                event = "interrupted" if _interrupts(error) else "failed"
+                # Prefect may answer a Ctrl-C by cancelling, which is no Exception either.
+                stopped = interruption(error) is not None or not isinstance(error, Exception)
+                event = "interrupted" if stopped else "failed"
                 detail = None if event == "interrupted" else f"{type(error).__name__}: {error}"[:2000]
                 try:
                     self._event(event, pipeline, prefect_run_id, detail=detail)
@@ -226,16 +228,6 @@ class RunRecord:
         self.store.append("trials", rows)
         # Known only once written: after a failed append the same call is to write them again.
         self._trials.update({(task, row["ordinal"]): row["architecture"] for row in rows})
-
-
-def _interrupts(error: BaseException) -> bool:
-    """Did somebody stop the run? Prefect may wrap a Ctrl-C in an error of its own, or answer by cancelling."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, KeyboardInterrupt | SystemExit):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return not isinstance(error, Exception)
 
 
 def subspace_id(space: SearchSpace) -> str:

@@ -106,6 +106,19 @@ class TrainingEvaluator:
 
         return str(device_for(self.spec.device))
 
+    def check(self) -> None:
+        """Raises LaptError for what would end a run after hours: no such device, too few images, a broken test image.
+
+        The test images are read here to know that they can be; the final report alone looks at them.
+        """
+        from lapt.training.data import sides
+        from lapt.training.device import device_for
+
+        device_for(self.spec.device)
+        data = _data(self.spec)
+        sides(data.train, self.spec.validation_share, 0, limit=self.spec.training_images)
+        data.test()
+
     def identity(self, architecture: Architecture) -> str:
         return self.spec.space.encode(self.spec.space.canonical(architecture))
 

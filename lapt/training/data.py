@@ -116,7 +116,13 @@ class DataSets:
 def split(
     data: ImageData, validation_share: float, seed: int, *, limit: int | None = None
 ) -> tuple[ImageData, ImageData]:
-    """(training, validation): a hold-out of ``validation_share`` of every class, drawn by ``seed``.
+    """(training, validation): a hold-out of ``validation_share`` of every class, drawn by ``seed``; see ``sides``."""
+    training, validation = sides(data, validation_share, seed, limit=limit)
+    return data.subset(training), data.subset(validation)
+
+
+def sides(data: ImageData, validation_share: float, seed: int, *, limit: int | None = None) -> tuple[Tensor, Tensor]:
+    """The positions, int64 and ascending, of the training and of the validation images.
 
     ``limit``: at most so many training images are kept, again in the classes' proportions: fewer images make a harder
     task. The validation images do not depend on it. Raises DataError when a class or the limit is too small.
@@ -146,8 +152,7 @@ def split(
         kept = _shared_out(limit, kept, at_most=kept)
     validation = np.concatenate([found[:n] for found, n in zip(members, held, strict=True)])
     training = np.concatenate([found[h : h + n] for found, h, n in zip(members, held, kept, strict=True)])
-    first, second = (data.subset(torch.from_numpy(np.sort(chosen))) for chosen in (training, validation))
-    return first, second
+    return torch.from_numpy(np.sort(training)), torch.from_numpy(np.sort(validation))
 
 
 def _shared_out(total: int, sizes: np.ndarray, *, at_most: np.ndarray) -> np.ndarray:

@@ -170,6 +170,8 @@ def _named(path: Path) -> list[str]:
 
 def _read(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Those of the arrays that the file has."""
+    if not zipfile.is_zipfile(path):
+        raise DataError(f"an .npz file at {path}", "another kind of file, or part of one", "write it with numpy.savez")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in keys if key in archive.files}

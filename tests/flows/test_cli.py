@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -189,19 +188,21 @@ def test_bad_declarations_are_one_line(tmp_path: Path, override: str, status: in
     assert words in refused(lapt("run", "invented", "--set", override, "--store", str(tmp_path)), status)
 
 
-def test_ctrl_c_says_what_becomes_of_the_work(tmp_path: Path) -> None:
-    for seconds in (0.5, 6.0):
-        process = subprocess.Popen(
-            [str(LAPT), "run", "invented", "--store", str(tmp_path / "store")],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        time.sleep(seconds)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == 130
-        assert "the same command goes on from there" in err or seconds < 1
-        assert "Traceback" not in err or seconds < 1
-        assert "Crash detected" not in err
+@pytest.mark.parametrize("stage", ["starting Prefect", "building the archive", "adapting to invented_a"])
+def test_ctrl_c_says_what_becomes_of_the_work(tmp_path: Path, stage: str) -> None:
+    process = subprocess.Popen(
+        [str(LAPT), "run", "invented", "--store", str(tmp_path / "store")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    # By what it says and not by the clock: how far it has come after some seconds, machines differ in.
+    assert any(stage in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in err
+    assert "Traceback" not in err
+    assert "Crash detected" not in err
 
 
 def test_a_store_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:

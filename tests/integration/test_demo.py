@@ -29,8 +29,8 @@ def keys(store: Path) -> list[str]:
 def test_an_interrupted_demo_goes_on_without_retraining(tmp_path: Path) -> None:
     store = tmp_path / "store"
     first = subprocess.Popen([LAPT, "demo", "--store", str(store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 120
-    while len(keys(store)) < 10 and time.monotonic() < deadline:
+    deadline = time.monotonic() + 400  # 20 s, and the first start of Prefect on a machine that is slow and busy
+    while len(keys(store)) < 10 and first.poll() is None and time.monotonic() < deadline:
         time.sleep(0.5)
     first.send_signal(signal.SIGINT)
     _, err = first.communicate(timeout=60)
@@ -39,7 +39,7 @@ def test_an_interrupted_demo_goes_on_without_retraining(tmp_path: Path) -> None:
     assert 10 <= len(paid) < 64
 
     done = subprocess.run(
-        [LAPT, "demo", "--json", "--store", str(store)], capture_output=True, text=True, timeout=600, check=False
+        [LAPT, "demo", "--json", "--store", str(store)], capture_output=True, text=True, timeout=1200, check=False
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)

@@ -12,6 +12,11 @@ from typing import Any
 
 import pytest
 from openai_server import OpenAIServer, Reply, serving, valid
+from prefect.blocks.system import Secret
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.embedded import history_home
+from flows.prefect_server import prefect_server
 
 pytestmark = pytest.mark.integration
 
@@ -26,16 +31,26 @@ def server() -> Iterator[OpenAIServer]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """(address, home) of the Prefect server of all runs here: one of its own for each would be a third of the time."""
+    home = tmp_path_factory.mktemp("prefect")
+    with prefect_server(home) as address:
+        yield address, home
+
+
 @pytest.fixture
-def lapt(tmp_path: Path, server: OpenAIServer) -> Lapt:
+def lapt(tmp_path: Path, server: OpenAIServer, prefect: tuple[str, Path]) -> Lapt:
     """Runs the command line on a store of its own, the model's address and key in the environment."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     environment |= {"LAPT_STORE": str(tmp_path / "store"), "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.url}
+    environment["PREFECT_API_URL"] = prefect[0]
 
-    def run(*words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, stdin: str | None = None, **other: str | None) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).with_name("lapt")), *words]
+        changed = {name: value for name, value in {**environment, **other}.items() if value is not None}
         done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=240, check=False, input=stdin
+            command, capture_output=True, text=True, env=changed, timeout=240, check=False, input=stdin
         )
         assert KEY not in done.stdout + done.stderr
         return done
@@ -43,9 +58,17 @@ def lapt(tmp_path: Path, server: OpenAIServer) -> Lapt:
     return run
 
 
-def invented(lapt: Lapt, model: str, *more: str, settings: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def invented(
+    lapt: Lapt, model: str, *more: str, settings: tuple[str, ...] = (), **environment: str | None
+) -> subprocess.CompletedProcess[str]:
     overrides = [word for setting in (*SMALL, *settings) for word in ("--set", setting)]
-    return lapt("run", "invented", "--reasoner", model, *overrides, "--json", *more)
+    return lapt("run", "invented", "--reasoner", model, *overrides, "--json", *more, **environment)
+
+
+def without_the_key(*folders: Path) -> bool:
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert files
+    return not any(KEY.encode() in path.read_bytes() for path in files)
 
 
 def found(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -60,7 +83,7 @@ def page_of(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_run_is_replayed_without_its_model_and_carried_to_another_store(
-    lapt: Lapt, server: OpenAIServer, tmp_path: Path
+    lapt: Lapt, server: OpenAIServer, prefect: tuple[str, Path], tmp_path: Path
 ) -> None:
     first = found(invented(lapt, "chat:openai:wise"))
     asked = len(server.requests)
@@ -72,8 +95,7 @@ def test_a_run_is_replayed_without_its_model_and_carried_to_another_store(
     assert invented(lapt, "chat:openai:wise", "--replay", "--store", other).returncode == 1
     assert lapt("reasoner", "import", exported, "--store", other).returncode == 0
     assert found(invented(lapt, "chat:openai:wise", "--replay", "--store", other)) == first
-    for path in tmp_path.rglob("*"):
-        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+    assert without_the_key(tmp_path, prefect[1])
 
 
 def test_a_spent_budget_ends_a_run_with_its_best_so_far(lapt: Lapt) -> None:
@@ -120,3 +142,33 @@ def test_a_wrong_key_is_an_error_in_words(lapt: Lapt, server: OpenAIServer) -> N
     assert done.returncode == 1
     assert "401" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("whose", ["a configured server", "a server of its own"])
+def test_a_key_comes_from_a_secret_block(
+    lapt: Lapt, server: OpenAIServer, prefect: tuple[str, Path], tmp_path: Path, whose: str
+) -> None:
+    address, home = prefect if whose == "a configured server" else (None, history_home(str(tmp_path / "store")))
+    in_the_blocks_server = temporary_settings({PREFECT_API_URL: address})
+    with in_the_blocks_server, prefect_server(home):
+        Secret(value=KEY).save("llm-key", overwrite=True)
+    settings = ("reasoner.key_block=llm-key", "adaptation.iterations=1")
+    nowhere_else: dict[str, str | None] = {"PREFECT_API_URL": address, "OPENAI_API_KEY": None}
+    assert found(invented(lapt, "chat:openai:wise", settings=settings, **nowhere_else))
+    assert server.requests
+    assert all(request.headers["authorization"] == f"Bearer {KEY}" for request in server.requests)
+    assert without_the_key(tmp_path, home)
+    missing = invented(lapt, "chat:openai:wise", settings=("reasoner.key_block=no-key",), **nowhere_else)
+    assert missing.returncode == 2
+    assert "expected a Prefect Secret block no-key; got " in missing.stderr
+    assert "Traceback" not in missing.stderr
+
+
+def test_a_secret_block_without_a_prefect_server_is_refused(lapt: Lapt, tmp_path: Path) -> None:
+    """A study has no server, and the one that Prefect would start by itself reports to its makers."""
+    options = ["--reasoner", "chat:openai:wise", "--set", "reasoner.key_block=llm-key", "--seeds", "1", "--draws", "1"]
+    home = {"PREFECT_API_URL": None, "PREFECT_HOME": str(tmp_path / "prefect")}
+    done = lapt("study", "reasoners", "--pipeline", "invented", *options, **home)
+    assert done.returncode == 2
+    assert "lapt: expected a Prefect server that keeps the Secret block llm-key; got none; set" in done.stderr
+    assert not (tmp_path / "prefect" / "prefect.db").exists()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 # A command in small: a root flow with a subflow and a task. With "hang" it stays in a task until somebody ends it, and
 # leaves a forked child behind that outlives it.
 COMMAND = """
-import multiprocessing, os, sys, time
+import multiprocessing, signal, sys, time
 from pathlib import Path
 from flows.prefect_settings import apply_environment
 apply_environment()
@@ -34,11 +34,23 @@ from flows.prefect_server import prefect_server
 
 home, run, hang = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "hang"
 
+def outlive(ready):
+    # A child that was signalled in the middle of its fork (one in forty) went on: Python drops what a handler raises in
+    # the hooks that run there. At its exit it then waited for threads of Prefect's that a fork does not copy, and its
+    # parent at its own for the child. So nobody signals before it is ready, and a signal ends it at once.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    ready.set()
+    time.sleep(60)
+
 @task
 def evaluate():
     if hang:
-        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True)
+        context = multiprocessing.get_context("fork")
+        ready = context.Event()
+        child = context.Process(target=outlive, args=(ready,), daemon=True)
         child.start()
+        ready.wait()
         print("child", child.pid, flush=True)
         time.sleep(60)
 
@@ -125,7 +137,7 @@ def _stage(folder: Path) -> Iterator[tuple[Path, str, Path]]:
     beside = Command(script, home, "beside", "work")
     try:
         with prefect_server(home) as address:
-            output, errors = beside.process.communicate(timeout=120)
+            output, errors = beside.process.communicate(timeout=240)
             assert (beside.process.returncode, errors) == (0, ""), output
             yield home, address, script
     finally:
@@ -202,7 +214,7 @@ def test_killed_command_takes_its_server_along_and_the_next_one_closes_its_runs_
 
     @flow(flow_run_name="elder")
     def elder() -> set[str]:
-        assert command("heir", "work").process.wait(60) == 0
+        assert command("heir", "work").process.wait(240) == 0
         return {state for state, _, _ in history("elder").values()}
 
     try:
@@ -226,7 +238,7 @@ def test_interrupted_commands_say_so_themselves(stage: tuple[Path, str, Path], c
         one.line("child")
         server = one.server()
         os.killpg(one.process.pid, ending)
-        assert one.process.wait(15) == endings[ending]
+        assert one.process.wait(60) == endings[ending]  # one second, or never
         assert not server.is_running()
         assert states(ending.name.lower()) == {"CRASHED"}
     assert len(list((stage[0] / "owners").iterdir())) == 1  # our own

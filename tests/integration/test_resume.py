@@ -33,6 +33,19 @@ def start(store: Path, log: Path, seconds: float = 0.05) -> subprocess.Popen[str
     )
 
 
+def held_at(count: int, store: Path, log: Path) -> subprocess.Popen[str]:
+    """A run that stands still with ``count`` scores paid for: however slow the machine, it is under way."""
+    hold(log).write_text(str(count))
+    process = start(store, log, 0.0)
+    while len(lines(log)) < count and process.poll() is None:
+        time.sleep(0.05)
+    return process
+
+
+def hold(log: Path) -> Path:
+    return Path(f"{log}.hold")
+
+
 def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
@@ -101,27 +114,25 @@ def test_killed_at_five_random_points_a_run_ends_as_if_undisturbed(tmp_path: Pat
 
 def test_a_second_attempt_at_the_same_time_is_refused_and_loses_nothing(tmp_path: Path) -> None:
     store, log = tmp_path / "store", tmp_path / "log"
-    first = start(store, log, 0.2)
-    while not lines(log) and first.poll() is None:
-        time.sleep(0.05)
+    first = held_at(1, store, log)
     second = start(store, tmp_path / "second.log")
     _, err = second.communicate(timeout=120)
     assert second.returncode != 0
     assert "expected no other attempt of run" in err
     assert f"process {first.pid}" in err
     assert lines(tmp_path / "second.log") == []
+    hold(log).unlink()
     result = finish(first)
     assert sum(target["evaluations"] for target in result["targets"]) == len(lines(log)) - 40  # 40 for the archive
 
 
 def test_ctrl_c_leaves_the_run_resumable(tmp_path: Path) -> None:
     store, log = tmp_path / "store", tmp_path / "log"
-    process = start(store, log, 0.2)
-    while len(lines(log)) < 45 and process.poll() is None:
-        time.sleep(0.05)
+    process = held_at(45, store, log)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode != 0
+    hold(log).unlink()
     paid = len(lines(log))
     events = query(Store(store), "SELECT event FROM runs ORDER BY created_at").to_pylist()
     assert [row["event"] for row in events] == ["started", "interrupted"]

@@ -305,8 +305,8 @@ import sys
 from storage.sql import query
 from storage.store import Store
 Store(sys.argv[1]).append("runs", [{"run_id": "r"}])
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     query(Store(sys.argv[1]), "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000) b")
 except KeyboardInterrupt:
     print("interrupted")
@@ -322,7 +322,7 @@ def test_ctrl_c_ends_a_long_query(store: Store, seconds: float) -> None:
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
         try:
-            out, _ = process.communicate(timeout=3)
+            out, _ = process.communicate(timeout=10)  # half a minute if nobody ends it
         finally:
             process.kill()
     assert (out, process.returncode) == ("interrupted\n", 0)

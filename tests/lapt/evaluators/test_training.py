@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from lapt.errors import LaptError
 from lapt.evaluators.training import Job, TrainingEvaluator, TrainingSpec, run
 from lapt.networks import flops, parameters
 from lapt.spaces import BUILTIN
@@ -98,6 +100,36 @@ def saved(path: Path, **changed: np.ndarray) -> TrainingSpec:
     x, y = rng.integers(0, 256, (80, 8, 8), dtype=np.uint8), np.arange(80) % 4
     np.savez(path, **{"x_train": x, "y_train": y, "x_test": x[:20], "y_test": y[:20], **changed})
     return SPEC.model_copy(update={"data": str(path), "training_images": None})
+
+
+@pytest.mark.parametrize(
+    ("changed", "settings", "message"),
+    [
+        ({"y_train": np.r_[np.arange(79) % 4, 4]}, {}, "two images of every class"),
+        ({}, {"training_images": 3}, "one image a class"),
+        ({}, {"device": "cuda:99"}, "the device cuda:99"),
+    ],
+)
+def test_what_would_end_a_run_later_is_said_before_it(
+    tmp_path: Path, changed: dict[str, np.ndarray], settings: dict[str, object], message: str
+) -> None:
+    spec = saved(tmp_path / "a.npz", **changed).model_copy(update=settings)
+    with pytest.raises(LaptError, match=message):
+        TrainingEvaluator(spec).check()
+
+
+def test_a_broken_test_image_is_said_before_the_search(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(256, size=(40, 40), dtype=np.uint8)
+    for name in ("train/a/0", "train/a/1", "train/b/0", "train/b/1", "test/a/0"):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise).save(path)
+    evaluator = TrainingEvaluator(SPEC.model_copy(update={"data": str(tmp_path), "training_images": None}))
+    evaluator.check()
+    path.write_bytes(path.read_bytes()[:200])  # its header is whole
+    again = TrainingEvaluator(evaluator.spec.model_copy(update={"root": str(tmp_path)}))  # read afresh
+    with pytest.raises(DataError, match=r"test/a/0\.png"):
+        again.check()
 
 
 def test_scores_are_stored_for_the_images_they_were_measured_on_alone(tmp_path: Path) -> None:
