@@ -48,7 +48,7 @@ class Patterns:
 
     name = "patterns"
 
-    def __init__(self, *, breadth: float = 0.08, growth: float = 2.0, knowledge: float = 1.0) -> None:
+    def __init__(self, *, breadth: float = 0.03, growth: float = 3.0, knowledge: float = 1.0) -> None:
         self.breadth, self.growth, self.knowledge = breadth, growth, knowledge
 
     def learn(self, space: SearchSpace, archive: Archive) -> Principles:
