@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
+from lapt.evaluation import Evaluation
+from lapt.search import GaussianProcessSearch, Prior
 from lapt.search.bayesian import expected_improvement, pareto_front
-from lapt.search.gaussian_process import Kernel, fit_kernel, predict, squared_distances
+from lapt.search.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
 from lapt.search.model_based import standardised
+from lapt.spaces import Architecture
+from lapt.testing.searchers import SPACE, run, told
 
 RNG = np.random.default_rng(0)
 X, AT = RNG.normal(size=(40, 3)), RNG.normal(size=(25, 3))
@@ -63,3 +69,53 @@ def test_standardised_targets_have_no_long_lower_tail() -> None:
     targets = standardised(np.array([93.0, 94, 93.5, 93.2, 93.7, 93.9, 93.3, 93.6, 10]))
     assert (targets.mean(), targets.std()) == (pytest.approx(0), pytest.approx(1))
     assert targets.min() > -3
+
+
+def test_the_likelihood_is_what_the_kernel_was_chosen_by() -> None:
+    among = [squared_distances(X, X)]
+    chosen = fit_kernel(among, Y)
+    for other in (Kernel(1.0, 0.5, 0.01), Kernel(1.0, 10.0, 1.0)):
+        assert log_likelihood(chosen, among, Y) >= log_likelihood(other, among, Y)
+
+
+class Parity:
+    """Expects that cells with many 3x3 convolutions are good, or, with sign -1, bad."""
+
+    def __init__(self, sign: float) -> None:
+        self.sign = sign
+
+    def __call__(self, architectures: Sequence[Architecture]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        counts = np.array([a.operators.count("nor_conv_3x3") for a in architectures], dtype=np.float64)
+        return self.sign * (counts - 1.5) / 1.06  # over the space: mean 6 / 4, deviation (6 x 3 / 16)^0.5
+
+
+def found_at(prior: Prior, n: int, seed: int) -> float:
+    """The most 3x3 convolutions among n asked, where more are better."""
+    searcher = GaussianProcessSearch(SPACE, seed=seed, prior=prior)
+    return max(a.operators.count("nor_conv_3x3") for a in run(searcher, [1] * n))
+
+
+def test_a_right_expectation_is_followed_and_a_wrong_one_is_overruled() -> None:
+    right, wrong, none = (
+        np.mean([found_at(prior, 7, seed) for seed in range(6)])
+        for prior in (Prior(expects=Parity(1)), Prior(expects=Parity(-1)), Prior())
+    )
+    assert right > none
+    assert right > wrong
+    assert np.mean([found_at(Prior(expects=Parity(-1)), 25, seed) for seed in range(3)]) >= 5
+
+
+def test_no_trust_is_no_prior() -> None:
+    def asked(**more: object) -> list[Architecture]:
+        return run(GaussianProcessSearch(SPACE, seed=3, **more), [1] * 9)  # type: ignore[arg-type]
+
+    assert asked(prior=Prior(expects=Parity(1)), trust=0.0) == asked()
+
+
+def test_pending_architectures_are_expected_too() -> None:
+    searcher = GaussianProcessSearch(SPACE, seed=0, prior=Prior(expects=Parity(1)))
+    run(searcher, [6])
+    batch = searcher.ask(5)
+    assert len(set(batch)) == 5
+    searcher.tell(told(batch))
+    assert all(isinstance(evaluation, Evaluation) for evaluation in searcher.history)
