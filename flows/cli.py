@@ -153,6 +153,9 @@ def study(
         typer.Option(help="As for run; reasoners, contamination and prompts take several, one option each."),
     ] = None,
     draws: Annotated[int, typer.Option(min=1, help="Draws of each reasoner, where a study tells them from seeds.")] = 3,
+    baseline: Annotated[
+        str | None, typer.Option(help="What methods are tested against; each one's search alone if unset.")
+    ] = None,
     pipeline: Annotated[str | None, typer.Option(help="Another preset or YAML file than the study's own.")] = None,
     overrides: SetOption = None,
     replay: ReplayOption = False,
@@ -177,6 +180,7 @@ def study(
         seeds=seeds,
         methods=[method.strip() for method in methods.split(",")] if methods else None,
         published=STUDIES[name].published,
+        baseline=baseline,
         execution=Execution(store=Store(store).address, processes=processes, replies="replay" if replay else "auto"),
     )
     with study_progress(comparison) as progress:

@@ -10,16 +10,21 @@ from rich.table import Table
 
 from flows.screen import LOOK, err, out
 from flows.studies.comparison import Comparison
-from flows.studies.rows import Row, StudyResult
-
-Who = tuple[str, str | None, str | None]
+from flows.studies.rows import Row, StudyResult, Who
 
 
 @contextmanager
 def study_progress(comparison: Comparison) -> Iterator[Callable[[int, int], None]]:
     """One bar over all jobs with the time left."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=err, disable=not err.is_terminal) as bar:
+    with Progress(
+        *columns,
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=err,
+        disable=not err.is_terminal,
+        speed_estimate_period=600,  # a job may take minutes: 30 s, the default, would forget the last one
+    ) as bar:
         line = bar.add_task(f"{comparison.name}, {comparison.seeds} seeds", total=None)
         yield lambda done, total: bar.update(line, completed=done, total=total)
 
@@ -32,9 +37,11 @@ def show_study(result: StudyResult) -> None:
         rows = [row for row in result.rows if row.target == target]
         for table in (_draws, _principles) if drawn else (_first, _second):
             out.print(table(f"{result.study}: {target}", rows, names))
+        _print_differences(rows, names)
     overall = [row for row in result.rows if row.target == "mean"]
     if overall and (drawn or len({row.target for row in result.rows}) > 2):
         out.print((_draws if drawn else _ranks)(f"{result.study}: mean over the targets", overall, names))
+        _print_differences(overall, names)
     for stand_in in _stand_ins(result.rows):
         out.print(stand_in, soft_wrap=True)
     for failure in result.failures:
@@ -50,7 +57,7 @@ def _names(rows: Sequence[Row]) -> dict[Who, str]:
     differs = [len({who[part] for who in found if who[part] is not None}) > 1 for part in range(3)]
     differs[2] = any(who[2] for who in found)
     return {
-        who: ", ".join(part for part, shown in zip(who, differs, strict=True) if part and shown) or who[0]
+        who: ", ".join(str(part) for part, shown in zip(who[:3], differs, strict=True) if part and shown) or who[0]
         for who in found
     }
 
@@ -138,6 +145,21 @@ def _ranks(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     return table
 
 
+def _print_differences(rows: Sequence[Row], names: Mapping[Who, str]) -> None:
+    """Paired with the baseline at LAPT's budget; nothing where nothing has one."""
+    found = [row for row in rows if row.quantity == "rank_difference"]
+    if not found:
+        return
+    table = _table(None, "method", "rank less the baseline's", "p", "baseline")
+    for row in found:
+        table.add_row(names[row.who], _interval(row, 1), p_text(row.p_value), row.baseline or "")
+    out.print(table)
+
+
+def p_text(p_value: float | None) -> str:
+    return "-" if p_value is None else f"{p_value:.3f}" if p_value >= 0.001 else "<0.001"
+
+
 def _spread(row: Row) -> str:
     digits = _digits(row)
     return f"{row.mean:.{digits}f}" if row.seeds < 2 else f"{row.mean:.{digits}f} ± {row.sd:.{digits}f}"
@@ -182,7 +204,8 @@ def _stand_ins(rows: Sequence[Row]) -> Iterator[str]:
     for who, mine in _by_who(rows).items():
         share = max((row.mean or 0.0 for row in mine if row.quantity == "stood_in"), default=0.0)
         if share:
-            yield f"{', '.join(part for part in who if part)}: counting or chance stood in, in {share:.0%} of the runs"
+            named = ", ".join(str(part) for part in who if part)
+            yield f"{named}: counting or chance stood in, in {share:.0%} of the runs"
 
 
 def _plain(row: Row | None, digits: int) -> str:

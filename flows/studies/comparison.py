@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
+from flows.studies import contrasts
 from flows.studies.figures import Curve, Figures, Returned
 from flows.studies.methods import Bench, Entrant, Searched
 from flows.studies.rows import StudyResult
@@ -52,8 +53,12 @@ class Comparison:
         execution: Execution,
         methods: Sequence[str] | None = None,
         published: Sequence[Published] = (),
+        baseline: str | None = None,
     ) -> None:
-        """``methods``: some of the entrants' alone. Raises LaptError for a method, table or task that is not there."""
+        """``methods``: some of the entrants' alone; ``baseline``: what all are held against, see ``contrasts``.
+
+        Raises LaptError for a method, table or task that is not there.
+        """
         known = list(dict.fromkeys(entrant.method for entrant in entrants))
         unknown = [method for method in methods or () if method not in known]
         if unknown:
@@ -63,6 +68,7 @@ class Comparison:
         self.name, self.seeds, self.execution, self.published = name, seeds, execution, tuple(published)
         self.pipeline = self.entrants[0].pipeline
         self.methods = tuple(dict.fromkeys(entrant.method for entrant in self.entrants))
+        self.baselines = contrasts.baselines(self.entrants, baseline)
         self.processes = execution.processes or multiprocessing.cpu_count()
         table = Bench(self.pipeline, execution).table
         for task in (self.pipeline.source.task, *self.pipeline.targets):
@@ -97,12 +103,14 @@ class Comparison:
         failures = {label: [o.failure for o in found if o.failure] for label, found in outcomes.items()}
         entrants = [entrant for entrant in self.entrants if not failures[entrant.label]]
         curves = [c for entrant in entrants for outcome in outcomes[entrant.label] for c in outcome.curves]
+        rows = list(Figures(entrants, self.pipeline.targets, self._units, self.published).rows(curves))
+        tests = contrasts.Contrasts(entrants, self.pipeline.targets, self.pipeline.budget, self.baselines)
         return StudyResult(
             study=self.name,
             pipeline=self.pipeline.name,
             seeds=self.seeds,
             methods=self.methods,
-            rows=tuple(Figures(entrants, self.pipeline.targets, self._units, self.published).rows(curves)),
+            rows=tuple(tests.tested(rows, curves)),
             seconds=round(time.monotonic() - began, 2),
             notes=self._notes(),
             failures=tuple(f"{label}: {found[0]}" for label, found in failures.items() if found),
@@ -154,6 +162,7 @@ class Comparison:
         if fixed:
             but = " but the draw" if any(entrant.fixed and entrant.draws for entrant in self.entrants) else ""
             notes.append(f"{'; '.join(fixed)}: nothing random{but}, one run stands for every seed")
+        notes += contrasts.notes(self.entrants, self.baselines, self.pipeline.budget)
         return tuple(notes)
 
 

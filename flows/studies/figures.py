@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.studies.methods import Entrant
-from flows.studies.rows import Row
+from flows.studies.rows import Row, Who
 from lapt.published import Published
 from lapt.statistics import nested, summarised
 
@@ -26,7 +26,7 @@ class Returned(NamedTuple):
 class Curve:
     """One entrant on one task with one draw and seed: what it would return at a budget, and how soon it was good."""
 
-    who: tuple[str, str | None, str | None]
+    who: Who
     task: str
     draw: int | None
     seed: int
@@ -132,7 +132,7 @@ class Figures:
 
 def _row(entrant: Entrant, **named: object) -> Row:
     return Row.model_validate(
-        {"method": entrant.method, "reasoner": entrant.reasoner, "variant": entrant.variant, **named}
+        {**dict(zip(("method", "reasoner", "variant", "source_budget"), entrant.who, strict=True)), **named}
     )
 
 

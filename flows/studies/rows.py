@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from lapt.statistics import Summary
 
+Who = tuple[str, str | None, str | None, int | None]
+"""Method, reasoner, variant, source budget: what tells the lines of a study apart."""
+
 
 class Row(BaseModel):
     """One figure over seeds beside the published one.
@@ -21,6 +24,7 @@ class Row(BaseModel):
     method: str
     reasoner: str | None
     variant: str | None = None
+    source_budget: int | None = None
     target: str
     quantity: str
     unit: str
@@ -42,8 +46,8 @@ class Row(BaseModel):
     budget: int | None = None
 
     @property
-    def who(self) -> tuple[str, str | None, str | None]:
-        return self.method, self.reasoner, self.variant
+    def who(self) -> Who:
+        return self.method, self.reasoner, self.variant, self.source_budget
 
     def with_summary(self, summary: Summary) -> Row:
         return self.model_copy(update=summary.model_dump())
