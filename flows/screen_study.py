@@ -9,12 +9,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from flows.screen import LOOK, err, out
+from flows.screen_factors import p_text, print_source_budgets, print_spaces, print_variants
 from flows.studies.comparison import Comparison
+from flows.studies.quality import REFINED, Quality
 from flows.studies.rows import Row, StudyResult, Who
 
 
 @contextmanager
-def study_progress(comparison: Comparison) -> Iterator[Callable[[int, int], None]]:
+def study_progress(comparison: Comparison | Quality) -> Iterator[Callable[[int, int], None]]:
     """One bar over all jobs with the time left."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(
@@ -31,6 +33,24 @@ def study_progress(comparison: Comparison) -> Iterator[Callable[[int, int], None
 
 def show_study(result: StudyResult) -> None:
     """Tables a target: our figures with intervals, and the published ones or the spread of the draws beside them."""
+    if any(row.source_budget for row in result.rows):
+        print_source_budgets(result)
+    elif any(row.method == REFINED for row in result.rows):
+        print_spaces(result)
+    elif result.study == "ablation":
+        print_variants(result)
+    else:
+        _print_methods(result)
+    for stand_in in _stand_ins(result.rows):
+        out.print(stand_in, soft_wrap=True)
+    for failure in result.failures:
+        out.print(f"not compared: {failure}", soft_wrap=True)
+    for note in result.notes:
+        out.print(f"* {note}", style="dim")
+    out.print(f"* {result.seconds:.1f} s", style="dim")
+
+
+def _print_methods(result: StudyResult) -> None:
     names = _names(result.rows)
     drawn = any(row.sd_search is not None or row.sd_draws is not None for row in result.rows)
     for target in dict.fromkeys(row.target for row in result.rows if row.target != "mean"):
@@ -42,13 +62,6 @@ def show_study(result: StudyResult) -> None:
     if overall and (drawn or len({row.target for row in result.rows}) > 2):
         out.print((_draws if drawn else _ranks)(f"{result.study}: mean over the targets", overall, names))
         _print_differences(overall, names)
-    for stand_in in _stand_ins(result.rows):
-        out.print(stand_in, soft_wrap=True)
-    for failure in result.failures:
-        out.print(f"not compared: {failure}", soft_wrap=True)
-    for note in result.notes:
-        out.print(f"* {note}", style="dim")
-    out.print(f"* {result.seconds:.1f} s", style="dim")
 
 
 def _names(rows: Sequence[Row]) -> dict[Who, str]:
@@ -139,7 +152,7 @@ def _ranks(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     published = any(row.published for row in rows)
     table = _table(title, "method", *(f"rank at {b}" for b in shown), *(["published"] if published else []))
     for who, mine in _by_who(rows).items():
-        at = {row.budget: row for row in mine if row.mean is not None}
+        at = {row.budget: row for row in mine if row.mean is not None and row.quantity == "rank"}
         cells = [_interval(at[budget], 1) if budget in at else "" for budget in shown]
         table.add_row(names[who], *cells, *([mine[0].published or ""] if published else []))
     return table
@@ -154,10 +167,6 @@ def _print_differences(rows: Sequence[Row], names: Mapping[Who, str]) -> None:
     for row in found:
         table.add_row(names[row.who], _interval(row, 1), p_text(row.p_value), row.baseline or "")
     out.print(table)
-
-
-def p_text(p_value: float | None) -> str:
-    return "-" if p_value is None else f"{p_value:.3f}" if p_value >= 0.001 else "<0.001"
 
 
 def _spread(row: Row) -> str:
@@ -210,3 +219,7 @@ def _stand_ins(rows: Sequence[Row]) -> Iterator[str]:
 
 def _plain(row: Row | None, digits: int) -> str:
     return "" if row is None or row.mean is None else f"{row.mean:,.{digits}f}"
+
+
+def as_json(result: StudyResult) -> str:
+    return result.model_dump_json(indent=2)

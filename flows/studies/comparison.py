@@ -142,10 +142,25 @@ class Comparison:
 
     def _notes(self) -> tuple[str, ...]:
         source = self.pipeline.source
+        factor = any(entrant.source_budget is not None or entrant.against for entrant in self.entrants)
+        read = source.archive.described
+        if any(entrant.source_budget for entrant in self.entrants):
+            read = "the best tenth of so many random architectures, or the best 50 of all"
+        notes = [
+            f"source {source.task}, {read}; {self.seeds} seeds; "
+            f"LAPT's budget {self.pipeline.budget} evaluations a target"
+        ]
+        notes += OF_RANKS if factor else self._of_methods()
+        fixed = [entrant.label for entrant in self.entrants if entrant.fixed]
+        if fixed:
+            but = " but the draw" if any(entrant.fixed and entrant.draws for entrant in self.entrants) else ""
+            notes.append(f"{'; '.join(fixed)}: nothing random{but}, one run stands for every seed")
+        notes += contrasts.notes(self.entrants, self.baselines, self.pipeline.budget)
+        return tuple(notes)
+
+    def _of_methods(self) -> list[str]:
         long = max(entrant.budget for entrant in self.entrants)
         notes = [
-            f"source {source.task}, {source.archive.described}; "
-            f"{self.seeds} seeds; LAPT's budget {self.pipeline.budget} evaluations a target",
             "archs (archs_to_top_0.1%): evaluations to the first of the top 0.1 % by validation, mean and 95 % "
             "interval; a miss counts as budget + 1"
             + (", and beyond 100 evaluations a median stands for a mean with misses" if long > 100 else ""),
@@ -157,15 +172,10 @@ class Comparison:
             notes.append("test: of the incumbent by validation at the end; published: archs / test in %")
         if any(row.rank for row in self.published):
             notes.append("published ranks: of the metrics and splits that their authors had, not of this table")
-        notes += [f"published {row.method}: {row.name}" for row in self.published if row.reasoner]
-        fixed = [entrant.label for entrant in self.entrants if entrant.fixed]
-        if fixed:
-            but = " but the draw" if any(entrant.fixed and entrant.draws for entrant in self.entrants) else ""
-            notes.append(f"{'; '.join(fixed)}: nothing random{but}, one run stands for every seed")
-        notes += contrasts.notes(self.entrants, self.baselines, self.pipeline.budget)
-        return tuple(notes)
+        return notes + [f"published {row.method}: {row.name}" for row in self.published if row.reasoner]
 
 
+OF_RANKS = ("rank: of the incumbent by validation at the end, 1 + the architectures strictly better",)
 OF_METHODS = (
     "to the best (archs_to_best_if_found): the published scripts' rule, evaluations to the global best by "
     "validation, mean over the seeds that found it; ±: sd over seeds",

@@ -80,6 +80,9 @@ class Figures:
         )
         yield row("hit_rate", lambda curve: float(curve.to_top is not None))
         yield row("evaluations", lambda curve: float(curve.evaluations), unit="evaluations")
+        if entrant.source_budget is not None:
+            paid = entrant.source_budget
+            yield row("total_evaluations", lambda curve: float(paid + curve.evaluations), unit="evaluations")
         found = [curve for curve in curves if curve.to_best is not None]
         yield row(
             "archs_to_best_if_found",
