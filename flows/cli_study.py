@@ -36,6 +36,9 @@ def study(
     overrides: SetOption = None,
     replay: ReplayOption = False,
     processes: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores if unset.")] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Run everything again, also what the store has finished.")
+    ] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,11 +46,13 @@ def study(
     from flows.screen_study import as_json as written
     from flows.screen_study import show_study, study_progress
     from flows.studies import STUDIES, prepared
+    from flows.studies.ledger import keep_rows
     from lapt.config import Execution, load_pipeline
     from storage.store import Store
 
     if name not in STUDIES:
         raise ConfigError(f"a study among {sorted(STUDIES)}", repr(name), "name one of them")
+    opened = Store(store)
     preset, settings = pipeline or STUDIES[name].preset, overrides or []
     named = [load_pipeline(preset, settings, wanted) for wanted in reasoner or ()]
     of_all = [setting for setting in settings if not (named and setting.startswith("reasoner."))]
@@ -60,10 +65,13 @@ def study(
         seeds=seeds,
         methods=_listed(methods),
         baseline=baseline,
-        execution=Execution(store=Store(store).address, processes=processes, replies="replay" if replay else "auto"),
+        store=opened,
+        fresh=fresh,
+        execution=Execution(store=opened.address, processes=processes, replies="replay" if replay else "auto"),
     )
     with study_progress(prepared_study) as progress:
         result = prepared_study.run(progress)
+    keep_rows(opened, result)
     if as_json:
         print(written(result))
     else:

@@ -22,7 +22,7 @@ def print_source_budgets(result: StudyResult) -> None:
     for target in targets:
         rows = [row for row in result.rows if row.target == target]
         table = Table(title=f"{target}: rank, median/mean", **LOOK)
-        table.add_column("source evaluations")
+        table.add_column("from the source", no_wrap=True)
         for budget in budgets:
             table.add_column(f"{budget:,}" if budget else "none", justify="right", no_wrap=True)
         for method in dict.fromkeys(row.method for row in rows):
@@ -35,8 +35,8 @@ def print_source_budgets(result: StudyResult) -> None:
         out.print(table)
     found = [row for row in result.rows if row.quantity == "rank_difference" and row.target == "mean"]
     table = Table(title="p against search alone (mean of targets)", **LOOK)
-    for heading in ("source evaluations", *(f"{budget:,}" for budget in budgets if budget), "baseline"):
-        table.add_column(heading, justify="left" if heading in ("source evaluations", "baseline") else "right")
+    for heading in ("from the source", *(f"{budget:,}" for budget in budgets if budget), "baseline"):
+        table.add_column(heading, justify="left" if heading in ("from the source", "baseline") else "right")
     for method in dict.fromkeys(row.method for row in found if row.source_budget):
         of = {row.source_budget: row for row in found if row.method == method}
         cells = [_signed(of.get(budget)) for budget in budgets if budget]
@@ -52,7 +52,7 @@ def _both(row: Row | None) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.1f}"
+    return f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
 
 
 def _cost(rows: Sequence[Row], budget: int) -> str:

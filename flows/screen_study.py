@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -222,4 +223,7 @@ def _plain(row: Row | None, digits: int) -> str:
 
 
 def as_json(result: StudyResult) -> str:
-    return result.model_dump_json(indent=2)
+    """Indented, but for the curves: one a line."""
+    said = json.dumps(result.model_dump(mode="json", exclude={"curves"}), indent=2)
+    curves = ",\n    ".join(curve.model_dump_json() for curve in result.curves)
+    return f'{said[:-2]},\n  "curves": [\n    {curves}\n  ]\n}}'

@@ -15,6 +15,7 @@ from flows.studies.rows import Row, StudyResult
 from lapt.config import Execution, Pipeline
 from lapt.errors import ConfigError
 from lapt.published import TABLE_2, TABLE_3, Published
+from storage.store import Store
 
 __all__ = ["STUDIES", "Comparison", "Row", "Study", "StudyResult", "prepared"]
 
@@ -76,6 +77,8 @@ def prepared(
     *,
     draws: int,
     execution: Execution,
+    store: Store | None = None,
+    fresh: bool = False,
     budgets: Sequence[str] | None = None,
     **settings: Any,
 ) -> Comparison | Quality:
@@ -91,4 +94,6 @@ def prepared(
             raise ConfigError(f"no --methods and --baseline with {name}", "one of them", "leave it out")
         return Quality(name, declared, named, draws=draws, seeds=settings["seeds"], execution=execution)
     entrants = study.entrants(declared, named, draws, **of_sources)
-    return Comparison(name, entrants, published=study.published, execution=execution, **settings)
+    return Comparison(
+        name, entrants, published=study.published, execution=execution, store=store, fresh=fresh, **settings
+    )

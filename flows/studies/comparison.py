@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from flows.studies import contrasts
-from flows.studies.figures import Curve, Figures, Returned
+from flows.studies.figures import Curve, Figures, Returned, anytime, points
+from flows.studies.ledger import Ledger
 from flows.studies.methods import Bench, Entrant, Searched
 from flows.studies.rows import StudyResult
 from lapt.config import Execution
@@ -18,6 +21,7 @@ from lapt.evaluation import best
 from lapt.measures import evaluations_to, rank, top_threshold
 from lapt.published import Published
 from lapt.reasoning.calls import AwaitingReply, ReasonerError
+from storage.store import Store
 
 TOP_SHARE = 0.001
 
@@ -54,8 +58,11 @@ class Comparison:
         methods: Sequence[str] | None = None,
         published: Sequence[Published] = (),
         baseline: str | None = None,
+        store: Store | None = None,
+        fresh: bool = False,
     ) -> None:
         """``methods``: some of the entrants' alone; ``baseline``: what all are held against, see ``contrasts``.
+        ``store``: where finished jobs are kept and, unless ``fresh``, those that are finished are taken from.
 
         Raises LaptError for a method, table or task that is not there.
         """
@@ -73,6 +80,7 @@ class Comparison:
         table = Bench(self.pipeline, execution).table
         for task in (self.pipeline.source.task, *self.pipeline.targets):
             table.column(task)
+        self.ledger, self.fresh = None if store is None else Ledger(store, table.checksum), fresh
         self._units = {task: table.metrics[task].unit for task in self.pipeline.targets}
 
     @property
@@ -94,11 +102,20 @@ class Comparison:
         """
         began = time.monotonic()
         outcomes: dict[str, list[Outcome]] = {entrant.label: [] for entrant in self.entrants}
-        jobs = self.jobs
-        progress(0, len(jobs))
-        for done, (job, outcome) in enumerate(self._outcomes(jobs), start=1):
+        jobs, waiting = self.jobs, list[Job]()
+        known = {} if self.ledger is None or self.fresh else self.ledger.known([j for j in jobs if self._settled(j)])
+        for job in jobs:
+            found = known.get(self.ledger.key(job)) if self.ledger is not None and known else None
+            if found is None:
+                waiting.append(job)
+            else:
+                outcomes[job.entrant.label].append(Outcome(found))
+        progress(len(jobs) - len(waiting), len(jobs))
+        for done, (job, outcome) in enumerate(self._outcomes(waiting), start=1):
             outcomes[job.entrant.label].append(outcome)
-            progress(done, len(jobs))
+            if self.ledger is not None and not outcome.failure and not outcome.awaited:
+                self.ledger.keep(self.name, job, outcome.curves)
+            progress(len(jobs) - len(waiting) + done, len(jobs))
         self._answered([outcome for found in outcomes.values() for outcome in found])
         failures = {label: [o.failure for o in found if o.failure] for label, found in outcomes.items()}
         entrants = [entrant for entrant in self.entrants if not failures[entrant.label]]
@@ -114,10 +131,21 @@ class Comparison:
             seconds=round(time.monotonic() - began, 2),
             notes=self._notes(),
             failures=tuple(f"{label}: {found[0]}" for label, found in failures.items() if found),
+            curves=tuple(
+                anytime(entrant, task, self.pipeline.budget, curves)
+                for task in self.pipeline.targets
+                for entrant in entrants
+            ),
         )
+
+    def _settled(self, job: Job) -> bool:
+        """Would it find the same again? Not where a language model is to be asked anew."""
+        return job.entrant.pipeline.reasoner.kind != "chat" or self.execution.replies in ("auto", "replay")
 
     def _outcomes(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
         """Of every job as they end; in this process where one is all there is to be."""
+        if not jobs:
+            return
         if self.processes == 1:
             yield from ((job, outcome_of(job, self.execution)) for job in jobs)
             return
@@ -219,6 +247,10 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
             test = evaluator.test(incumbent.architecture)
             returned[budget] = Returned(incumbent.value, test, rank(incumbent.score, all_scores))
 
+    incumbents = np.maximum.accumulate(scores)
+    better = len(all_scores) - np.searchsorted(np.sort(all_scores), incumbents, side="right")
+    at = [min(n, len(scores)) - 1 for n in points(entrant.budget)]
+
     def rank_inside() -> float:
         assert searched.refined is not None
         inside = best(evaluator.evaluate(list(searched.refined.members())))
@@ -235,6 +267,8 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
         evaluations=len(scores),
         returned=returned,
         principles=_of_principles(searched, rank_inside),
+        ranks=tuple(1 + int(better[n]) for n in at),
+        values=tuple(float(incumbents[n]) if column else -float(incumbents[n]) for n in at),
     )
 
 

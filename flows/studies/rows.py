@@ -53,6 +53,31 @@ class Row(BaseModel):
         return self.model_copy(update=summary.model_dump())
 
 
+class Anytime(BaseModel):
+    """The incumbent of one line on one target, as the budget grows: means over seeds (and draws).
+
+    ``rank``, ``validation``: after each of ``evaluations``; a run that ended earlier stays where it was. ``ranks``: of
+    each run after ``budget`` evaluations, ordered by draw and seed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    method: str
+    reasoner: str | None
+    variant: str | None
+    source_budget: int | None
+    target: str
+    evaluations: tuple[int, ...]
+    rank: tuple[float, ...]
+    validation: tuple[float, ...]
+    budget: int
+    ranks: tuple[int, ...]
+
+    @property
+    def who(self) -> Who:
+        return self.method, self.reasoner, self.variant, self.source_budget
+
+
 class StudyResult(BaseModel):
     """A study's rows and what they were measured on."""
 
@@ -67,3 +92,4 @@ class StudyResult(BaseModel):
     notes: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     """What could not be run, and why: no row stands for it."""
+    curves: tuple[Anytime, ...] = ()
