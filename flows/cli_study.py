@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,6 +38,9 @@ def study(
     overrides: SetOption = None,
     replay: ReplayOption = False,
     processes: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores if unset.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for plots, as SVG and PNG; needs matplotlib: pip install 'lapt[plots]'.")
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Run everything again, also what the store has finished.")
     ] = False,
@@ -47,11 +52,15 @@ def study(
     from flows.screen_study import show_study, study_progress
     from flows.studies import STUDIES, prepared
     from flows.studies.ledger import keep_rows
+    from flows.studies.plots import plots as plotted
+    from flows.studies.plots import require_matplotlib
     from lapt.config import Execution, load_pipeline
     from storage.store import Store
 
     if name not in STUDIES:
         raise ConfigError(f"a study among {sorted(STUDIES)}", repr(name), "name one of them")
+    if plots is not None:
+        require_matplotlib()
     opened = Store(store)
     preset, settings = pipeline or STUDIES[name].preset, overrides or []
     named = [load_pipeline(preset, settings, wanted) for wanted in reasoner or ()]
@@ -72,6 +81,8 @@ def study(
     with study_progress(prepared_study) as progress:
         result = prepared_study.run(progress)
     keep_rows(opened, result)
+    for path in plotted(result, plots) if plots is not None else ():
+        print(f"wrote {path}", file=sys.stderr)
     if as_json:
         print(written(result))
     else:
