@@ -87,14 +87,15 @@ def print_variants(result: StudyResult) -> None:
         )
     out.print(table)
     targets = [target for target in dict.fromkeys(row.target for row in result.rows) if target != "mean"]
-    table = Table(title=f"{result.study}: mean rank a target", **LOOK)
-    table.add_column("variant", overflow="fold")
-    for target in targets:
-        table.add_column(target, justify="right", overflow="fold")
-    for who in names:
-        of = {row.target: row for row in result.rows if (row.who, row.quantity) == (who, "rank")}
-        table.add_row(names[who], *("" if of[t].mean is None else f"{of[t].mean:.1f}" for t in targets))
-    out.print(table)
+    for method in dict.fromkeys(who[0] for who in names):
+        table = Table(title=f"{method}: mean rank a target", **LOOK)
+        table.add_column("variant", no_wrap=True)
+        for target in targets:  # six of TransNAS-Bench-101's names fit on 80 columns when they are folded
+            table.add_column(target.replace("_", "_\n"), justify="right", overflow="fold", max_width=9)
+        for who in (who for who in names if who[0] == method):
+            of = {row.target: row for row in result.rows if (row.who, row.quantity) == (who, "rank")}
+            table.add_row(who[2], *("" if of[t].mean is None else f"{of[t].mean:.1f}" for t in targets))
+        out.print(table)
 
 
 def _interval(row: Row) -> str:

@@ -41,11 +41,11 @@ def ablation(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple
 def _variants(pipeline: Pipeline, counting: FrequencyReasoner) -> Iterator[tuple[str, Pipeline]]:
     yield "without adaptation", _changed(pipeline, adaptation={"iterations": 1}, search=_at_once(pipeline))
     if pipeline.reasoner.kind == "patterns":
-        yield "without experts' principles", _changed(pipeline, reasoner={"knowledge": 0.0})
+        yield "without experts", _changed(pipeline, reasoner={"knowledge": 0.0})
         yield "never widened", _changed(pipeline, reasoner={"growth": 1.0})
-        yield "first population at random", _changed(pipeline, guidance={"initial": False})
+        yield "start unguided", _changed(pipeline, guidance={"initial": False})
         if SEARCHERS[pipeline.search.method].takes_prior():
-            yield "search told nothing", _changed(pipeline, guidance={"prior": False})
+            yield "search unguided", _changed(pipeline, guidance={"prior": False})
     if pipeline.reasoner.kind != "frequency":
         yield "by counting", pipeline.model_copy(update={"reasoner": counting})
 

@@ -87,16 +87,16 @@ def test_each_variant_lacks_one_part_and_costs_the_same() -> None:
     assert changed == {
         "full": set(),
         "without adaptation": {"adaptation", "search"},
-        "without experts' principles": {"reasoner"},
+        "without experts": {"reasoner"},
         "never widened": {"reasoner"},
-        "first population at random": {"guidance"},
-        "search told nothing": {"guidance"},
+        "start unguided": {"guidance"},
+        "search unguided": {"guidance"},
         "by counting": {"reasoner"},
         "without transfer": set(),
     }
     counting = next(e.pipeline.reasoner for e in found if e.variant == "by counting")
     assert counting == declared.reasoner  # three operators, as the preset has it
-    assert ("lapt-rea", "search told nothing") not in {(e.method, e.variant) for e in found}  # rea has no model
+    assert ("lapt-rea", "search unguided") not in {(e.method, e.variant) for e in found}  # rea has no model
 
 
 def test_variants_are_held_against_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
