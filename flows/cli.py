@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flows.cli_reasoning import principles_app, reasoner_app
-from flows.options import DEFAULT_STORE, JsonOption, StoreOption
+from flows.cli_study import study
+from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
 from lapt.errors import ConfigError, LaptError
 
 if TYPE_CHECKING:
@@ -33,15 +34,12 @@ app.add_typer(benchmark, name="benchmark")
 app.add_typer(store_app, name="store")
 app.add_typer(reasoner_app, name="reasoner")
 app.add_typer(principles_app, name="principles")
+app.command()(study)
 
 Format = Literal["state-dict", "onnx", "python"]
 EVERYTHING = "SELECT task, rank, architecture, value, run_id FROM leaderboard LIMIT 20"
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as the shells have it and Typer returns it."""
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. --set search.generations=2."),
-]
 ProcessesOption = Annotated[
     int | None, typer.Option(min=1, help="Trainings side by side; if unset, one a core, or one on a GPU.")
 ]
@@ -49,10 +47,6 @@ RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Train again w
 ReasonerOption = Annotated[
     str | None,
     typer.Option(help="In place of the pipeline's: frequency, random, chat:PROVIDER:MODEL or chat:manual."),
-]
-
-ReplayOption = Annotated[
-    bool, typer.Option("--replay", help="A language model's recorded replies alone; one that is missing is an error.")
 ]
 
 
@@ -139,52 +133,6 @@ def run(
     replies = "replay" if replay else "auto"
     execution = {"processes": processes, "device": device, "retry_failed": retry_failed, "replies": replies}
     _run(_pipeline(pipeline, overrides, reasoner), store, as_json, **execution)
-
-
-@app.command()
-def study(
-    name: Annotated[str, typer.Argument(help="nas201, trans101, digits, reasoners, contamination or prompts.")],
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 20,
-    methods: Annotated[
-        str | None, typer.Option(help="Which methods, separated by commas: gp alone, lapt-gp, ...")
-    ] = None,
-    reasoner: Annotated[
-        list[str] | None,
-        typer.Option(help="As for run; reasoners, contamination and prompts take several, one option each."),
-    ] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Draws of each reasoner, where a study tells them from seeds.")] = 3,
-    pipeline: Annotated[str | None, typer.Option(help="Another preset or YAML file than the study's own.")] = None,
-    overrides: SetOption = None,
-    replay: ReplayOption = False,
-    processes: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores if unset.")] = None,
-    store: StoreOption = DEFAULT_STORE,
-    as_json: JsonOption = False,
-) -> None:
-    """A table of the paper or an ablation over seeds, with intervals, controls and the published rows."""
-    from flows.screen_study import show_study, study_progress
-    from flows.studies import STUDIES, Comparison
-    from lapt.config import Execution
-    from storage.store import Store
-
-    if name not in STUDIES:
-        raise ConfigError(f"a study among {sorted(STUDIES)}", repr(name), "name one of them")
-    preset, settings = pipeline or STUDIES[name].preset, overrides or []
-    named = [_pipeline(preset, settings, wanted) for wanted in reasoner or ()]
-    of_all = [setting for setting in settings if not (named and setting.startswith("reasoner."))]
-    comparison = Comparison(
-        name,
-        STUDIES[name].entrants(_pipeline(preset, of_all, None), named, draws),
-        seeds=seeds,
-        methods=[method.strip() for method in methods.split(",")] if methods else None,
-        published=STUDIES[name].published,
-        execution=Execution(store=Store(store).address, processes=processes, replies="replay" if replay else "auto"),
-    )
-    with study_progress(comparison) as progress:
-        result = comparison.run(progress)
-    if as_json:
-        print(result.model_dump_json(indent=2))
-    else:
-        show_study(result)
 
 
 @benchmark.command("import")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -9,32 +10,38 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from flows.screen import LOOK, err, out
+from flows.screen_factors import p_text, print_source_budgets, print_spaces, print_variants
 from flows.studies.comparison import Comparison
-from flows.studies.rows import Row, StudyResult
-
-Who = tuple[str, str | None, str | None]
+from flows.studies.quality import REFINED, Quality
+from flows.studies.rows import Row, StudyResult, Who
 
 
 @contextmanager
-def study_progress(comparison: Comparison) -> Iterator[Callable[[int, int], None]]:
+def study_progress(comparison: Comparison | Quality) -> Iterator[Callable[[int, int], None]]:
     """One bar over all jobs with the time left."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=err, disable=not err.is_terminal) as bar:
+    with Progress(
+        *columns,
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=err,
+        disable=not err.is_terminal,
+        speed_estimate_period=600,  # a job may take minutes: 30 s, the default, would forget the last one
+    ) as bar:
         line = bar.add_task(f"{comparison.name}, {comparison.seeds} seeds", total=None)
         yield lambda done, total: bar.update(line, completed=done, total=total)
 
 
 def show_study(result: StudyResult) -> None:
     """Tables a target: our figures with intervals, and the published ones or the spread of the draws beside them."""
-    names = _names(result.rows)
-    drawn = any(row.sd_search is not None or row.sd_draws is not None for row in result.rows)
-    for target in dict.fromkeys(row.target for row in result.rows if row.target != "mean"):
-        rows = [row for row in result.rows if row.target == target]
-        for table in (_draws, _principles) if drawn else (_first, _second):
-            out.print(table(f"{result.study}: {target}", rows, names))
-    overall = [row for row in result.rows if row.target == "mean"]
-    if overall and (drawn or len({row.target for row in result.rows}) > 2):
-        out.print((_draws if drawn else _ranks)(f"{result.study}: mean over the targets", overall, names))
+    if any(row.source_budget for row in result.rows):
+        print_source_budgets(result)
+    elif any(row.method == REFINED for row in result.rows):
+        print_spaces(result)
+    elif result.study == "ablation":
+        print_variants(result)
+    else:
+        _print_methods(result)
     for stand_in in _stand_ins(result.rows):
         out.print(stand_in, soft_wrap=True)
     for failure in result.failures:
@@ -44,13 +51,27 @@ def show_study(result: StudyResult) -> None:
     out.print(f"* {result.seconds:.1f} s", style="dim")
 
 
+def _print_methods(result: StudyResult) -> None:
+    names = _names(result.rows)
+    drawn = any(row.sd_search is not None or row.sd_draws is not None for row in result.rows)
+    for target in dict.fromkeys(row.target for row in result.rows if row.target != "mean"):
+        rows = [row for row in result.rows if row.target == target]
+        for table in (_draws, _principles) if drawn else (_first, _second):
+            out.print(table(f"{result.study}: {target}", rows, names))
+        _print_differences(rows, names)
+    overall = [row for row in result.rows if row.target == "mean"]
+    if overall and (drawn or len({row.target for row in result.rows}) > 2):
+        out.print((_draws if drawn else _ranks)(f"{result.study}: mean over the targets", overall, names))
+        _print_differences(overall, names)
+
+
 def _names(rows: Sequence[Row]) -> dict[Who, str]:
     """Who -> what tells them apart: method, reasoner, variant, as far as they differ."""
     found = dict.fromkeys(row.who for row in rows)
     differs = [len({who[part] for who in found if who[part] is not None}) > 1 for part in range(3)]
     differs[2] = any(who[2] for who in found)
     return {
-        who: ", ".join(part for part, shown in zip(who, differs, strict=True) if part and shown) or who[0]
+        who: ", ".join(str(part) for part, shown in zip(who[:3], differs, strict=True) if part and shown) or who[0]
         for who in found
     }
 
@@ -132,10 +153,21 @@ def _ranks(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     published = any(row.published for row in rows)
     table = _table(title, "method", *(f"rank at {b}" for b in shown), *(["published"] if published else []))
     for who, mine in _by_who(rows).items():
-        at = {row.budget: row for row in mine if row.mean is not None}
+        at = {row.budget: row for row in mine if row.mean is not None and row.quantity == "rank"}
         cells = [_interval(at[budget], 1) if budget in at else "" for budget in shown]
         table.add_row(names[who], *cells, *([mine[0].published or ""] if published else []))
     return table
+
+
+def _print_differences(rows: Sequence[Row], names: Mapping[Who, str]) -> None:
+    """Paired with the baseline at LAPT's budget; nothing where nothing has one."""
+    found = [row for row in rows if row.quantity == "rank_difference"]
+    if not found:
+        return
+    table = _table(None, "method", "rank less the baseline's", "p", "baseline")
+    for row in found:
+        table.add_row(names[row.who], _interval(row, 1), p_text(row.p_value), row.baseline or "")
+    out.print(table)
 
 
 def _spread(row: Row) -> str:
@@ -182,8 +214,16 @@ def _stand_ins(rows: Sequence[Row]) -> Iterator[str]:
     for who, mine in _by_who(rows).items():
         share = max((row.mean or 0.0 for row in mine if row.quantity == "stood_in"), default=0.0)
         if share:
-            yield f"{', '.join(part for part in who if part)}: counting or chance stood in, in {share:.0%} of the runs"
+            named = ", ".join(str(part) for part in who if part)
+            yield f"{named}: counting or chance stood in, in {share:.0%} of the runs"
 
 
 def _plain(row: Row | None, digits: int) -> str:
     return "" if row is None or row.mean is None else f"{row.mean:,.{digits}f}"
+
+
+def as_json(result: StudyResult) -> str:
+    """Indented, but for the curves: one a line."""
+    said = json.dumps(result.model_dump(mode="json", exclude={"curves"}), indent=2)
+    curves = ",\n    ".join(curve.model_dump_json() for curve in result.curves)
+    return f'{said[:-2]},\n  "curves": [\n    {curves}\n  ]\n}}'

@@ -156,6 +156,50 @@ REASONER_CALLS = _schema(
         "parameters": TEXT,  # JSON: of the model
     },
 )
+STUDIES = _schema(
+    "studies",
+    1,
+    {
+        "study_id": TEXT,  # digest of what the study's rows say
+        "study": TEXT,
+        "pipeline": TEXT,
+        "method": TEXT,
+        "reasoner": TEXT,
+        "variant": TEXT,
+        "source_budget": COUNT,
+        "target": TEXT,  # mean: over all targets
+        "quantity": TEXT,
+        "unit": TEXT,
+        "mean": REAL,
+        "sd": REAL,
+        "ci_low": REAL,
+        "ci_high": REAL,
+        "median": REAL,
+        "q25": REAL,
+        "q75": REAL,
+        "censored": COUNT,
+        "seeds": COUNT,
+        "draws": COUNT,
+        "sd_draws": REAL,
+        "sd_search": REAL,
+        "baseline": TEXT,
+        "p_value": REAL,
+        "published": TEXT,
+        "budget": COUNT,  # evaluations on the target
+        "created_at": TIME,
+    },
+)
+STUDY_JOBS = _schema(
+    "study_jobs",
+    1,
+    {
+        "key": TEXT,  # digest of everything that the job's result depends on
+        "study": TEXT,  # that first ran it
+        "label": TEXT,
+        "curves": TEXT,  # JSON
+        "created_at": TIME,
+    },
+)
 
 SCHEMAS: dict[str, pa.Schema] = {
     "scores": SCORES,
@@ -164,6 +208,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     "principles": PRINCIPLES,
     "subspaces": SUBSPACES,
     "reasoner_calls": REASONER_CALLS,
+    "studies": STUDIES,
+    "study_jobs": STUDY_JOBS,
 }
 """Data set -> schema. Raise the version in ``_schema`` when a column is added; none is ever renamed or removed."""
 

@@ -47,12 +47,16 @@ def load(
     run_id: str | None = None,
     locked: bool = False,
 ) -> duckdb.DuckDBPyConnection:
-    """As ``connect``, locked down or not; with ``run_id``, only that run's rows and the scores that it used."""
+    """As ``connect``, locked down or not; with ``run_id``, only that run's rows and the scores it used, no studies."""
     tables = {name: store.read(name) for name in datasets}
     bodies = [f"CREATE VIEW {name} AS {VIEWS[name]}" for name in VIEWS if name in set(views)]
     if run_id is not None:
         mine = pc.field("run_id") == run_id
-        tables = {name: table if name == "scores" else table.filter(mine) for name, table in tables.items()}
+        tables = {
+            name: table if name == "scores" else table.filter(mine)
+            for name, table in tables.items()
+            if name == "scores" or "run_id" in table.column_names
+        }
     connection = duckdb.connect()
 
     def fill() -> None:

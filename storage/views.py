@@ -19,6 +19,11 @@ VIEWS: dict[str, str] = {
     "subspaces": _earliest("subspaces", "run_id", "task", "iteration", "subspace_id"),
     # An invalid reply and the valid one after it were both paid for; the same record twice was not.
     "reasoner_calls": _earliest("reasoner_calls", "run_id", "call_key", "valid", "reply"),
+    # The same study again says the same again.
+    "studies": _earliest(
+        "studies", "study_id", "method", "reasoner", "variant", "source_budget", "target", "quantity", "budget"
+    ),
+    "study_jobs": _earliest("study_jobs", "key"),
     # score: value normalised to higher is better, null where the evaluation failed.
     "evaluations": """
         SELECT
@@ -133,6 +138,8 @@ _EVALUATIONS = ("trials", "scores", "subspaces")
 
 NEEDS: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("scores", "trials", "runs", "principles", "subspaces", "reasoner_calls")},
+    "studies": ("studies",),
+    "study_jobs": ("study_jobs",),
     "evaluations": _EVALUATIONS,
     "leaderboard": _EVALUATIONS,
     "anytime": _EVALUATIONS,

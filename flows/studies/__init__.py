@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from flows.studies import reasoning
+from flows.studies import ablation, reasoning, source_budget
 from flows.studies.comparison import Comparison
-from flows.studies.methods import LONG, Entrant, with_controls
+from flows.studies.methods import LONG, Bench, Entrant, with_controls
+from flows.studies.quality import Quality
 from flows.studies.rows import Row, StudyResult
-from lapt.config import Pipeline
+from lapt.config import Execution, Pipeline
 from lapt.errors import ConfigError
 from lapt.published import TABLE_2, TABLE_3, Published
+from storage.store import Store
 
-__all__ = ["STUDIES", "Comparison", "Row", "Study", "StudyResult"]
+__all__ = ["STUDIES", "Comparison", "Row", "Study", "StudyResult", "prepared"]
 
-Entrants = Callable[[Pipeline, Sequence[Pipeline], int], tuple[Entrant, ...]]
+Entrants = Callable[..., tuple[Entrant, ...]]
 """The pipeline as declared, under each reasoner that is named instead, draws -> what is compared."""
 
 
@@ -31,12 +34,18 @@ def _methods(
 
 @dataclass(frozen=True)
 class Study:
-    """What a preset is put to: the entrants, and the published rows that stand beside them."""
+    """What a preset is put to: the entrants, and the published rows that stand beside them.
+
+    ``reasoner``: in place of the preset's; ``of_sources``: whether ``entrants`` takes source budgets.
+    """
 
     title: str
     preset: str
-    entrants: Entrants
+    entrants: Entrants | None
+    """None: nothing is searched for (``quality``)."""
     published: tuple[Published, ...] = ()
+    reasoner: str | None = None
+    of_sources: bool = False
 
 
 STUDIES = {
@@ -51,6 +60,40 @@ STUDIES = {
         "language models, counting, chance, and models that propose architectures", "nas201", reasoning.reasoners
     ),
     "contamination": Study("does a language model know the benchmark by heart?", "nas201", reasoning.contamination),
+    "source-budget": Study(
+        "what source evaluations are worth", "nas201", source_budget.source_budgets, (), "patterns", True
+    ),
+    "ablation": Study("LAPT without one of its parts: Figure 4", "trans101", ablation.ablation),
+    "quality": Study("scores in the refined spaces against the whole", "trans101", None),
     "prompts": Study("what each part of the prompt is worth", "trans101", reasoning.prompts),
 }
 """Study by name."""
+
+
+def prepared(
+    name: str,
+    declared: Pipeline,
+    named: Sequence[Pipeline],
+    *,
+    draws: int,
+    execution: Execution,
+    store: Store | None = None,
+    fresh: bool = False,
+    budgets: Sequence[str] | None = None,
+    **settings: Any,
+) -> Comparison | Quality:
+    """The study of that name, ready to run. ``settings``: as of ``Comparison``. Raises LaptError as that does."""
+    study, of_sources = STUDIES[name], {}
+    if study.of_sources:
+        of_sources = {"whole": len(Bench(declared, execution).table.architectures)}
+        of_sources |= {"budgets": budgets} if budgets else {}
+    elif budgets:
+        raise ConfigError("--budgets with source-budget alone", f"{name}", "leave it out")
+    if study.entrants is None:
+        if settings.get("methods") or settings.get("baseline"):
+            raise ConfigError(f"no --methods and --baseline with {name}", "one of them", "leave it out")
+        return Quality(name, declared, named, draws=draws, seeds=settings["seeds"], execution=execution)
+    entrants = study.entrants(declared, named, draws, **of_sources)
+    return Comparison(
+        name, entrants, published=study.published, execution=execution, store=store, fresh=fresh, **settings
+    )

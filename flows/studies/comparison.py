@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
-from flows.studies.figures import Curve, Figures, Returned
+import numpy as np
+
+from flows.studies import contrasts
+from flows.studies.figures import Curve, Figures, Returned, anytime, points
+from flows.studies.ledger import Ledger
 from flows.studies.methods import Bench, Entrant, Searched
 from flows.studies.rows import StudyResult
 from lapt.config import Execution
@@ -17,6 +21,7 @@ from lapt.evaluation import best
 from lapt.measures import evaluations_to, rank, top_threshold
 from lapt.published import Published
 from lapt.reasoning.calls import AwaitingReply, ReasonerError
+from storage.store import Store
 
 TOP_SHARE = 0.001
 
@@ -52,8 +57,15 @@ class Comparison:
         execution: Execution,
         methods: Sequence[str] | None = None,
         published: Sequence[Published] = (),
+        baseline: str | None = None,
+        store: Store | None = None,
+        fresh: bool = False,
     ) -> None:
-        """``methods``: some of the entrants' alone. Raises LaptError for a method, table or task that is not there."""
+        """``methods``: some of the entrants' alone; ``baseline``: what all are held against, see ``contrasts``.
+        ``store``: where finished jobs are kept and, unless ``fresh``, those that are finished are taken from.
+
+        Raises LaptError for a method, table or task that is not there.
+        """
         known = list(dict.fromkeys(entrant.method for entrant in entrants))
         unknown = [method for method in methods or () if method not in known]
         if unknown:
@@ -63,10 +75,12 @@ class Comparison:
         self.name, self.seeds, self.execution, self.published = name, seeds, execution, tuple(published)
         self.pipeline = self.entrants[0].pipeline
         self.methods = tuple(dict.fromkeys(entrant.method for entrant in self.entrants))
+        self.baselines = contrasts.baselines(self.entrants, baseline)
         self.processes = execution.processes or multiprocessing.cpu_count()
         table = Bench(self.pipeline, execution).table
         for task in (self.pipeline.source.task, *self.pipeline.targets):
             table.column(task)
+        self.ledger, self.fresh = None if store is None else Ledger(store, table.checksum), fresh
         self._units = {task: table.metrics[task].unit for task in self.pipeline.targets}
 
     @property
@@ -88,28 +102,50 @@ class Comparison:
         """
         began = time.monotonic()
         outcomes: dict[str, list[Outcome]] = {entrant.label: [] for entrant in self.entrants}
-        jobs = self.jobs
-        progress(0, len(jobs))
-        for done, (job, outcome) in enumerate(self._outcomes(jobs), start=1):
+        jobs, waiting = self.jobs, list[Job]()
+        known = {} if self.ledger is None or self.fresh else self.ledger.known([j for j in jobs if self._settled(j)])
+        for job in jobs:
+            found = known.get(self.ledger.key(job)) if self.ledger is not None and known else None
+            if found is None:
+                waiting.append(job)
+            else:
+                outcomes[job.entrant.label].append(Outcome(found))
+        progress(len(jobs) - len(waiting), len(jobs))
+        for done, (job, outcome) in enumerate(self._outcomes(waiting), start=1):
             outcomes[job.entrant.label].append(outcome)
-            progress(done, len(jobs))
+            if self.ledger is not None and not outcome.failure and not outcome.awaited:
+                self.ledger.keep(self.name, job, outcome.curves)
+            progress(len(jobs) - len(waiting) + done, len(jobs))
         self._answered([outcome for found in outcomes.values() for outcome in found])
         failures = {label: [o.failure for o in found if o.failure] for label, found in outcomes.items()}
         entrants = [entrant for entrant in self.entrants if not failures[entrant.label]]
         curves = [c for entrant in entrants for outcome in outcomes[entrant.label] for c in outcome.curves]
+        rows = list(Figures(entrants, self.pipeline.targets, self._units, self.published).rows(curves))
+        tests = contrasts.Contrasts(entrants, self.pipeline.targets, self.pipeline.budget, self.baselines)
         return StudyResult(
             study=self.name,
             pipeline=self.pipeline.name,
             seeds=self.seeds,
             methods=self.methods,
-            rows=tuple(Figures(entrants, self.pipeline.targets, self._units, self.published).rows(curves)),
+            rows=tuple(tests.tested(rows, curves)),
             seconds=round(time.monotonic() - began, 2),
             notes=self._notes(),
             failures=tuple(f"{label}: {found[0]}" for label, found in failures.items() if found),
+            curves=tuple(
+                anytime(entrant, task, self.pipeline.budget, curves)
+                for task in self.pipeline.targets
+                for entrant in entrants
+            ),
         )
+
+    def _settled(self, job: Job) -> bool:
+        """Would it find the same again? Not where a language model is to be asked anew."""
+        return job.entrant.pipeline.reasoner.kind != "chat" or self.execution.replies in ("auto", "replay")
 
     def _outcomes(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
         """Of every job as they end; in this process where one is all there is to be."""
+        if not jobs:
+            return
         if self.processes == 1:
             yield from ((job, outcome_of(job, self.execution)) for job in jobs)
             return
@@ -134,10 +170,25 @@ class Comparison:
 
     def _notes(self) -> tuple[str, ...]:
         source = self.pipeline.source
+        factor = any(entrant.source_budget is not None or entrant.against for entrant in self.entrants)
+        read = source.archive.described
+        if any(entrant.source_budget for entrant in self.entrants):
+            read = "the best tenth of so many random architectures, or the best 50 of all"
+        notes = [
+            f"source {source.task}, {read}; {self.seeds} seeds; "
+            f"LAPT's budget {self.pipeline.budget} evaluations a target"
+        ]
+        notes += OF_RANKS if factor else self._of_methods()
+        fixed = [entrant.label for entrant in self.entrants if entrant.fixed]
+        if fixed:
+            but = " but the draw" if any(entrant.fixed and entrant.draws for entrant in self.entrants) else ""
+            notes.append(f"{'; '.join(fixed)}: nothing random{but}, one run stands for every seed")
+        notes += contrasts.notes(self.entrants, self.baselines, self.pipeline.budget)
+        return tuple(notes)
+
+    def _of_methods(self) -> list[str]:
         long = max(entrant.budget for entrant in self.entrants)
         notes = [
-            f"source {source.task}, {source.archive.described}; "
-            f"{self.seeds} seeds; LAPT's budget {self.pipeline.budget} evaluations a target",
             "archs (archs_to_top_0.1%): evaluations to the first of the top 0.1 % by validation, mean and 95 % "
             "interval; a miss counts as budget + 1"
             + (", and beyond 100 evaluations a median stands for a mean with misses" if long > 100 else ""),
@@ -149,14 +200,10 @@ class Comparison:
             notes.append("test: of the incumbent by validation at the end; published: archs / test in %")
         if any(row.rank for row in self.published):
             notes.append("published ranks: of the metrics and splits that their authors had, not of this table")
-        notes += [f"published {row.method}: {row.name}" for row in self.published if row.reasoner]
-        fixed = [entrant.label for entrant in self.entrants if entrant.fixed]
-        if fixed:
-            but = " but the draw" if any(entrant.fixed and entrant.draws for entrant in self.entrants) else ""
-            notes.append(f"{'; '.join(fixed)}: nothing random{but}, one run stands for every seed")
-        return tuple(notes)
+        return notes + [f"published {row.method}: {row.name}" for row in self.published if row.reasoner]
 
 
+OF_RANKS = ("rank: of the incumbent by validation at the end, 1 + the architectures strictly better",)
 OF_METHODS = (
     "to the best (archs_to_best_if_found): the published scripts' rule, evaluations to the global best by "
     "validation, mean over the seeds that found it; ±: sd over seeds",
@@ -200,6 +247,10 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
             test = evaluator.test(incumbent.architecture)
             returned[budget] = Returned(incumbent.value, test, rank(incumbent.score, all_scores))
 
+    incumbents = np.maximum.accumulate(scores)
+    better = len(all_scores) - np.searchsorted(np.sort(all_scores), incumbents, side="right")
+    at = [min(n, len(scores)) - 1 for n in points(entrant.budget)]
+
     def rank_inside() -> float:
         assert searched.refined is not None
         inside = best(evaluator.evaluate(list(searched.refined.members())))
@@ -216,6 +267,8 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
         evaluations=len(scores),
         returned=returned,
         principles=_of_principles(searched, rank_inside),
+        ranks=tuple(1 + int(better[n]) for n in at),
+        values=tuple(float(incumbents[n]) if column else -float(incumbents[n]) for n in at),
     )
 
 

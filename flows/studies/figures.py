@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.studies.methods import Entrant
-from flows.studies.rows import Row
+from flows.studies.rows import Anytime, Row, Who
 from lapt.published import Published
 from lapt.statistics import nested, summarised
 
@@ -26,7 +26,7 @@ class Returned(NamedTuple):
 class Curve:
     """One entrant on one task with one draw and seed: what it would return at a budget, and how soon it was good."""
 
-    who: tuple[str, str | None, str | None]
+    who: Who
     task: str
     draw: int | None
     seed: int
@@ -37,6 +37,33 @@ class Curve:
     """Budget -> the incumbent then."""
     principles: Mapping[str, float]
     """Quantity -> value, of the principles that were learned and the first space that was made of them."""
+    ranks: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+    """The incumbent's rank and validation score after each of ``points`` evaluations."""
+
+
+def points(budget: int) -> list[int]:
+    """Evaluations that a curve is drawn at: every one up to 100, then every tenth and the last."""
+    return [n for n in range(1, budget + 1) if n <= 100 or n % 10 == 0 or n == budget]
+
+
+def anytime(entrant: Entrant, target: str, budget: int, curves: Sequence[Curve]) -> Anytime:
+    """``curves``: theirs among others. ``budget``: where the single runs' ranks are given, LAPT's."""
+    method, reasoner, variant, source_budget = entrant.who
+    mine = [curve for curve in curves if (curve.who, curve.task) == (entrant.who, target)]
+    ordered = sorted(mine, key=lambda curve: (curve.draw or 0, curve.seed))
+    return Anytime(
+        method=method,
+        reasoner=reasoner,
+        variant=variant,
+        source_budget=source_budget,
+        target=target,
+        evaluations=tuple(points(entrant.budget)),
+        rank=tuple(float(f"{mean:.5g}") for mean in np.mean([curve.ranks for curve in ordered], axis=0)),
+        validation=tuple(float(f"{mean:.6g}") for mean in np.mean([curve.values for curve in ordered], axis=0)),
+        budget=budget,
+        ranks=tuple(curve.returned[budget].rank for curve in ordered if budget in curve.returned),
+    )
 
 
 @dataclass(frozen=True)
@@ -80,6 +107,9 @@ class Figures:
         )
         yield row("hit_rate", lambda curve: float(curve.to_top is not None))
         yield row("evaluations", lambda curve: float(curve.evaluations), unit="evaluations")
+        if entrant.source_budget is not None:
+            paid = entrant.source_budget
+            yield row("total_evaluations", lambda curve: float(paid + curve.evaluations), unit="evaluations")
         found = [curve for curve in curves if curve.to_best is not None]
         yield row(
             "archs_to_best_if_found",
@@ -132,7 +162,7 @@ class Figures:
 
 def _row(entrant: Entrant, **named: object) -> Row:
     return Row.model_validate(
-        {"method": entrant.method, "reasoner": entrant.reasoner, "variant": entrant.variant, **named}
+        {**dict(zip(("method", "reasoner", "variant", "source_budget"), entrant.who, strict=True)), **named}
     )
 
 

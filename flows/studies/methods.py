@@ -12,6 +12,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from flows.build import caller_of, reasoner_of, run_id, space_of, table_of
+from flows.studies.rows import Who
 from lapt.archive import Archive
 from lapt.config import Execution, Pipeline
 from lapt.digests import digest
@@ -40,6 +41,8 @@ from lapt.steps import Steps
 
 COUNTS = {"params": "parameters", "flops": "flops"}
 """Method by size -> what it counts."""
+DETERMINISTIC = ("frequency", "patterns")
+"""Reasoners that say the same of the same archive."""
 LONG = 500
 """Evaluations that baselines may take to reach the goal (the paper's ">500")."""
 
@@ -77,14 +80,18 @@ class Entrant:
     fixed: bool = False
     default: bool = True
     """Does it stand in a comparison that names no methods?"""
+    source_budget: int | None = None
+    against: Who | None = None
+    """Its baseline, where the study has one for it."""
 
     @property
-    def who(self) -> tuple[str, str | None, str | None]:
-        return self.method, self.reasoner, self.variant
+    def who(self) -> Who:
+        return self.method, self.reasoner, self.variant, self.source_budget
 
     @property
     def label(self) -> str:
-        return ", ".join(part for part in self.who if part)
+        source = [f"{self.source_budget:,} source evaluations"] if self.source_budget else []
+        return ", ".join([part for part in (self.method, self.reasoner, self.variant) if part] + source)
 
 
 @dataclass(frozen=True)
@@ -253,7 +260,7 @@ def lapt_entrant(pipeline: Pipeline, *, variant: str | None = None, draws: int |
         pipeline.budget,
         pipeline.reasoner.named,
         variant,
-        None if pipeline.reasoner.kind == "frequency" else draws,
+        None if pipeline.reasoner.kind in DETERMINISTIC else draws,
     )
 
 

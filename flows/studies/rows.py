@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from lapt.statistics import Summary
 
+Who = tuple[str, str | None, str | None, int | None]
+"""Method, reasoner, variant, source budget: what tells the lines of a study apart."""
+
 
 class Row(BaseModel):
     """One figure over seeds beside the published one.
@@ -21,6 +24,7 @@ class Row(BaseModel):
     method: str
     reasoner: str | None
     variant: str | None = None
+    source_budget: int | None = None
     target: str
     quantity: str
     unit: str
@@ -42,11 +46,36 @@ class Row(BaseModel):
     budget: int | None = None
 
     @property
-    def who(self) -> tuple[str, str | None, str | None]:
-        return self.method, self.reasoner, self.variant
+    def who(self) -> Who:
+        return self.method, self.reasoner, self.variant, self.source_budget
 
     def with_summary(self, summary: Summary) -> Row:
         return self.model_copy(update=summary.model_dump())
+
+
+class Anytime(BaseModel):
+    """The incumbent of one line on one target, as the budget grows: means over seeds (and draws).
+
+    ``rank``, ``validation``: after each of ``evaluations``; a run that ended earlier stays where it was. ``ranks``: of
+    each run after ``budget`` evaluations, ordered by draw and seed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    method: str
+    reasoner: str | None
+    variant: str | None
+    source_budget: int | None
+    target: str
+    evaluations: tuple[int, ...]
+    rank: tuple[float, ...]
+    validation: tuple[float, ...]
+    budget: int
+    ranks: tuple[int, ...]
+
+    @property
+    def who(self) -> Who:
+        return self.method, self.reasoner, self.variant, self.source_budget
 
 
 class StudyResult(BaseModel):
@@ -63,3 +92,4 @@ class StudyResult(BaseModel):
     notes: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     """What could not be run, and why: no row stands for it."""
+    curves: tuple[Anytime, ...] = ()

@@ -1,0 +1,93 @@
+"""``lapt study``: a paper's table or an ablation over seeds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
+from lapt.errors import ConfigError
+
+
+def study(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="nas201, trans101, digits, source-budget, ablation, quality, reasoners, contamination or prompts."
+        ),
+    ],
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 20,
+    methods: Annotated[
+        str | None, typer.Option(help="Which methods, separated by commas: gp alone, lapt-gp, ...")
+    ] = None,
+    reasoner: Annotated[
+        list[str] | None,
+        typer.Option(help="As for run; reasoners, contamination and prompts take several, one option each."),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of each reasoner, where a study tells them from seeds.")] = 3,
+    budgets: Annotated[
+        str | None, typer.Option(help="source-budget: source evaluations, separated by commas, full for all.")
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="What methods are tested against; each one's search alone if unset.")
+    ] = None,
+    pipeline: Annotated[str | None, typer.Option(help="Another preset or YAML file than the study's own.")] = None,
+    overrides: SetOption = None,
+    replay: ReplayOption = False,
+    processes: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores if unset.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for plots, as SVG and PNG; needs matplotlib: pip install 'lapt[plots]'.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Run everything again, also what the store has finished.")
+    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """A table of the paper or an ablation over seeds, with intervals, controls and the published rows."""
+    from flows.screen_study import as_json as written
+    from flows.screen_study import show_study, study_progress
+    from flows.studies import STUDIES, prepared
+    from flows.studies.ledger import keep_rows
+    from flows.studies.plots import plots as plotted
+    from flows.studies.plots import require_matplotlib
+    from lapt.config import Execution, load_pipeline
+    from storage.store import Store
+
+    if name not in STUDIES:
+        raise ConfigError(f"a study among {sorted(STUDIES)}", repr(name), "name one of them")
+    if plots is not None:
+        require_matplotlib()
+    opened = Store(store)
+    preset, settings = pipeline or STUDIES[name].preset, overrides or []
+    named = [load_pipeline(preset, settings, wanted) for wanted in reasoner or ()]
+    of_all = [setting for setting in settings if not (named and setting.startswith("reasoner."))]
+    prepared_study = prepared(
+        name,
+        load_pipeline(preset, of_all, STUDIES[name].reasoner),
+        named,
+        draws=draws,
+        budgets=_listed(budgets),
+        seeds=seeds,
+        methods=_listed(methods),
+        baseline=baseline,
+        store=opened,
+        fresh=fresh,
+        execution=Execution(store=opened.address, processes=processes, replies="replay" if replay else "auto"),
+    )
+    with study_progress(prepared_study) as progress:
+        result = prepared_study.run(progress)
+    keep_rows(opened, result)
+    for path in plotted(result, plots) if plots is not None else ():
+        print(f"wrote {path}", file=sys.stderr)
+    if as_json:
+        print(written(result))
+    else:
+        show_study(result)
+
+
+def _listed(names: str | None) -> list[str] | None:
+    return [name.strip() for name in names.split(",")] if names else None

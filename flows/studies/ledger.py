@@ -1,0 +1,86 @@
+"""What studies leave in the store: finished jobs, so that a stopped one goes on, and the rows for ``lapt sql``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+
+import lapt
+from flows.studies.figures import Curve, Returned
+from flows.studies.rows import StudyResult
+from lapt.digests import digest, short
+from storage.store import Store
+
+if TYPE_CHECKING:
+    from flows.studies.comparison import Job
+
+VERSION = 1
+"""Raised by hand when a stored job's form changes."""
+
+
+class Ledger:
+    """Finished jobs of studies in a store, by what was asked: a job is computed once, whichever study wants it.
+
+    ``checksum``: of the table. The key has the code's digest too: no figure mixes two versions of a method.
+    """
+
+    def __init__(self, store: Store, checksum: str) -> None:
+        self.store, self.checksum = store, checksum
+
+    def key(self, job: Job) -> str:
+        entrant = job.entrant
+        search = entrant.search
+        named = (search.func, *search.args) if isinstance(search, partial) else (search,)
+        return digest(
+            {
+                "version": VERSION,
+                "code": code(),
+                "table": self.checksum,
+                "pipeline": entrant.pipeline.model_dump(mode="json"),
+                "who": list(entrant.who),
+                "search": [getattr(part, "__name__", str(part)) for part in named],
+                "budget": entrant.budget,
+                "draw": job.draw,
+                "seeds": list(job.seeds),
+            }
+        )
+
+    def known(self, jobs: Sequence[Job]) -> dict[str, list[Curve]]:
+        """Key -> what a job found, of those that are finished."""
+        keys = [self.key(job) for job in jobs]
+        stored = self.store.read("study_jobs", filter=pc.field("key").isin(keys)).to_pylist()
+        return {row["key"]: [_curve(written) for written in json.loads(row["curves"])] for row in stored}
+
+    def keep(self, study: str, job: Job, curves: Sequence[Curve]) -> None:
+        written = json.dumps([asdict(curve) for curve in curves], separators=(",", ":"))
+        row = {"key": self.key(job), "study": study, "label": job.entrant.label, "curves": written}
+        self.store.append("study_jobs", [row])
+
+
+def keep_rows(store: Store, result: StudyResult) -> str:
+    """Appends the rows to the data set ``studies`` and returns their id, a digest of what they say."""
+    rows = [row.model_dump(mode="json") for row in result.rows]
+    said = {"study": result.study, "pipeline": result.pipeline, "rows": rows}
+    study_id = short(said)
+    common = {"study_id": study_id, "study": result.study, "pipeline": result.pipeline}
+    store.append("studies", [{**common, **row} for row in rows])
+    return study_id
+
+
+@lru_cache(maxsize=1)
+def code() -> str:
+    """Digest of the modules that a figure depends on."""
+    folders = (Path(lapt.__file__).parent, Path(__file__).parent)
+    return digest([path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.rglob("*.py"))])
+
+
+def _curve(written: dict[str, Any]) -> Curve:
+    returned = {int(budget): Returned(*found) for budget, found in written["returned"].items()}
+    lists = {name: tuple(written[name]) for name in ("who", "ranks", "values")}
+    return Curve(**{**written, **lists, "returned": returned})

@@ -1,0 +1,142 @@
+"""How good the spaces are that a reasoner refines, before any search: their scores against those of the whole space."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from flows.studies.methods import DETERMINISTIC, Bench
+from flows.studies.rows import Row, StudyResult
+from lapt.config import Execution, Pipeline
+from lapt.errors import BudgetSpent
+from lapt.measures import top_threshold
+from lapt.reasoning.calls import AwaitingReply, ReasonerError
+from lapt.reasoning.config import FrequencyReasoner, PatternsReasoner, RandomReasoner
+from lapt.statistics import summarised
+
+Scores = npt.NDArray[np.float64]
+SHARES = (0.001, 0.01, 0.05)
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
+WHOLE, REFINED = "omega", "omega_r"
+"""What stands for ``method``: the space as it is, and the first one that is refined of it."""
+
+
+class Quality:
+    """Refines the space once a reasoner, draw and target; every score inside is read, none is searched for.
+
+    Those that say the same of the same archive are asked once, a language model ``draws`` times, chance once a seed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        declared: Pipeline,
+        named: Sequence[Pipeline],
+        *,
+        draws: int,
+        seeds: int,
+        execution: Execution,
+    ) -> None:
+        """Raises LaptError for a table or task that is not there."""
+        self.name, self.seeds, self.draws, self.execution = name, seeds, draws, execution
+        given = declared.reasoner
+        keyless = [
+            given if isinstance(given, PatternsReasoner) else PatternsReasoner(),
+            given if isinstance(given, FrequencyReasoner) else FrequencyReasoner(),
+            RandomReasoner(kind="random", max_operators=getattr(given, "max_operators", None) or 2),
+        ]
+        of_reasoners = [declared.model_copy(update={"reasoner": reasoner}) for reasoner in keyless]
+        by_name = {pipeline.reasoner.named: pipeline for pipeline in (*of_reasoners, *named)}
+        self.pipeline, self.pipelines = declared, tuple(by_name.values())
+        self.table = Bench(declared, execution).table
+        for task in (declared.source.task, *declared.targets):
+            self.table.column(task)
+
+    def run(self, progress: Callable[[int, int], None] = lambda done, total: None) -> StudyResult:
+        """Raises AwaitingReply when prompts wait for a reply, after every one is written."""
+        began, failures, rows = time.monotonic(), [], list(self._of_whole())
+        awaited: AwaitingReply | None = None
+        for done, pipeline in enumerate(self.pipelines):
+            progress(done, len(self.pipelines))
+            try:
+                rows += self._of_reasoner(pipeline)
+            except AwaitingReply as waiting:
+                awaited = waiting
+            except (ReasonerError, BudgetSpent) as error:
+                failures.append(f"{pipeline.reasoner.named}: {error}")
+        progress(len(self.pipelines), len(self.pipelines))
+        if awaited is not None:
+            raise awaited
+        return StudyResult(
+            study=self.name,
+            pipeline=self.pipeline.name,
+            seeds=self.seeds,
+            methods=(WHOLE, REFINED),
+            rows=tuple(sorted(rows, key=lambda row: self.pipeline.targets.index(row.target))),
+            seconds=round(time.monotonic() - began, 2),
+            notes=self._notes(),
+            failures=tuple(failures),
+        )
+
+    def _of_whole(self) -> Iterator[Row]:
+        for task in self.pipeline.targets:
+            scores = self._scores(task)
+            for quantity, value in of_space(scores, scores).items():
+                row = Row(method=WHOLE, reasoner=None, target=task, quantity=quantity, unit="")
+                yield row.with_summary(summarised([value]))
+
+    def _of_reasoner(self, pipeline: Pipeline) -> list[Row]:
+        bench, kind = Bench(pipeline, self.execution), pipeline.reasoner.kind
+        times = self.draws if kind == "chat" else self.seeds
+        if kind in DETERMINISTIC and pipeline.source.archive.strategy != "random":
+            times = 1
+        found: dict[tuple[str, str], list[float]] = {}
+        for seed in range(times):
+            steps = bench.steps(seed)
+            learned = steps.learn(bench.archive(seed))
+            for task in pipeline.targets:
+                evaluator = bench.evaluator(task)
+                members = {evaluator.identity(m): m for m in steps.refine(learned, task=task).members()}
+                inside = np.array([e.score for e in evaluator.evaluate(list(members.values()))])
+                for quantity, value in of_space(inside, self._scores(task)).items():
+                    found.setdefault((task, quantity), []).append(value)
+        return [
+            Row(method=REFINED, reasoner=pipeline.reasoner.named, target=task, quantity=quantity, unit="").with_summary(
+                summarised(values)
+            )
+            for (task, quantity), values in found.items()
+        ]
+
+    def _scores(self, task: str) -> Scores:
+        column = self.table.column(task)
+        return column if self.table.metrics[task].higher_is_better else -column
+
+    def _notes(self) -> tuple[str, ...]:
+        source = self.pipeline.source
+        return (
+            f"source {source.task}, {source.archive.described}; omega: the whole space; omega_r: the first refined one",
+            "kept: share of Omega's top that lies in Omega_r; lift: how many times as common it is in there as in "
+            "Omega; best: rank of the best inside",
+            "below q: share of Omega_r that scores no higher than Omega's quantile q (its ECDF there): q where "
+            "refining did nothing, less where it helped",
+            "what is random (chance, a language model, a random archive): means over seeds or draws; --json has their "
+            "spread",
+        )
+
+
+def of_space(inside: Scores, whole: Scores) -> dict[str, float]:
+    """``inside``: n scores of a refined space, ``whole``: N of the space, both higher is better. Ties count as top."""
+    found = {"space_size": float(len(inside))}
+    for share in SHARES:
+        threshold, name = top_threshold(whole, share), f"top_{share:.1%}".replace(".0%", "%")
+        top_inside, top_whole = int((inside >= threshold).sum()), int((whole >= threshold).sum())
+        found[f"{name}_kept"] = top_inside / top_whole
+        found[f"{name}_share"] = top_inside / len(inside)
+        found[f"{name}_lift"] = (top_inside / len(inside)) / (top_whole / len(whole))
+    found["best_inside"] = 1.0 + float((whole > inside.max()).sum())
+    for q in QUANTILES:
+        found[f"ecdf_at_q{q:.0%}".rstrip("%")] = float((inside <= np.quantile(whole, q)).mean())
+    return found

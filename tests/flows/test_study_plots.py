@@ -1,0 +1,55 @@
+"""Plots of studies: what is said without matplotlib, and files where it is."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from flows.studies import StudyResult, plots
+from flows.studies.rows import Anytime
+from lapt.errors import ConfigError
+
+
+def curve(method: str, evaluations: int) -> Anytime:
+    ranks = tuple(float(100 - n) for n in range(evaluations))
+    return Anytime(
+        method=method,
+        reasoner=None,
+        variant=None,
+        source_budget=50 if method == "mode" else None,
+        target="cifar10",
+        evaluations=tuple(range(1, evaluations + 1)),
+        rank=ranks,
+        validation=ranks[::-1],
+        budget=20,
+        ranks=(3, 7, 81),
+    )
+
+
+RESULT = StudyResult(
+    study="s", pipeline="p", seeds=3, methods=("rea",), rows=(), seconds=0, curves=(curve("rea", 60), curve("mode", 20))
+)
+
+
+def test_the_install_line_is_named_where_matplotlib_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(plots, "find_spec", lambda name: None if name == "matplotlib" else find(name))
+    with pytest.raises(ConfigError, match=r"pip install 'lapt\[plots\]'"):
+        plots.plots(RESULT, tmp_path / "plots")
+    assert not (tmp_path / "plots").exists()
+
+
+def test_each_target_gets_curves_and_boxes_in_both_formats(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra plots is not installed")
+    written = plots.plots(RESULT, tmp_path / "plots")
+    names = {f"s-cifar10-{name}.{suffix}" for name in ("anytime", "ranks") for suffix in ("svg", "png")}
+    assert {path.name for path in written} == names
+    assert all(path.stat().st_size > 1000 for path in written)
+    assert (tmp_path / "plots" / "s-cifar10-ranks.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "plots" / "s-cifar10-anytime.svg").read_text()
+
+
+def test_lines_are_told_apart_by_what_their_source_cost() -> None:
+    assert [plots.named(c) for c in RESULT.curves] == ["rea", "mode, 50 from the source"]
