@@ -14,9 +14,9 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not integration" -n 2 --dist loadfile
 
-# Real servers, kill -9 and other drills: minutes.
+# Real servers, kill -9 and other drills: minutes. Each file has stores and servers of its own, so two go side by side.
 test-integration: $(STAMP)
-	$(BIN)/python -m pytest -m "integration and not llm"
+	$(BIN)/python -m pytest -m "integration and not llm" -n 2 --dist loadfile
 
 # A run and its replay with a real language model on this machine, skipped with a reason where it has no wheels: minutes.
 test-llm: $(STAMP)
