@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flows.prefect_settings import apply_environment
 from flows.progress import listener
 from lapt.algorithms import VERSION
-from lapt.config import BenchmarkPlan, Execution, Pipeline, RandomArchive, TableEvaluation, TrainingEvaluation
+from lapt.config import BenchmarkPlan, Execution, Guidance, Pipeline, RandomArchive, TableEvaluation, TrainingEvaluation
 from lapt.digests import short
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator
@@ -246,5 +246,9 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
 
 
 def run_id(pipeline: Pipeline, data_checksum: str) -> str:
-    """What is computed, as 12 hex digits: configuration with seed, data, algorithm version; not the execution."""
-    return short({"pipeline": pipeline.model_dump(mode="json"), "data": data_checksum, "algorithm": VERSION})
+    """What is computed, as 12 hex digits: configuration with seed, data, algorithm version; not the execution.
+
+    Guidance that says nothing is left out: runs from before there was any keep their ids.
+    """
+    declared = pipeline.model_dump(mode="json", exclude={"guidance"} if pipeline.guidance == Guidance() else None)
+    return short({"pipeline": declared, "data": data_checksum, "algorithm": VERSION})

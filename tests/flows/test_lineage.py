@@ -61,7 +61,7 @@ def test_experts_on_the_command_line(store: Store) -> None:
     assert "of the space; " in shown.output
     as_json = CliRunner().invoke(app, ["principles", "experts", learned, "--store", store.address, "--json"])
     rows = json.loads(as_json.stdout)
-    assert len(rows) == 5
+    assert len(rows) == 7
     assert all(0 <= row["support"] <= 1 for row in rows)
     grounds = CliRunner().invoke(app, ["principles", "show", learned, "--store", store.address])
     assert "40% at random" in grounds.output

@@ -11,7 +11,7 @@ from lapt.reasoning import Frequency
 from lapt.reasoning.expert import EXPERTS, grounded
 from lapt.spaces import BUILTIN, DagCell
 
-WORK, STACKED, RESIDUAL, WIDE, NO_POOLING = EXPERTS
+WORK, STACKED, RESIDUAL, WIDE, NO_POOLING, EARLY, CONNECTED = EXPERTS
 FAMILY = SPACE.family
 assert isinstance(FAMILY, DagCell)
 
@@ -19,14 +19,15 @@ assert isinstance(FAMILY, DagCell)
 @pytest.mark.parametrize(
     ("letters", "expected"),  # edges 0->1, 0->2, 1->2, 0->3, 1->3, 2->3
     [
-        ("3nnn3n", [WORK, STACKED, NO_POOLING]),
+        ("3nnn3n", [WORK, STACKED, NO_POOLING, EARLY]),
         ("33nsnn", [NO_POOLING]),  # the convolutions lead nowhere
-        ("33ns11", [WORK, RESIDUAL, WIDE, NO_POOLING]),
-        ("ssssss", [WIDE, NO_POOLING]),  # nothing to skip around
+        ("33ns11", [WORK, RESIDUAL, WIDE, NO_POOLING, EARLY, CONNECTED]),
+        ("ssssss", [WIDE, NO_POOLING, CONNECTED]),  # nothing to skip around
         ("pnnspn", [WIDE]),
         ("pnn3n3", [NO_POOLING]),  # neither the pooling nor the second convolution is on a path
         ("nnnnnn", [NO_POOLING]),
-        ("3n3s33", [WORK, STACKED, RESIDUAL, WIDE, NO_POOLING]),
+        ("3n3s33", [WORK, STACKED, RESIDUAL, WIDE, NO_POOLING, EARLY, CONNECTED]),
+        ("nsn333", [WORK, WIDE, NO_POOLING]),  # on the input-to-output edge a convolution is not early
     ],
 )
 def test_checks_by_hand(letters: str, expected: list[object]) -> None:
@@ -63,7 +64,7 @@ def test_only_what_a_space_has_the_operators_for_applies() -> None:
     trans101 = BUILTIN["trans101"]
     learned = Frequency().learn(trans101, archive("333333", space=trans101))
     found = grounded(trans101, [cell("333333", trans101)], learned)
-    assert [beside.expert for beside in found] == [WORK, STACKED, RESIDUAL, WIDE]
+    assert [beside.expert for beside in found] == [WORK, STACKED, RESIDUAL, WIDE, EARLY, CONNECTED]
     with pytest.raises(ConfigError, match="NAS-Bench-201"):
         grounded(SOURCED, [], learned)
 

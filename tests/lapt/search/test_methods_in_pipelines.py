@@ -16,9 +16,10 @@ from lapt.search.config import SECTIONS
 
 def test_ids_of_runs_are_those_of_version_1() -> None:
     """Written down before methods declared their own parameters: stored runs must be found again."""
-    assert run_id(load_pipeline("nas201"), "x") == "0276b9468ba8"
-    assert run_id(load_pipeline("trans101"), "x") == "451e78fef2aa"
-    rivals = load_pipeline("trans101", ["search.method=random", "search.ask_size=2"])
+    two, three = (f"reasoner={{kind: frequency, max_operators: {most}}}" for most in (2, 3))
+    assert run_id(load_pipeline("nas201", [two]), "x") == "0276b9468ba8"
+    assert run_id(load_pipeline("trans101", [three]), "x") == "451e78fef2aa"
+    rivals = load_pipeline("trans101", [three, "search.method=random", "search.ask_size=2"])
     assert run_id(rivals, "x") == "37a8b3c0acba"
 
 
@@ -33,8 +34,8 @@ def test_every_method_is_named_by_a_pipeline(method: str) -> None:
 
 def test_parameters_are_those_of_the_method() -> None:
     given = ["search.initial=7", "search.method=gp"]
-    assert load_pipeline("trans101", given).search.parameters == {"initial": 7}
-    with pytest.raises(ConfigError, match=r"'method', 'initial'.*got search\.tournament_size"):
+    assert load_pipeline("trans101", given).search.parameters == {"initial": 7, "trust": 0.5}
+    with pytest.raises(ConfigError, match=r"'method', 'initial', 'trust'.*got search\.tournament_size"):
         load_pipeline("trans101", [*given, "search.tournament_size=3"])
     with pytest.raises(ConfigError, match=r"search\.initial"):
         load_pipeline("trans101", ["search.method=gp", "search.initial=1"])
