@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from flows.studies.methods import DETERMINISTIC, Bench
+from flows.studies.methods import DETERMINISTIC, Bench, counting
 from flows.studies.rows import Row, StudyResult
 from lapt.config import Execution, Pipeline
 from lapt.errors import BudgetSpent
 from lapt.measures import top_threshold
 from lapt.reasoning.calls import AwaitingReply, ReasonerError
-from lapt.reasoning.config import FrequencyReasoner, PatternsReasoner, RandomReasoner
+from lapt.reasoning.config import PatternsReasoner, RandomReasoner
 from lapt.statistics import summarised
 
 Scores = npt.NDArray[np.float64]
@@ -45,7 +45,7 @@ class Quality:
         given = declared.reasoner
         keyless = [
             given if isinstance(given, PatternsReasoner) else PatternsReasoner(),
-            given if isinstance(given, FrequencyReasoner) else FrequencyReasoner(),
+            counting(declared),
             RandomReasoner(kind="random", max_operators=getattr(given, "max_operators", None) or 2),
         ]
         of_reasoners = [declared.model_copy(update={"reasoner": reasoner}) for reasoner in keyless]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flows.studies.methods import Entrant, direct, lapt_entrant
+from flows.studies.methods import Entrant, counting, direct, lapt_entrant
 from lapt.config import Pipeline, RandomArchive, WorstArchive
 from lapt.errors import ConfigError
 from lapt.reasoning.briefing import PromptParts
-from lapt.reasoning.config import ChatReasoner, FrequencyReasoner, RandomReasoner, Reasoning
+from lapt.reasoning.config import ChatReasoner, RandomReasoner, Reasoning
 
 
 def reasoners(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[Entrant, ...]:
@@ -27,9 +27,9 @@ def contamination(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> 
     Who reasons from what it is shown gets worse with a worse archive, as counting does, and no worse without names
     than counting is. Who knows the benchmark does not.
     """
-    counting, chance = _without_a_model(declared)
+    counted, chance = _without_a_model(declared)
     entrants = []
-    for pipeline in [*_chats(named), _under(declared, counting)]:
+    for pipeline in [*_chats(named), _under(declared, counted)]:
         size = pipeline.source.archive.size
         archives = {
             "archive of the best": pipeline,
@@ -80,9 +80,8 @@ def _chats(named: Sequence[Pipeline]) -> list[Pipeline]:
 
 def _without_a_model(pipeline: Pipeline) -> tuple[Reasoning, Reasoning]:
     """Counting as the pipeline declares it, and chance with as many operators."""
-    declared = pipeline.reasoner
-    counting = declared if isinstance(declared, FrequencyReasoner) else FrequencyReasoner()
-    return counting, RandomReasoner(kind="random", max_operators=counting.max_operators)
+    counted = counting(pipeline)
+    return counted, RandomReasoner(kind="random", max_operators=counted.max_operators)
 
 
 def _under(pipeline: Pipeline, reasoner: Reasoning) -> Pipeline:
