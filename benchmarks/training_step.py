@@ -28,7 +28,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "lapt" / "networks"
 from published_networks import PublishedNetwork
 
 from lapt.networks import Classifier, backbone
-from lapt.networks.skeleton import live_edges
 from lapt.spaces import BUILTIN, Architecture
 
 MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -131,7 +130,7 @@ def main() -> None:
                 spent = seconds(step)
                 if turn:  # the first step allocates
                     taken[name].append(spent)
-        alive_cells.append(bool(live_edges(space.family, cell.operators)))
+        alive_cells.append(bool(space.family.live_edges(cell.operators)))
         for name, spent_each in taken.items():
             times[name].append(sum(spent_each) / len(spent_each))
         print(

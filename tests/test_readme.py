@@ -79,6 +79,22 @@ def test_every_run_of_a_language_model(tmp_path: Path, real_data: Path) -> None:
                 assert (len(server.requests) > asked) == ("--replay" not in command)
 
 
+@pytest.mark.parametrize("script", sorted(set(re.findall(r"`\.venv/bin/python (benchmarks/\w+\.py)`", README))))
+def test_the_scripts_behind_the_figures_find_what_they_import(script: str) -> None:
+    load = f"import runpy; runpy.run_path({str(ROOT / script)!r})"  # what they do stands under __main__
+    done = subprocess.run([sys.executable, "-c", load], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.integration
+def test_the_training_step_is_measured() -> None:
+    smallest = ["--cells", "2", "--steps", "1", "--batch", "8"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "training_step.py"), *smallest]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "ratio" in done.stdout.splitlines()[-1]
+
+
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"\bmake (\w[\w-]*)", README):
