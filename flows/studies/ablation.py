@@ -41,6 +41,7 @@ def _variants(pipeline: Pipeline, counted: FrequencyReasoner) -> Iterator[tuple[
     yield "without adaptation", _changed(pipeline, adaptation={"iterations": 1}, search=_at_once(pipeline))
     if pipeline.reasoner.kind == "patterns":
         yield "without experts", _changed(pipeline, reasoner={"knowledge": 0.0})
+        yield "experts alone", _changed(pipeline, reasoner={"evidence": False})
         yield "never widened", _changed(pipeline, reasoner={"growth": 1.0})
         yield "start unguided", _changed(pipeline, guidance={"initial": False})
         if SEARCHERS[pipeline.search.method].takes_prior():

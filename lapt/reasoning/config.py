@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 from lapt.reasoning.briefing import EVERY_PART, PromptParts
 from lapt.reasoning.chat import OnInvalid
@@ -40,6 +40,13 @@ class PatternsReasoner(_Reasoner):
     breadth: float = Field(0.03, gt=0, le=1, description="of the whole space, what the first refined one may have")
     growth: float = Field(3.0, ge=1, description="times that each adaptation widens it; 1: never")
     knowledge: float = Field(1.0, ge=0, description="weight of experts' principles beside the source's; 0: none")
+    evidence: bool = Field(True, description="learn from the source; without, experts' principles alone")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> PatternsReasoner:
+        if not self.evidence and not self.knowledge:
+            raise ValueError("knowledge 0 and no evidence leave nothing to say")
+        return self
 
 
 class ReasonerBudget(_Model):

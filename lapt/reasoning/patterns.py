@@ -43,19 +43,23 @@ class Patterns:
 
     Adapting: an update adds the target's top architectures as a second task, as heavy as the source; every update and
     exploration widens the space ``growth`` times (an exploration twice over), since what the target itself has shown
-    is worth more with every iteration. Deterministic.
+    is worth more with every iteration. Deterministic. Without ``evidence`` nothing is learned of the source, and experts
+    speak alone until the target has: a control, for what is transferred must be worth more than that.
     """
 
     name = "patterns"
 
-    def __init__(self, *, breadth: float = 0.03, growth: float = 3.0, knowledge: float = 1.0) -> None:
-        self.breadth, self.growth, self.knowledge = breadth, growth, knowledge
+    def __init__(
+        self, *, breadth: float = 0.03, growth: float = 3.0, knowledge: float = 1.0, evidence: bool = True
+    ) -> None:
+        self.breadth, self.growth, self.knowledge, self.evidence = breadth, growth, knowledge, evidence
 
     def learn(self, space: SearchSpace, archive: Archive) -> Principles:
         read = [entry.architecture for entry in archive.entries]
         origin = Origin(reasoner=self.name, step="learn", task=archive.task, archive=archive.digest)
-        learned = (*self._known(space, read), *self._learned(space, read, archive.task))
-        return self._stated(space, learned, tuple(counted(space, read, archive.task)), origin, self.breadth, None)
+        learned = self._learned(space, read, archive.task) if self.evidence else ()
+        stated = (*self._known(space, read), *learned)
+        return self._stated(space, stated, tuple(counted(space, read, archive.task)), origin, self.breadth, None)
 
     def translate(self, space: SearchSpace, principles: Principles, *, task: str) -> SearchSpace:
         """What the claims keep."""

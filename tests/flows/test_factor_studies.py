@@ -89,6 +89,7 @@ def test_each_variant_lacks_one_part_and_costs_the_same() -> None:
         "full": set(),
         "without adaptation": {"adaptation", "search"},
         "without experts": {"reasoner"},
+        "experts alone": {"reasoner"},
         "never widened": {"reasoner"},
         "start unguided": {"guidance"},
         "search unguided": {"guidance"},

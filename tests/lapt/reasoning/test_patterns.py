@@ -122,6 +122,15 @@ def test_experts_stand_with_their_sources_and_can_be_left_out() -> None:
     assert set(names(SPACE)) >= {p.feature for x in with_experts.principles for p in x.patterns}
 
 
+def test_experts_alone_say_the_same_whatever_the_source_is() -> None:
+    alone = Patterns(evidence=False)
+    one, other = (alone.learn(SPACE, archive(*cells)) for cells in (GOOD, ("pppppp", "ppppp1")))
+    assert expected(one, *GOOD, "pppppp") == expected(other, *GOOD, "pppppp")
+    assert alone.translate(SPACE, one, task="t") == alone.translate(SPACE, other, task="t")
+    heard = alone.update(SPACE, one, evaluations("pppppp", "ppppp1"), task="target")
+    assert expected(heard, "pppppp")[0] > expected(one, "pppppp")[0]
+
+
 def test_support_is_the_share_of_the_functions_read_against_that_of_the_space() -> None:
     residual = next(p for p in from_data(*GOOD, knowledge=1.0).principles if "skips" in p.statement)
     assert residual.support == 1.0
