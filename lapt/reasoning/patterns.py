@@ -43,8 +43,8 @@ class Patterns:
 
     Adapting: an update adds the target's top architectures as a second task, as heavy as the source; every update and
     exploration widens the space ``growth`` times (an exploration twice over), since what the target itself has shown
-    is worth more with every iteration. Deterministic. Without ``evidence`` nothing is learned of the source, and experts
-    speak alone until the target has: a control, for what is transferred must be worth more than that.
+    is worth more with every iteration. Without ``evidence`` nothing is learned of the source, and experts speak alone
+    until the target has: a control, for what is transferred must be worth more than that. Deterministic.
     """
 
     name = "patterns"
