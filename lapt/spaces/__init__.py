@@ -1,7 +1,23 @@
 """Search spaces: layers with candidate operators C_i and candidate sources S_i (eq. 2 of the paper)."""
 
+from lapt.spaces.architecture import Architecture, Cell
 from lapt.spaces.builtin import BUILTIN, space_named
-from lapt.spaces.cells import CELLS, Architecture, Cell, DagCell
+from lapt.spaces.cells import DagCell
+from lapt.spaces.darts import DartsCell
+from lapt.spaces.families import CELLS
+from lapt.spaces.genotype import Edge, Genotype
 from lapt.spaces.space import Layer, SearchSpace
 
-__all__ = ["BUILTIN", "CELLS", "Architecture", "Cell", "DagCell", "Layer", "SearchSpace", "space_named"]
+__all__ = [
+    "BUILTIN",
+    "CELLS",
+    "Architecture",
+    "Cell",
+    "DagCell",
+    "DartsCell",
+    "Edge",
+    "Genotype",
+    "Layer",
+    "SearchSpace",
+    "space_named",
+]

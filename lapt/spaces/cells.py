@@ -1,4 +1,4 @@
-"""Cell families: how a cell is written down, and which cells compute the same function."""
+"""Cells on a fixed graph that choose operators: how one is written down, and which compute the same function."""
 
 from __future__ import annotations
 
@@ -7,35 +7,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, Protocol
 
 from lapt.errors import SpaceError
-
-
-class Architecture(NamedTuple):
-    """A = union of {l_i, s_i} (eq. 2): the operator and the source each layer chose, in layer order."""
-
-    operators: tuple[str, ...]
-    sources: tuple[str, ...]
-
-
-class Cell(Protocol):
-    """What a cell family knows. Every method is a pure function."""
-
-    def encode(self, architecture: Architecture) -> str: ...
-
-    def decode(self, text: str) -> Architecture:
-        """Raises SpaceError when the text is no cell of this family."""
-        ...
-
-    def canonical(self, architecture: Architecture) -> Architecture:
-        """One representative for all cells that compute the same function."""
-        ...
-
-    def in_order(self, kind: str, layer: str, candidates: Iterable[str]) -> tuple[str, ...]:
-        """Candidates (``kind``: operator or source) of a layer in the family's own order."""
-        ...
-
+from lapt.spaces.architecture import Architecture
 
 Term = str
 """One summand of a node's value, written out: ``x``, or operator, label and value of the source node."""
@@ -209,6 +183,3 @@ NAS201 = Nas201Cell(
     "nas201", ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"), strided_input=False
 )
 TRANS101 = Trans101Cell("trans101", ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3"), strided_input=True)
-
-CELLS: dict[str, Cell] = {cell.name: cell for cell in (NAS201, TRANS101)}
-"""Cell family by name; a SearchSpace refers to one."""

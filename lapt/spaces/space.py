@@ -15,7 +15,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from lapt.errors import SpaceError
-from lapt.spaces.cells import CELLS, Architecture, Cell
+from lapt.spaces.architecture import Architecture, Cell
+from lapt.spaces.families import CELLS
 
 Choice = tuple[str, str]
 """What one layer chooses: (operator l_i, source s_i)."""

@@ -1,0 +1,171 @@
+"""DARTS cells: nodes that choose what they read and how (Liu, Simonyan and Yang 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import permutations
+
+from lapt.errors import SpaceError
+from lapt.spaces.architecture import Architecture
+from lapt.spaces.genotype import FIRST, Edge, Genotype, Nodes, genotype
+
+KINDS = ("normal", "reduce")
+"""The two cells that an architecture consists of, by their names in genotypes."""
+NODES = (2, 3, 4, 5)
+"""Numbers of a cell's nodes; 0 and 1 are its inputs."""
+SOURCES = ("input0", "input1", "node2", "node3", "node4")
+"""What a layer may read, by its number: the outputs of the cells before the last and last, then earlier nodes."""
+
+
+@dataclass(frozen=True)
+class DartsCell:
+    """A normal and a reduction cell of two inputs and four nodes each; the output is all nodes, concatenated.
+
+    A node is the sum of two layers that read different sources, inputs or earlier nodes. ``normal.3a`` and
+    ``normal.3b`` are the layers of node 3 of the normal cell: a reads the earlier of the two sources, b the later. In
+    the reduction cell, layers that read an input halve its sides. (prod over k = 1..4 of k (k + 1) / 2 x 8^2)^2 =
+    3,019,898,880^2 architectures of 8 operators.
+
+    ``weightless``: operators that give zeros for zeros wherever they stand; a convolution does not, for it ends in a
+    batch normalisation with a bias.
+    """
+
+    name: str
+    operators: tuple[str, ...]
+    zero: str = "none"
+    identity: str = "skip_connect"
+    weightless: frozenset[str] = frozenset({"skip_connect", "max_pool_3x3", "avg_pool_3x3"})
+
+    @cached_property
+    def layer_names(self) -> tuple[str, ...]:
+        """normal.2a, normal.2b, normal.3a, ..., reduce.5b."""
+        return tuple(f"{kind}.{node}{side}" for kind in KINDS for node in NODES for side in "ab")
+
+    @cached_property
+    def groups(self) -> tuple[tuple[int, int], ...]:
+        """Positions of the layers of each node: those of the normal cell's nodes 2 to 5, then the reduction cell's."""
+        return tuple((at, at + 1) for at in range(0, len(self.layer_names), 2))
+
+    def sources_of(self, layer: str) -> tuple[str, ...]:
+        """What a layer may read: of the sources of its node, a all but the last and b all but the first."""
+        node, side = int(layer[-2]), layer[-1]
+        return SOURCES[: node - 1] if side == "a" else SOURCES[1:node]
+
+    def in_order(self, kind: str, layer: str, candidates: Iterable[str]) -> tuple[str, ...]:
+        wanted = set(candidates)
+        return tuple(c for c in (self.operators if kind == "operator" else self.sources_of(layer)) if c in wanted)
+
+    # --- text --------------------------------------------------------------------------------------------------------
+    def encode(self, architecture: Architecture) -> str:
+        """The genotype in one line, the edges of a node in the order of their sources."""
+        return str(self.genotype(architecture))
+
+    def decode(self, text: str) -> Architecture:
+        return self.architecture(genotype(text))
+
+    def genotype(self, architecture: Architecture) -> Genotype:
+        """Edges of a node in the order of their sources."""
+        normal, reduction = self.cells(architecture)
+        return Genotype(normal, NODES, reduction, NODES)
+
+    def architecture(self, found: Genotype) -> Architecture:
+        """Raises SpaceError for a genotype outside the family, with what does not fit."""
+        faults = [
+            *self._faults("normal", found.normal, found.normal_concat),
+            *self._faults("reduce", found.reduce, found.reduce_concat),
+        ]
+        if faults:
+            raise SpaceError(
+                "a darts cell: four nodes of two edges from different earlier sources, all four in the concatenation",
+                "; ".join(faults[:3]),
+                f"use operators among {list(self.operators)} and sources below the node's number",
+            )
+        return _architecture((found.normal, found.reduce))
+
+    def _faults(self, kind: str, nodes: Nodes, concat: Sequence[int]) -> Iterable[str]:
+        if len(nodes) != len(NODES):
+            yield f"{kind} of {len(nodes)} nodes"
+        if tuple(sorted(concat)) != NODES:
+            yield f"{kind}_concat of {list(concat)}"
+        for number, edges in enumerate(nodes, start=FIRST):
+            if len(edges) != 2:
+                yield f"{kind} node {number} with {len(edges)} edges"
+            if len({edge.source for edge in edges}) != len(edges):
+                yield f"{kind} node {number} reads {edges[0].source} twice"
+            for edge in edges:
+                if edge.operator not in self.operators:
+                    yield f"{kind} node {number} with the operator {edge.operator!r:.40}"
+                if edge.source >= number:
+                    yield f"{kind} node {number} reads {edge.source}"
+
+    def cells(self, architecture: Architecture) -> tuple[Nodes, Nodes]:
+        """The edges into each node of the normal and of the reduction cell, in the order of their sources."""
+        edges = [Edge(o, SOURCES.index(s)) for o, s in zip(*architecture, strict=True)]
+        nodes = [tuple(sorted((edges[one], edges[two]), key=_by_source)) for one, two in self.groups]
+        return tuple(nodes[: len(NODES)]), tuple(nodes[len(NODES) :])
+
+    # --- function ----------------------------------------------------------------------------------------------------
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """One representative for architectures that are the same in up to four ways.
+
+        The two layers of a node have no order. What a ``none`` reads is no matter. A node of two ``none`` is zero, and
+        so is an identity or a pooling that reads it. Nodes may be numbered otherwise: what comes after the
+        concatenation are 1x1 convolutions or the classifier, whose weights are then in another order, alike at the
+        start of training. (To a supernet, which has weights a node, the numbering does matter: it scores the encoding.)
+
+        Not merged: a few other forms of equal functions, such as nodes that are copies of each other.
+        """
+        normal, reduction = self.cells(architecture)
+        return _architecture((_canonical(self, normal), _canonical(self, reduction)))
+
+
+def _by_source(edge: Edge) -> int:
+    return edge.source
+
+
+def _architecture(cells: Iterable[Nodes]) -> Architecture:
+    edges = [edge for nodes in cells for node in nodes for edge in sorted(node, key=_by_source)]
+    return Architecture(tuple(edge.operator for edge in edges), tuple(SOURCES[edge.source] for edge in edges))
+
+
+@lru_cache(maxsize=2**16)
+def _canonical(cell: DartsCell, nodes: Nodes) -> Nodes:
+    """The first of all numberings of the nodes, in the order of sources and operators, without edges that are zero."""
+    rank = {operator: at for at, operator in enumerate(cell.operators)}
+    kept: list[list[Edge]] = []
+    for edges in nodes:
+        empty = {number for number, into in enumerate(kept, start=FIRST) if not into}
+        zeros = (e.operator == cell.zero or (e.source in empty and e.operator in cell.weightless) for e in edges)
+        kept.append([edge for edge, is_zero in zip(edges, zeros, strict=True) if not is_zero])
+    found = []
+    for order in permutations(range(len(kept))):
+        number = {0: 0, 1: 1} | {FIRST + old: FIRST + new for new, old in enumerate(order)}
+        renamed = [sorted((number[e.source], rank[e.operator]) for e in kept[old]) for old in order]
+        if all(source < at for at, edges in enumerate(renamed, start=FIRST) for source, _ in edges):
+            found.append(renamed)
+    return tuple(_filled([Edge(cell.operators[o], s) for s, o in edges], cell.zero) for edges in min(found))
+
+
+def _filled(edges: list[Edge], zero: str) -> tuple[Edge, ...]:
+    """Two edges: those that are missing are zero, and read the first sources that are left."""
+    for source in range(2):
+        if len(edges) < 2 and all(edge.source != source for edge in edges):
+            edges = [*edges, Edge(zero, source)]
+    return tuple(sorted(edges, key=_by_source))
+
+
+DARTS = DartsCell(
+    "darts",
+    (
+        "none",
+        "max_pool_3x3",
+        "avg_pool_3x3",
+        "skip_connect",
+        "sep_conv_3x3",
+        "sep_conv_5x5",
+        "dil_conv_3x3",
+        "dil_conv_5x5",
+    ),
+)
