@@ -41,7 +41,7 @@ class SearchSection(BaseModel):
     @property
     def parameters(self) -> dict[str, Any]:
         """What the method's class is given beside space, seed and identity."""
-        return self.model_dump(include=set(SEARCHERS[self.method].parameters()))
+        return {name: getattr(self, name) for name in SEARCHERS[self.method].parameters()}
 
     def searcher(
         self,

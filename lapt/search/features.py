@@ -2,8 +2,9 @@
 
 Cells on a directed acyclic graph (``DagCell``) are described by the paths from input to output that stay open, the
 encoding behind BANANAS (White et al. 2021; White et al. 2020 compare encodings), here as counts and not as one bit for
-each possible path: 4 paths need 20 numbers where NAS-Bench-201 has 155 possible paths. Other families get one-hot
-choices. All functions work on whole spaces at once, N architectures of L layers.
+each possible path: 4 paths need 20 numbers where NAS-Bench-201 has 155 possible paths. DARTS cells are described in
+the same way (``darts_features``), other families by one-hot choices. All functions work on whole spaces at once, N
+architectures of L layers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lapt.spaces import Architecture, DagCell, SearchSpace
+from lapt.search import darts_features
+from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]
@@ -122,12 +124,15 @@ def features(space: SearchSpace, architectures: Sequence[Architecture]) -> Float
     """N x F: for predictors over any space; the family's own numbers, whatever a restriction left out.
 
     Of a DAG cell, the path features of its canonical form: cells that compute the same function look the same, so what
-    is measured of one is known of all. (A family of more than ``_CANONICAL_AT_MOST`` cells is taken as it is.)
+    is measured of one is known of all. (A family of more than ``_CANONICAL_AT_MOST`` cells is taken as it is.) Of DARTS
+    cells likewise, whose canonical forms need no list.
     """
     cell = space.family
-    if not isinstance(cell, DagCell):
-        return one_hot(space, architectures)
-    return cell_features(cell, architectures)
+    if isinstance(cell, DagCell):
+        return cell_features(cell, architectures)
+    if isinstance(cell, DartsCell):
+        return darts_features.path_features(cell, [cell.canonical(architecture) for architecture in architectures])
+    return one_hot(space, architectures)
 
 
 def cell_features(cell: DagCell, architectures: Sequence[Architecture]) -> Floats:
@@ -138,19 +143,33 @@ def cell_features(cell: DagCell, architectures: Sequence[Architecture]) -> Float
 def flat_graphs(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
     """N x (V^2 + V (O + 2)): adjacency and operators of ``graphs``, flattened, of canonical forms as in ``features``.
 
-    Of other families than DAG cells: one-hot choices.
+    Of DARTS cells likewise (``darts_features.graphs``), of other families one-hot choices.
     """
     cell = space.family
-    if not isinstance(cell, DagCell):
+    if isinstance(cell, DagCell):
+        adjacency, operators = graphs(cell, codes(cell, _canonical_forms(cell, architectures)))
+    elif isinstance(cell, DartsCell):
+        forms = [cell.canonical(architecture) for architecture in architectures]
+        adjacency, operators = darts_features.graphs(cell, forms)
+    else:
         return one_hot(space, architectures)
-    adjacency, operators = graphs(cell, codes(cell, _canonical_forms(cell, architectures)))
     flat = (part.reshape(len(part), part.shape[1] * part.shape[2]) for part in (adjacency, operators))
     return np.hstack(list(flat))
+
+
+def graph_shape(space: SearchSpace) -> tuple[int, int] | None:
+    """(nodes V, kinds of nodes) of ``flat_graphs``; None where it gives one-hot choices."""
+    cell = space.family
+    if isinstance(cell, DagCell):
+        return len(cell.edges) + 2, len(cell.operators) + 2
+    return darts_features.graph_shape(cell) if isinstance(cell, DartsCell) else None
 
 
 def feature_names(space: SearchSpace) -> tuple[str, ...]:
     """What each column of ``features`` says, for people: "nor_conv_3x3 on 0->1->3", "skip_connect on all paths"."""
     cell = space.family
+    if isinstance(cell, DartsCell):
+        return darts_features.feature_names(cell)
     if not isinstance(cell, DagCell):
         return tuple(
             f"{operator} from {source} on {layer.name}" for layer in space.layers for operator, source in layer.choices
@@ -171,8 +190,10 @@ def _joined(path: Sequence[str]) -> str:
 
 
 def blocks(space: SearchSpace) -> tuple[slice, ...]:
-    """Columns of ``features`` that speak of the same: the paths one by one, what is on all of them together."""
+    """Columns of ``features`` that speak of the same: the paths (nodes of DARTS) one by one, all of them together."""
     cell = space.family
+    if isinstance(cell, DartsCell):
+        return darts_features.blocks(cell)
     if not isinstance(cell, DagCell):
         return (slice(None),)
     single = len(cell.paths) * len(cell.operators)

@@ -110,9 +110,9 @@ class ModelBased(Searcher):
     """Asks the unseen candidate that ``rate`` puts first; ties are broken at random.
 
     The first ``initial`` evaluations are uniform, earlier iterations counted. Candidates are the whole space, or, in
-    one too large to list, a fresh sample and mutants of the best. A failed evaluation counts as the worst seen. What is
-    asked and not told yet counts as mediocre (the constant liar of Ginsbourger et al. 2010, with the mean), so that a
-    batch spreads out.
+    one too large to list, a sample and mutants of the best, drawn anew after each tell. A failed evaluation counts as
+    the worst seen. What is asked and not told yet counts as mediocre (the constant liar of Ginsbourger et al. 2010,
+    with the mean), so that a batch spreads out.
     """
 
     description: ClassVar[Description] = PATHS
@@ -127,6 +127,7 @@ class ModelBased(Searcher):
     ) -> None:
         super().__init__(space, seed=seed, identity=identity)
         self.initial = initial
+        self._drawn: tuple[int, Candidates] | None = None
 
     @abstractmethod
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
@@ -168,6 +169,12 @@ class ModelBased(Searcher):
     def _candidates(self) -> Candidates:
         if self.space.size <= ENUMERABLE:
             return whole(self.space, self.description)
+        told = len(self.history)
+        if self._drawn is None or self._drawn[0] != told:
+            self._drawn = told, self._sampled()
+        return self._drawn[1]
+
+    def _sampled(self) -> Candidates:
         drawn = [self.space.sample(self.rng) for _ in range(_SAMPLED)]
         for parent in top(self.history, _PARENTS):
             member = self.space.project(parent.architecture, self.rng)

@@ -16,7 +16,10 @@ from lapt.search.model_based import Description, ModelBased, scores_of, standard
 from lapt.search.predictors import Every, WeakNas
 from lapt.search.prior import NOTHING, Prior
 from lapt.search.searcher import ENUMERABLE
-from lapt.spaces import Architecture, DagCell, SearchSpace
+from lapt.spaces import BUILTIN, Architecture, DagCell, DartsCell, SearchSpace
+
+_SAMPLED = 2_000
+"""DARTS cells that stand for all of them."""
 
 Initial = Annotated[int, Field(ge=2, description="uniform evaluations first, where nothing is known of the source")]
 
@@ -29,20 +32,27 @@ def learnable(prior: Prior) -> tuple[Evaluation, ...]:
 def family_features(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
     """``features``, standardised over the cells of the whole family: the same numbers in every restriction.
 
-    What was learned of the source in the whole space is right in a refined one only so. A family too large to list is
-    taken as it is.
+    What was learned of the source in the whole space is right in a refined one only so. For DARTS cells a sample of
+    the family stands in; another family too large to list is taken as it is.
     """
     x = features(space, architectures)
     cell = space.family
-    if not isinstance(cell, DagCell) or len(cell.operators) ** len(cell.edges) > ENUMERABLE:
-        return x
-    centre, scale = _moments(cell)
-    return np.asarray((x - centre) / scale)
+    if isinstance(cell, DartsCell) or (
+        isinstance(cell, DagCell) and len(cell.operators) ** len(cell.edges) <= ENUMERABLE
+    ):
+        centre, scale = _moments(cell)
+        return np.asarray((x - centre) / scale)
+    return x
 
 
 @lru_cache(maxsize=4)
-def _moments(cell: DagCell) -> tuple[Floats, Floats]:
-    x = cell_features(cell, [cell.architecture(chosen) for chosen in product(cell.operators, repeat=len(cell.edges))])
+def _moments(cell: DagCell | DartsCell) -> tuple[Floats, Floats]:
+    if isinstance(cell, DagCell):
+        chosen = product(cell.operators, repeat=len(cell.edges))
+        x = cell_features(cell, [cell.architecture(operators) for operators in chosen])
+    else:
+        whole, rng = BUILTIN[cell.name], np.random.default_rng(0)
+        x = features(whole, [whole.sample(rng) for _ in range(_SAMPLED)])
     spread = x.std(axis=0)
     return x.mean(axis=0), np.where(spread > 0, spread, 1.0)
 

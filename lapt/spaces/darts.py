@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import permutations
 
 from lapt.errors import SpaceError
 from lapt.spaces.architecture import Architecture
@@ -132,20 +131,42 @@ def _architecture(cells: Iterable[Nodes]) -> Architecture:
 
 @lru_cache(maxsize=2**16)
 def _canonical(cell: DartsCell, nodes: Nodes) -> Nodes:
-    """The first of all numberings of the nodes, in the order of sources and operators, without edges that are zero."""
-    rank = {operator: at for at, operator in enumerate(cell.operators)}
-    kept: list[list[Edge]] = []
-    for edges in nodes:
-        empty = {number for number, into in enumerate(kept, start=FIRST) if not into}
-        zeros = (e.operator == cell.zero or (e.source in empty and e.operator in cell.weightless) for e in edges)
-        kept.append([edge for edge, is_zero in zip(edges, zeros, strict=True) if not is_zero])
-    found = []
-    for order in permutations(range(len(kept))):
-        number = {0: 0, 1: 1} | {FIRST + old: FIRST + new for new, old in enumerate(order)}
-        renamed = [sorted((number[e.source], rank[e.operator]) for e in kept[old]) for old in order]
-        if all(source < at for at, edges in enumerate(renamed, start=FIRST) for source, _ in edges):
-            found.append(renamed)
-    return tuple(_filled([Edge(cell.operators[o], s) for s, o in edges], cell.zero) for edges in min(found))
+    """Without edges that are zero, and with the first of all numberings, in the order of sources and operators."""
+    kept: dict[int, list[Edge]] = {}
+    for node, edges in enumerate(nodes, start=FIRST):
+        zeros = (
+            edge.operator == cell.zero or (edge.operator in cell.weightless and kept.get(edge.source) == [])
+            for edge in edges
+        )
+        kept[node] = [edge for edge, is_zero in zip(edges, zeros, strict=True) if not is_zero]
+    ranked = {node: [(edge.source, cell.operators.index(edge.operator)) for edge in kept[node]] for node in kept}
+    numbered = _numbered(ranked, {0: 0, 1: 1})
+    return tuple(_filled([Edge(cell.operators[o], s) for s, o in edges], cell.zero) for edges in numbered)
+
+
+Ranked = Sequence[tuple[int, int]]
+"""Edges into a node: the numbers of source and operator."""
+
+
+def _numbered(left: Mapping[int, Ranked], number: Mapping[int, int]) -> list[Ranked]:
+    """The edges of the nodes that are ``left``, in the first order in which each comes after those that it reads.
+
+    ``number``: the new numbers of inputs and nodes that came before.
+    """
+    if not left:
+        return []
+    ready = {
+        node: sorted([(number[source], operator) for source, operator in edges])
+        for node, edges in left.items()
+        if all(source in number for source, _ in edges)
+    }
+    first = min(ready.values())
+    rests = [
+        _numbered({other: left[other] for other in left if other != node}, {**number, node: len(number)})
+        for node, edges in ready.items()
+        if edges == first
+    ]
+    return [first, *min(rests)]
 
 
 def _filled(edges: list[Edge], zero: str) -> tuple[Edge, ...]:

@@ -57,6 +57,8 @@ class _Node(NamedTuple):
     layers: tuple[int, ...]
     options: tuple[tuple[Choice, ...], ...]
     members: frozenset[tuple[Choice, ...]]
+    having: Mapping[Choice, Sequence[tuple[Choice, ...]]]
+    """The options in which a choice stands."""
 
 
 class SearchSpace(BaseModel):
@@ -107,7 +109,11 @@ class SearchSpace(BaseModel):
             joint = product(*(self.layers[i].choices for i in group))
             distinct = (option for option in joint if len({source for _, source in option}) == len(option))
             options = tuple(dict.fromkeys(self._canonical_option(option) for option in distinct))
-            nodes.append(_Node(group, options, frozenset(options)))
+            having: dict[Choice, list[tuple[Choice, ...]]] = {}
+            for option in options:
+                for choice in option:
+                    having.setdefault(choice, []).append(option)
+            nodes.append(_Node(group, options, frozenset(options), having))
         return tuple(nodes)
 
     @staticmethod
@@ -222,7 +228,8 @@ class SearchSpace(BaseModel):
         node = self._nodes[at]
         if not rest:
             return [other for other in node.options if other != option]
-        return [o for o in node.options if o != option and all(choice in o for choice in rest)]
+        first, *others = rest
+        return [o for o in node.having[first] if o != option and all(choice in o for choice in others)]
 
     def _member(self, architecture: Architecture) -> Architecture:
         if not self.contains(architecture):

@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from lapt.search.features import Floats
+from lapt.search.features import Floats, graph_shape
 from lapt.search.neural.fitting import fit
-from lapt.spaces import DagCell, SearchSpace
+from lapt.spaces import SearchSpace
 
 _DECAY = 1e-3
 _BATCH = 4096
@@ -44,10 +44,10 @@ class GraphEncoder(nn.Module):
 
 
 def encoder(space: SearchSpace, width: int, columns: int) -> nn.Module:
-    """N x ``columns`` -> N x ``width``: a graph network for DAG cells, two layers for what is described one-hot."""
-    cell = space.family
-    if isinstance(cell, DagCell):
-        return GraphEncoder(len(cell.edges) + 2, len(cell.operators) + 2, width)
+    """N x ``columns`` -> N x ``width``: a graph network for graphs of cells, two layers for what is one-hot."""
+    shape = graph_shape(space)
+    if shape is not None:
+        return GraphEncoder(*shape, width)
     return nn.Sequential(nn.Linear(columns, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
 
 

@@ -15,7 +15,9 @@ from lapt.search.bayesian import expected_improvement, pareto_front
 from lapt.search.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
 from lapt.search.model_based import standardised
 from lapt.spaces import Architecture
-from lapt.testing.searchers import SPACE, run, told
+from lapt.testing.searchers import TRANS101, run, told
+
+SPACE = TRANS101.space
 
 RNG = np.random.default_rng(0)
 X, AT = RNG.normal(size=(40, 3)), RNG.normal(size=(25, 3))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,9 +12,24 @@ from lapt.archive import best_of_random
 from lapt.evaluators import TableEvaluator
 from lapt.search import NOTHING, SEARCHERS, Prior, RandomSearch, Searcher
 from lapt.search.loop import search
+from lapt.search.model_based import ModelBased
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 from lapt.testing import invented_table
-from lapt.testing.searchers import CHECKS, SPACE, Make, check_searcher, convolutions, run, told
+from lapt.testing.searchers import (
+    CHECKS,
+    DARTS,
+    TRANS101,
+    Check,
+    check_any_batch_size,
+    check_exhaustion,
+    check_history_from_elsewhere,
+    check_searcher,
+    convolutions,
+    run,
+    told,
+)
+
+SPACE = TRANS101.space
 
 QUICK: dict[str, dict[str, Any]] = {  # the test's time is in training them
     "bananas": {"ensemble": 2},
@@ -33,19 +47,52 @@ def late_convolutions(architecture: Architecture) -> float | None:
 PRIOR = Prior(source=tuple(told(list(SPACE.members())[::97], late_convolutions)))
 """43 evaluations of the source, 2 of them failed."""
 FAILED = Prior(source=tuple(told(list(SPACE.members())[::97], lambda architecture: None)))
+WHERE_NOTHING_IS_LISTED = (check_any_batch_size, check_exhaustion, check_history_from_elsewhere)
 TAKES_PRIOR = [name for name in SEARCHERS if SEARCHERS[name].takes_prior()]
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, QUICK.get(name, {})) for name in SEARCHERS},
     **{f"{name} with a source": (name, {**QUICK.get(name, {}), "prior": PRIOR}) for name in TAKES_PRIOR},
-    "rea with crossover": ("rea", {"mutation_probability": 0.5}),
+    "rea with crossover": ("rea", {"mutation_probability": 0.5, "crossover_probability": 0.5}),
 }
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("method", METHODS)
-def test_conforms(method: str, check: Callable[[Make], None]) -> None:
+def test_conforms(method: str, check: Check) -> None:
     name, parameters = METHODS[method]
     check(partial(SEARCHERS[name], **parameters))
+
+
+MODEL_BASED = [name for name, (method, _) in METHODS.items() if issubclass(SEARCHERS[method], ModelBased)]
+ON_DARTS = [
+    *((name, check) for name in METHODS if name not in MODEL_BASED for check in CHECKS),
+    *((name, check) for name in MODEL_BASED if " " not in name for check in WHERE_NOTHING_IS_LISTED),
+]
+"""All checks pass with all methods, in four minutes; here those with a model do what differs in such a space."""
+
+
+@pytest.mark.parametrize(("method", "check"), ON_DARTS, ids=lambda part: getattr(part, "__name__", part))
+def test_conforms_where_nothing_can_be_listed(method: str, check: Check) -> None:
+    name, parameters = METHODS[method]
+    check(partial(SEARCHERS[name], **parameters), DARTS)
+
+
+def darts_convolutions(architecture: Architecture) -> float:
+    """Convolutions of the normal cell, twice those that read an input, without those of the reduction cell."""
+    normal = list(zip(*architecture, strict=True))[:8]
+    return sum(1.0 + source.startswith("input") for operator, source in normal if "conv" in operator)
+
+
+@pytest.mark.parametrize("method", [name for name in SEARCHERS if name not in ("random", "arch_zero")])
+def test_every_method_gets_on_in_darts(method: str) -> None:
+    """With 40 evaluations of the same formula as source where a method takes them, it finds better than chance."""
+    space = DARTS.space
+    source = Prior(source=tuple(told(DARTS.scattered(40), darts_convolutions)))
+    prior = {"prior": source} if SEARCHERS[method].transfers else {}
+    asked = run(SEARCHERS[method](space, seed=0, **prior), [10] * 5, darts_convolutions)
+    assert len(set(asked)) == 50
+    chance = np.mean([darts_convolutions(architecture) for architecture in DARTS.scattered(1000)])
+    assert np.mean([darts_convolutions(architecture) for architecture in asked[30:]]) > chance + 1
 
 
 @pytest.mark.parametrize("method", TAKES_PRIOR)

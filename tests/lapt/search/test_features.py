@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lapt.search.darts_features import graphs as graphs_of_darts
 from lapt.search.features import (
     blocks,
     codes,
+    feature_names,
     features,
+    flat_graphs,
+    graph_shape,
     graphs,
     live_layers,
     one_hot,
@@ -16,7 +20,7 @@ from lapt.search.features import (
     operators_one_hot,
     path_features,
 )
-from lapt.spaces import BUILTIN, DagCell
+from lapt.spaces import BUILTIN, Architecture, DagCell
 
 NAS201, TRANS101 = BUILTIN["nas201"], BUILTIN["trans101"]
 
@@ -92,3 +96,69 @@ def test_a_layer_reads_the_layers_that_end_where_it_starts() -> None:
     # nodes: 0 input; 1..6 the layers 0->1, 0->2, 1->2, 0->3, 1->3, 2->3; 7 output
     expected = {(0, 1), (0, 2), (0, 4), (1, 3), (1, 5), (2, 6), (3, 6), (4, 7), (5, 7), (6, 7)}
     assert set(zip(*map(np.ndarray.tolist, np.nonzero(reads)), strict=True)) == expected
+
+
+# --- DARTS cells -----------------------------------------------------------------------------------------------------
+DARTS = BUILTIN["darts"]
+CELL = DARTS.decode(
+    "Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1), ('max_pool_3x3', 1), ('sep_conv_3x3', 2), "
+    "('none', 0), ('sep_conv_5x5', 3), ('none', 0), ('skip_connect', 4)], normal_concat=range(2, 6), "
+    "reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('max_pool_3x3', 0), ('max_pool_3x3', 1), "
+    "('max_pool_3x3', 0), ('max_pool_3x3', 1), ('none', 0), ('none', 1)], reduce_concat=range(2, 6))"
+)
+
+
+def described(architecture: Architecture) -> dict[str, float]:
+    names, (row,) = feature_names(DARTS), features(DARTS, [architecture])
+    return dict(zip(names, row.tolist(), strict=True))
+
+
+def test_paths_of_a_darts_cell_counted_by_hand() -> None:
+    """Node 2 has two paths, node 3 those through it and one of its own; 4 and 5 are chains from node 3."""
+    found = described(CELL)
+    assert [found[f"paths from input{i} to node {n} of the normal cell"] for n in (2, 3, 4, 5) for i in (0, 1)] == [
+        1, 1, 1, 2, 1, 2, 1, 2]  # fmt: skip
+    assert [found[f"sep_conv_3x3 on the paths to node {n} of the normal cell"] for n in (2, 3, 4, 5)] == [1, 3, 3, 3]
+    assert [found[f"sep_conv_5x5 on the paths to node {n} of the normal cell"] for n in (2, 3, 4, 5)] == [0, 0, 3, 3]
+    assert [found[f"depth of node {n} of the normal cell"] for n in (2, 3, 4, 5)] == [1, 2, 3, 3]
+    assert found["depth of the normal cell"] == 3
+    assert found["sep_conv_3x3 in the normal cell"] == 2
+    assert found["sep_conv_3x3 on all paths of the normal cell"] == 10
+    assert (found["layers of the normal cell that read input0"], found["paths from input1 in the normal cell"]) == (
+        1,
+        7,
+    )
+
+
+def test_a_node_of_nothing_has_no_paths_and_equal_functions_look_the_same() -> None:
+    found = described(CELL)  # the reduction cell's canonical form has its empty node first
+    empty = [found[f"paths from input0 to node {n} of the reduction cell"] for n in (2, 3, 4, 5)]
+    assert sorted(empty) == [0, 1, 1, 1]
+    assert found["max_pool_3x3 in the reduction cell"] == 6
+    rng = np.random.default_rng(0)
+    members = [DARTS.sample(rng) for _ in range(200)]
+    forms = [DARTS.canonical(member) for member in members]
+    assert np.array_equal(features(DARTS, members), features(DARTS, forms))
+    assert np.array_equal(flat_graphs(DARTS, members), flat_graphs(DARTS, forms))
+
+
+@pytest.mark.parametrize("name", ["darts", "darts7"])
+def test_columns_of_darts_features_have_names_and_blocks(name: str) -> None:
+    space, rng = BUILTIN[name], np.random.default_rng(1)
+    rows = features(space, [space.sample(rng) for _ in range(300)])
+    names = feature_names(space)
+    assert len(set(names)) == len(names) == rows.shape[1] == 2 * 4 * 10 + 2 * 19
+    assert np.concatenate([rows[:, block] for block in blocks(space)], axis=1).tolist() == rows.tolist()
+    assert one_hot(space, [space.sample(rng)]).sum() == 16
+
+
+def test_a_darts_graph_has_the_edges_of_the_cell() -> None:
+    adjacency, kinds = graphs_of_darts(DARTS.family, [CELL])
+    nodes, width = graph_shape(DARTS)
+    assert (adjacency.shape, kinds.shape) == ((1, nodes, nodes), (1, nodes, width))
+    # 0, 1 inputs; 2..9 the layers 2a, 2b, ..., 5b; 10 output. 4a and 5a are none.
+    expected = {(0, 2), (1, 3), (1, 4), (2, 5), (3, 5), (4, 7), (5, 7), (7, 9), *((n, 10) for n in (2, 3, 4, 5, 7, 9))}
+    normal = adjacency[0, :11, :11]
+    assert set(zip(*map(np.ndarray.tolist, np.nonzero(normal)), strict=True)) == expected
+    assert adjacency[0, :11, 11:].sum() == adjacency[0, 11:, :11].sum() == 0
+    assert kinds[0].sum(axis=1).tolist() == [2] * 22

@@ -23,8 +23,10 @@ from lapt.search.neural import DeepKernel, Relation, fit_relation, seeded, wins
 from lapt.search.transfer import family_features, learnable
 from lapt.spaces import BUILTIN, Architecture
 from lapt.testing import invented_table
-from lapt.testing.searchers import SPACE, convolutions, function_of, run, told
+from lapt.testing.searchers import TRANS101, convolutions, run, told
 from lapt.training.device import with_threads
+
+SPACE = TRANS101.space
 
 TRANSFERS = ["weaknas_t", "arch_graph", "arch_zero", "transfer_gp"]
 
@@ -57,7 +59,7 @@ def source() -> Prior:
 
 def test_transfer_gp_starts_from_the_best_of_the_source_that_lie_in_the_space() -> None:
     refined = SPACE.restrict(operators={"0->1": ["skip_connect", "nor_conv_1x1"]})
-    asked = SEARCHERS["transfer_gp"](refined, seed=0, identity=function_of, prior=source()).ask(5)
+    asked = SEARCHERS["transfer_gp"](refined, seed=0, identity=TRANS101.function_of, prior=source()).ask(5)
     inside = [e for e in source().source if refined.contains(e.architecture)]
     best = sorted(inside, key=lambda evaluation: -evaluation.score)
     assert asked[0] == best[0].architecture

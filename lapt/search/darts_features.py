@@ -1,0 +1,140 @@
+"""What predictors see of DARTS cells: what lies on the paths from a cell's inputs to its nodes, as numbers.
+
+Up to 8 paths lead to a node, and which ones is searched too, so they are not listed one by one as those of DAG cells
+are: what stands on them is summed. All functions work on N architectures at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from lapt.spaces import Architecture, DartsCell
+from lapt.spaces.darts import KINDS, NODES, SOURCES
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+
+_INPUTS = SOURCES[:2]
+_GRAPH = 2 + 2 * len(NODES) + 1
+"""Nodes of one cell's graph: its inputs, its layers, its output."""
+
+
+def coded(cell: DartsCell, architectures: Sequence[Architecture]) -> tuple[Codes, Codes]:
+    """Two N x 2 x 8: each layer's operator, as its position in ``cell.operators``, and the number of its source."""
+    place = {operator: at for at, operator in enumerate(cell.operators)}
+    number = {source: at for at, source in enumerate(SOURCES)}
+    operators = [place[operator] for architecture in architectures for operator in architecture.operators]
+    sources = [number[source] for architecture in architectures for source in architecture.sources]
+    shape = (len(architectures), len(KINDS), 2 * len(NODES))
+    return np.array(operators, dtype=np.int64).reshape(shape), np.array(sources, dtype=np.int64).reshape(shape)
+
+
+def path_features(cell: DartsCell, architectures: Sequence[Architecture]) -> Floats:
+    """N x 2 (4 (O + 2) + 2 O + 3) for O operators, ``none`` among them, in the order of ``feature_names``.
+
+    First node by node, normal cell before reduction cell: the paths that lead there from either input, how often each
+    operator but ``none`` stands on them, and the depth, the most operators on one of them that are not the identity.
+    Then of either cell as a whole: layers by operator and by input that they read, the same sums over the paths to all
+    nodes as node by node, and the largest depth.
+    """
+    operators, sources = coded(cell, architectures)
+    parts = [_of_kind(cell, operators[:, kind], sources[:, kind]) for kind in range(len(KINDS))]
+    return np.hstack([*(nodes for nodes, _ in parts), *(whole for _, whole in parts)])
+
+
+def feature_names(cell: DartsCell) -> tuple[str, ...]:
+    """What each column of ``path_features`` says: "sep_conv_3x3 on the paths to node 3 of the normal cell"."""
+    working = [operator for operator in cell.operators if operator != cell.zero]
+    names = []
+    for kind in KINDS:
+        for node in NODES:
+            where = f"node {node} of the {_NAMES[kind]} cell"
+            names += [f"paths from {source} to {where}" for source in _INPUTS]
+            names += [f"{operator} on the paths to {where}" for operator in working]
+            names.append(f"depth of {where}")
+    for kind in KINDS:
+        where = f"the {_NAMES[kind]} cell"
+        names += [f"{operator} in {where}" for operator in working]
+        names += [f"layers of {where} that read {source}" for source in _INPUTS]
+        names += [f"paths from {source} in {where}" for source in _INPUTS]
+        names += [f"{operator} on all paths of {where}" for operator in working]
+        names.append(f"depth of {where}")
+    return tuple(names)
+
+
+_NAMES = dict(zip(KINDS, ("normal", "reduction"), strict=True))
+
+
+def blocks(cell: DartsCell) -> tuple[slice, slice]:
+    """Columns of ``path_features`` that speak of single nodes, and of whole cells."""
+    single = len(KINDS) * len(NODES) * (len(cell.operators) + 2)
+    return slice(single), slice(single, None)
+
+
+def _of_kind(cell: DartsCell, operators: Codes, sources: Codes) -> tuple[Floats, Floats]:
+    """N x 4 (O + 2) of the nodes of one cell and N x (2 O + 3) of the whole; both arguments N x 8."""
+    rows, width = np.arange(len(operators)), len(cell.operators)
+    zero, identity = cell.operators.index(cell.zero), cell.operators.index(cell.identity)
+    paths = np.zeros((len(operators), 2 + len(NODES), 2))
+    paths[:, 0, 0] = paths[:, 1, 1] = 1
+    counts = np.zeros((len(operators), 2 + len(NODES), width))
+    depth = np.zeros((len(operators), 2 + len(NODES)))
+    chosen, read = np.zeros((len(operators), width)), np.zeros((len(operators), 2))
+    for layer in range(2 * len(NODES)):
+        node, operator, source = NODES[layer // 2], operators[:, layer], sources[:, layer]
+        leading = paths[rows, source] * (operator != zero)[:, None]
+        number = leading.sum(axis=1)
+        paths[:, node] += leading
+        counts[:, node] += counts[rows, source] * (operator != zero)[:, None]
+        counts[rows, node, operator] += number
+        through = depth[rows, source] + (operator != identity)
+        depth[:, node] = np.maximum(depth[:, node], np.where(number > 0, through, 0))
+        chosen[rows, operator] += 1
+        for at in range(2):
+            read[:, at] += (source == at) & (operator != zero)
+    working = [code for code in range(width) if code != zero]
+    on_nodes = np.concatenate([paths, counts[:, :, working], depth[:, :, None]], axis=2)[:, NODES[0] :]
+    whole = [chosen[:, working], read, on_nodes[:, :, :-1].sum(axis=1), depth.max(axis=1, keepdims=True)]
+    return on_nodes.reshape(len(operators), on_nodes.shape[1] * on_nodes.shape[2]), np.hstack(whole)
+
+
+def graph_shape(cell: DartsCell) -> tuple[int, int]:
+    """(nodes, kinds of nodes) of ``graphs``."""
+    return len(KINDS) * _GRAPH, len(KINDS) + len(_INPUTS) + 1 + len(cell.operators)
+
+
+def graphs(cell: DartsCell, architectures: Sequence[Architecture]) -> tuple[Floats, Floats]:
+    """N x V x V adjacency and N x V x K kinds, V = 22: of the normal cell, then of the reduction cell, the inputs, the
+    layers in order, the output.
+
+    Adjacency: 1 where the column's node reads the row's; nothing into or out of a layer of ``none``. Kinds: one-hot,
+    which cell, then input0, input1, output or an operator.
+    """
+    operators, sources = coded(cell, architectures)
+    nodes, kinds = graph_shape(cell)
+    adjacency, shown = np.zeros((len(operators), nodes, nodes)), np.zeros((len(operators), nodes, kinds))
+    for kind in range(len(KINDS)):
+        at = slice(kind * _GRAPH, (kind + 1) * _GRAPH)
+        adjacency[:, at, at] = _reads(operators[:, kind] != cell.operators.index(cell.zero), sources[:, kind])
+        shown[:, at, kind] = 1
+        first = kind * _GRAPH
+        shown[:, [first, first + 1, first + _GRAPH - 1], [2, 3, 4]] = 1
+        shown[:, first + 2 : first + _GRAPH - 1, 5:] = operators[:, kind, :, None] == np.arange(len(cell.operators))
+    return adjacency, shown
+
+
+def _reads(present: npt.NDArray[np.bool_], sources: Codes) -> Floats:
+    """N x 11 x 11 of one cell; both arguments N x 8."""
+    found = np.zeros((len(sources), _GRAPH, _GRAPH))
+    layers = range(2 * len(NODES))
+    for layer in layers:
+        for at in range(2):
+            found[:, at, 2 + layer] = sources[:, layer] == at
+        for other in range(layer):  # the other's node is the source
+            found[:, 2 + other, 2 + layer] = sources[:, layer] == NODES[other // 2]
+    found[:, 2:-1, -1] = 1
+    live = np.pad(present, ((0, 0), (2, 1)), constant_values=True)
+    return found * live[:, :, None] * live[:, None, :]
