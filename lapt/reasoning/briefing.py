@@ -148,8 +148,7 @@ class Briefing:
         for name in self.words.layers:
             operator, source = choices[name]
             shown = self.words.shown("operator", operator)
-            sourced = len(self.space.layer(name).sources) > 1
-            chosen.append(f"({shown}, {self.words.shown('source', source)})" if sourced else shown)
+            chosen.append(f"({shown}, {self.words.shown('source', source)})" if self.chooses("source") else shown)
         line = f"[{', '.join(chosen)}]"
         if scores and evaluation.value is not None and not self.words.disguised:  # a metric and its values tell a task
             line += f" {evaluation.metric.name} {evaluation.value:.4g}{evaluation.metric.unit}"

@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any, Literal
 
 from lapt.principles import Principle
+from lapt.reasoning.refining import refined
 from lapt.spaces import SearchSpace
 
 Combine = Literal["majority", "union", "intersection"]
@@ -32,10 +33,11 @@ def combined(spaces: Sequence[SearchSpace], how: Combine) -> SearchSpace:
     """One refined space of several, a layer at a time.
 
     majority: what more than half of the draws keep; intersection: what all keep; where that is nothing, what most keep.
-    union: what any keeps. Raises SpaceError where grouped layers (DARTS) are left without distinct sources.
+    union: what any keeps. A node (DARTS) whose layers are left with one source keeps the one with the next most votes.
     """
     first = spaces[0]
     kept: dict[str, dict[str, list[str]]] = {"operators": {}, "sources": {}}
+    ranked: dict[str, list[str]] = {}
     whole = first
     for other in spaces[1:]:
         whole = whole.union(other)
@@ -45,7 +47,9 @@ def combined(spaces: Sequence[SearchSpace], how: Combine) -> SearchSpace:
             needed = {"majority": len(spaces) // 2 + 1, "union": 1, "intersection": len(spaces)}[how]
             most = max(votes.values())
             names[layer.name] = [name for name in getattr(layer, kind) if votes[name] >= min(needed, most)]
-    return whole.restrict(**kept)
+            if kind == "sources":
+                ranked[layer.name] = sorted(layer.sources, key=lambda name: -votes[name])
+    return refined(whole, kept["operators"], kept["sources"], ranked.__getitem__)
 
 
 def spread(draws: Sequence[Mapping[str, Collection[str]]]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,35 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from lapt.errors import ConfigError
-from lapt.principles import Effect, Principle, Principles
-from lapt.spaces import Architecture, DagCell, SearchSpace
+from lapt.principles import Principles
+from lapt.reasoning.expert_darts import DARTS_EXPERTS
+from lapt.reasoning.expert_principle import ExpertPrinciple
+from lapt.search.searcher import ENUMERABLE
+from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace
 
 Floats = npt.NDArray[np.float64]
 CONV = "nor_conv_3x3"
 POOL = "avg_pool_3x3"
-SAID_FOR: tuple[Effect, ...] = ("keep", "try")
-
-
-@dataclass(frozen=True)
-class ExpertPrinciple:
-    """``claims``: (layer, operator, effect), what a learned principle says that means the same."""
-
-    statement: str
-    source: str
-    holds: Callable[[DagCell, Architecture], bool]
-    claims: tuple[tuple[str, str, Effect], ...]
-
-    def applies(self, space: SearchSpace) -> bool:
-        return all(
-            layer in space.layer_names and operator in space.layer(layer).operators
-            for layer, operator, _ in self.claims
-        )
-
-    def matched_by(self, principle: Principle) -> bool:
-        """Does it claim one of the same things, and the contrary of none?"""
-        said = {(c.layer, c.candidate, c.effect in SAID_FOR) for c in principle.claims if c.kind == "operator"}
-        ours = {(layer, operator, effect in SAID_FOR) for layer, operator, effect in self.claims}
-        return bool(said & ours) and not said & {(layer, operator, not good) for layer, operator, good in ours}
 
 
 def _live(cell: DagCell, architecture: Architecture) -> list[tuple[str, str]]:
@@ -129,10 +109,14 @@ EXPERTS = (
 they know more than of a new task."""
 
 
+_SAMPLED = 2_000
+"""Architectures that stand for a space too large to list."""
+
+
 def known_to_hold(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
     """N x K of 0 and 1: which expert principles that apply to ``space`` (``applying``) hold for each architecture."""
     family = space.family
-    if not isinstance(family, DagCell):
+    if not isinstance(family, DagCell | DartsCell):
         return np.zeros((len(architectures), 0))
     experts = applying(space)
     rows = [_holding(family, architecture, experts) for architecture in architectures]
@@ -140,14 +124,18 @@ def known_to_hold(space: SearchSpace, architectures: Sequence[Architecture]) -> 
 
 
 def applying(space: SearchSpace) -> tuple[ExpertPrinciple, ...]:
-    """Those that speak of layers and operators that ``space``, the whole of it, has."""
-    return tuple(e for e in EXPERTS if isinstance(space.family, DagCell) and e.applies(space))
+    """Those that speak of layers, operators and sources that ``space``, the whole of it, has."""
+    known = {DagCell: EXPERTS, DartsCell: DARTS_EXPERTS}
+    mine = next((experts for family, experts in known.items() if isinstance(space.family, family)), ())
+    return tuple(expert for expert in mine if expert.applies(space))
 
 
 @lru_cache(maxsize=40_000)
-def _holding(cell: DagCell, architecture: Architecture, experts: tuple[ExpertPrinciple, ...]) -> tuple[bool, ...]:
+def _holding(
+    cell: DagCell | DartsCell, architecture: Architecture, experts: tuple[ExpertPrinciple, ...]
+) -> tuple[bool, ...]:
     # A cell that computes nothing avoids everything: it does nothing well.
-    alive = bool(cell.live_edges(architecture.operators))
+    alive = not isinstance(cell, DagCell) or bool(cell.live_edges(architecture.operators))
     return tuple(alive and expert.holds(cell, architecture) for expert in experts)
 
 
@@ -164,15 +152,19 @@ class Grounded:
 
 def grounded(space: SearchSpace, archive: Sequence[Architecture], learned: Principles) -> list[Grounded]:
     """Every expert principle that applies to ``space``. Raises ConfigError where none does."""
-    family = space.family
     known = applying(space)
     if not known:
-        raise ConfigError("a space of NAS-Bench-201's cells and operators", space.name, "expert principles are theirs")
-    members = list(space.members())
+        raise ConfigError(
+            "a space of NAS-Bench-201's or DARTS's cells and operators", space.name, "expert principles are theirs"
+        )
+    if space.size <= ENUMERABLE:
+        members = list(space.members())
+    else:
+        rng = np.random.default_rng(0)
+        members = [space.sample(rng) for _ in range(_SAMPLED)]
 
     def share(expert: ExpertPrinciple, cells: Sequence[Architecture]) -> float:
-        assert isinstance(family, DagCell)
-        return sum(expert.holds(family, cell) for cell in cells) / len(cells)
+        return sum(expert.holds(space.family, cell) for cell in cells) / len(cells)
 
     return [
         Grounded(

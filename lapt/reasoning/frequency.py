@@ -9,6 +9,7 @@ from lapt.digests import short
 from lapt.evaluation import Evaluation
 from lapt.principles import Claim, Count, Effect, Kind, Origin, Principle, Principles
 from lapt.reasoning.evidence import candidates_of, claimed, counted, ranked_by, successor, uncounted
+from lapt.reasoning.refining import refined
 from lapt.spaces import SearchSpace
 
 
@@ -43,7 +44,12 @@ class Frequency:
             wanted = dict.fromkeys([*tried, *ranked_by(good, evidence)]) or dict.fromkeys(ranked_by(others, evidence))
             if wanted:
                 kept[kind][layer] = list(wanted)[:cap]
-        return space.restrict(operators=kept["operator"], sources=kept["source"])
+        return refined(
+            space,
+            kept["operator"],
+            kept["source"],
+            lambda layer: ranked_by(candidates_of(space, "source", layer), principles.evidence("source", layer)),
+        )
 
     def update(
         self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str

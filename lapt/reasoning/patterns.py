@@ -6,6 +6,7 @@ does, one function written in fifteen ways counts fifteen times, and an operator
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -18,8 +19,10 @@ from lapt.principles import Count, Kind, Origin, Pattern, Principle, Principles
 from lapt.reasoning.evidence import candidates_of, claimed, counted
 from lapt.reasoning.expectation import Expectation, background, expectation_of
 from lapt.reasoning.expert import applying
+from lapt.reasoning.refining import refined
 from lapt.search.features import feature_names
 from lapt.search.model_based import one_thread
+from lapt.search.searcher import ENUMERABLE
 from lapt.spaces import Architecture, SearchSpace
 
 Floats = npt.NDArray[np.float64]
@@ -28,6 +31,8 @@ _PENALTY = 0.1
 """scikit-learn's C of the logistic regression, with each function read of weight one: the data decide little alone."""
 _SAID = 3
 """Features that a principle names."""
+_SAMPLED = 2_000
+"""Members that stand for a space which was too large to list, each time that it is narrowed."""
 _LEFT = 50
 """Members of the background below which a space is not refined further: too few to judge by."""
 
@@ -65,7 +70,7 @@ class Patterns:
         """What the claims keep."""
         stated = principles.onto(space)
         operators, sources = (stated.candidates(kind, "keep", "try") for kind in ("operator", "source"))
-        return space.restrict(operators=operators, sources=sources)
+        return refined(space, operators, sources, lambda layer: candidates_of(space, "source", layer))
 
     def update(
         self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str
@@ -145,8 +150,8 @@ class Patterns:
             parent=None if parent is None else parent.id,
             breadth=breadth,
         )
-        refined = most_promising(space, expectation_of(space, stated).over_background(), breadth)
-        kept = tuple(_kept(space, refined, stated))
+        promising = promising_by(space, expectation_of(space, stated), breadth)
+        kept = tuple(_kept(space, promising, stated))
         return stated.model_copy(update={"principles": (*patterns, *kept)})
 
 
@@ -171,13 +176,29 @@ def separating(good: Floats, space: Floats) -> Floats:
     return weights / spread if spread > 1e-9 else np.zeros_like(weights)
 
 
-def most_promising(space: SearchSpace, expected: Floats, breadth: float) -> SearchSpace:
+def promising_by(space: SearchSpace, expectation: Expectation, breadth: float) -> SearchSpace:
+    """``most_promising`` of what is expected. Of a space too large to list a sample tells a hundredth apart at best:
+    then what was kept is sampled anew, and narrowed further, until it is at most ``breadth`` of ``space``."""
+    found = most_promising(space, expectation.over_background(), breadth)
+    rng = np.random.default_rng(0)
+    while space.size > ENUMERABLE and found.size > breadth * space.size:
+        members = tuple(found.sample(rng) for _ in range(_SAMPLED))
+        narrower = most_promising(found, expectation(members), breadth * space.size / found.size, members)
+        if narrower == found:
+            break
+        found = narrower
+    return found
+
+
+def most_promising(
+    space: SearchSpace, expected: Floats, breadth: float, members: Sequence[Architecture] | None = None
+) -> SearchSpace:
     """The product space of at most ``breadth`` of ``space`` with a high mean expectation.
 
-    ``expected``: of every member of its background. Greedy: the candidate is left out whose loss raises the mean most,
-    for each factor by which it makes the space smaller.
+    ``expected``: of ``members``; every member of its background if unset. Greedy: the candidate is left out whose loss
+    raises the mean most, for each factor by which it makes the space smaller.
     """
-    members = background(space).members
+    members = background(space).members if members is None else members
     choices: dict[tuple[int, Kind, str], npt.NDArray[np.bool_]] = {}
     for at, layer in enumerate(space.layers):
         for operator in layer.operators:
@@ -188,7 +209,10 @@ def most_promising(space: SearchSpace, expected: Floats, breadth: float) -> Sear
     kept, inside = dict(choices), np.ones(len(members), dtype=bool)
     while (size := int(inside.sum())) > max(breadth * len(members), 1) and size > _LEFT * (len(members) < space.size):
         mean, found = float(expected[inside].mean()), []
+        alone = Counter(choice[:2] for choice in kept)
         for choice, has in kept.items():
+            if alone[choice[:2]] == 1:
+                continue
             left = inside & ~has
             remaining = int(left.sum())
             if 0 < remaining < size:
@@ -206,15 +230,16 @@ def most_promising(space: SearchSpace, expected: Floats, breadth: float) -> Sear
             if kind == "operator" or len(layer.sources) > 1
         }
 
-    return space.restrict(operators=candidates("operator"), sources=candidates("source"))
+    sources = candidates("source")
+    return refined(space, candidates("operator"), sources, lambda layer: candidates_of(space, "source", layer))
 
 
-def _kept(space: SearchSpace, refined: SearchSpace, stated: Principles) -> Iterable[Principle]:
+def _kept(space: SearchSpace, promising: SearchSpace, stated: Principles) -> Iterable[Principle]:
     """What a refined space keeps, as claims: a principle for each layer that lost something."""
     kinds: tuple[Kind, Kind] = ("operator", "source")
-    for before, after in zip(space.layers, refined.layers, strict=True):
+    for before, after in zip(space.layers, promising.layers, strict=True):
         for kind in kinds:
-            kept = candidates_of(refined, kind, after.name)
+            kept = candidates_of(promising, kind, after.name)
             lost = [c for c in candidates_of(space, kind, before.name) if c not in kept]
             if not lost:
                 continue

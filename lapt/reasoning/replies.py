@@ -183,7 +183,14 @@ def read_space(
     try:
         return space.restrict(operators, sources)
     except LaptError as error:
-        raise InvalidReply(str(error)) from None
+        raise InvalidReply(_in_words(str(error), words)) from None
+
+
+def _in_words(fault: str, words: Vocabulary) -> str:
+    """What a prompt hides, a fault must not tell."""
+    for name, shown in words.layers.items():
+        fault = fault.replace(f"'{name}'", f"'{shown}'")
+    return fault
 
 
 def read_proposals(text: str, space: SearchSpace, words: Vocabulary) -> list[Architecture]:
@@ -206,8 +213,9 @@ def read_proposals(text: str, space: SearchSpace, words: Vocabulary) -> list[Arc
             )
         architecture = Architecture(tuple(operators), tuple(sources))
         if not space.contains(architecture):
-            raise InvalidReply(f"{where} chooses what its layers do not have")
-        found.setdefault(architecture)
+            twice = ", or one source twice in a node" if space.groups else ""
+            raise InvalidReply(f"{where} chooses what its layers do not have{twice}")
+        found.setdefault(space.as_member(architecture))
     return list(found)
 
 

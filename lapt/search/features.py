@@ -3,7 +3,7 @@
 Cells on a directed acyclic graph (``DagCell``) are described by the paths from input to output that stay open, the
 encoding behind BANANAS (White et al. 2021; White et al. 2020 compare encodings), here as counts and not as one bit for
 each possible path: 4 paths need 20 numbers where NAS-Bench-201 has 155 possible paths. DARTS cells are described in
-the same way (``darts_features``), other families by one-hot choices. All functions work on whole spaces at once, N
+much the same way (``darts_features``), other families by one-hot choices. All functions work on whole spaces at once, N
 architectures of L layers.
 """
 
@@ -131,7 +131,7 @@ def features(space: SearchSpace, architectures: Sequence[Architecture]) -> Float
     if isinstance(cell, DagCell):
         return cell_features(cell, architectures)
     if isinstance(cell, DartsCell):
-        return darts_features.path_features(cell, [cell.canonical(architecture) for architecture in architectures])
+        return darts_features.features_of(cell, [cell.canonical(architecture) for architecture in architectures])
     return one_hot(space, architectures)
 
 

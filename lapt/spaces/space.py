@@ -159,6 +159,13 @@ class SearchSpace(BaseModel):
             option in node.members for node, option in zip(self._nodes, self._options(architecture), strict=True)
         )
 
+    def as_member(self, architecture: Architecture) -> Architecture:
+        """The member as this space writes it: the layers of a node in the order of their sources.
+
+        Raises SpaceError when ``architecture`` lies outside.
+        """
+        return self._assemble(self._options(self._member(architecture)))
+
     def _options(self, architecture: Architecture) -> list[tuple[Choice, ...]]:
         choices = list(zip(architecture.operators, architecture.sources, strict=True))
         return [self._canonical_option(tuple(choices[i] for i in node.layers)) for node in self._nodes]

@@ -129,7 +129,7 @@ def test_sources_are_asked_for_where_layers_choose_them() -> None:
     (prompt,) = asker.model.prompts
     assert "- 0->2: skip_connect, avg_pool_3x3; sources 0, 1, 2" in prompt
     assert re.search(r"^- 1->3: [^;]*$", prompt, re.MULTILINE)  # it has one source
-    assert "[(none, 0), (skip_connect, 0), (none, 0), nor_conv_3x3, none, (nor_conv_1x1, 1)]" in prompt
+    assert "[(none, 0), (skip_connect, 0), (none, 0), (nor_conv_3x3, 0), (none, 1), (nor_conv_1x1, 1)]" in prompt
     assert "`sources`: the sources it speaks of" in prompt
 
 

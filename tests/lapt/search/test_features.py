@@ -145,9 +145,12 @@ def test_a_node_of_nothing_has_no_paths_and_equal_functions_look_the_same() -> N
 @pytest.mark.parametrize("name", ["darts", "darts7"])
 def test_columns_of_darts_features_have_names_and_blocks(name: str) -> None:
     space, rng = BUILTIN[name], np.random.default_rng(1)
-    rows = features(space, [space.sample(rng) for _ in range(300)])
+    members = [space.sample(rng) for _ in range(300)]
+    rows = features(space, members)
     names = feature_names(space)
-    assert len(set(names)) == len(names) == rows.shape[1] == 2 * 4 * 10 + 2 * 19
+    assert len(set(names)) == len(names) == rows.shape[1] == 320 + 2 * 4 * 10 + 2 * 19
+    assert (rows[:, :320].sum(axis=1) == 16).all()
+    assert np.array_equal(rows[:, :320], one_hot(BUILTIN["darts"], [space.canonical(m) for m in members]))
     assert np.concatenate([rows[:, block] for block in blocks(space)], axis=1).tolist() == rows.tolist()
     assert one_hot(space, [space.sample(rng)]).sum() == 16
 

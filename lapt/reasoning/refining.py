@@ -1,0 +1,36 @@
+"""From what principles keep to a refined space that has architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
+
+from lapt.spaces import SearchSpace
+
+
+def refined(
+    space: SearchSpace,
+    operators: Mapping[str, Sequence[str]],
+    sources: Mapping[str, Sequence[str]],
+    best_first: Callable[[str], Iterable[str]],
+) -> SearchSpace:
+    """``space.restrict(operators, sources)``, and a source more where the layers of a node are left with the same one.
+
+    A node (DARTS) adds layers that read different sources. Its later layers are given the source that ``best_first``
+    (layer -> all its sources) ranks next, until there are different ones. Raises SpaceError as ``restrict`` does.
+    """
+    kept = {name: list(chosen) for name, chosen in sources.items()}
+    for group in space.groups:
+        names = [space.layers[position].name for position in group]
+        for name in reversed(names):
+            for source in best_first(name):
+                if _distinct([kept.get(other, space.layer(other).sources) for other in names]):
+                    break
+                if source not in kept.get(name, space.layer(name).sources):
+                    kept[name].append(source)
+    return space.restrict(operators, kept)
+
+
+def _distinct(candidates: Sequence[Sequence[str]]) -> bool:
+    """Can each layer of a node read a source that no other reads?"""
+    return any(len(set(chosen)) == len(chosen) for chosen in product(*candidates))
