@@ -33,8 +33,8 @@ class Archive:
 
 def best_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive:
     """The ``size`` best of the whole space, distinct by the evaluator's identity: for tabular benchmarks, as in the
-    paper's experiments."""
-    different = {evaluator.identity(member): member for member in space.members()}
+    paper's experiments. Raises SpaceError for a space too large to list."""
+    different = {evaluator.identity(member): member for member in space.listed()}
     evaluations = evaluator.evaluate(list(different.values()))
     entries = _best(evaluations, size, evaluator.task)
     return Archive(space, evaluator.task, entries, asked=entries, chosen_from=len(evaluations))

@@ -20,7 +20,7 @@ Scores = npt.NDArray[np.float64]
 
 def distinct(space: SearchSpace) -> list[Architecture]:
     """One architecture a function: the canonical representatives, in the order of their strings."""
-    found = {space.encode(canonical): canonical for canonical in map(space.canonical, space.members())}
+    found = {space.encode(canonical): canonical for canonical in map(space.canonical, space.listed())}
     return [found[text] for text in sorted(found)]
 
 

@@ -21,8 +21,7 @@ from lapt.reasoning import Reasoner
 from lapt.reasoning.expectation import BACKGROUND, Expectation, expectation_of
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.loop import Evaluate, search
-from lapt.search.searcher import ENUMERABLE
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 SHARPNESS = 3.0
 """Of the first population: what is expected of it lies a deviation or two above what its space has."""

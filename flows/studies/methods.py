@@ -213,7 +213,7 @@ def predictor(bench: Bench, task: str, seed: int) -> Searched:
 
 def size(count: str, bench: Bench, task: str, seed: int) -> Searched:
     """The largest architectures first, by parameters or flops."""
-    return _in_order(bench, task, by_size(bench.evaluator(task).evaluate(list(bench.space.members())), count))
+    return _in_order(bench, task, by_size(bench.evaluator(task).evaluate(bench.space.listed()), count))
 
 
 def zero_cost(score: str, bench: Bench, task: str, seed: int) -> Searched:

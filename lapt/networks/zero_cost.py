@@ -115,7 +115,7 @@ def zero_cost_scores(space: SearchSpace, score: str) -> Mapping[Architecture, fl
     """
     stem = skeleton_of(space.cell, channels=CHANNELS, cells=CELLS).stem
     side = _SIDE * math.prod(stride for _, stride in stem)
-    forms = {member: space.canonical(member) for member in space.members()}
+    forms = {member: space.canonical(member) for member in space.listed()}
     found: dict[Architecture, float] = {}
     with torch.random.fork_rng(devices=[]), with_threads(1):
         for form in dict.fromkeys(forms.values()):

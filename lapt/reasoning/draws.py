@@ -8,8 +8,8 @@ from itertools import combinations
 from typing import Any, Literal
 
 from lapt.principles import Principle
-from lapt.reasoning.refining import refined
 from lapt.spaces import SearchSpace
+from lapt.spaces.refining import refined
 
 Combine = Literal["majority", "union", "intersection"]
 

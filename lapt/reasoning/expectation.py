@@ -14,8 +14,7 @@ from lapt.principles import Principles
 from lapt.reasoning.expert import applying, known_to_hold
 from lapt.search.features import feature_names, features, one_hot
 from lapt.search.model_based import whole
-from lapt.search.searcher import ENUMERABLE
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 Floats = npt.NDArray[np.float64]
 

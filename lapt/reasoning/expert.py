@@ -13,8 +13,7 @@ from lapt.errors import ConfigError
 from lapt.principles import Principles
 from lapt.reasoning.expert_darts import DARTS_EXPERTS
 from lapt.reasoning.expert_principle import ExpertPrinciple
-from lapt.search.searcher import ENUMERABLE
-from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, DagCell, DartsCell, SearchSpace
 
 Floats = npt.NDArray[np.float64]
 CONV = "nor_conv_3x3"

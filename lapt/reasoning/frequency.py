@@ -9,8 +9,8 @@ from lapt.digests import short
 from lapt.evaluation import Evaluation
 from lapt.principles import Claim, Count, Effect, Kind, Origin, Principle, Principles
 from lapt.reasoning.evidence import candidates_of, claimed, counted, ranked_by, successor, uncounted
-from lapt.reasoning.refining import refined
 from lapt.spaces import SearchSpace
+from lapt.spaces.refining import refined
 
 
 class Frequency:

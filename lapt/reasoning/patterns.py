@@ -19,11 +19,10 @@ from lapt.principles import Count, Kind, Origin, Pattern, Principle, Principles
 from lapt.reasoning.evidence import candidates_of, claimed, counted
 from lapt.reasoning.expectation import Expectation, background, expectation_of
 from lapt.reasoning.expert import applying
-from lapt.reasoning.refining import refined
 from lapt.search.features import feature_names
 from lapt.search.model_based import one_thread
-from lapt.search.searcher import ENUMERABLE
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces.refining import refined
 
 Floats = npt.NDArray[np.float64]
 

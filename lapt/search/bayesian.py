@@ -13,8 +13,7 @@ from lapt.search.features import Floats, blocks
 from lapt.search.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
 from lapt.search.model_based import Candidates, ModelBased, whole
 from lapt.search.prior import NOTHING, Expects, Prior
-from lapt.search.searcher import ENUMERABLE
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 _REFIT = 50
 """The kernel is chosen anew when more than a fiftieth of the evaluations is new: every time up to 49."""

@@ -9,16 +9,21 @@ import numpy as np
 
 from lapt.archive import Archive
 from lapt.errors import ConfigError
-from lapt.evaluation import Evaluation
+from lapt.evaluation import Evaluation, top
 from lapt.search.bayesian import apart
 from lapt.search.features import features
 from lapt.search.gaussian_process import fit_kernel, predict
-from lapt.search.model_based import one_thread, scores_of, standardised, whole
+from lapt.search.model_based import Candidates, one_thread, scores_of, standardised, whole
 from lapt.search.searcher import Searcher
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces.refining import refined
+from lapt.spaces.space import Choice
 
 ZERO_COST = ("synflow", "naswot")
 """Scores of untrained networks, of ``lapt.networks.zero_cost``."""
+
+_SAMPLED, _PARENTS = 10_000, 10
+"""What stands for a space too large to list: uniform members, and the neighbours of so many of the source's best."""
 
 
 class InOrder(Searcher):
@@ -45,19 +50,30 @@ def source_ranking(archive: Archive) -> list[Architecture]:
     return [entry.architecture for entry in archive.entries]
 
 
-def by_frequency(space: SearchSpace, archive: Archive) -> list[Architecture]:
+def by_frequency(space: SearchSpace, archive: Archive) -> Iterable[Architecture]:
     """``mode``: the cell of each layer's most frequent operator first, then by falling likelihood.
 
-    The likelihood takes layers as independent, with one count added to each operator of the archive.
+    The likelihood takes layers as independent, with one count added to each operator of the archive, and to each source
+    where these are chosen. What a space too large to list has is found one by one.
     """
-    chosen = [entry.architecture.operators for entry in archive.entries]
-    weights = [
-        {operator: math.log(1 + sum(ops[position] == operator for ops in chosen)) for operator in layer.operators}
-        for position, layer in enumerate(space.layers)
-    ]
+    chosen = [entry.architecture for entry in archive.entries]
+    weights = {
+        layer.name: {
+            (operator, source): math.log(1 + sum(entry.operators[at] == operator for entry in chosen))
+            + (math.log(1 + sum(e.sources[at] == source for e in chosen)) if len(layer.sources) > 1 else 0)
+            for operator, source in layer.choices
+        }
+        for at, layer in enumerate(space.layers)
+    }
+
+    def worth(layer: str, choice: Choice) -> float:
+        return weights[layer].get(choice, -math.inf)  # a choice of the node's other layer
+
+    if space.size > ENUMERABLE:
+        return space.best_first(worth)
 
     def likelihood(architecture: Architecture) -> float:
-        return sum(weight[operator] for weight, operator in zip(weights, architecture.operators, strict=True))
+        return sum(map(worth, space.layer_names, zip(*architecture, strict=True)))
 
     return sorted(space.members(), key=lambda architecture: -likelihood(architecture))
 
@@ -65,14 +81,25 @@ def by_frequency(space: SearchSpace, archive: Archive) -> list[Architecture]:
 def by_predictor(space: SearchSpace, scored: Sequence[Evaluation]) -> list[Architecture]:
     """The whole space by what a Gaussian process fitted to the source task's scores expects, best first.
 
-    The process of ``gp``, on the path features of the cells. A failed evaluation counts as the worst.
+    The process of ``gp``, on the path features of the cells. A failed evaluation counts as the worst. Of a space too
+    large to list, a sample and the neighbours of the source's best.
     """
-    candidates, y = whole(space), standardised(scores_of(scored))
+    candidates, y = _candidates(space, scored), standardised(scores_of(scored))
     x = candidates.standardise(features(space, [evaluation.architecture for evaluation in scored]))
     with one_thread():
         among = apart(space, x, x)
         mean, _ = predict(fit_kernel(among, y), among, y, apart(space, x, candidates.x))
     return [candidates.architectures[int(at)] for at in np.argsort(-mean, kind="stable")]
+
+
+def _candidates(space: SearchSpace, scored: Sequence[Evaluation]) -> Candidates:
+    if space.size <= ENUMERABLE:
+        return whole(space)
+    rng = np.random.default_rng(0)
+    found = [space.sample(rng) for _ in range(_SAMPLED)]
+    for parent in top(scored, _PARENTS):
+        found += space.neighbours(space.project(parent.architecture, rng))
+    return Candidates.of(space, list(dict.fromkeys(found)))
 
 
 def by_size(evaluations: Iterable[Evaluation], count: str) -> list[Architecture]:
@@ -93,16 +120,23 @@ def by_zero_cost(space: SearchSpace, score: str) -> list[Architecture]:
     """
     from lapt.networks.zero_cost import zero_cost_scores
 
+    members = space.listed()
     scores = zero_cost_scores(space, score)
-    return sorted(space.members(), key=lambda member: -scores[member])
+    return sorted(members, key=lambda member: -scores[member])
 
 
 def random_subspace(space: SearchSpace, like: SearchSpace, rng: np.random.Generator) -> SearchSpace:
-    """A random restriction of ``space`` that keeps as many operators on each layer as ``like`` does."""
-    operators = {
-        layer.name: [
-            layer.operators[int(i)] for i in rng.choice(len(layer.operators), len(kept.operators), replace=False)
-        ]
-        for layer, kept in zip(space.layers, like.layers, strict=True)
+    """A random restriction of ``space`` that keeps as many operators and sources on each layer as ``like`` does.
+
+    A source more where the layers of a node (DARTS) would be left with the same one.
+    """
+    pairs = list(zip(space.layers, like.layers, strict=True))
+    operators = {layer.name: _drawn(layer.operators, len(kept.operators), rng) for layer, kept in pairs}
+    sources = {
+        layer.name: _drawn(layer.sources, len(kept.sources), rng) for layer, kept in pairs if len(layer.sources) > 1
     }
-    return space.restrict(operators=operators)
+    return refined(space, operators, sources, lambda layer: space.layer(layer).sources)
+
+
+def _drawn(candidates: Sequence[str], n: int, rng: np.random.Generator) -> list[str]:
+    return [candidates[int(i)] for i in rng.choice(len(candidates), n, replace=False)]

@@ -16,10 +16,9 @@ from lapt.search.in_torch import InTorch
 from lapt.search.model_based import GRAPHS
 from lapt.search.predictors import Every, Initial
 from lapt.search.prior import NOTHING, Prior
-from lapt.search.searcher import ENUMERABLE
 from lapt.search.transfer import FromSource, learnable
 from lapt.search.transfer import Initial as WithoutSource
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 Width = Annotated[int, Field(ge=1, description="of the embeddings")]
 Training = Annotated[int, Field(ge=1, description="steps of a training")]

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from lapt.evaluation import Evaluation, top
 from lapt.search.features import Floats, features, flat_graphs
-from lapt.search.searcher import ENUMERABLE, Searcher
-from lapt.spaces import Architecture, SearchSpace
+from lapt.search.searcher import Searcher
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 _SAMPLED, _PARENTS, _MUTANTS = 1000, 10, 50
 """Candidates in a space too large to list: uniform ones, and mutants of each of the best so far."""

@@ -10,12 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lapt.evaluation import Evaluation
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 _PROPOSALS = 50
 """Proposals already seen in a row before a method's choice is replaced by an unseen one."""
-ENUMERABLE = 200_000
-"""Largest space that is listed as a whole; a larger one is sampled."""
 
 
 class Searcher(ABC):

@@ -15,8 +15,7 @@ from lapt.search.features import Floats, cell_features, features
 from lapt.search.model_based import Description, ModelBased, scores_of, standardised
 from lapt.search.predictors import Every, WeakNas
 from lapt.search.prior import NOTHING, Prior
-from lapt.search.searcher import ENUMERABLE
-from lapt.spaces import BUILTIN, Architecture, DagCell, DartsCell, SearchSpace
+from lapt.spaces import BUILTIN, ENUMERABLE, Architecture, DagCell, DartsCell, SearchSpace
 
 _SAMPLED = 2_000
 """DARTS cells that stand for all of them."""

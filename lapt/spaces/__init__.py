@@ -6,11 +6,12 @@ from lapt.spaces.cells import DagCell
 from lapt.spaces.darts import DartsCell
 from lapt.spaces.families import CELLS
 from lapt.spaces.genotype import Edge, Genotype
-from lapt.spaces.space import Layer, SearchSpace
+from lapt.spaces.space import ENUMERABLE, Layer, SearchSpace
 
 __all__ = [
     "BUILTIN",
     "CELLS",
+    "ENUMERABLE",
     "Architecture",
     "Cell",
     "DagCell",

@@ -6,8 +6,9 @@ Omega of eq. 2 and the refined Omega_r of eq. 3 are the same type: restricting a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from heapq import heappop, heappush
 from itertools import product
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from lapt.errors import SpaceError
 from lapt.spaces.architecture import Architecture, Cell
 from lapt.spaces.families import CELLS
+
+ENUMERABLE = 200_000
+"""Largest space that is listed as a whole; a larger one is sampled."""
 
 Choice = tuple[str, str]
 """What one layer chooses: (operator l_i, source s_i)."""
@@ -150,6 +154,36 @@ class SearchSpace(BaseModel):
         """Every architecture, in a fixed order (the last node varies fastest)."""
         for options in product(*(node.options for node in self._nodes)):
             yield self._assemble(options)
+
+    def listed(self) -> list[Architecture]:
+        """``members``. Raises SpaceError where there are more than ``ENUMERABLE``."""
+        if self.size > ENUMERABLE:
+            raise SpaceError(
+                f"a space of at most {ENUMERABLE:,} architectures, since all of them are looked at",
+                f"{self.name} with {self.size:,}",
+                "choose a method, archive or study that samples",
+            )
+        return list(self.members())
+
+    def best_first(self, worth: Callable[[str, Choice], float]) -> Iterator[Architecture]:
+        """Every architecture by the falling sum of what its choices are worth on their layers (names), found one by
+        one, however large the space is. Ties in no particular order, always the same."""
+        ranked = []
+        for node in self._nodes:
+            names = [self.layers[position].name for position in node.layers]
+            sums = ((sum(map(worth, names, option)), option) for option in node.options)
+            ranked.append(sorted(sums, key=lambda pair: -pair[0]))
+        first = (0,) * len(ranked)
+        waiting, seen = [(-sum(node[0][0] for node in ranked), first)], {first}
+        while waiting:
+            _, places = heappop(waiting)
+            yield self._assemble([node[place][1] for node, place in zip(ranked, places, strict=True)])
+            for at, place in enumerate(places):
+                following = (*places[:at], place + 1, *places[at + 1 :])
+                if place + 1 < len(ranked[at]) and following not in seen:
+                    seen.add(following)
+                    total = sum(node[p][0] for node, p in zip(ranked, following, strict=True))
+                    heappush(waiting, (-total, following))
 
     def contains(self, architecture: Architecture) -> bool:
         """Is it in this space? Layers of one node may stand in either order."""

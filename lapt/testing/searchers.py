@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from lapt.evaluation import Evaluation, Metric
-from lapt.search.searcher import ENUMERABLE, Searcher
-from lapt.spaces import BUILTIN, Architecture, SearchSpace
+from lapt.search.searcher import Searcher
+from lapt.spaces import BUILTIN, ENUMERABLE, Architecture, SearchSpace
 
 
 class Ground(NamedTuple):

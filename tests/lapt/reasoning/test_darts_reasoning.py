@@ -23,11 +23,11 @@ from lapt.reasoning.code import cell_class
 from lapt.reasoning.draws import combined
 from lapt.reasoning.expectation import expectation_of
 from lapt.reasoning.expert import applying, grounded, known_to_hold
-from lapt.reasoning.refining import refined
 from lapt.reasoning.replies import InvalidReply, read_proposals, read_space
 from lapt.reasoning.vocabulary import Vocabulary
 from lapt.spaces import BUILTIN, Architecture
 from lapt.spaces.darts import DARTS
+from lapt.spaces.refining import refined
 
 SPACE = BUILTIN["darts"]
 CELL = SPACE.decode(

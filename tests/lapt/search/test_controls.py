@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from itertools import islice
+
 import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from lapt.archive import best_of_all
-from lapt.errors import ConfigError
+from lapt.archive import Archive, best_of_all
+from lapt.errors import ConfigError, SpaceError
 from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators import Table, TableEvaluator
 from lapt.search import SEARCHERS
-from lapt.search.controls import by_predictor, by_size, source_ranking
+from lapt.search.controls import by_frequency, by_predictor, by_size, by_zero_cost, random_subspace, source_ranking
 from lapt.search.loop import search
 from lapt.spaces import BUILTIN, Architecture
 from lapt.testing import invented_table
@@ -70,3 +74,63 @@ def test_a_warm_start_pays_for_the_sources_best_and_evolution_goes_on_from_them(
     mutations = [sum(map(str.__ne__, asked[5].operators, parent.operators)) for parent in first]
     assert min(mutations) == 1
     assert search(SEARCHERS["rea"](SPACE, seed=0), target.evaluate, budget=3, ask_size=1, first=first) == found[:3]
+
+
+# --- a space too large to list ---------------------------------------------------------------------------------------
+DARTS = BUILTIN["darts"]
+
+
+def darts_archive(n: int, value: Callable[[Architecture], float]) -> Archive:
+    """``n`` of 300 random cells, the best by ``value``."""
+    rng = np.random.default_rng(0)
+    cells = [DARTS.sample(rng) for _ in range(300)]
+    found = [Evaluation(cell, DARTS.encode(cell), value(cell), Metric("score")) for cell in cells]
+    entries = tuple(sorted(found, key=lambda evaluation: -evaluation.score)[:n])
+    return Archive(DARTS, "source", entries, tuple(found), len(found))
+
+
+def separable(architecture: Architecture) -> float:
+    return float(sum(operator.startswith("sep_conv") for operator in architecture.operators[:8]))
+
+
+def test_the_most_frequent_darts_cell_comes_first_and_the_others_one_by_one() -> None:
+    archive = darts_archive(30, separable)
+    first, *others = islice(by_frequency(DARTS, archive), 50)
+    assert len({first, *others}) == 50
+
+    def commonness(architecture: Architecture) -> float:
+        pairs = [zip(*entry.architecture, strict=True) for entry in archive.entries]
+        chosen = list(zip(*pairs, strict=True))
+        return sum(
+            math.log(1 + sum(operator == o for o, _ in layer)) + math.log(1 + sum(source == s for _, s in layer))
+            for (operator, source), layer in zip(zip(*architecture, strict=True), chosen, strict=True)
+        )
+
+    falling = [commonness(architecture) for architecture in [first, *others]]
+    assert falling == sorted(falling, reverse=True)
+    assert falling[0] >= max(commonness(entry.architecture) for entry in archive.entries)
+
+
+def test_a_predictor_orders_a_sample_of_darts_cells() -> None:
+    order = by_predictor(DARTS, darts_archive(30, separable).asked[:60])
+    assert len(set(order)) == len(order) > 10_000
+    assert np.mean([separable(a) for a in order[:50]]) > np.mean([separable(a) for a in order]) + 2
+
+
+def test_a_random_subspace_of_darts_restricts_what_its_model_does() -> None:
+    like = DARTS.restrict(
+        operators={name: ["sep_conv_3x3", "none"] for name in DARTS.layer_names},
+        sources={name: ["input1"] for name in ("normal.3a", "normal.3b", "normal.5b")}
+        | {"normal.3b": ["input1", "node2"]},
+    )
+    for seed in range(20):
+        found = random_subspace(DARTS, like, np.random.default_rng(seed))
+        assert all(len(layer.operators) == 2 for layer in found.layers)
+        assert len(found.layer("normal.5b").sources) == 1
+
+
+def test_what_needs_the_whole_space_says_so() -> None:
+    evaluator = TableEvaluator(invented_table(), SPACE, "invented_source")
+    for call in (lambda: best_of_all(DARTS, evaluator, 5), lambda: by_zero_cost(DARTS, "synflow")):
+        with pytest.raises(SpaceError, match=r"at most 200,000 architectures.*darts with 9,119,789,245,425,254,400"):
+            call()

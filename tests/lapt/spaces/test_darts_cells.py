@@ -87,6 +87,30 @@ def test_a_node_without_two_sources_is_an_error() -> None:
         SPACE.restrict(sources={"normal.3a": ["input1"], "normal.3b": ["input1"]})
 
 
+@given(st.sampled_from([BUILTIN["trans101"], SPACE]), seeds)
+def test_best_first_is_the_order_of_the_sums(whole: SearchSpace, seed: int) -> None:
+    """In spaces of some dozen architectures, and the first of large ones."""
+    rng = np.random.default_rng(seed)
+    worth = {
+        layer.name: dict(zip(layer.choices, rng.normal(size=len(layer.choices)).tolist(), strict=True))
+        for layer in whole.layers
+    }
+
+    def total(architecture: Architecture) -> float:
+        return sum(
+            worth[name][choice] for name, choice in zip(whole.layer_names, zip(*architecture, strict=True), strict=True)
+        )
+
+    small = whole.restrict(
+        operators={layer.name: layer.operators[: 1 + (at < 4)] for at, layer in enumerate(whole.layers)},
+        sources={layer.name: layer.sources[:1] for layer in whole.layers},
+    )
+    found = list(small.best_first(lambda name, choice: worth[name][choice]))
+    assert found == sorted(small.members(), key=total, reverse=True)
+    best = next(whole.best_first(lambda name, choice: worth[name].get(choice, -math.inf)))
+    assert all(total(best) >= total(neighbour) for neighbour in whole.neighbours(best))
+
+
 # --- canonical forms -------------------------------------------------------------------------------------------------
 FUNCTIONS = {
     "none": lambda x: 0 * x,

@@ -1,11 +1,11 @@
-"""From what principles keep to a refined space that has architectures."""
+"""From the candidates that somebody keeps to a refined space that has architectures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 
-from lapt.spaces import SearchSpace
+from lapt.spaces.space import SearchSpace
 
 
 def refined(
