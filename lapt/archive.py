@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from lapt.digests import short
 from lapt.errors import ConfigError, LaptError
@@ -46,6 +48,14 @@ def worst_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive
     whole = best_of_all(space, evaluator, space.size)
     entries = whole.entries[-size:]
     return Archive(space, evaluator.task, entries, asked=entries, chosen_from=whole.chosen_from)
+
+
+def resampled(archive: Archive, *, seed: int | Sequence[int]) -> Archive:
+    """As many entries, drawn from it with replacement, best first: another archive of the same kind (Efron 1979)."""
+    rng = np.random.default_rng(seed)
+    drawn = np.sort(rng.integers(len(archive.entries), size=len(archive.entries)))
+    entries = tuple(archive.entries[int(at)] for at in drawn)
+    return replace(archive, entries=entries, asked=tuple(archive.entries[int(at)] for at in np.unique(drawn)))
 
 
 def best_of_random(

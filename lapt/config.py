@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -55,6 +55,8 @@ class TrainingEvaluation(_Model):
 class TopArchive(_Model):
     """The ``size`` best of the whole space: needs every score of the source task, so a table."""
 
+    drawn: ClassVar[bool] = False
+    """Is it another one for every seed?"""
     strategy: Literal["top"] = "top"
     size: int = Field(50, ge=1, description="architectures shown to the reasoner")
 
@@ -71,6 +73,7 @@ class TopArchive(_Model):
 class WorstArchive(_Model):
     """The ``size`` worst of the whole space, shown as if they were its best: a control of the reasoner."""
 
+    drawn: ClassVar[bool] = False
     strategy: Literal["worst"]
     size: int = Field(50, ge=1, description="architectures shown to the reasoner")
 
@@ -84,9 +87,28 @@ class WorstArchive(_Model):
         return f"the worst {self.size} of all architectures, shown as if they were the best,"
 
 
+class BootstrapArchive(_Model):
+    """The ``size`` best of the whole space, drawn anew with replacement by every seed: how far does what is found hang
+    on the very architectures that were read?"""
+
+    drawn: ClassVar[bool] = True
+    strategy: Literal["bootstrap"]
+    size: int = Field(50, ge=1, description="architectures drawn, of as many")
+
+    @property
+    def evaluations(self) -> int:
+        """At most so many are recorded; the whole table was read."""
+        return self.size
+
+    @property
+    def described(self) -> str:
+        return f"{self.size} drawn with replacement from the best {self.size} of all architectures"
+
+
 class RandomArchive(_Model):
     """The ``size`` best of ``samples`` random architectures evaluated on the source task."""
 
+    drawn: ClassVar[bool] = True
     strategy: Literal["random"]
     size: int = Field(20, ge=1, description="architectures shown to the reasoner")
     samples: int = Field(200, ge=1, description="source evaluations paid for")
@@ -110,7 +132,7 @@ class Source(_Model):
     """Where principles are learned."""
 
     task: str
-    archive: Annotated[TopArchive | WorstArchive | RandomArchive, Field(discriminator="strategy")] = TopArchive()
+    archive: Annotated[TopArchive | WorstArchive | BootstrapArchive | RandomArchive, Field(discriminator="strategy")] = TopArchive()
 
 
 class Adaptation(_Model):

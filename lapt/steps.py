@@ -12,8 +12,8 @@ from functools import partial
 import numpy as np
 
 from lapt.algorithms import adapt_target, algorithm_2
-from lapt.archive import Archive, best_of_all, best_of_random, worst_of_all
-from lapt.config import Pipeline, RandomArchive, WorstArchive
+from lapt.archive import Archive, best_of_all, best_of_random, resampled, worst_of_all
+from lapt.config import BootstrapArchive, Pipeline, RandomArchive, WorstArchive
 from lapt.digests import digest
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.principles import Principles
@@ -42,7 +42,8 @@ class Steps:
             return best_of_random(self.space, evaluator, archive.size, archive.samples, seed=self._stream("archive"))
         if isinstance(archive, WorstArchive):
             return worst_of_all(self.space, evaluator, archive.size)
-        return best_of_all(self.space, evaluator, archive.size)
+        best = best_of_all(self.space, evaluator, archive.size)
+        return resampled(best, seed=self._stream("archive")) if isinstance(archive, BootstrapArchive) else best
 
     def learn(self, archive: Archive) -> Principles:
         """Line 2."""

@@ -161,7 +161,7 @@ def notes(entrants: Sequence[Entrant], found: Mapping[Who, Entrant], budget: int
         for e in entrants
         if e.method.startswith("lapt-")
         and e.pipeline.reasoner.kind in DETERMINISTIC
-        and e.pipeline.source.archive.strategy != "random"
+        and not e.pipeline.source.archive.drawn
     ]
     if conditional:
         yield (

@@ -14,7 +14,7 @@ import numpy as np
 from flows.build import caller_of, reasoner_of, run_id, space_of, table_of
 from flows.studies.rows import Who
 from lapt.archive import Archive
-from lapt.config import Execution, Pipeline
+from lapt.config import BootstrapArchive, Execution, Pipeline, TopArchive
 from lapt.digests import digest
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation
@@ -155,7 +155,7 @@ class Bench:
     def archive(self, seed: int) -> Archive:
         """The same for every seed when chosen from a whole table; else drawn with what the reasoner says of it."""
         source = self.pipeline.source
-        drawn = self.drawn(seed) if source.archive.strategy == "random" else 0
+        drawn = self.drawn(seed) if source.archive.drawn else 0
         key = (*self._place, source.model_dump_json(), drawn)
         if key not in _archives:
             _archives[key] = Steps(self.seeded(drawn), self.space, Frequency()).build_archive(
@@ -273,15 +273,25 @@ def lapt_entrant(pipeline: Pipeline, *, variant: str | None = None, draws: int |
     )
 
 
+def _with_other_archives(entrant: Entrant) -> Iterator[Entrant]:
+    """Where every seed would read one archive and hear one thing of it, also with an archive of its own for each."""
+    yield entrant
+    source = entrant.pipeline.source
+    if entrant.pipeline.reasoner.kind in DETERMINISTIC and isinstance(source.archive, TopArchive):
+        archive = BootstrapArchive(strategy="bootstrap", size=source.archive.size)
+        resampled = entrant.pipeline.model_copy(update={"source": source.model_copy(update={"archive": archive})})
+        yield replace(entrant, pipeline=resampled, variant="archives resampled")
+
+
 def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...]:
     """LAPT as declared, search methods alone, and the controls without an LLM; behind them every other search method,
     alone and in LAPT, for whoever names it.
 
     What refines the space has LAPT's budget; what does not may go on to ``longest``.
     """
-    whole = pipeline.source.archive.strategy != "random"  # then rankings of the archive are the same for every seed
+    whole = not pipeline.source.archive.drawn  # then rankings of the archive are the same for every seed
     default = (
-        lapt_entrant(pipeline),
+        *_with_other_archives(lapt_entrant(pipeline)),
         Entrant("rea", pipeline, partial(alone, "rea"), longest),
         Entrant("random", pipeline, partial(alone, "random"), longest),
         Entrant("source_ranking", pipeline, ranking, longest, fixed=whole),
@@ -295,7 +305,7 @@ def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...
     for method, section in _other_searches(pipeline.search):
         searched = pipeline.model_copy(update={"search": section})
         others.append(Entrant(method, pipeline, partial(alone, method), longest, default=False))
-        others.append(replace(lapt_entrant(searched), default=False))
+        others += _with_other_archives(replace(lapt_entrant(searched), default=False))
     known = {entrant.method for entrant in default}
     return (*default, *(entrant for entrant in others if entrant.method not in known))
 

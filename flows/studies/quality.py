@@ -91,7 +91,7 @@ class Quality:
     def _of_reasoner(self, pipeline: Pipeline) -> list[Row]:
         bench, kind = Bench(pipeline, self.execution), pipeline.reasoner.kind
         times = self.draws if kind == "chat" else self.seeds
-        if kind in DETERMINISTIC and pipeline.source.archive.strategy != "random":
+        if kind in DETERMINISTIC and not pipeline.source.archive.drawn:
             times = 1
         found: dict[tuple[str, str], list[float]] = {}
         for seed in range(times):

@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from lapt.evaluation import top
 from lapt.search.features import Floats, blocks
 from lapt.search.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
 from lapt.search.model_based import Candidates, ModelBased, whole
@@ -26,6 +27,10 @@ class GaussianProcessSearch(ModelBased):
     count beside what is on all of them, the lengthscale and the noise are those of highest marginal likelihood. The
     noise keeps it from trusting equivalent cells that were measured apart. One-hot operators beside the paths were no
     better on the tasks it was tuned on (TransNAS-Bench-101 class_object and room_layout, NAS-Bench-201 cifar10).
+
+    ``near``: only neighbours of the best so far are candidates while it has unseen ones, a trust region (TuRBO,
+    Eriksson et al. 2019) of one change. That pays where principles chose the first population, so it is on when they
+    expect something and else off: around the best of a few random cells there is little to find.
     """
 
     def __init__(
@@ -36,10 +41,12 @@ class GaussianProcessSearch(ModelBased):
         identity: Callable[[Architecture], str] | None = None,
         initial: Annotated[int, Field(ge=2, description="uniform evaluations before the first fit")] = 5,
         trust: Annotated[float, Field(ge=0, description="slope of the mean in what principles expect")] = 0.5,
+        near: Annotated[bool | None, Field(description="neighbours of the best first; unset: with a prior")] = None,
         prior: Prior = NOTHING,
     ) -> None:
         super().__init__(space, seed=seed, identity=identity, initial=initial)
         self.trust, self.prior = trust, prior
+        self.near = prior.expects is not None if near is None else near
         self._kernels: dict[float, Kernel] = {}
         self._fitted = 0
 
@@ -58,8 +65,8 @@ class GaussianProcessSearch(ModelBased):
         if expects is None or not self.trust:
             return super().rated(x, y, candidates)
         known = [*(evaluation.architecture for evaluation in self.history), *self.pending]
-        listed, told = self.space.size <= ENUMERABLE, len(self.history)
-        expected, over = expects(known), _over(expects, self.space) if listed else expects(candidates.architectures)
+        told, every = len(self.history), self.space.size <= ENUMERABLE and candidates is whole(self.space)
+        expected, over = expects(known), _over(expects, self.space) if every else expects(candidates.architectures)
         unit, middle = 2 * max(float(expected[:told].std()), 0.1), float(expected[:told].mean())
         without = np.zeros_like(expected), np.zeros_like(over)
         means = {0.0: without, self.trust: tuple((self.trust * e - middle) / unit for e in (expected, over))}
@@ -77,6 +84,15 @@ class GaussianProcessSearch(ModelBased):
     def merit(self, mean: Floats, deviation: Floats, best: float) -> Floats:
         """What is asked for, highest: N values, of N means and deviations and the best target."""
         return expected_improvement(mean, deviation, best)
+
+    def _candidates(self) -> Candidates:
+        candidates = super()._candidates()
+        if not self.near:
+            return candidates
+        (incumbent,) = top(self.history, 1)
+        member = self.space.project(incumbent.architecture, self.rng)
+        unseen = [near for near in self.space.neighbours(member) if self._identity(near) not in self._known]
+        return candidates.among(self.space, unseen, self.description) if unseen else candidates
 
     def _fit(self, x: Floats, targets: Mapping[float, Floats]) -> list[Kernel]:
         """The kernel of highest marginal likelihood for each of some targets, chosen anew now and then."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -58,6 +58,10 @@ class Candidates:
     def standardise(self, x: Floats) -> Floats:
         """Features of other architectures as those of the candidates are."""
         return np.asarray((x - self.centre) / self.scale)
+
+    def among(self, space: SearchSpace, architectures: Sequence[Architecture], description: Description) -> Candidates:
+        """Others, described in the units of these."""
+        return replace(self, architectures=architectures, x=self.standardise(description.of(space, architectures)))
 
     @cached_property
     def distinct(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
