@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from itertools import groupby
 from textwrap import indent
+from typing import Any
 
 import torch
 from torch import nn
@@ -119,7 +120,7 @@ def python_source(space: SearchSpace, architecture: Architecture, task: Task, *,
     """
     family, operators = family_of(space, architecture), architecture.operators
     skeleton = skeleton_of(space.cell, channels=channels, cells=cells)
-    size = {"channels": channels, "cells": cells, "image_channels": task.shape[0]}
+    size: dict[str, Any] = {"channels": channels, "cells": cells, "image_channels": task.shape[0]}
     with torch.device("meta"):
         network = build(lambda: backbone(space, architecture, **size), task, seed=0).eval()
         output = network(torch.zeros(1, *task.shape))
