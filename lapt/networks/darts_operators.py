@@ -22,6 +22,7 @@ class SeparableConv(nn.Module):
 
     def __init__(self, channels: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
+        self.kernel, self.stride = kernel, stride
         self.first = _half(channels, kernel, stride, 1)
         self.second = _half(channels, kernel, 1, 1)
 
@@ -38,6 +39,7 @@ class DilatedConv(nn.Module):
 
     def __init__(self, channels: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
+        self.kernel, self.stride = kernel, stride
         self.only = _half(channels, kernel, stride, 2)
 
     def forward(self, rectified: Tensor) -> Tensor:
