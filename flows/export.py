@@ -71,7 +71,7 @@ def _content(
     assert isinstance(evaluator, TrainingEvaluator)
     spec = evaluator.spec
     if format == "python":
-        return python_source(spec.space, architecture, task_of(spec), channels=spec.channels, cells=spec.cells).encode()
+        return python_source(spec.space, architecture, task_of(spec), **spec.size_of_network).encode()
     stage("reading the trained network (it is trained now if the run did not)")
     weights = stored.weights(architecture)
     if format == "state-dict":

@@ -40,8 +40,13 @@ class TrainingEvaluation(_Model):
     root: str | None = Field(None, description="folder that relative paths and CIFAR's files start from")
     download: bool = Field(False, description="fetch CIFAR where it is missing")
     size: int | None = Field(None, ge=8, description="side in pixels that images of a folder get")
-    channels: int = Field(16, ge=1, description="width after the stem")
-    cells: int = Field(1, ge=1, description="cells a stage")
+    channels: int = Field(16, ge=1, description="width after the stem; of DARTS cells, of a node")
+    cells: int = Field(1, ge=1, description="cells a stage; of DARTS 3 x cells + 2 layers in all")
+    stem: Literal["cifar", "imagenet"] = Field(
+        "cifar",
+        exclude_if=lambda stem: stem == "cifar",
+        description="of DARTS networks: imagenet leaves an eighth of the side",
+    )
     score: Literal["metric", "loss"] = Field("metric", description="what the search compares")
     validation_share: float = Field(0.2, gt=0, lt=1, description="of the training images, held out")
     training_images: int | None = Field(None, ge=2, description="at most so many; all if unset")

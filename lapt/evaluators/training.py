@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from lapt.config import TrainingEvaluation
 from lapt.digests import digest
+from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators.workers import Crashed, Workers
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import Architecture, DartsCell, SearchSpace
 from lapt.training import Recipe
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ class TrainingSpec(TrainingEvaluation):
     space: SearchSpace
     task: str
     device: str = "auto"
+
+    @property
+    def size_of_network(self) -> dict[str, Any]:
+        """What ``lapt.networks`` is told of it, beside the images."""
+        return {"channels": self.channels, "cells": self.cells, "stem": self.stem}
 
     @property
     def final_recipe(self) -> Recipe:
@@ -96,7 +102,9 @@ class TrainingEvaluator:
 
     def _fingerprint(self, recipe: Recipe, **more: str | None) -> str:
         spec, data = self.spec, _data(self.spec).train
-        parts = spec.model_dump(mode="json", include={"channels", "cells", "validation_share", "training_images"})
+        parts = spec.model_dump(
+            mode="json", include={"channels", "cells", "stem", "validation_share", "training_images"}
+        )
         known = {"recipe": recipe.digest, "data": data.digest, "version": VERSION}
         return "training:" + digest({**parts, **task_of(spec).settings, **known, **more})
 
@@ -118,6 +126,10 @@ class TrainingEvaluator:
         data = _data(self.spec)
         sides(data.train, self.spec.validation_share, 0, limit=self.spec.training_images)
         data.test()
+        if self.spec.recipe.drop_path and not isinstance(self.spec.space.family, DartsCell):
+            raise ConfigError("DARTS cells, for recipe.drop_path", self.spec.space.name, "say recipe.drop_path: 0")
+        if self.spec.recipe.auxiliary:
+            network_of(self.spec, next(self.spec.space.members()), auxiliary=True)
 
     def identity(self, architecture: Architecture) -> str:
         return self.spec.space.encode(self.spec.space.canonical(architecture))
@@ -215,11 +227,12 @@ def _trained(job: Job, recipe: Recipe) -> Outcome:
     from lapt.training.loop import train
 
     spec, task = job.spec, task_of(job.spec)
-    network = network_of(spec, job.architecture)
+    network = network_of(spec, job.architecture, auxiliary=recipe.auxiliary > 0)
     device = device_for(spec.device)
     held_out = None if job.final else (spec.validation_share, spec.training_images)
     training, validation = _sides(_source(spec), held_out, device)
     trained = train(network, task, training, validation, recipe, seed=spec.seed, device=device)
+    network.auxiliary = None  # it has done its work
     # Of the flops of heads, a linear classifier's are counted, as published; a decoder's are not.
     parameters, flops = _backbone_size(
         spec, job.architecture, len(task.classes) if task.name == "classification" else None
@@ -257,23 +270,28 @@ def _backbone_size(spec: TrainingSpec, architecture: Architecture, classes: int 
     from lapt.networks import flops, parameters
 
     image_channels, height, width = _data(spec).train.shape
-    size = {"channels": spec.channels, "cells": spec.cells, "image_channels": image_channels}
+    size = {**spec.size_of_network, "image_channels": image_channels}
     return (
         parameters(spec.space, architecture, **size, classes=classes),
         flops(spec.space, architecture, **size, image_size=(height, width), classes=classes),
     )
 
 
-def network_of(spec: TrainingSpec, architecture: Architecture, weights: bytes | None = None) -> TaskNetwork:
-    """The network of a canonical architecture as ``spec`` initialises it, or with ``weights`` (an Outcome's)."""
+def network_of(
+    spec: TrainingSpec, architecture: Architecture, weights: bytes | None = None, *, auxiliary: bool = False
+) -> TaskNetwork:
+    """The network of a canonical architecture as ``spec`` initialises it, or with ``weights`` (an Outcome's).
+
+    ``auxiliary``: with a second head, for training. Raises LaptError for what cannot be built.
+    """
     import torch
 
     from lapt.networks import backbone
     from lapt.training.network import build
 
     task = task_of(spec)
-    size = {"channels": spec.channels, "cells": spec.cells, "image_channels": task.shape[0]}
-    network = build(lambda: backbone(spec.space, architecture, **size), task, seed=spec.seed)
+    size = {**spec.size_of_network, "image_channels": task.shape[0]}
+    network = build(lambda: backbone(spec.space, architecture, **size), task, seed=spec.seed, auxiliary=auxiliary)
     if weights is not None:
         network.load_state_dict(torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True))
     return network

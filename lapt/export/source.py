@@ -10,17 +10,20 @@ import inspect
 import json
 from collections.abc import Iterable
 from itertools import groupby
-from textwrap import indent
+from textwrap import fill, indent
+from typing import Any
 
 import torch
 from torch import nn
 
+from lapt.export.darts_source import darts_classes
 from lapt.export.onnx import ExportError
-from lapt.networks import Backbone, backbone
+from lapt.networks import Backbone, DartsBackbone, backbone, darts_operators
 from lapt.networks.cell import CellNetwork
+from lapt.networks.darts_skeleton import Stem, darts_skeleton
 from lapt.networks.operators import ConvNorm, FactorizedReduction, ResidualReduction, average_pool
 from lapt.networks.skeleton import POOL, Block, Skeleton, family_of, skeleton_of
-from lapt.spaces import Architecture, DagCell, SearchSpace
+from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace
 from lapt.training import heads
 from lapt.training.network import build
 from lapt.training.tasks import Task
@@ -106,7 +109,9 @@ if __name__ == "__main__":
 '''
 
 
-def python_source(space: SearchSpace, architecture: Architecture, task: Task, *, channels: int, cells: int) -> str:
+def python_source(
+    space: SearchSpace, architecture: Architecture, task: Task, *, channels: int, cells: int, stem: Stem = "cifar"
+) -> str:
     """Text of a module that rebuilds the network which LAPT trains, without LAPT.
 
     That network is ``lapt.training.network.build(lambda: backbone(space, architecture, ...), task, seed=...)`` for the
@@ -114,39 +119,54 @@ def python_source(space: SearchSpace, architecture: Architecture, task: Task, *,
     evaluation mode, the same outputs for images [B, C, H, W] in 0..1; under ``torch.manual_seed(seed)`` it starts from
     the same weights. Its ``load(path)`` reads a saved state_dict, alone or as ``lapt.export.weights`` wraps it.
 
-    ``channels``, ``cells``: as in :func:`lapt.networks.backbone`. Raises SpaceError and ConfigError as that does, and
-    ExportError for a head that is neither a Decoder nor a row of torch's own layers.
+    ``channels``, ``cells``, ``stem``: as in :func:`lapt.networks.backbone`. Raises SpaceError and ConfigError as that
+    does, and ExportError for a head that is neither a Decoder nor a row of torch's own layers.
     """
-    family, operators = family_of(space, architecture), architecture.operators
-    skeleton = skeleton_of(space.cell, channels=channels, cells=cells)
-    size = {"channels": channels, "cells": cells, "image_channels": task.shape[0]}
+    size: dict[str, Any] = {"channels": channels, "cells": cells, "stem": stem, "image_channels": task.shape[0]}
     with torch.device("meta"):
         network = build(lambda: backbone(space, architecture, **size), task, seed=0).eval()
         output = network(torch.zeros(1, *task.shape))
     body = network.backbone
-    assert isinstance(body, Backbone)
+    assert isinstance(body, Backbone | DartsBackbone)
+    classes, said = _of_body(space, architecture, body, channels=channels, cells=cells, stem=stem)
     input_shape = ", ".join(map(str, task.shape))
-    classes, calls = _cells(family, operators, body, skeleton)
-    written = [
-        *classes,
-        _backbone(body, skeleton, calls),
-        NETWORK.format(
-            input=input_shape, image_channels=task.shape[0], head=indent(_head(network.head, body), " " * 8)
-        ),
-    ]
-    parts = [*_quoted(network, family, operators), *written]
+    head = indent(_head(network.head, body), " " * 8)
+    written = [*classes, NETWORK.format(input=input_shape, image_channels=task.shape[0], head=head)]
+    parts = [*_quoted(network, written), *written]
     preface = DOCSTRING.format(
-        family=family.name,
+        family=space.cell,
         task=task.name,
-        architecture=space.encode(architecture),
+        architecture=fill(space.encode(architecture), WIDTH - 4, subsequent_indent=" " * 4, break_long_words=False),
         input=f"[B, {input_shape}]",
         output=f"[{', '.join(['B', *map(str, output.shape[1:])])}]",
         meaning=f", {MEANINGS[task.name]}" if task.name in MEANINGS else "",
-        **_edges(family, operators),
+        **said,
     )
     names = [_names(task.classes)] if task.name == "classification" else []
     top = "\n\n".join([preface, _imports("\n".join(parts)), *names])
     return "\n\n\n".join(part.strip() for part in (top, *parts)) + "\n"
+
+
+def _of_body(
+    space: SearchSpace,
+    architecture: Architecture,
+    body: Backbone | DartsBackbone,
+    *,
+    channels: int,
+    cells: int,
+    stem: Stem,
+) -> tuple[list[str], dict[str, str]]:
+    """The classes of cells and backbone, and what of the architecture is live and dead, in words."""
+    if isinstance(body, DartsBackbone):
+        assert isinstance(space.family, DartsCell)
+        found = space.family.genotype(architecture)
+        skeleton = darts_skeleton(found, channels=channels, cells=cells, stem=stem)
+        live = "as the genotype says, whose inputs 0 and 1 are the outputs of the cells before the last and last"
+        return darts_classes(found, body, skeleton), {"live": live, "dead": ""}
+    family, operators = family_of(space, architecture), architecture.operators
+    placed = skeleton_of(space.cell, channels=channels, cells=cells)
+    classes, calls = _cells(family, operators, body, placed)
+    return [*classes, _backbone(body, placed, calls)], _edges(family, operators)
 
 
 def _edges(family: DagCell, operators: tuple[str, ...]) -> dict[str, str]:
@@ -181,15 +201,30 @@ def _names(classes: tuple[str, ...]) -> str:
     return line if len(line) <= WIDTH else "\n".join(["CLASSES = (", *(f"    {text}," for text in texts), ")"])
 
 
-def _quoted(network: nn.Module, family: DagCell, operators: tuple[str, ...]) -> list[str]:
-    """The source of what the network uses of LAPT's own classes and functions."""
+QUOTED = (
+    ConvNorm,
+    FactorizedReduction,
+    ResidualReduction,
+    darts_operators.SeparableConv,
+    darts_operators.DilatedConv,
+    darts_operators.MaxPool,
+    darts_operators.MeanPool,
+    heads.Decoder,
+    average_pool,
+    darts_operators._half,
+    heads._factors,
+)
+"""LAPT's own classes and functions that networks are made of, in the order in which they are quoted."""
+
+
+def _quoted(network: nn.Module, written: list[str]) -> list[str]:
+    """The source of what the network's modules are, and of the functions that these and what is written call."""
     used = {type(module) for module in network.modules()}
-    found = [kind for kind in (ConvNorm, FactorizedReduction, ResidualReduction, heads.Decoder) if kind in used]
-    sources = [inspect.getsource(kind) for kind in found]
-    if any(operators[e] == POOL for e in family.live_edges(operators)):
-        sources.append(inspect.getsource(average_pool))
-    if heads.Decoder in used:
-        sources.append(inspect.getsource(heads._factors))
+    sources: list[str] = []
+    for part in QUOTED:
+        called = any(f"{part.__name__}(" in text for text in (*sources, *written))
+        if part in used or called:
+            sources.append(inspect.getsource(part))
     return sources
 
 
@@ -288,7 +323,7 @@ def _backbone(body: Backbone, skeleton: Skeleton, calls: dict[Block, str]) -> st
     return _module("Backbone", title, lines, "images", "\n".join([*forward, "return features"]))
 
 
-def _head(head: nn.Module, body: Backbone) -> str:
+def _head(head: nn.Module, body: Backbone | DartsBackbone) -> str:
     """The statement that builds it: a decoder by its arguments, torch's own layers by their representations."""
     if isinstance(head, heads.Decoder):
         first, last = head.steps[0], head.steps[-1]

@@ -12,5 +12,18 @@ except ImportError:
 
 from lapt.networks.backbone import Backbone, Classifier, backbone
 from lapt.networks.counts import flops, live_parameters, parameters
+from lapt.networks.darts import AuxiliaryHead, DartsBackbone
+from lapt.networks.darts_counts import auxiliary_parameters, darts_counts
 
-__all__ = ["Backbone", "Classifier", "backbone", "flops", "live_parameters", "parameters"]
+__all__ = [
+    "AuxiliaryHead",
+    "Backbone",
+    "Classifier",
+    "DartsBackbone",
+    "auxiliary_parameters",
+    "backbone",
+    "darts_counts",
+    "flops",
+    "live_parameters",
+    "parameters",
+]

@@ -7,9 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lapt.networks.cell import CellNetwork
+from lapt.networks.darts import DartsBackbone
+from lapt.networks.darts_skeleton import Stem
 from lapt.networks.operators import ConvNorm, ResidualReduction
 from lapt.networks.skeleton import Skeleton, family_of, skeleton_of
-from lapt.spaces import Architecture, DagCell, SearchSpace
+from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace
 
 
 class Backbone(nn.Module):
@@ -66,7 +68,7 @@ class Backbone(nn.Module):
 class Classifier(nn.Module):
     """The published network: backbone, global average pool, linear layer. [B, image_channels, H, W] -> [B, classes]."""
 
-    def __init__(self, backbone: Backbone, classes: int) -> None:
+    def __init__(self, backbone: Backbone | DartsBackbone, classes: int) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(backbone.out_channels, classes)
@@ -78,13 +80,24 @@ class Classifier(nn.Module):
 
 
 def backbone(
-    space: SearchSpace, architecture: Architecture, *, channels: int, cells: int, image_channels: int = 3
-) -> Backbone:
+    space: SearchSpace,
+    architecture: Architecture,
+    *,
+    channels: int,
+    cells: int,
+    image_channels: int = 3,
+    stem: Stem = "cifar",
+) -> Backbone | DartsBackbone:
     """The network of ``architecture``, without a head, with fresh weights from torch's global generator.
 
     ``channels``: width after the stem (published: 16 for NAS-Bench-201, 64 for TransNAS-Bench-101, which needs an even
-    number). ``cells``: cells in a stage or module (published: 5 and 2). Widths double where the published ones do.
+    number), of DARTS cells the width of a node (published: 36 on CIFAR, 48 on ImageNet). ``cells``: cells in a stage or
+    module (published: 5 and 2; of DARTS 6, which with two reduction cells makes 20 layers, and 4 on ImageNet). Widths
+    double where the published ones do. ``stem``: of DARTS networks.
     """
+    if isinstance(space.family, DartsCell):
+        found = space.family.genotype(architecture)
+        return DartsBackbone(found, channels=channels, cells=cells, image_channels=image_channels, stem=stem)
     family = family_of(space, architecture)
     skeleton = skeleton_of(space.cell, channels=channels, cells=cells)
     return Backbone(family, architecture.operators, skeleton, image_channels)

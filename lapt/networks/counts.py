@@ -1,6 +1,7 @@
 """How large an architecture's published network is, in closed form: no module is built.
 
-The published definition builds every edge, dead or not. ``live_parameters`` counts what LAPT builds and trains.
+The published definition builds every edge, dead or not. ``live_parameters`` counts what LAPT builds and trains. DARTS
+networks are counted in ``darts_counts``.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ from typing import NamedTuple
 
 from torch import nn
 
+from lapt.networks.darts_counts import Size, darts_counts
+from lapt.networks.darts_skeleton import Stem
 from lapt.networks.skeleton import KERNELS, POOL, Block, family_of, skeleton_of
-from lapt.spaces import Architecture, DagCell, SearchSpace
-
-Size = tuple[int, int]
-"""Height and width, in pixels."""
+from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace
 
 
 class _Cost(NamedTuple):
@@ -44,12 +44,18 @@ def parameters(
     cells: int,
     classes: int | None = None,
     image_channels: int = 3,
+    stem: Stem = "cifar",
 ) -> int:
     """Weights of the published network, dead edges included; ``classes`` None: without the classifier.
 
     Equals the benchmarks' own counts: NAS-Bench-201 with 16 channels, 5 cells, 10 classes (CIFAR-10);
-    TransNAS-Bench-101 with 64 channels, 2 cells, 63 classes (class_scene, which was then trained on 47).
+    TransNAS-Bench-101 with 64 channels, 2 cells, 63 classes (class_scene, which was then trained on 47); DARTS with 36
+    channels, 6 cells, 10 classes (CIFAR-10). ``stem``: of DARTS networks.
     """
+    if isinstance(space.family, DartsCell):
+        found = space.family.genotype(architecture)
+        size = {"channels": channels, "cells": cells, "image_channels": image_channels}
+        return darts_counts(found, **size, classes=classes, stem=stem).parameters
     family = family_of(space, architecture)
     costs = _costs(family, channels, cells, image_channels, (32, 32))
     head = 0 if classes is None else (costs.out_channels + 1) * classes
@@ -65,16 +71,22 @@ def flops(
     image_size: Size,
     classes: int | None = None,
     image_channels: int = 3,
+    stem: Stem = "cifar",
 ) -> int:
     """Multiply-adds of one image through the published network, as the benchmarks' tables count them.
 
     One for each product of a convolution or linear layer, two for each value normalised, one for each value rectified,
     k^2 for each value pooled from k x k; the final pooling of h x w costs (h + 1)(w + 1) a channel, which is read off
     the tables (both have h = w = 8). Sums of edges are free, dead edges are not. NAS-Bench-201's paper counts
-    convolutions and the linear layer alone (184.73 M for its best cell, 187.04 M here).
+    convolutions and the linear layer alone (184.73 M for its best cell, 187.04 M here), and so does the literature on
+    DARTS, which is followed for its networks.
 
-    ``image_size``: (height, width); published (32, 32) and (256, 256). ``classes`` None: the backbone alone.
+    ``image_size``: (height, width); published (32, 32), (256, 256), (32, 32). ``classes`` None: the backbone alone.
     """
+    if isinstance(space.family, DartsCell):
+        found = space.family.genotype(architecture)
+        size = {"channels": channels, "cells": cells, "image_channels": image_channels}
+        return darts_counts(found, **size, classes=classes, image_size=image_size, stem=stem).flops
     family = family_of(space, architecture)
     costs = _costs(family, channels, cells, image_channels, image_size)
     height, width = costs.out_size

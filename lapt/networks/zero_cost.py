@@ -121,5 +121,6 @@ def zero_cost_scores(space: SearchSpace, score: str) -> Mapping[Architecture, fl
         for form in dict.fromkeys(forms.values()):
             torch.manual_seed(_SEED)
             network = backbone(space, form, channels=CHANNELS, cells=CELLS)
+            assert isinstance(network, Backbone)  # skeleton_of knows no others
             found[form] = -math.inf if network.is_dead else SCORES[score](network, side)
     return {member: found[form] for member, form in forms.items()}

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from lapt.principles import Effect
 from lapt.reasoning.expert_principle import ExpertPrinciple
 from lapt.spaces import Architecture, DartsCell, Edge
-from lapt.spaces.darts import DARTS, KINDS
+from lapt.spaces.darts import DARTS
+from lapt.spaces.genotype import KINDS
 
 POOLS = ("max_pool_3x3", "avg_pool_3x3")
 NORMAL = tuple(layer for layer in DARTS.layer_names if layer.startswith("normal"))

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lapt.spaces import Architecture, DartsCell
-from lapt.spaces.darts import KINDS, NODES, SOURCES
+from lapt.spaces.darts import NODES, SOURCES
+from lapt.spaces.genotype import KINDS
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]

@@ -8,10 +8,8 @@ from functools import cached_property, lru_cache
 
 from lapt.errors import SpaceError
 from lapt.spaces.architecture import Architecture
-from lapt.spaces.genotype import FIRST, Edge, Genotype, Nodes, genotype
+from lapt.spaces.genotype import FIRST, KINDS, Edge, Genotype, Nodes, genotype
 
-KINDS = ("normal", "reduce")
-"""The two cells that an architecture consists of, by their names in genotypes."""
 NODES = (2, 3, 4, 5)
 """Numbers of a cell's nodes; 0 and 1 are its inputs."""
 SOURCES = ("input0", "input1", "node2", "node3", "node4")

@@ -4,6 +4,8 @@
              reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ...], reduce_concat=range(2, 6))
 
 The inputs of a cell, the outputs of the cells before the last and last, have the numbers 0 and 1, its nodes 2, 3, ...
+Pairs (operator, source) are two edges a node, in the order of the nodes. Cells whose nodes have other numbers of edges
+are written in triples (operator, node, source), as those of FairDARTS (Chu et al. 2020).
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ LONGEST = 5_000
 """Characters of a text that are read."""
 FIRST = 2
 """Number of a cell's first node: the inputs come before."""
+KINDS = ("normal", "reduce")
+"""The two cells, by their names in genotypes."""
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 
 
@@ -33,7 +37,10 @@ Nodes = tuple[tuple[Edge, ...], ...]
 
 
 class Genotype(NamedTuple):
-    """A normal and a reduction cell. A cell's output is the concatenation of the nodes that ``..._concat`` numbers."""
+    """A normal and a reduction cell. A cell's output is the concatenation of the nodes that ``..._concat`` numbers.
+
+    A node without edges does not exist: nothing reads or concatenates it.
+    """
 
     normal: Nodes
     normal_concat: tuple[int, ...]
@@ -41,7 +48,7 @@ class Genotype(NamedTuple):
     reduce_concat: tuple[int, ...]
 
     def __str__(self) -> str:
-        """In one line, as Python code that every DARTS code base reads. Two edges a node, in order."""
+        """In one line, as Python code that every DARTS code base reads."""
         cells = (_edges(self.normal), _concat(self.normal_concat), _edges(self.reduce), _concat(self.reduce_concat))
         return f"Genotype({', '.join(f'{field}={value}' for field, value in zip(FIELDS, cells, strict=True))})"
 
@@ -56,12 +63,9 @@ def genotype(text: str) -> Genotype:
         given = dict(zip(FIELDS, call.args, strict=False)) | {str(word.arg): word.value for word in call.keywords}
         if sorted(given) != sorted(FIELDS) or len(call.args) + len(call.keywords) != len(FIELDS):
             raise ValueError(f"the fields {sorted(given)}")
-        return Genotype(
-            normal=_nodes(given["normal"]),
-            normal_concat=_numbers(given["normal_concat"]),
-            reduce=_nodes(given["reduce"]),
-            reduce_concat=_numbers(given["reduce_concat"]),
-        )
+        cells = {kind: _nodes(kind, given[kind]) for kind in KINDS}
+        numbers = {kind: _existing(kind, cells[kind], _numbers(given[f"{kind}_concat"])) for kind in KINDS}
+        return Genotype(cells["normal"], numbers["normal"], cells["reduce"], numbers["reduce"])
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as fault:
         raise SpaceError(
             "a darts cell such as Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ...], "
@@ -80,19 +84,35 @@ def _call(text: str) -> ast.Call:
     return node
 
 
-def _nodes(node: ast.expr) -> Nodes:
-    """Two edges a node, in order."""
-    edges = [_edge(item) for item in ast.literal_eval(node)]
-    if not edges or len(edges) % 2:
-        raise ValueError(f"{len(edges)} edges in a cell")
-    return tuple((edges[at], edges[at + 1]) for at in range(0, len(edges), 2))
+def _nodes(kind: str, node: ast.expr) -> Nodes:
+    items = list(ast.literal_eval(node))
+    into: dict[int, list[Edge]] = {}
+    for place, item in enumerate(items):
+        match item:
+            case (str(operator), int(source)):
+                number = FIRST + place // 2
+            case (str(operator), int(number), int(source)):
+                pass
+            case _:
+                raise ValueError(f"{item!r} is no (operator, source) or (operator, node, source)")
+        if not (FIRST <= number < FIRST + LONGEST and 0 <= source < number):
+            raise ValueError(f"{kind} node {number} reads {source}")
+        into.setdefault(number, []).append(Edge(operator, source))
+    if not items or len({len(item) for item in items}) > 1 or (len(items[0]) == 2 and len(items) % 2):
+        raise ValueError(f"{kind} of {len(items)} edges")
+    nodes = tuple(tuple(into.get(number, ())) for number in range(FIRST, max(into) + 1))
+    missing = [e.source for edges in nodes for e in edges if e.source >= FIRST and not nodes[e.source - FIRST]]
+    if missing:
+        raise ValueError(f"{kind} node {missing[0]} is read and has no edges")
+    return nodes
 
 
-def _edge(item: object) -> Edge:
-    match item:
-        case (str(operator), int(source)) if source >= 0:
-            return Edge(operator, source)
-    raise ValueError(f"{item!r} is no (operator, number)")
+def _existing(kind: str, nodes: Nodes, concat: tuple[int, ...]) -> tuple[int, ...]:
+    """Without nodes that have no edges."""
+    found = tuple(number for number in concat if nodes[number - FIRST : number - FIRST + 1] != ((),))
+    if not found or any(not FIRST <= number < FIRST + len(nodes) for number in found):
+        raise ValueError(f"{kind}_concat of {list(concat)[:9]}")
+    return found
 
 
 def _numbers(node: ast.expr) -> tuple[int, ...]:
@@ -111,7 +131,13 @@ def _numbers(node: ast.expr) -> tuple[int, ...]:
 
 
 def _edges(nodes: Nodes) -> str:
-    return f"[{', '.join(f'({edge.operator!r}, {edge.source})' for node in nodes for edge in node)}]"
+    pairs = all(len(edges) == 2 for edges in nodes)
+    written = [
+        f"({edge.operator!r}, {edge.source})" if pairs else f"({edge.operator!r}, {number}, {edge.source})"
+        for number, edges in enumerate(nodes, start=FIRST)
+        for edge in edges
+    ]
+    return f"[{', '.join(written)}]"
 
 
 def _concat(numbers: Iterable[int]) -> str:

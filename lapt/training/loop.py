@@ -143,12 +143,13 @@ def _epochs(
     grey = network.mean.flatten()
     given = task.given(data)
     optimiser = _optimiser(network, recipe)
-    forward: Callable[[Tensor], Tensor] = torch.compile(network) if recipe.compile else network
+    forward = _forward(network, recipe)
     half = _half(recipe, device)
     # Sizes differ by one image at most: no image is dropped, and no batch is too small for BatchNorm.
     steps = _parts(len(data), math.ceil(len(data) / recipe.batch_size))
     for epoch in range(recipe.epochs):
         network.train()
+        _drop_paths(network, recipe.drop_path * epoch / recipe.epochs)
         order = torch.randperm(len(data), generator=generator).to(device)
         draws = augmenter.draw(len(data), generator).to(device)
         drawn = task.draw(len(data), generator).to(device)
@@ -161,9 +162,12 @@ def _epochs(
                 images = augmenter.apply(data.images[at], draws.at(at), grey)
                 inputs, target = task.example(images, given[at], drawn[at])
                 with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                    output = forward(_formatted(inputs, recipe))
+                    output, *auxiliary = forward(_formatted(inputs, recipe))
                 loss = task.loss(output.float(), target, recipe.label_smoothing)
-                (loss * (len(at) / len(batch))).backward()  # type: ignore[no-untyped-call]
+                total = loss
+                for second in auxiliary:
+                    total = total + recipe.auxiliary * task.loss(second.float(), target, recipe.label_smoothing)
+                (total * (len(at) / len(batch))).backward()  # type: ignore[no-untyped-call]
                 mean.update(loss, len(at))
             if recipe.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
@@ -174,8 +178,23 @@ def _epochs(
         if on_epoch:
             on_epoch(epoch + 1, loss_of_epoch)
         yield loss_of_epoch
+    _drop_paths(network, 0.0)
     if recipe.recalibrate_batch_norm:
         _recalibrate(network, task, data, recipe, generator)
+
+
+def _forward(network: TaskNetwork, recipe: Recipe) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    """The output, and that of the auxiliary head where it counts."""
+    if recipe.auxiliary:
+        both: Callable[[Tensor], tuple[Tensor, ...]] = torch.compile(network.both) if recipe.compile else network.both
+        return both
+    alone: Callable[[Tensor], Tensor] = torch.compile(network) if recipe.compile else network
+    return lambda images: (alone(images),)
+
+
+def _drop_paths(network: TaskNetwork, share: float) -> None:
+    if hasattr(network.backbone, "drop_path"):
+        network.backbone.drop_path = share  # type: ignore[assignment]
 
 
 def _half(recipe: Recipe, device: torch.device) -> bool:

@@ -29,6 +29,10 @@ class Augmentation(_Model):
         return cls(crop_padding=0, flip=False, cutout=0)
 
 
+def _is_zero(value: float) -> bool:
+    return value == 0
+
+
 class Recipe(_Model):
     """One training recipe. The defaults are NAS-Bench-201's short recipe (12 epochs), with a smaller batch."""
 
@@ -44,6 +48,21 @@ class Recipe(_Model):
     augmentation: Augmentation = Augmentation()
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the training loss of classifications")
     gradient_clip: float | None = Field(None, gt=0, description="largest norm of the whole gradient")
+    # Of networks that have them; left out of what is written down where they are 0, so that scores keep their keys.
+    drop_path: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        exclude_if=_is_zero,
+        description="DARTS cells: share of the paths left out of a step, rising from 0 to this over the epochs",
+    )
+    auxiliary: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        exclude_if=_is_zero,
+        description="DARTS cells: weight of the loss of a second head at two thirds of the depth, for training alone",
+    )
     accumulation: int = Field(1, ge=1, description="parts a batch is computed in; the gradient is the whole batch's")
     # Running statistics lag behind in runs of few steps. Digits, 10 NAS-Bench-201 cells: mean accuracy 49 % without and
     # 63 % with it after 27 steps, 74 and 76 % after 51. After 100 steps it changes neither that nor the deviation
@@ -79,6 +98,21 @@ class Recipe(_Model):
     def published_nas201(cls) -> Recipe:
         """Dong and Yang 2020, table 1: what every score of NAS-Bench-201 was trained with."""
         return cls(epochs=200, batch_size=256)
+
+    @classmethod
+    def published_darts(cls) -> Recipe:
+        """Liu, Simonyan and Yang 2019, for CIFAR: what the networks of the literature on DARTS are trained with."""
+        return cls(
+            epochs=600,
+            batch_size=96,
+            learning_rate=0.025,
+            nesterov=False,
+            weight_decay=3e-4,
+            gradient_clip=5.0,
+            augmentation=Augmentation(cutout=16),
+            drop_path=0.2,
+            auxiliary=0.4,
+        )
 
     @property
     def digest(self) -> str:

@@ -25,7 +25,7 @@ from lapt.training.data import ImageData
 from lapt.training.network import TaskNetwork, build
 from lapt.training.tasks import Task, make_task
 
-SPACES = ("nas201", "trans101")
+SPACES = ("nas201", "trans101", "darts")
 SHAPES = ((1, 8, 8), (3, 9, 9), (3, 48, 48))
 TARGETS = {
     "segmentation": lambda n, c, h, w: torch.arange(n * h * w).reshape(n, h, w) % 3,
@@ -41,6 +41,18 @@ ODD_CELLS = (
     ("none", "none", "none", "skip_connect", "none", "none"),
     ("nor_conv_3x3", "skip_connect", "nor_conv_1x1", "nor_conv_1x1", "nor_conv_3x3", "skip_connect"),
 )
+
+DARTS_CELLS = [
+    Architecture(tuple(pair), BUILTIN["darts"].sample(np.random.default_rng(seed)).sources)
+    for seed, pair in enumerate(
+        [
+            ("none",) * 16,
+            ("skip_connect",) * 16,
+            ("none", "none", *("skip_connect", "sep_conv_3x3") * 7),  # node 2 of the normal cell is zero
+            (*("max_pool_3x3", "none") * 4, *("none", "dil_conv_5x5") * 4),
+        ]
+    )
+]
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +71,7 @@ def task_of(name: str, shape: tuple[int, int, int], classes: tuple[str, ...] = (
 
 def cells_of(space: str, count: int, seed: int = 0) -> list[Architecture]:
     rng = np.random.default_rng(seed)
-    odd = [BUILTIN[space].family.architecture(cell) for cell in ODD_CELLS]
+    odd = DARTS_CELLS if space == "darts" else [BUILTIN[space].family.architecture(cell) for cell in ODD_CELLS]
     return [*odd, *(BUILTIN[space].sample(rng) for _ in range(count))]
 
 
@@ -100,6 +112,19 @@ def test_the_source_rebuilds_the_network(space: str, task: str) -> None:
         images = torch.rand(2, *posed.shape)
         with torch.no_grad():
             assert rebuilt(images).equal(network(images)), BUILTIN[space].encode(cell)
+
+
+def test_the_source_has_the_stem_for_larger_images() -> None:
+    task, size = task_of("rotation", (3, 64, 64)), {"channels": 4, "cells": 1}
+    for cell in cells_of("darts", 2):
+        network = build(
+            lambda cell=cell: backbone(BUILTIN["darts"], cell, **size, stem="imagenet"), task, seed=1
+        ).eval()
+        rebuilt = executed(python_source(BUILTIN["darts"], cell, task, **size, stem="imagenet"))["Network"]().eval()
+        rebuilt.load_state_dict(network.state_dict(), strict=True)
+        images = torch.rand(2, 3, 64, 64)
+        with torch.no_grad():
+            assert rebuilt(images).equal(network(images))
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -169,16 +194,18 @@ def test_a_head_that_cannot_be_written_down_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("space", "operators", "task", "shape"),
+    ("space", "cell", "task", "shape"),
     [
-        ("nas201", ODD_CELLS[-1], "classification", (3, 9, 9)),
-        ("trans101", ODD_CELLS[-1], "autoencoding", (1, 48, 48)),
-        ("nas201", ODD_CELLS[0], "jigsaw", (3, 48, 48)),
+        ("nas201", cells_of("nas201", 0)[-1], "classification", (3, 9, 9)),
+        ("trans101", cells_of("trans101", 0)[-1], "autoencoding", (1, 48, 48)),
+        ("nas201", cells_of("nas201", 0)[0], "jigsaw", (3, 48, 48)),
+        ("darts", cells_of("darts", 0)[2], "classification", (3, 9, 9)),
     ],
+    ids=["nas201", "trans101", "dead", "darts"],
 )
 def test_an_onnx_model_computes_what_the_network_does(
     space: str,
-    operators: tuple[str, ...],
+    cell: Architecture,
     task: str,
     shape: tuple[int, int, int],
     capfd: pytest.CaptureFixture[str],
@@ -187,7 +214,7 @@ def test_an_onnx_model_computes_what_the_network_does(
     import onnx
     import onnxruntime
 
-    network = trained(space, BUILTIN[space].family.architecture(operators), task_of(task, shape)).train()
+    network = trained(space, cell, task_of(task, shape)).train()
     generator = torch.get_rng_state()
     with caplog.at_level(logging.INFO), warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -22,6 +22,8 @@ CHANGED = {
     "label_smoothing": 0.1,
     "gradient_clip": 5.0,
     "accumulation": 2,
+    "drop_path": 0.2,
+    "auxiliary": 0.4,
     "recalibrate_batch_norm": True,
     "mixed_precision": True,
     "channels_last": True,

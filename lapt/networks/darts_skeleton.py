@@ -1,0 +1,114 @@
+"""The skeleton of DARTS networks: what the built network (``darts.py``) and the counts both have to know. No torch."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from lapt.errors import ConfigError, SpaceError
+from lapt.spaces import Edge, Genotype
+from lapt.spaces.darts import DARTS
+from lapt.spaces.genotype import FIRST
+
+Stem = Literal["cifar", "imagenet"]
+"""cifar: one convolution, 3 C wide. imagenet: three with stride 2, which leave an eighth of the side."""
+
+SEPARABLE = {"sep_conv_3x3": 3, "sep_conv_5x5": 5}
+"""Side of the kernel, by operator."""
+DILATED = {"dil_conv_3x3": 3, "dil_conv_5x5": 5}
+AUXILIARY_WIDTHS = 128, 768
+"""Channels of the two convolutions of the auxiliary head."""
+
+
+class Place(NamedTuple):
+    """One cell of a network.
+
+    ``before``, ``last``: channels of the outputs of the cells before the last and last, which it reads; ``halved``: has
+    the first of them twice the side of the second? ``channels``: of each of its nodes.
+    """
+
+    kind: str
+    """``normal`` or ``reduce``."""
+    before: int
+    last: int
+    halved: bool
+    channels: int
+
+
+class DartsSkeleton(NamedTuple):
+    """``stem``: (channels, stride) of its 3x3 convolutions, in order. ``auxiliary``: the place whose output the
+    auxiliary head reads, that of the second reduction cell."""
+
+    stem: tuple[tuple[int, int], ...]
+    places: tuple[Place, ...]
+    auxiliary: int
+    out_channels: int
+    reduction: int
+    """Image side / feature side."""
+
+    @property
+    def auxiliary_channels(self) -> int:
+        return self.places[self.auxiliary + 1].last
+
+
+def darts_skeleton(found: Genotype, *, channels: int, cells: int, stem: Stem = "cifar") -> DartsSkeleton:
+    """Three stages of ``cells`` normal cells, C, 2C and 4C wide a node, with reduction cells between (Liu et al. 2019).
+
+    3 ``cells`` + 2 layers in all; published 20 (``cells`` 6, ``channels`` C = 36) on CIFAR and 14 (4 and 48) on
+    ImageNet. Raises ConfigError for sizes that cannot be built, SpaceError for a genotype that is none.
+    """
+    if channels < 1 or cells < 1:
+        raise ConfigError("at least one channel and one cell", f"channels {channels}, cells {cells}", "raise them")
+    if stem == "imagenet" and channels % 2:
+        raise ConfigError("an even number of channels", f"{channels}", "the imagenet stem starts with half of them")
+    checked(found)
+    widths = ((3 * channels, 1),) if stem == "cifar" else ((channels // 2, 2), (channels, 2), (channels, 2))
+    before = last = widths[-1][0]
+    halved, width, places = stem == "imagenet", channels, []
+    for layer in range(3 * cells + 2):
+        reduces = layer in (cells, 2 * cells + 1)
+        width *= 2 if reduces else 1
+        places.append(Place("reduce" if reduces else "normal", before, last, halved, width))
+        concat = found.reduce_concat if reduces else found.normal_concat
+        before, last, halved = last, len(concat) * width, reduces
+    return DartsSkeleton(widths, tuple(places), 2 * cells + 1, last, 4 if stem == "cifar" else 32)
+
+
+def edges_of(found: Genotype, kind: str) -> dict[str, tuple[int, Edge]]:
+    """The edges that are not ``none``, by name: "0->2" reads input 0 into node 2. Value: (node, edge).
+
+    Further edges between the same two, which free genotypes may have, are "0->2 again".
+    """
+    named: dict[str, tuple[int, Edge]] = {}
+    for node, edges in enumerate(found.normal if kind == "normal" else found.reduce, start=FIRST):
+        for edge in edges:
+            name = f"{edge.source}->{node}"
+            while name in named:
+                name += " again"
+            if edge.operator != DARTS.zero:
+                named[name] = node, edge
+    return named
+
+
+def checked(found: Genotype) -> Genotype:
+    """The genotype itself. Raises SpaceError when a network cannot be built of it."""
+    faults = []
+    cells = (("normal", found.normal, found.normal_concat), ("reduce", found.reduce, found.reduce_concat))
+    for kind, nodes, concat in cells:
+        exists = {0, 1, *(number for number, edges in enumerate(nodes, start=FIRST) if edges)}
+        faults += [f"{kind}_concat of {number}" for number in concat if number not in exists or number < FIRST]
+        for number, edges in enumerate(nodes, start=FIRST):
+            faults += [
+                f"{kind} node {number} reads {e.source}"
+                for e in edges
+                if not e.source < number or e.source not in exists
+            ]
+            faults += [f"the operator {e.operator!r:.40}" for e in edges if e.operator not in DARTS.operators]
+        if not concat:
+            faults.append(f"{kind}_concat of nothing")
+    if faults:
+        raise SpaceError(
+            f"a genotype of nodes that read earlier ones by operators among {list(DARTS.operators)}",
+            "; ".join(faults[:3]),
+            "mend the genotype",
+        )
+    return found
