@@ -18,7 +18,7 @@ from lapt.search.searcher import Searcher
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 _SAMPLED, _PARENTS, _MUTANTS = 1000, 10, 50
-"""Candidates in a space too large to list: uniform ones, and mutants of each of the best so far."""
+"""Candidates in a space too large to list: uniform ones, drawn once, and new mutants of each of the best so far."""
 
 
 class Description(NamedTuple):
@@ -110,7 +110,7 @@ class ModelBased(Searcher):
     """Asks the unseen candidate that ``rate`` puts first; ties are broken at random.
 
     The first ``initial`` evaluations are uniform, earlier iterations counted. Candidates are the whole space, or, in
-    one too large to list, a sample and mutants of the best, drawn anew after each tell. A failed evaluation counts as
+    one too large to list, a sample, and mutants of the best, drawn anew after each tell. A failed evaluation counts as
     the worst seen. What is asked and not told yet counts as mediocre (the constant liar of Ginsbourger et al. 2010,
     with the mean), so that a batch spreads out.
     """
@@ -128,6 +128,8 @@ class ModelBased(Searcher):
         super().__init__(space, seed=seed, identity=identity)
         self.initial = initial
         self._drawn: tuple[int, Candidates] | None = None
+        self._uniform: list[Architecture] = []
+        self._seen: dict[Architecture, Floats] = {}
 
     @abstractmethod
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
@@ -157,7 +159,7 @@ class ModelBased(Searcher):
             return super()._unknown()
         candidates = self._candidates()
         known = [*(evaluation.architecture for evaluation in self.history), *self.pending]
-        x, y = candidates.standardise(self.description.of(self.space, known)), self.targets(scores)
+        x, y = candidates.standardise(self._described(known)), self.targets(scores)
         with one_thread():
             ratings = self.rated(x, np.concatenate([y, np.zeros(len(self.pending))]), candidates)
         for at in np.lexsort((self.rng.random(len(ratings)), -ratings)):
@@ -165,6 +167,13 @@ class ModelBased(Searcher):
             if self._identity(architecture) not in self._known:
                 return architecture
         return super()._unknown()
+
+    def _described(self, known: Sequence[Architecture]) -> Floats:
+        """n x F: each is described once, though it is learned from at every ask that follows."""
+        new = [architecture for architecture in known if architecture not in self._seen]
+        if new:
+            self._seen.update(zip(new, self.description.of(self.space, new), strict=True))
+        return np.array([self._seen[architecture] for architecture in known])
 
     def _candidates(self) -> Candidates:
         if self.space.size <= ENUMERABLE:
@@ -175,7 +184,9 @@ class ModelBased(Searcher):
         return self._drawn[1]
 
     def _sampled(self) -> Candidates:
-        drawn = [self.space.sample(self.rng) for _ in range(_SAMPLED)]
+        if not self._uniform:
+            self._uniform = [self.space.sample(self.rng) for _ in range(_SAMPLED)]
+        drawn = list(self._uniform)
         for parent in top(self.history, _PARENTS):
             member = self.space.project(parent.architecture, self.rng)
             drawn += [self.space.mutate(member, self.rng) for _ in range(_MUTANTS)]
