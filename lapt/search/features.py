@@ -131,7 +131,7 @@ def features(space: SearchSpace, architectures: Sequence[Architecture]) -> Float
     if isinstance(cell, DagCell):
         return cell_features(cell, architectures)
     if isinstance(cell, DartsCell):
-        return darts_features.features_of(cell, [_canonical(cell, architecture) for architecture in architectures])
+        return darts_features.canonical_features_of(cell, architectures)
     return one_hot(space, architectures)
 
 
@@ -149,7 +149,7 @@ def flat_graphs(space: SearchSpace, architectures: Sequence[Architecture]) -> Fl
     if isinstance(cell, DagCell):
         adjacency, operators = graphs(cell, codes(cell, _canonical_forms(cell, architectures)))
     elif isinstance(cell, DartsCell):
-        forms = [_canonical(cell, architecture) for architecture in architectures]
+        forms = [cell.canonical(architecture) for architecture in architectures]
         adjacency, operators = darts_features.graphs(cell, forms)
     else:
         return one_hot(space, architectures)
@@ -207,7 +207,7 @@ def _canonical_forms(cell: DagCell, architectures: Sequence[Architecture]) -> Se
 
 
 @lru_cache(maxsize=2 * _CANONICAL_AT_MOST)
-def _canonical(cell: DagCell | DartsCell, architecture: Architecture) -> Architecture:
+def _canonical(cell: DagCell, architecture: Architecture) -> Architecture:
     return cell.canonical(architecture)
 
 
