@@ -154,19 +154,33 @@ class Bench:
 
     def archive(self, seed: int) -> Archive:
         """The same for every seed when chosen from a whole table; else drawn with what the reasoner says of it."""
-        source = self.pipeline.source
-        drawn = self.drawn(seed) if source.archive.strategy == "random" else 0
-        key = (*self._place, source.model_dump_json(), drawn)
+        key = self._archived(seed)
         if key not in _archives:
-            _archives[key] = Steps(self.seeded(drawn), self.space, Frequency()).build_archive(
-                self.evaluator(source.task)
+            _archives[key] = Steps(self.seeded(key[-1]), self.space, Frequency()).build_archive(
+                self.evaluator(self.pipeline.source.task)
             )
         return _archives[key]
+
+    def learned(self, steps: Steps, seed: int) -> Principles:
+        """From the archive; once an archive where the reasoner says the same of it every time."""
+        reasoner = self.pipeline.reasoner
+        if reasoner.kind not in DETERMINISTIC:
+            return steps.learn(self.archive(seed))
+        key = (*self._archived(seed), reasoner.model_dump_json())
+        if key not in _principles:
+            _principles[key] = steps.learn(self.archive(seed))
+        return _principles[key]
+
+    def _archived(self, seed: int) -> tuple[str, str, str | None, str, int]:
+        source = self.pipeline.source
+        drawn = self.drawn(seed) if source.archive.strategy == "random" else 0
+        return (*self._place, source.model_dump_json(), drawn)
 
 
 # Made once a process, whatever else the entrants differ in.
 _benchmarks: dict[tuple[str, str, str | None], Benchmark] = {}
 _archives: dict[tuple[str, str, str | None, str, int], Archive] = {}
+_principles: dict[tuple[str, str, str | None, str, int, str], Principles] = {}
 
 
 # --- the methods ---------------------------------------------------------------------------------------------------
@@ -174,7 +188,7 @@ def lapt(bench: Bench, task: str, seed: int) -> Searched:
     """LAPT as the pipeline declares it."""
     steps = bench.steps(seed)
     archive = bench.archive(seed)
-    learned = steps.learn(archive)
+    learned = bench.learned(steps, seed)
     _, evaluations = steps.adapt_target(bench.evaluator(task), learned, archive)
     stood_in = any(principles.origin.instead_of for principles in steps.stated)
     return Searched(evaluations, learned, steps.refined[0] if steps.refined else None, stood_in)
@@ -224,7 +238,7 @@ def zero_cost(score: str, bench: Bench, task: str, seed: int) -> Searched:
 def subspace(bench: Bench, task: str, seed: int) -> Searched:
     """The pipeline's search method inside a random space of the size of Omega_r, at LAPT's budget."""
     steps = bench.steps(seed)
-    refined = steps.refine(steps.learn(bench.archive(seed)), task=task)
+    refined = steps.refine(bench.learned(steps, seed), task=task)
     drawn = random_subspace(bench.space, refined, np.random.default_rng(_stream(seed, "random_subspace")))
     config, identity = bench.pipeline.search, bench.evaluator(task).identity
     return _run(bench, task, config.searcher(drawn, seed=_stream(seed, "inside", task), identity=identity))

@@ -43,6 +43,7 @@ class GaussianProcessSearch(ModelBased):
         self.trust, self.prior = trust, prior
         self._kernels: dict[float, Kernel] = {}
         self._expected: dict[Architecture, float] = {}
+        self._over: tuple[Candidates, Floats] | None = None
         self._fitted = 0
         self._trusted: tuple[int, float] | None = None
         self._distances: tuple[int, Floats, list[Floats], list[Floats]] | None = None
@@ -66,7 +67,9 @@ class GaussianProcessSearch(ModelBased):
         if self.space.size <= ENUMERABLE:
             expected, over = expects(known), _over(expects, self.space)
         else:
-            expected, over = (self._each(expects, asked) for asked in (known, candidates.architectures))
+            if self._over is None or self._over[0] is not candidates:
+                self._over = candidates, self._each(expects, candidates.architectures)
+            expected, over = self._each(expects, known), self._over[1]
         unit, middle = 2 * max(float(expected[:told].std()), 0.1), float(expected[:told].mean())
         without = np.zeros_like(expected), np.zeros_like(over)
         means = {0.0: without, self.trust: tuple((self.trust * e - middle) / unit for e in (expected, over))}
