@@ -44,7 +44,9 @@ def canonical_codes(cell: DartsCell, architectures: Sequence[Architecture]) -> t
         found_operators[:, kind], found_sources[:, kind] = _first_numbering(cell, operators[:, kind], sources[:, kind])
     cut = np.flatnonzero((operators == cell.operators.index(cell.zero)).any(axis=(1, 2)))
     if len(cut):
-        found_operators[cut], found_sources[cut] = coded(cell, [cell.canonical(architectures[at]) for at in cut])
+        found_operators[cut], found_sources[cut] = coded(
+            cell, [cell.canonical(architectures[at]) for at in cut.tolist()]
+        )
     return found_operators, found_sources
 
 
