@@ -9,11 +9,21 @@ from dataclasses import dataclass
 from flows.prefect_settings import apply_environment
 from flows.progress import listener
 from lapt.algorithms import VERSION
-from lapt.config import BenchmarkPlan, Execution, Guidance, Pipeline, RandomArchive, TableEvaluation, TrainingEvaluation
+from lapt.config import (
+    BenchmarkPlan,
+    Execution,
+    Guidance,
+    Pipeline,
+    RandomArchive,
+    SurrogateEvaluation,
+    TableEvaluation,
+    TrainingEvaluation,
+)
 from lapt.digests import short
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.evaluators import Table, TableEvaluator
+from lapt.evaluators.surrogate import SurrogateEvaluator
 from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
 from lapt.reasoning.calls import Caller, ChatModel, Limits, Prices
 from lapt.reasoning.config import ChatReasoner, PatternsReasoner, RandomReasoner
@@ -28,6 +38,7 @@ from storage.manual import ManualModel
 from storage.record import RunRecord
 from storage.recordings import StoredRecordings
 from storage.store import Store
+from storage.surrogates import load_surrogate
 
 EvaluatorOf = Callable[[str], Evaluator]
 """Task -> its evaluator."""
@@ -129,10 +140,12 @@ def _secret(block: str) -> str:
 
 
 def table_of(pipeline: Pipeline, data: str | None) -> Table:
-    """Raises ConfigError when the pipeline trains its networks."""
+    """Raises ConfigError when the pipeline has none."""
     config = pipeline.evaluator
     if not isinstance(config, TableEvaluation):
-        raise ConfigError("a pipeline with a table", f"evaluator.kind = {config.kind}", "name one that has a table")
+        raise ConfigError(
+            "a pipeline with a table or a surrogate", f"evaluator.kind = {config.kind}", "name one that has"
+        )
     table = invented_table() if config.table == "invented" else load(config.table, data)
     space = space_of(pipeline)
     if table.space != space.name:
@@ -156,24 +169,50 @@ def evaluators_of(
     pipeline: Pipeline, execution: Execution, space: SearchSpace, store: Store
 ) -> tuple[str, EvaluatorOf]:
     """(checksum of the data, task -> evaluator). Raises LaptError for a table, data or task that is not there."""
-    tasks = (pipeline.source.task, *pipeline.targets)
     if isinstance(pipeline.evaluator, TrainingEvaluation):
         return _trained(pipeline, pipeline.evaluator, execution, space, store)
+    if isinstance(pipeline.evaluator, SurrogateEvaluation):
+        return predicted(pipeline, pipeline.evaluator, space, execution.data)
     table = table_of(pipeline, execution.data)
-    for task in tasks:
+    for task in (pipeline.source.task, *pipeline.targets):
         table.column(task)
     return table.checksum, lambda task: evaluator_of(table, space, task)
+
+
+def predicted(
+    pipeline: Pipeline, config: SurrogateEvaluation, space: SearchSpace, data: str | None
+) -> tuple[str, EvaluatorOf]:
+    """As ``evaluators_of``, by a surrogate. Raises ConfigError too where a target is the source under another name."""
+    _only_random(pipeline, "a surrogate")
+    surrogate = load_surrogate(config.model, data)
+
+    def evaluator(task: str) -> SurrogateEvaluator:
+        return SurrogateEvaluator(surrogate, space, task, epoch=config.epoch)
+
+    source = evaluator(pipeline.source.task)
+    for target in pipeline.targets:
+        if evaluator(target).epoch == source.epoch:
+            raise ConfigError(
+                f"another epoch for the target {target} than for the source {source.task}",
+                f"{source.epoch} for both",
+                "learn from an earlier one: source: {task: cifar10_epoch10, ...}",
+            )
+    return surrogate.checksum, evaluator
+
+
+def _only_random(pipeline: Pipeline, scored_by: str) -> None:
+    if not isinstance(pipeline.source.archive, RandomArchive):
+        raise ConfigError(
+            f"source.archive.strategy random, with {scored_by}",
+            f"{pipeline.source.archive.strategy}, which needs every score of the source task",
+            "write archive: {strategy: random, samples: 64, size: 16}",
+        )
 
 
 def _trained(
     pipeline: Pipeline, config: TrainingEvaluation, execution: Execution, space: SearchSpace, store: Store
 ) -> tuple[str, EvaluatorOf]:
-    if not isinstance(pipeline.source.archive, RandomArchive):
-        raise ConfigError(
-            "source.archive.strategy random, with networks that are trained",
-            f"{pipeline.source.archive.strategy}, which needs every score of the source task",
-            "write archive: {strategy: random, samples: 64, size: 16}",
-        )
+    _only_random(pipeline, "networks that are trained")
 
     def evaluator(task: str) -> StoredEvaluator:
         return trained_evaluator(config, execution, space, store, task)

@@ -137,22 +137,27 @@ def run(
 
 @benchmark.command("import")
 def benchmark_import(
-    kind: Annotated[str, typer.Argument(help="nasbench201, transnas101-micro or table.")],
-    path: Annotated[Path, typer.Argument(help="The benchmark file.")],
+    kind: Annotated[str, typer.Argument(help="nasbench201, transnas101-micro, table or surrogate.")],
+    path: Annotated[Path, typer.Argument(help="The benchmark file; a surrogate's folder.")],
     declare: Annotated[Path | None, typer.Option(help="For kind table: a YAML file that names its columns.")] = None,
 ) -> None:
-    """Check a benchmark file and copy it into the data folder (LAPT_DATA)."""
+    """Check a benchmark file, or a surrogate's folder, and copy it into the data folder (LAPT_DATA)."""
     from flows.screen import show_benchmarks, typed
     from lapt.config import load_pipeline, presets
     from storage.benchmarks import import_benchmark
+    from storage.surrogates import KIND, import_surrogate
 
-    info = import_benchmark(kind, path, declare=declare)
+    surrogate = kind == KIND
+    if surrogate and declare is not None:
+        raise ConfigError("no declaration for a surrogate", str(declare), "leave --declare out")
+    info = import_surrogate(path) if surrogate else import_benchmark(kind, path, declare=declare)
     if os.environ.get("PREFECT_API_URL"):
         from flows.announce import benchmark_imported
 
         benchmark_imported(info.name)
     show_benchmarks([info])
-    runs = [name for name in presets() if load_pipeline(name).evaluator.model_dump().get("table") == info.name]
+    key = "model" if surrogate else "table"
+    runs = [name for name in presets() if load_pipeline(name).evaluator.model_dump().get(key) == info.name]
     print(
         "What now?  "
         + (f"{typed()} run {runs[0]}" if runs else f"a pipeline with evaluator: {{kind: table, table: {info.name}}}")
@@ -203,11 +208,12 @@ def benchmark_build(
 
 @benchmark.command("list")
 def benchmark_list(as_json: JsonOption = False) -> None:
-    """The tables in the data folder, with rows, best values and checksum."""
+    """The tables in the data folder, with rows, best values and checksum, and the surrogates."""
     from flows.screen import show_benchmarks
     from storage.benchmarks import list_benchmarks
+    from storage.surrogates import list_surrogates
 
-    known = list_benchmarks()
+    known = [*list_benchmarks(), *list_surrogates()]
     if as_json:
         print(json.dumps([info.model_dump(mode="json") for info in known], indent=2))
     else:

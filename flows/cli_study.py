@@ -16,7 +16,7 @@ def study(
     name: Annotated[
         str,
         typer.Argument(
-            help="nas201, trans101, digits, source-budget, ablation, quality, reasoners, contamination or prompts."
+            help="nas201, trans101, darts, digits, source-budget, ablation, quality, reasoners, contamination, prompts."
         ),
     ],
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 20,

@@ -33,6 +33,7 @@ from lapt.results import RunResult
 from lapt.summary import rows_of, shown
 from storage.benchmarks import BenchmarkInfo
 from storage.store import Store
+from storage.surrogates import SurrogateInfo
 
 # No markup anywhere: task names, statements and SQL values are other people's text.
 out = Console(highlight=False, markup=False)
@@ -131,12 +132,15 @@ def typed() -> str:
 
 
 # --- tables ----------------------------------------------------------------------------------------------
-def show_benchmarks(known: Sequence[BenchmarkInfo]) -> None:
+def show_benchmarks(known: Sequence[BenchmarkInfo | SurrogateInfo]) -> None:
     if not known:
         out.print("No benchmark tables yet. Import one: lapt benchmark import nasbench201 FILE")
     for info in known:
         if info.replaced:
-            out.print(f"This replaces the table of that name with checksum {info.replaced}.")
+            out.print(f"This replaces the {_what(info)} of that name with checksum {info.replaced}.")
+        if isinstance(info, SurrogateInfo):
+            _show_surrogate(info)
+            continue
         out.print(f"{info.name}: space {info.space}, {info.rows:,} rows, checksum {info.checksum[:12]}")
         table = Table(**LOOK)
         for heading in ("task", "metric", "best validation", "best test"):
@@ -150,6 +154,18 @@ def show_benchmarks(known: Sequence[BenchmarkInfo]) -> None:
             out.print(f"best of {name}: {task.best_architecture}", soft_wrap=True)
         if info.path:
             out.print(f"in {info.path}", soft_wrap=True)
+
+
+def _what(info: BenchmarkInfo | SurrogateInfo) -> str:
+    return "surrogate" if isinstance(info, SurrogateInfo) else "table"
+
+
+def _show_surrogate(info: SurrogateInfo) -> None:
+    out.print(f"{info.name}: surrogate of space {info.space}, checksum {info.checksum[:12]}")
+    out.print(f"tasks {', '.join(info.tasks)}: {info.metric} {info.unit}, predicted; no test scores")
+    out.print(f"of DARTS's second-order cell it says {info.known_validation:.2f} {info.unit}")
+    if info.path:
+        out.print(f"in {info.path}", soft_wrap=True)
 
 
 def show_noise(trial: Mapping[str, Noise]) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 from flows.screen import LOOK, err, out
 from flows.screen_factors import p_text, print_source_budgets, print_spaces, print_variants
 from flows.studies.comparison import Comparison
+from flows.studies.contrasts import DIFFERENCE
 from flows.studies.quality import REFINED, Quality
 from flows.studies.rows import Row, StudyResult, Who
 
@@ -56,7 +57,8 @@ def _print_methods(result: StudyResult) -> None:
     drawn = any(row.sd_search is not None or row.sd_draws is not None for row in result.rows)
     for target in dict.fromkeys(row.target for row in result.rows if row.target != "mean"):
         rows = [row for row in result.rows if row.target == target]
-        for table in (_draws, _principles) if drawn else (_first, _second):
+        ranked = any(row.quantity == "rank" for row in rows)
+        for table in (_values,) if not ranked else (_draws, _principles) if drawn else (_first, _second):
             out.print(table(f"{result.study}: {target}", rows, names))
         _print_differences(rows, names)
     overall = [row for row in result.rows if row.target == "mean"]
@@ -146,6 +148,18 @@ def _second(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     return table
 
 
+def _values(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
+    """Scores of a space that cannot be ranked, at LAPT's budget, and at the longest where that is another."""
+    budgets = sorted({row.budget for row in rows if row.budget and row.quantity == "validation"})
+    table = _table(title, "method", *(heading for b in budgets for heading in (f"validation at {b}", "±")))
+    for who, mine in _by_who(rows).items():
+        at = {row.budget: row for row in mine if row.quantity == "validation"}
+        found = [at.get(budget) for budget in budgets]
+        cells = [(_interval(row, _digits(row)), f"{row.sd:.2f}") if row else ("", "") for row in found]
+        table.add_row(names[who], *(cell for pair in cells for cell in pair))
+    return table
+
+
 def _ranks(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     """Ranks over all targets at LAPT's budget, and at the longest where that is another."""
     budgets = sorted({row.budget for row in rows if row.budget})
@@ -161,12 +175,15 @@ def _ranks(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
 
 def _print_differences(rows: Sequence[Row], names: Mapping[Who, str]) -> None:
     """Paired with the baseline at LAPT's budget; nothing where nothing has one."""
-    found = [row for row in rows if row.quantity == "rank_difference"]
+    found = [row for row in rows if row.quantity.endswith(DIFFERENCE)]
     if not found:
         return
-    table = _table(None, "method", "rank less the baseline's", "p", "baseline")
+    what = found[0].quantity.removesuffix(DIFFERENCE)
+    table = _table(None, "method", f"{what} less the baseline's", "p", "baseline")
     for row in found:
-        table.add_row(names[row.who], _interval(row, 1), p_text(row.p_value), row.baseline or "")
+        table.add_row(
+            names[row.who], _interval(row, 1 if what == "rank" else 3), p_text(row.p_value), row.baseline or ""
+        )
     out.print(table)
 
 

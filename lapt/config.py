@@ -57,6 +57,17 @@ class TrainingEvaluation(_Model):
     seed: int = Field(0, ge=0, description="of the networks' weights and batches, whatever the search's seed is")
 
 
+class SurrogateEvaluation(_Model):
+    """Scores that an imported surrogate predicts (``lapt benchmark list``).
+
+    Tasks are ``cifar10``, after ``epoch`` epochs, and ``cifar10_epochN`` of any other fidelity, to learn from cheaply.
+    """
+
+    kind: Literal["surrogate"]
+    model: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="its name in the data folder")
+    epoch: int = Field(98, ge=1, le=98, description="epochs after which the task cifar10 is scored")
+
+
 class TopArchive(_Model):
     """The ``size`` best of the whole space: needs every score of the source task, so a table."""
 
@@ -137,7 +148,9 @@ class Source(_Model):
     """Where principles are learned."""
 
     task: str
-    archive: Annotated[TopArchive | WorstArchive | BootstrapArchive | RandomArchive, Field(discriminator="strategy")] = TopArchive()
+    archive: Annotated[
+        TopArchive | WorstArchive | BootstrapArchive | RandomArchive, Field(discriminator="strategy")
+    ] = TopArchive()
 
 
 class Adaptation(_Model):
@@ -161,7 +174,7 @@ class Pipeline(_Model):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")
     space: str
-    evaluator: Annotated[TableEvaluation | TrainingEvaluation, Field(discriminator="kind")]
+    evaluator: Annotated[TableEvaluation | TrainingEvaluation | SurrogateEvaluation, Field(discriminator="kind")]
     source: Source
     targets: tuple[str, ...] = Field(min_length=1)
     reasoner: Reasoning = PatternsReasoner()

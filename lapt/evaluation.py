@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 
 from lapt.spaces import Architecture
 
-Origin = Literal["computed", "store", "table"]
-"""Where a score came from: measured now, paid for earlier, or looked up in a tabular benchmark."""
+Origin = Literal["computed", "store", "table", "surrogate"]
+"""Where a score came from: measured now, paid for earlier, looked up in a tabular benchmark, or predicted."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Evaluation:
     """One architecture and its score on one task.
 
     ``value`` is in the metric's own unit and direction, None when the evaluation failed (``error`` says why);
-    ``score`` is what searches compare. ``key`` names the stored score, None for a table look-up. ``parameters`` and
+    ``score`` is what searches compare. ``key`` names the stored score, None for a table look-up and a prediction.
+    ``cost_seconds``: of the training behind the score, by whomever; predicted where the score is. ``parameters`` and
     ``flops`` follow the published definition, dead edges included; ``live_parameters`` are those that were trained.
     ``measures``: what else was measured, by name (the accuracy beside a loss), in the units of their metrics.
     """

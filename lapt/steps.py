@@ -90,7 +90,9 @@ class Steps:
         distinct: dict[Architecture, Architecture] = {}
         for at in np.argsort(-perturbed, kind="stable"):
             distinct.setdefault(self.space.canonical(members[int(at)]), members[int(at)])
-        return list(distinct.values())[: self.pipeline.search.population_size]
+            if len(distinct) == self.pipeline.search.population_size:
+                break
+        return list(distinct.values())
 
     def search(
         self,

@@ -124,7 +124,7 @@ def declaration_for(kind: str, declare: Path | None) -> Declaration:
     """Raises BenchmarkError for a declaration that is wrong or takes a built-in name, ImportUsageError for an unknown
     kind and a declaration that is missing or superfluous."""
     if kind not in KINDS:
-        raise ImportUsageError(f"a kind among {sorted(KINDS)}", repr(kind), "name one of them")
+        raise ImportUsageError(f"a kind among {[*sorted(KINDS), 'surrogate']}", repr(kind), "name one of them")
     known = KINDS[kind]
     if known is not None:
         if declare is not None:

@@ -58,7 +58,7 @@ TRIALS = _schema(
         "ordinal": COUNT,  # 1-based number of the evaluation within (run_id, task)
         "architecture": TEXT,
         "identity": TEXT,
-        "score_key": TEXT,  # scores.key; null for a table look-up
+        "score_key": TEXT,  # scores.key; null for a table look-up or prediction
         "value": REAL,
         "metric": TEXT,
         "higher_is_better": FLAG,
@@ -69,7 +69,7 @@ TRIALS = _schema(
         "cost_seconds": REAL,
         "subspace_id": TEXT,
         "principles_id": TEXT,
-        "origin": TEXT,  # computed, store, table
+        "origin": TEXT,  # computed, store, table, surrogate
         "created_at": TIME,
         "fingerprint": TEXT,  # of the evaluator; null in version 1
         "unit": TEXT,  # of value; null in version 1

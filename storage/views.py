@@ -109,6 +109,7 @@ VIEWS: dict[str, str] = {
                 count(*) FILTER (origin = 'computed') AS computed,
                 count(*) FILTER (origin = 'store') AS from_store,
                 count(*) FILTER (origin = 'table') AS from_table,
+                count(*) FILTER (origin = 'surrogate') AS from_surrogate,
                 count(*) FILTER (score IS NULL) AS failed,
                 coalesce(sum(cost_seconds) FILTER (origin = 'computed'), 0) AS seconds_paid_now,
                 coalesce(sum(cost_seconds), 0) AS seconds_total
@@ -124,6 +125,7 @@ VIEWS: dict[str, str] = {
             coalesce(e.run_id, c.run_id) AS run_id, coalesce(e.task, c.task) AS task,
             coalesce(evaluations, 0) AS evaluations, coalesce(computed, 0) AS computed,
             coalesce(from_store, 0) AS from_store, coalesce(from_table, 0) AS from_table,
+            coalesce(from_surrogate, 0) AS from_surrogate,
             coalesce(failed, 0) AS failed,
             coalesce(seconds_paid_now, 0) AS seconds_paid_now, coalesce(seconds_total, 0) AS seconds_total,
             coalesce(reasoner_calls, 0) AS reasoner_calls, coalesce(tokens_in, 0) AS tokens_in,

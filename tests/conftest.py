@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from lapt.evaluators import Table
 from storage.benchmarks import import_benchmark, list_benchmarks, load
+from storage.surrogates import import_surrogate, list_surrogates
 
 # A shell starts background jobs with Ctrl-C ignored, and children inherit that: the tests that send SIGINT would hang.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -26,6 +27,7 @@ settings.load_profile("lapt")
 
 SHARED = Path(__file__).parents[2] / "shared" / "benchmarks"
 REAL = {"nasbench201": "nasbench201", "transnas101_micro": "transnas101-micro"}
+SURROGATE = "nb301_surrogate"
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +53,17 @@ def nasbench201(real_data: Path) -> Table:
 @pytest.fixture(scope="session")
 def transnas101(real_data: Path) -> Table:
     return load("transnas101_micro", real_data)
+
+
+@pytest.fixture(scope="session")
+def real_surrogate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with NAS-Bench-301's surrogate: LAPT_DATA if it has it, else from ../shared/benchmarks."""
+    pytest.importorskip("onnxruntime", reason="the extra surrogate is not installed")
+    given = os.environ.get("LAPT_DATA")
+    if given and any(info.name == "nb301" for info in list_surrogates(given)):
+        return Path(given)
+    if not (SHARED / SURROGATE).is_dir():
+        pytest.skip(f"no real surrogate: neither LAPT_DATA nor ../shared/benchmarks has {SURROGATE}")
+    folder = tmp_path_factory.mktemp("surrogate")
+    import_surrogate(SHARED / SURROGATE, data=folder)
+    return folder

@@ -158,7 +158,7 @@ def test_decision_6_a_hit_is_the_top_tenth_of_a_percent_and_a_miss_counts_as_bud
 def test_decision_6_sixteen_cells_count_as_top(real_data: Path) -> None:
     bench = Bench(load_pipeline("nas201"), on(real_data))
     for task in ("cifar10", "cifar100"):
-        column = bench.table.column(task)
+        column = bench.benchmark.scores(task)
         assert np.count_nonzero(column >= top_threshold(column)) == 16
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,16 +37,20 @@ def test_the_python_example_runs() -> None:
 
 
 @pytest.mark.integration
-def test_every_command_runs(tmp_path: Path, real_data: Path) -> None:
+def test_every_command_runs(tmp_path: Path, real_data: Path, real_surrogate: Path) -> None:
     """In order, in one store, with three seeds in place of the studies' many."""
+    data = tmp_path / "data"
+    shutil.copytree(real_surrogate / "surrogates", data / "surrogates")
+    for table in real_data.glob("*.parquet"):
+        shutil.copy(table, data)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-    environment |= {"LAPT_DATA": str(real_data), "LAPT_STORE": str(tmp_path / "store")}
+    environment |= {"LAPT_DATA": str(data), "LAPT_STORE": str(tmp_path / "store")}
     commands = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines() if line]
     ran = []
     for command in commands:
         words = shlex.split(re.sub(r"--seeds \d+", "--seeds 3", command), comments=True)
         if words[0] == "make" or words[1:3] == ["benchmark", "import"]:
-            continue  # make is what runs this; importing is what ``real_data`` did
+            continue  # make is what runs this; importing is what the fixtures did
         words[0] = str(Path(sys.executable).with_name(Path(words[0]).name))
         done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=240, check=False)
         assert done.returncode == 0, (command, done.stderr)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from flows.studies import ablation, reasoning, source_budget
+from flows.build import table_of
+from flows.studies import ablation, darts, reasoning, source_budget
 from flows.studies.comparison import Comparison
-from flows.studies.methods import LONG, Bench, Entrant, with_controls
+from flows.studies.methods import LONG, Entrant, with_controls
 from flows.studies.quality import Quality
 from flows.studies.rows import Row, StudyResult
 from lapt.config import Execution, Pipeline
@@ -36,7 +37,8 @@ def _methods(
 class Study:
     """What a preset is put to: the entrants, and the published rows that stand beside them.
 
-    ``reasoner``: in place of the preset's; ``of_sources``: whether ``entrants`` takes source budgets.
+    ``reasoner``: in place of the preset's; ``of_sources``: whether ``entrants`` takes source budgets;
+    ``notes``: what is to be said of the study.
     """
 
     title: str
@@ -46,6 +48,7 @@ class Study:
     published: tuple[Published, ...] = ()
     reasoner: str | None = None
     of_sources: bool = False
+    notes: Callable[[Pipeline], Iterable[str]] = lambda pipeline: ()
 
 
 STUDIES = {
@@ -56,6 +59,12 @@ STUDIES = {
         "LAPT, search methods and controls with 50 evaluations: Table 3 of the paper", "trans101", _methods, TABLE_3
     ),
     "digits": Study("LAPT's own benchmark, which comes with it", "digits_table", partial(_methods, longest=LONG)),
+    "darts": Study(
+        "DARTS cells on a surrogate, multi-fidelity: LAPT and search methods at equal evaluations",
+        "darts_surrogate",
+        darts.entrants,
+        notes=darts.notes,
+    ),
     "reasoners": Study(
         "language models, counting, chance, and models that propose architectures", "nas201", reasoning.reasoners
     ),
@@ -85,7 +94,7 @@ def prepared(
     """The study of that name, ready to run. ``settings``: as of ``Comparison``. Raises LaptError as that does."""
     study, of_sources = STUDIES[name], {}
     if study.of_sources:
-        of_sources = {"whole": len(Bench(declared, execution).table.architectures)}
+        of_sources = {"whole": len(table_of(declared, execution.data).architectures)}
         of_sources |= {"budgets": budgets} if budgets else {}
     elif budgets:
         raise ConfigError("--budgets with source-budget alone", f"{name}", "leave it out")
@@ -94,6 +103,7 @@ def prepared(
             raise ConfigError(f"no --methods and --baseline with {name}", "one of them", "leave it out")
         return Quality(name, declared, named, draws=draws, seeds=settings["seeds"], execution=execution)
     entrants = study.entrants(declared, named, draws, **of_sources)
+    settings["notes"] = tuple(study.notes(declared))
     return Comparison(
         name, entrants, published=study.published, execution=execution, store=store, fresh=fresh, **settings
     )

@@ -1,4 +1,4 @@
-"""Entrants compared on a tabular benchmark over seeds: Table 2 of the paper, reasoners, prompts."""
+"""Entrants compared on a benchmark over seeds: Table 2 of the paper, reasoners, prompts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from flows.studies import contrasts
+from flows.studies.benchmarks import Scores
+from flows.studies.contrasts import Quantity
 from flows.studies.figures import Curve, Figures, Returned, anytime, points
 from flows.studies.ledger import Ledger
 from flows.studies.methods import Bench, Entrant, Searched
@@ -60,9 +62,11 @@ class Comparison:
         baseline: str | None = None,
         store: Store | None = None,
         fresh: bool = False,
+        notes: Sequence[str] = (),
     ) -> None:
         """``methods``: some of the entrants' alone; ``baseline``: what all are held against, see ``contrasts``.
-        ``store``: where finished jobs are kept and, unless ``fresh``, those that are finished are taken from.
+        ``notes``: of this study, behind the first. ``store``: where finished jobs are kept and, unless ``fresh``, those
+        that are finished are taken from.
 
         Raises LaptError for a method, table or task that is not there.
         """
@@ -77,11 +81,13 @@ class Comparison:
         self.methods = tuple(dict.fromkeys(entrant.method for entrant in self.entrants))
         self.baselines = contrasts.baselines(self.entrants, baseline)
         self.processes = execution.processes or multiprocessing.cpu_count()
-        table = Bench(self.pipeline, execution).table
-        for task in (self.pipeline.source.task, *self.pipeline.targets):
-            table.column(task)
-        self.ledger, self.fresh = None if store is None else Ledger(store, table.checksum), fresh
-        self._units = {task: table.metrics[task].unit for task in self.pipeline.targets}
+        benchmark = Bench(self.pipeline, execution).benchmark
+        known_tasks = {task: benchmark.evaluator(task) for task in (self.pipeline.source.task, *self.pipeline.targets)}
+        self.ledger, self.fresh = None if store is None else Ledger(store, benchmark.checksum), fresh
+        self._units = {task: known_tasks[task].metric.unit for task in self.pipeline.targets}
+        self.ranked = all(benchmark.scores(task) is not None for task in self.pipeline.targets)
+        self.compared: Quantity = "rank" if self.ranked else "validation"
+        self.own_notes = tuple(notes)
 
     @property
     def jobs(self) -> list[Job]:
@@ -121,7 +127,9 @@ class Comparison:
         entrants = [entrant for entrant in self.entrants if not failures[entrant.label]]
         curves = [c for entrant in entrants for outcome in outcomes[entrant.label] for c in outcome.curves]
         rows = list(Figures(entrants, self.pipeline.targets, self._units, self.published).rows(curves))
-        tests = contrasts.Contrasts(entrants, self.pipeline.targets, self.pipeline.budget, self.baselines)
+        tests = contrasts.Contrasts(
+            entrants, self.pipeline.targets, self.pipeline.budget, self.baselines, self.compared, self._units
+        )
         return StudyResult(
             study=self.name,
             pipeline=self.pipeline.name,
@@ -178,12 +186,13 @@ class Comparison:
             f"source {source.task}, {read}; {self.seeds} seeds; "
             f"LAPT's budget {self.pipeline.budget} evaluations a target"
         ]
-        notes += OF_RANKS if factor else self._of_methods()
+        notes += self.own_notes
+        notes += OF_VALUES if not self.ranked else OF_RANKS if factor else self._of_methods()
         fixed = [entrant.label for entrant in self.entrants if entrant.fixed]
         if fixed:
             but = " but the draw" if any(entrant.fixed and entrant.draws for entrant in self.entrants) else ""
             notes.append(f"{'; '.join(fixed)}: nothing random{but}, one run stands for every seed")
-        notes += contrasts.notes(self.entrants, self.baselines, self.pipeline.budget)
+        notes += contrasts.notes(self.entrants, self.baselines, self.pipeline.budget, self.compared)
         return tuple(notes)
 
     def _of_methods(self) -> list[str]:
@@ -204,6 +213,10 @@ class Comparison:
 
 
 OF_RANKS = ("rank: of the incumbent by validation at the end, 1 + the architectures strictly better",)
+OF_VALUES = (
+    "validation: of the incumbent after so many evaluations, mean over seeds and 95 % interval, ±: sd over seeds; no "
+    "ranks, for nobody can list the space",
+)
 OF_METHODS = (
     "to the best (archs_to_best_if_found): the published scripts' rule, evaluations to the global best by "
     "validation, mean over the seeds that found it; ±: sd over seeds",
@@ -238,21 +251,22 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
     searched = entrant.search(bench, task, seed)
     evaluator = bench.evaluator(task)
     scores = [evaluation.score for evaluation in searched.evaluations]
-    column = evaluator.metric.higher_is_better
-    all_scores = bench.table.column(task) if column else -bench.table.column(task)
+    all_scores = bench.benchmark.scores(task)
     returned = {}
     for budget in sorted({bench.pipeline.budget, entrant.budget}):
         incumbent = best(searched.evaluations[:budget])
         if incumbent is not None and incumbent.value is not None:
             test = evaluator.test(incumbent.architecture)
-            returned[budget] = Returned(incumbent.value, test, rank(incumbent.score, all_scores))
+            ranked = None if all_scores is None else rank(incumbent.score, all_scores)
+            returned[budget] = Returned(incumbent.value, test, ranked)
 
     incumbents = np.maximum.accumulate(scores)
-    better = len(all_scores) - np.searchsorted(np.sort(all_scores), incumbents, side="right")
     at = [min(n, len(scores)) - 1 for n in points(entrant.budget)]
+    sign = 1 if evaluator.metric.higher_is_better else -1
 
     def rank_inside() -> float:
         assert searched.refined is not None
+        assert all_scores is not None
         inside = best(evaluator.evaluate(list(searched.refined.members())))
         assert inside is not None
         return float(rank(inside.score, all_scores))
@@ -262,26 +276,33 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
         task=task,
         draw=job.draw,
         seed=seed,
-        to_top=evaluations_to(scores, top_threshold(all_scores, TOP_SHARE)),
-        to_best=evaluations_to(scores, float(all_scores.max())),
+        to_top=None if all_scores is None else evaluations_to(scores, top_threshold(all_scores, TOP_SHARE)),
+        to_best=None if all_scores is None else evaluations_to(scores, float(all_scores.max())),
         evaluations=len(scores),
         returned=returned,
-        principles=_of_principles(searched, rank_inside),
-        ranks=tuple(1 + int(better[n]) for n in at),
-        values=tuple(float(incumbents[n]) if column else -float(incumbents[n]) for n in at),
+        principles=_of_principles(searched, None if all_scores is None else rank_inside),
+        ranks=() if all_scores is None else _ranks(incumbents[at], all_scores),
+        values=tuple(sign * float(incumbents[n]) for n in at),
     )
 
 
-def _of_principles(searched: Searched, rank_inside: Callable[[], float]) -> dict[str, float]:
+def _ranks(found: Scores, all_scores: Scores) -> tuple[int, ...]:
+    """1 + the number of all scores strictly better than each of some."""
+    better = len(all_scores) - np.searchsorted(np.sort(all_scores), found, side="right")
+    return tuple(1 + int(number) for number in better)
+
+
+def _of_principles(searched: Searched, rank_inside: Callable[[], float] | None) -> dict[str, float]:
     """support: of the learned principles in the archive, 0..1, mean; space_size, best_inside: of the first refined
-    space, its members and the rank of its best; stood_in: 1 where counting stood in for a model."""
+    space, its members and, where there are ranks, the rank of its best; stood_in: 1 where counting stood in."""
     found: dict[str, float] = {}
     if searched.learned is not None:
         supports = [principle.support for principle in searched.learned.principles]
         found["support"] = sum(supports) / len(supports) if supports else 0.0
     if searched.refined is not None:
         found["space_size"] = float(searched.refined.size)
-        found["best_inside"] = rank_inside()
+        if rank_inside is not None:
+            found["best_inside"] = rank_inside()
     if searched.stood_in is not None:
         found["stood_in"] = float(searched.stood_in)
     return found

@@ -1,10 +1,11 @@
-"""Is a method better than its baseline? Ranks at LAPT's budget, paired seed by seed."""
+"""Is a method better than its baseline? Ranks at LAPT's budget, paired seed by seed; scores where there are none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Literal
 
 import numpy as np
 
@@ -14,26 +15,32 @@ from flows.studies.rows import Row, Who
 from lapt.errors import ConfigError
 from lapt.statistics import holm, nested, paired_p_value, summarised
 
-Ranks = Mapping[tuple[int, int], float]
-"""(draw, seed) -> rank."""
+Quantity = Literal["rank", "validation"]
+"""What is compared: validation scores where a space cannot be listed."""
+Values = Mapping[tuple[int, int], float]
+"""(draw, seed) -> rank or validation score."""
+DIFFERENCE = "_difference"
 
 
 @dataclass(frozen=True)
 class Contrasts:
-    """``budget``: evaluations that all are compared at, LAPT's, however long a baseline runs on."""
+    """``budget``: evaluations that all are compared at, LAPT's, however long a baseline runs on. ``units``: task -> the
+    unit of its scores."""
 
     entrants: Sequence[Entrant]
     targets: Sequence[str]
     budget: int
     baselines: Mapping[Who, Entrant]
+    quantity: Quantity = "rank"
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def tested(self, rows: Sequence[Row], curves: Sequence[Curve]) -> list[Row]:
-        """The rows with ``baseline`` and ``p_value`` on each rank at ``budget`` that has one, and behind it
-        ``rank_difference``, mine less the baseline's.
+        """The rows with ``baseline`` and ``p_value`` on each ``quantity`` at ``budget`` that has one, and behind
+        it ``rank_difference`` or ``validation_difference``, mine less the baseline's.
 
-        Holm's correction is over all methods and targets; the means over the targets are a family of their own.
+        Holm's correction is over all methods and targets; the mean ranks over the targets are a family of their own.
         """
-        families = (self.targets, ["mean"])
+        families = (self.targets, ["mean"] if self.quantity == "rank" else [])
         found: dict[tuple[Who, str], Row] = {}
         for family in families:
             pairs = [
@@ -57,8 +64,8 @@ class Contrasts:
                     variant=variant,
                     source_budget=source_budget,
                     target=target,
-                    quantity="rank_difference",
-                    unit="",
+                    quantity=f"{self.quantity}{DIFFERENCE}",
+                    unit="" if self.quantity == "rank" else self.units.get(target, ""),
                     budget=self.budget,
                     baseline=theirs.label,
                     p_value=corrected,
@@ -69,7 +76,7 @@ class Contrasts:
     def _placed(self, rows: Sequence[Row], found: Mapping[tuple[Who, str], Row]) -> Iterator[Row]:
         for row in rows:
             difference = found.get((row.who, row.target))
-            if difference is None or (row.quantity, row.budget) != ("rank", self.budget) or row.mean is None:
+            if difference is None or (row.quantity, row.budget) != (self.quantity, self.budget) or row.mean is None:
                 yield row
             else:
                 yield row.model_copy(update={"baseline": difference.baseline, "p_value": difference.p_value})
@@ -79,7 +86,7 @@ class Contrasts:
         self, mine: Entrant, theirs: Entrant, target: str, curves: Sequence[Curve]
     ) -> list[list[float]] | None:
         """One list a draw, one value a seed; None where they cannot be paired."""
-        ranks, baseline = self._ranks(mine, target, curves), self._ranks(theirs, target, curves)
+        ranks, baseline = self._values(mine, target, curves), self._values(theirs, target, curves)
         if not ranks or not baseline:
             return None
         if mine.fixed and not theirs.fixed:
@@ -95,12 +102,14 @@ class Contrasts:
             for _, of_draw in groupby(sorted(ranks.items()), key=lambda item: item[0][0])
         ]
 
-    def _ranks(self, entrant: Entrant, target: str, curves: Sequence[Curve]) -> Ranks:
+    def _values(self, entrant: Entrant, target: str, curves: Sequence[Curve]) -> Values:
         wanted = self.targets if target == "mean" else [target]
-        found: dict[tuple[int, int], list[int]] = {}
+        found: dict[tuple[int, int], list[float]] = {}
         for curve in curves:
             if curve.who == entrant.who and curve.task in wanted and self.budget in curve.returned:
-                found.setdefault((curve.draw or 0, curve.seed), []).append(curve.returned[self.budget].rank)
+                found.setdefault((curve.draw or 0, curve.seed), []).append(
+                    getattr(curve.returned[self.budget], self.quantity)
+                )
         return {run: float(np.mean(ranks)) for run, ranks in found.items() if len(ranks) == len(wanted)}
 
 
@@ -147,12 +156,16 @@ def _closest(entrant: Entrant, candidates: Sequence[Entrant]) -> Entrant:
     return max(candidates, key=lambda e: (e.source_budget == entrant.source_budget, e.variant == entrant.variant))
 
 
-def notes(entrants: Sequence[Entrant], found: Mapping[Who, Entrant], budget: int) -> Iterator[str]:
+def notes(
+    entrants: Sequence[Entrant], found: Mapping[Who, Entrant], budget: int, quantity: Quantity = "rank"
+) -> Iterator[str]:
     if not found:
         return
+    better = " (negative: better)" if quantity == "rank" else ""
+    means = " (means: over methods)" if quantity == "rank" else ""
     yield (
-        f"difference: rank at {budget} evaluations less the baseline's over the same seeds, mean and 95 % interval "
-        "(negative: better); p: Wilcoxon signed-rank (Pratt), Holm over methods and targets (means: over methods)"
+        f"difference: {quantity} at {budget} evaluations less the baseline's over the same seeds, mean and 95 % "
+        f"interval{better}; p: Wilcoxon signed-rank (Pratt), Holm over methods and targets{means}"
     )
     if any(entrant.draws for entrant in entrants):
         yield "p of what is drawn from a reasoner: of the mean over its draws, so conditional on these draws"

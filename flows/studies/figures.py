@@ -15,11 +15,12 @@ from lapt.statistics import nested, summarised
 
 
 class Returned(NamedTuple):
-    """What a method returns: scores in the task's unit, and 1 + the architectures strictly better by validation."""
+    """What a method returns: scores in the task's unit, and 1 + the architectures strictly better by
+    validation, None where a space cannot be listed."""
 
     validation: float
     test: float | None
-    rank: int
+    rank: int | None
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,11 @@ class Curve:
     """Quantity -> value, of the principles that were learned and the first space that was made of them."""
     ranks: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
-    """The incumbent's rank and validation score after each of ``points`` evaluations."""
+    """The incumbent's rank, where there are ranks, and validation score after each of ``points`` evaluations."""
+
+    @property
+    def ranked(self) -> bool:
+        return all(returned.rank is not None for returned in self.returned.values())
 
 
 def points(budget: int) -> list[int]:
@@ -62,7 +67,8 @@ def anytime(entrant: Entrant, target: str, budget: int, curves: Sequence[Curve])
         rank=tuple(float(f"{mean:.5g}") for mean in np.mean([curve.ranks for curve in ordered], axis=0)),
         validation=tuple(float(f"{mean:.6g}") for mean in np.mean([curve.values for curve in ordered], axis=0)),
         budget=budget,
-        ranks=tuple(curve.returned[budget].rank for curve in ordered if budget in curve.returned),
+        ranks=tuple(rank for curve in ordered if budget in curve.returned if (rank := curve.returned[budget].rank)),
+        validations=tuple(curve.returned[budget].validation for curve in ordered if budget in curve.returned),
     )
 
 
@@ -82,7 +88,9 @@ class Figures:
                 yield from self._of(entrant, task, [c for c in curves if (c.who, c.task) == (entrant.who, task)])
             yield from self._published(task)
         for entrant in self.entrants:
-            yield from self._mean_rank(entrant, [c for c in curves if c.who == entrant.who])
+            mine = [curve for curve in curves if curve.who == entrant.who]
+            if all(curve.ranked for curve in mine):
+                yield from self._mean_rank(entrant, mine)
         ours = {entrant.method for entrant in self.entrants}
         for row in self.published:
             if row.rank is not None and row.method not in ours:
@@ -97,30 +105,34 @@ class Figures:
             named = {"target": task, "quantity": quantity, "unit": "", "budget": length, **more}
             return _summarised(_row(entrant, **named), entrant, of, value)
 
-        missed = sum(curve.to_top is None for curve in curves)
-        yield row(
-            "archs_to_top_0.1%",
-            lambda curve: float(curve.to_top or length + 1),
-            unit="evaluations",
-            censored=missed,
-            published=published.archs.get(task) if published else None,
-        )
-        yield row("hit_rate", lambda curve: float(curve.to_top is not None))
+        ranked = all(curve.ranked for curve in curves)
+        if ranked:
+            missed = sum(curve.to_top is None for curve in curves)
+            yield row(
+                "archs_to_top_0.1%",
+                lambda curve: float(curve.to_top or length + 1),
+                unit="evaluations",
+                censored=missed,
+                published=published.archs.get(task) if published else None,
+            )
+            yield row("hit_rate", lambda curve: float(curve.to_top is not None))
         yield row("evaluations", lambda curve: float(curve.evaluations), unit="evaluations")
         if entrant.source_budget is not None:
             paid = entrant.source_budget
             yield row("total_evaluations", lambda curve: float(paid + curve.evaluations), unit="evaluations")
         found = [curve for curve in curves if curve.to_best is not None]
-        yield row(
-            "archs_to_best_if_found",
-            lambda curve: float(curve.to_best or 0),
-            found,
-            unit="evaluations",
-            censored=len(curves) - len(found),
-        )
+        if ranked:
+            yield row(
+                "archs_to_best_if_found",
+                lambda curve: float(curve.to_best or 0),
+                found,
+                unit="evaluations",
+                censored=len(curves) - len(found),
+            )
         for budget in sorted(curves[0].returned):
             yield row("validation", lambda curve, b=budget: curve.returned[b].validation, unit=unit, budget=budget)
-            yield row("rank", lambda curve, b=budget: float(curve.returned[b].rank), budget=budget)
+            if ranked:
+                yield row("rank", lambda curve, b=budget: float(curve.returned[b].rank or 0), budget=budget)
             if all(curve.returned[budget].test is not None for curve in curves):
                 cited = f"{published.test[task]}" if published and budget == length and task in published.test else None
                 yield row(
@@ -141,7 +153,7 @@ class Figures:
 
             def mean(curve: Curve, budget: int = budget) -> float:
                 same = [c for c in curves if (c.draw, c.seed) == (curve.draw, curve.seed)]
-                return float(np.mean([c.returned[budget].rank for c in same]))
+                return float(np.mean([c.returned[budget].rank or 0 for c in same]))
 
             row = _row(entrant, target="mean", quantity="rank", unit="", budget=budget, published=published)
             yield _summarised(row, entrant, first, mean)

@@ -5,20 +5,20 @@ Everything here runs in a worker process, with plain functions and no Prefect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
 
-from flows.build import caller_of, reasoner_of, run_id, space_of, table_of
+from flows.build import caller_of, reasoner_of, run_id, space_of
+from flows.studies.benchmarks import Benchmark, benchmark_of
 from flows.studies.rows import Who
 from lapt.archive import Archive
 from lapt.config import BootstrapArchive, Execution, Pipeline, TopArchive
 from lapt.digests import digest
 from lapt.errors import ConfigError
-from lapt.evaluation import Evaluation
-from lapt.evaluators import Table, TableEvaluator
+from lapt.evaluation import Evaluation, Evaluator
 from lapt.principles import Principles
 from lapt.reasoning import Frequency
 from lapt.reasoning.config import ChatReasoner, FrequencyReasoner
@@ -108,7 +108,7 @@ class _Watched(Steps):
 
 
 class Bench:
-    """What the searches of one entrant share in one process: table, space, archive.
+    """What the searches of one entrant share in one process: benchmark, space, archive.
 
     ``draw``: of the reasoner; ``budget``: evaluations of what does not refine the space, the pipeline's if unset.
     """
@@ -124,24 +124,24 @@ class Bench:
         return self.pipeline.evaluator.model_dump_json(), self.pipeline.space, self.execution.data
 
     @property
-    def table(self) -> Table:
-        if self._place not in _tables:
-            _tables[self._place] = table_of(self.pipeline, self.execution.data)
-        return _tables[self._place]
+    def benchmark(self) -> Benchmark:
+        if self._place not in _benchmarks:
+            _benchmarks[self._place] = benchmark_of(self.pipeline, self.execution.data)
+        return _benchmarks[self._place]
 
     @cached_property
     def space(self) -> SearchSpace:
         return space_of(self.pipeline)
 
-    def evaluator(self, task: str) -> TableEvaluator:
-        return TableEvaluator(self.table, self.space, task)
+    def evaluator(self, task: str) -> Evaluator:
+        return self.benchmark.evaluator(task)
 
     def seeded(self, seed: int) -> Pipeline:
         return self.pipeline.model_copy(update={"seed": seed})
 
     def run_id(self, seed: int) -> str:
         """Of the run that ``lapt run`` makes with that seed: they share what a language model replied."""
-        return run_id(self.seeded(seed), self.table.checksum)
+        return run_id(self.seeded(seed), self.benchmark.checksum)
 
     def drawn(self, seed: int) -> int:
         """Which draw of the reasoner that seed goes with."""
@@ -154,19 +154,33 @@ class Bench:
 
     def archive(self, seed: int) -> Archive:
         """The same for every seed when chosen from a whole table; else drawn with what the reasoner says of it."""
-        source = self.pipeline.source
-        drawn = self.drawn(seed) if source.archive.drawn else 0
-        key = (*self._place, source.model_dump_json(), drawn)
+        key = self._archived(seed)
         if key not in _archives:
-            _archives[key] = Steps(self.seeded(drawn), self.space, Frequency()).build_archive(
-                self.evaluator(source.task)
+            _archives[key] = Steps(self.seeded(key[-1]), self.space, Frequency()).build_archive(
+                self.evaluator(self.pipeline.source.task)
             )
         return _archives[key]
 
+    def learned(self, steps: Steps, seed: int) -> Principles:
+        """From the archive; once an archive where the reasoner says the same of it every time."""
+        reasoner = self.pipeline.reasoner
+        if reasoner.kind not in DETERMINISTIC:
+            return steps.learn(self.archive(seed))
+        key = (*self._archived(seed), reasoner.model_dump_json())
+        if key not in _principles:
+            _principles[key] = steps.learn(self.archive(seed))
+        return _principles[key]
+
+    def _archived(self, seed: int) -> tuple[str, str, str | None, str, int]:
+        source = self.pipeline.source
+        drawn = self.drawn(seed) if source.archive.drawn else 0
+        return (*self._place, source.model_dump_json(), drawn)
+
 
 # Made once a process, whatever else the entrants differ in.
-_tables: dict[tuple[str, str, str | None], Table] = {}
+_benchmarks: dict[tuple[str, str, str | None], Benchmark] = {}
 _archives: dict[tuple[str, str, str | None, str, int], Archive] = {}
+_principles: dict[tuple[str, str, str | None, str, int, str], Principles] = {}
 
 
 # --- the methods ---------------------------------------------------------------------------------------------------
@@ -174,7 +188,7 @@ def lapt(bench: Bench, task: str, seed: int) -> Searched:
     """LAPT as the pipeline declares it."""
     steps = bench.steps(seed)
     archive = bench.archive(seed)
-    learned = steps.learn(archive)
+    learned = bench.learned(steps, seed)
     _, evaluations = steps.adapt_target(bench.evaluator(task), learned, archive)
     stood_in = any(principles.origin.instead_of for principles in steps.stated)
     return Searched(evaluations, learned, steps.refined[0] if steps.refined else None, stood_in)
@@ -224,7 +238,7 @@ def zero_cost(score: str, bench: Bench, task: str, seed: int) -> Searched:
 def subspace(bench: Bench, task: str, seed: int) -> Searched:
     """The pipeline's search method inside a random space of the size of Omega_r, at LAPT's budget."""
     steps = bench.steps(seed)
-    refined = steps.refine(steps.learn(bench.archive(seed)), task=task)
+    refined = steps.refine(bench.learned(steps, seed), task=task)
     drawn = random_subspace(bench.space, refined, np.random.default_rng(_stream(seed, "random_subspace")))
     config, identity = bench.pipeline.search, bench.evaluator(task).identity
     return _run(bench, task, config.searcher(drawn, seed=_stream(seed, "inside", task), identity=identity))
@@ -320,7 +334,7 @@ def _other_searches(section: SearchSection) -> Iterator[tuple[str, SearchSection
         yield method, other
 
 
-def _in_order(bench: Bench, task: str, order: list[Architecture]) -> Searched:
+def _in_order(bench: Bench, task: str, order: Iterable[Architecture]) -> Searched:
     return _run(bench, task, InOrder(bench.space, order, identity=bench.evaluator(task).identity))
 
 

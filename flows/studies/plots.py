@@ -1,4 +1,7 @@
-"""Plots of a study: incumbents against evaluations, and ranks as boxes. Needs matplotlib (extra ``plots``)."""
+"""Plots of a study: incumbents against evaluations, and ranks, or scores where there are none, as boxes.
+
+Needs matplotlib (extra ``plots``).
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,8 @@ def plots(result: StudyResult, folder: Path) -> list[Path]:
     written = []
     for target in dict.fromkeys(curve.target for curve in result.curves):
         curves = [curve for curve in result.curves if curve.target == target]
-        drawings: dict[str, Callable[[Any, Sequence[Anytime]], None]] = {"anytime": _anytime, "ranks": _ranks}
+        boxes = "ranks" if curves[0].rank else "validation"
+        drawings: dict[str, Callable[[Any, Sequence[Anytime]], None]] = {"anytime": _anytime, boxes: _boxes}
         for name, draw in drawings.items():
             written += _written(folder / f"{result.study}-{target}-{name}", target, curves, draw)
     return written
@@ -59,20 +63,29 @@ def _written(
 
 
 def _anytime(axes: Any, curves: Sequence[Anytime]) -> None:
+    ranked = bool(curves[0].rank)
     for curve in curves:
-        axes.step(curve.evaluations, curve.rank, where="post", label=named(curve))
+        axes.step(curve.evaluations, curve.rank if ranked else curve.validation, where="post", label=named(curve))
     longest = max(curve.evaluations[-1] for curve in curves)
-    axes.set(xlabel="evaluations", ylabel="mean rank of the incumbent", yscale="log")
+    if ranked:
+        axes.set(xlabel="evaluations", ylabel="mean rank of the incumbent", yscale="log")
+    else:
+        axes.set(xlabel="evaluations", ylabel="mean validation score of the incumbent")
     if longest > 2 * min(curve.budget for curve in curves):
         axes.set_xscale("log")  # baselines that run on would squeeze LAPT's budget into a corner
     axes.legend(fontsize="small")
 
 
-def _ranks(axes: Any, curves: Sequence[Anytime]) -> None:
-    axes.boxplot([curve.ranks for curve in curves], orientation="horizontal", showmeans=True)
+def _boxes(axes: Any, curves: Sequence[Anytime]) -> None:
+    ranked = bool(curves[0].rank)
+    runs = [curve.ranks if ranked else curve.validations for curve in curves]
+    axes.boxplot(runs, orientation="horizontal", showmeans=True)
     axes.set_yticks(range(1, len(curves) + 1), [named(curve) for curve in curves], fontsize="small")
     axes.invert_yaxis()
-    axes.set(xlabel=f"rank after {curves[0].budget} evaluations, one a run; triangle: mean", xscale="log")
+    what = "rank" if ranked else "validation score"
+    axes.set(xlabel=f"{what} after {curves[0].budget} evaluations, one a run; triangle: mean")
+    if ranked:
+        axes.set_xscale("log")
 
 
 def named(curve: Anytime) -> str:

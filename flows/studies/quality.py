@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from flows.build import table_of
 from flows.studies.methods import DETERMINISTIC, Bench, counting
 from flows.studies.rows import Row, StudyResult
 from lapt.config import Execution, Pipeline
@@ -51,7 +52,7 @@ class Quality:
         of_reasoners = [declared.model_copy(update={"reasoner": reasoner}) for reasoner in keyless]
         by_name = {pipeline.reasoner.named: pipeline for pipeline in (*of_reasoners, *named)}
         self.pipeline, self.pipelines = declared, tuple(by_name.values())
-        self.table = Bench(declared, execution).table
+        self.table = table_of(declared, execution.data)
         for task in (declared.source.task, *declared.targets):
             self.table.column(task)
 

@@ -57,7 +57,8 @@ class Anytime(BaseModel):
     """The incumbent of one line on one target, as the budget grows: means over seeds (and draws).
 
     ``rank``, ``validation``: after each of ``evaluations``; a run that ended earlier stays where it was. ``ranks``: of
-    each run after ``budget`` evaluations, ordered by draw and seed.
+    each run after ``budget`` evaluations, ordered by draw and seed, as ``validations``. No ranks where a space cannot
+    be listed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,6 +73,7 @@ class Anytime(BaseModel):
     validation: tuple[float, ...]
     budget: int
     ranks: tuple[int, ...]
+    validations: tuple[float, ...] = ()
 
     @property
     def who(self) -> Who:

@@ -37,8 +37,8 @@ class PatternsReasoner(_Reasoner):
     """No LLM: what sets the functions of good architectures apart from their space, and experts' principles."""
 
     kind: Literal["patterns"] = "patterns"
-    breadth: float = Field(0.03, gt=0, le=1, description="of the whole space, what the first refined one may have")
-    growth: float = Field(3.0, ge=1, description="times that each adaptation widens it; 1: never")
+    breadth: float = Field(0.015, gt=0, le=1, description="of the whole space, what the first refined one may have")
+    growth: float = Field(20.0, ge=1, description="times that each adaptation widens it; 1: never")
     knowledge: float = Field(1.0, ge=0, description="weight of experts' principles beside the source's; 0: none")
     evidence: bool = Field(True, description="learn from the source; without, experts' principles alone")
 

@@ -16,8 +16,9 @@ from lapt.search.model_based import Candidates, ModelBased, whole
 from lapt.search.prior import NOTHING, Expects, Prior
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
-_REFIT = 50
-"""The kernel is chosen anew when more than a fiftieth of the evaluations is new: every time up to 49."""
+_REFIT, _REFIT_LATE, _LATE = 50, 5, 100
+"""The kernel is chosen anew when more than a fiftieth of the evaluations is new, every time up to 49, and from 100
+evaluations on when a fifth is: by then it hardly changes, and the choice takes longer than all else."""
 
 
 class GaussianProcessSearch(ModelBased):
@@ -41,14 +42,23 @@ class GaussianProcessSearch(ModelBased):
         identity: Callable[[Architecture], str] | None = None,
         initial: Annotated[int, Field(ge=2, description="uniform evaluations before the first fit")] = 5,
         trust: Annotated[float, Field(ge=0, description="slope of the mean in what principles expect")] = 0.5,
-        near: Annotated[bool | None, Field(description="neighbours of the best first; unset: with a prior")] = None,
+        near: Annotated[
+            bool | None,
+            Field(
+                description="neighbours of the best first; unset: given a prior", exclude_if=lambda near: near is None
+            ),
+        ] = None,
         prior: Prior = NOTHING,
     ) -> None:
         super().__init__(space, seed=seed, identity=identity, initial=initial)
         self.trust, self.prior = trust, prior
         self.near = prior.expects is not None if near is None else near
         self._kernels: dict[float, Kernel] = {}
+        self._expected: dict[Architecture, float] = {}
+        self._over: tuple[Candidates, Floats] | None = None
         self._fitted = 0
+        self._trusted: tuple[int, float] | None = None
+        self._distances: tuple[int, Floats, list[Floats], list[Floats]] | None = None
 
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
         (kernel,) = self._fit(x, {0.0: y})
@@ -65,21 +75,35 @@ class GaussianProcessSearch(ModelBased):
         if expects is None or not self.trust:
             return super().rated(x, y, candidates)
         known = [*(evaluation.architecture for evaluation in self.history), *self.pending]
-        told, every = len(self.history), self.space.size <= ENUMERABLE and candidates is whole(self.space)
-        expected, over = expects(known), _over(expects, self.space) if every else expects(candidates.architectures)
+        told = len(self.history)
+        if self.space.size <= ENUMERABLE and candidates is whole(self.space):
+            expected, over = expects(known), _over(expects, self.space)
+        else:
+            if self._over is None or self._over[0] is not candidates:
+                self._over = candidates, self._each(expects, candidates.architectures)
+            expected, over = self._each(expects, known), self._over[1]
         unit, middle = 2 * max(float(expected[:told].std()), 0.1), float(expected[:told].mean())
         without = np.zeros_like(expected), np.zeros_like(over)
         means = {0.0: without, self.trust: tuple((self.trust * e - middle) / unit for e in (expected, over))}
         kernels = self._fit(x, {trust: y - here for trust, (here, _) in means.items()})
-        among = apart(self.space, x[:told], x[:told])
-        likely = {
-            trust: log_likelihood(kernel, among, (y - means[trust][0])[:told])
-            for trust, kernel in zip(means, kernels, strict=True)
-        }
-        trust = max(likely, key=lambda trust: (likely[trust], trust))
+        if self._trusted is None or self._trusted[0] != told:  # what is pending says nothing
+            among = apart(self.space, x[:told], x[:told])
+            likely = {
+                trust: log_likelihood(kernel, among, (y - means[trust][0])[:told])
+                for trust, kernel in zip(means, kernels, strict=True)
+            }
+            self._trusted = told, max(likely, key=lambda trust: (likely[trust], trust))
+        _, trust = self._trusted
         here, there = means[trust]
         mean, deviation = self._predicted(self._kernels[trust], x, y - here, candidates.x)
         return self.merit(mean + there, deviation, float(y.max()))
+
+    def _each(self, expects: Expects, asked: Sequence[Architecture]) -> Floats:
+        """``expects``, once an architecture: to describe one of a large space takes longer than all else here."""
+        new = [architecture for architecture in asked if architecture not in self._expected]
+        if new:
+            self._expected.update(zip(new, expects(new).tolist(), strict=True))
+        return np.array([self._expected[architecture] for architecture in asked])
 
     def merit(self, mean: Floats, deviation: Floats, best: float) -> Floats:
         """What is asked for, highest: N values, of N means and deviations and the best target."""
@@ -97,7 +121,7 @@ class GaussianProcessSearch(ModelBased):
     def _fit(self, x: Floats, targets: Mapping[float, Floats]) -> list[Kernel]:
         """The kernel of highest marginal likelihood for each of some targets, chosen anew now and then."""
         told = len(self.history)
-        if not self._kernels or told - self._fitted > told // _REFIT:
+        if not self._kernels or told - self._fitted > told // (_REFIT if told < _LATE else _REFIT_LATE):
             among = apart(self.space, x[:told], x[:told])
             self._kernels = {trust: fit_kernel(among, y[:told]) for trust, y in targets.items()}
             self._fitted = told
@@ -105,7 +129,23 @@ class GaussianProcessSearch(ModelBased):
 
     def _predicted(self, kernel: Kernel, x: Floats, y: Floats, at: Floats) -> tuple[Floats, Floats]:
         """N means and standard deviations, in units of the targets."""
-        return predict(kernel, apart(self.space, x, x), y, apart(self.space, x, at))
+        among, across = self._apart(x, at)
+        return predict(kernel, among, y, across)
+
+    def _apart(self, x: Floats, at: Floats) -> tuple[list[Floats], list[Floats]]:
+        """``apart`` of x from itself and from candidates; in a batch, of what is pending alone."""
+        told, known = len(self.history), self._distances
+        if known is None or known[0] != told or known[1] is not at:
+            among, across = apart(self.space, x, x), apart(self.space, x, at)
+        else:
+            done = len(known[2][0])
+            new = apart(self.space, x[done:], x)
+            pairs = zip(known[2], new, strict=True)
+            among = [np.vstack([np.hstack([old, rows[:, :done].T]), rows]) for old, rows in pairs]
+            pairs = zip(known[3], apart(self.space, x[done:], at), strict=True)
+            across = [np.vstack([old, rows]) for old, rows in pairs]
+        self._distances = told, at, among, across
+        return among, across
 
 
 class HeboLike(GaussianProcessSearch):

@@ -10,6 +10,7 @@ with a Spearman correlation of 0.80 / 0.88 by paths, 0.44 / 0.81 by one-hot choi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,40 @@ def coded(cell: DartsCell, architectures: Sequence[Architecture]) -> tuple[Codes
     return np.array(operators, dtype=np.int64).reshape(shape), np.array(sources, dtype=np.int64).reshape(shape)
 
 
+def canonical_codes(cell: DartsCell, architectures: Sequence[Architecture]) -> tuple[Codes, Codes]:
+    """``coded`` of canonical forms: where no layer is ``none``, of all at once, 20 times as fast as one by one."""
+    operators, sources = coded(cell, architectures)
+    found_operators, found_sources = np.empty_like(operators), np.empty_like(sources)
+    for kind in range(len(KINDS)):
+        found_operators[:, kind], found_sources[:, kind] = _first_numbering(cell, operators[:, kind], sources[:, kind])
+    cut = np.flatnonzero((operators == cell.operators.index(cell.zero)).any(axis=(1, 2)))
+    if len(cut):
+        found_operators[cut], found_sources[cut] = coded(
+            cell, [cell.canonical(architectures[at]) for at in cut.tolist()]
+        )
+    return found_operators, found_sources
+
+
+def _first_numbering(cell: DartsCell, operators: Codes, sources: Codes) -> tuple[Codes, Codes]:
+    """N x 8 each, of cells without ``none`` under the first of all numberings of their nodes, by source and operator.
+
+    Each numbering is one number: its nodes' edges in order, sorted within a node, as digits.
+    """
+    width, nodes = len(cell.operators), len(NODES)
+    base = len(SOURCES) * width
+    first = np.full(len(operators), np.iinfo(np.int64).max)
+    for order in permutations(range(nodes)):
+        number = np.array([0, 1, *(len(_INPUTS) + place for place in order)])
+        read = number[sources].reshape(len(operators), nodes, 2)
+        digits = np.sort(read * width + operators.reshape(read.shape), axis=2)
+        places = np.array([base ** (2 * (nodes - 1 - place)) for place in order])
+        as_one = ((digits[:, :, 0] * base + digits[:, :, 1]) * places).sum(axis=1)
+        fits = (read < number[len(_INPUTS) :, None]).all(axis=(1, 2))
+        first = np.where(fits, np.minimum(first, as_one), first)
+    edges = first[:, None] // base ** np.arange(2 * nodes - 1, -1, -1) % base
+    return edges % width, edges // width
+
+
 def features_of(cell: DartsCell, architectures: Sequence[Architecture]) -> Floats:
     """N x (40 O + 8 (O + 2) + 2 (2 O + 3)) for O operators, ``none`` among them, in the order of ``feature_names``.
 
@@ -44,7 +79,15 @@ def features_of(cell: DartsCell, architectures: Sequence[Architecture]) -> Float
     on one of them that are not the identity. Then of either cell as a whole: layers by operator and by input that they
     read, the same sums over the paths to all nodes as node by node, and the largest depth.
     """
-    operators, sources = coded(cell, architectures)
+    return _features_of(cell, *coded(cell, architectures))
+
+
+def canonical_features_of(cell: DartsCell, architectures: Sequence[Architecture]) -> Floats:
+    """``features_of`` canonical forms."""
+    return _features_of(cell, *canonical_codes(cell, architectures))
+
+
+def _features_of(cell: DartsCell, operators: Codes, sources: Codes) -> Floats:
     parts = [_of_kind(cell, operators[:, kind], sources[:, kind]) for kind in range(len(KINDS))]
     chosen = _one_hot(cell, operators, sources)
     return np.hstack([chosen, *(nodes for nodes, _ in parts), *(whole for _, whole in parts)])

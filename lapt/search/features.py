@@ -131,7 +131,7 @@ def features(space: SearchSpace, architectures: Sequence[Architecture]) -> Float
     if isinstance(cell, DagCell):
         return cell_features(cell, architectures)
     if isinstance(cell, DartsCell):
-        return darts_features.features_of(cell, [cell.canonical(architecture) for architecture in architectures])
+        return darts_features.canonical_features_of(cell, architectures)
     return one_hot(space, architectures)
 
 

@@ -17,8 +17,9 @@ from lapt.search.features import Floats, features, flat_graphs
 from lapt.search.searcher import Searcher
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
-_SAMPLED, _PARENTS, _MUTANTS = 1000, 10, 50
-"""Candidates in a space too large to list: uniform ones, and mutants of each of the best so far."""
+_SAMPLED, _PARENTS, _MUTANTS, _ANEW = 1000, 10, 50, 1.25
+"""Candidates in a space too large to list: uniform ones, drawn anew when a quarter of evaluations was
+added, and mutants of each of the best so far."""
 
 
 class Description(NamedTuple):
@@ -114,9 +115,9 @@ class ModelBased(Searcher):
     """Asks the unseen candidate that ``rate`` puts first; ties are broken at random.
 
     The first ``initial`` evaluations are uniform, earlier iterations counted. Candidates are the whole space, or, in
-    one too large to list, a sample and mutants of the best, drawn anew after each tell. A failed evaluation counts as
-    the worst seen. What is asked and not told yet counts as mediocre (the constant liar of Ginsbourger et al. 2010,
-    with the mean), so that a batch spreads out.
+    one too large to list, a sample, drawn anew now and then, and mutants of the best, drawn anew after each tell. A
+    failed evaluation counts as the worst seen. What is asked and not told yet counts as mediocre (the constant liar of
+    Ginsbourger et al. 2010, with the mean), so that a batch spreads out.
     """
 
     description: ClassVar[Description] = PATHS
@@ -132,6 +133,8 @@ class ModelBased(Searcher):
         super().__init__(space, seed=seed, identity=identity)
         self.initial = initial
         self._drawn: tuple[int, Candidates] | None = None
+        self._uniform: tuple[int, list[Architecture]] | None = None
+        self._seen: dict[Architecture, Floats] = {}
 
     @abstractmethod
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
@@ -161,7 +164,7 @@ class ModelBased(Searcher):
             return super()._unknown()
         candidates = self._candidates()
         known = [*(evaluation.architecture for evaluation in self.history), *self.pending]
-        x, y = candidates.standardise(self.description.of(self.space, known)), self.targets(scores)
+        x, y = candidates.standardise(self._described(known)), self.targets(scores)
         with one_thread():
             ratings = self.rated(x, np.concatenate([y, np.zeros(len(self.pending))]), candidates)
         for at in np.lexsort((self.rng.random(len(ratings)), -ratings)):
@@ -169,6 +172,13 @@ class ModelBased(Searcher):
             if self._identity(architecture) not in self._known:
                 return architecture
         return super()._unknown()
+
+    def _described(self, known: Sequence[Architecture]) -> Floats:
+        """n x F: each is described once, though it is learned from at every ask that follows."""
+        new = [architecture for architecture in known if architecture not in self._seen]
+        if new:
+            self._seen.update(zip(new, self.description.of(self.space, new), strict=True))
+        return np.array([self._seen[a] for a in known]) if known else self.description.of(self.space, ())
 
     def _candidates(self) -> Candidates:
         if self.space.size <= ENUMERABLE:
@@ -179,7 +189,10 @@ class ModelBased(Searcher):
         return self._drawn[1]
 
     def _sampled(self) -> Candidates:
-        drawn = [self.space.sample(self.rng) for _ in range(_SAMPLED)]
+        told = len(self.history)
+        if self._uniform is None or told >= _ANEW * self._uniform[0]:
+            self._uniform = told, [self.space.sample(self.rng) for _ in range(_SAMPLED)]
+        drawn = list(self._uniform[1])
         for parent in top(self.history, _PARENTS):
             member = self.space.project(parent.architecture, self.rng)
             drawn += [self.space.mutate(member, self.rng) for _ in range(_MUTANTS)]

@@ -99,9 +99,7 @@ class DartsCell:
 
     def cells(self, architecture: Architecture) -> tuple[Nodes, Nodes]:
         """The edges into each node of the normal and of the reduction cell, in the order of their sources."""
-        edges = [Edge(o, SOURCES.index(s)) for o, s in zip(*architecture, strict=True)]
-        nodes = [tuple(sorted((edges[one], edges[two]), key=_by_source)) for one, two in self.groups]
-        return tuple(nodes[: len(NODES)]), tuple(nodes[len(NODES) :])
+        return _cells(architecture)
 
     # --- function ----------------------------------------------------------------------------------------------------
     def canonical(self, architecture: Architecture) -> Architecture:
@@ -120,6 +118,13 @@ class DartsCell:
 
 def _by_source(edge: Edge) -> int:
     return edge.source
+
+
+@lru_cache(maxsize=2**13)
+def _cells(architecture: Architecture) -> tuple[Nodes, Nodes]:
+    edges = [Edge(o, SOURCES.index(s)) for o, s in zip(*architecture, strict=True)]
+    nodes = [tuple(sorted(edges[at : at + 2], key=_by_source)) for at in range(0, len(edges), 2)]
+    return tuple(nodes[: len(NODES)]), tuple(nodes[len(NODES) :])
 
 
 def _architecture(cells: Iterable[Nodes]) -> Architecture:
@@ -151,20 +156,25 @@ def _numbered(left: Mapping[int, Ranked], number: Mapping[int, int]) -> list[Ran
 
     ``number``: the new numbers of inputs and nodes that came before.
     """
-    if not left:
-        return []
-    ready = {
-        node: sorted([(number[source], operator) for source, operator in edges])
-        for node, edges in left.items()
-        if all(source in number for source, _ in edges)
-    }
-    first = min(ready.values())
-    rests = [
-        _numbered({other: left[other] for other in left if other != node}, {**number, node: len(number)})
-        for node, edges in ready.items()
-        if edges == first
-    ]
-    return [first, *min(rests)]
+    found: list[Ranked] = []
+    left, number = dict(left), dict(number)
+    while left:
+        ready: list[tuple[list[tuple[int, int]], int]] = []
+        for node, edges in left.items():
+            if all(source in number for source, _ in edges):
+                ready.append((sorted([(number[source], operator) for source, operator in edges]), node))
+        first, at = min(ready)
+        alike = [node for edges, node in ready if edges == first]
+        found.append(first)
+        if len(alike) > 1:  # which of them comes first shows in those that read them
+            rests = [
+                _numbered({other: left[other] for other in left if other != node}, {**number, node: len(number)})
+                for node in alike
+            ]
+            return [*found, *min(rests)]
+        number[at] = len(number)
+        del left[at]
+    return found
 
 
 def _filled(edges: list[Edge], zero: str) -> tuple[Edge, ...]:

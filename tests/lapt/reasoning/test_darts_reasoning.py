@@ -23,6 +23,7 @@ from lapt.reasoning.code import cell_class
 from lapt.reasoning.draws import combined
 from lapt.reasoning.expectation import expectation_of
 from lapt.reasoning.expert import applying, grounded, known_to_hold
+from lapt.reasoning.patterns import EXPERTS_SAY, contradicted
 from lapt.reasoning.replies import InvalidReply, read_proposals, read_space
 from lapt.reasoning.vocabulary import Vocabulary
 from lapt.spaces import BUILTIN, Architecture
@@ -257,3 +258,27 @@ def test_evaluations_of_either_order_are_the_same() -> None:
     assert SPACE.as_member(turned) == CELL
     one, two = (Evaluation(c, SPACE.encode(c), 1.0, Metric("accuracy")) for c in (turned, CELL))
     assert one.identity == two.identity
+
+
+# --- experts, and a source that knows better --------------------------------------------------------------------------
+def test_what_far_fewer_good_architectures_do_than_the_space_is_contradicted() -> None:
+    space = np.repeat([0.0, 1.0], [100, 900])  # deviation 0.3: of 100 that are read, 0.03; chance 0.9
+    good = np.repeat([0.0, 1.0], [15, 85])
+    assert not contradicted(good, space)
+    assert contradicted(np.repeat([0.0, 1.0], [17, 83]), space)
+    assert contradicted(3 * np.repeat([0.0, 1.0], [17, 83]) + 1, 3 * space + 1)
+    assert not contradicted(np.repeat([0.0, 1.0], [4, 16]), space)  # of 20, deviation 0.067
+
+
+def test_an_expert_whom_the_source_contradicts_is_not_heard() -> None:
+    """The source's good cells all have identities where an expert says two at most, as few of the space's have."""
+    cells = [Architecture((*("skip_connect",) * 4, *found.operators[4:]), found.sources) for found in drawn(60, seed=1)]
+
+    def heard(reasoner: Patterns) -> set[str]:
+        said = reasoner.learn(SPACE, archive(*cells)).principles
+        return {p.statement for p in said if p.patterns and p.patterns[0].task == EXPERTS_SAY}
+
+    few = next(expert.statement for expert in applying(SPACE) if expert.statement.startswith("Few identities"))
+    assert few in heard(Patterns(evidence=False))
+    assert few not in heard(Patterns())
+    assert len(heard(Patterns())) >= 3

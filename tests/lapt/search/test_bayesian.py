@@ -12,6 +12,7 @@ from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 from lapt.evaluation import Evaluation
 from lapt.search import GaussianProcessSearch, Prior
 from lapt.search.bayesian import expected_improvement, pareto_front
+from lapt.search.features import Floats
 from lapt.search.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
 from lapt.search.model_based import standardised
 from lapt.spaces import Architecture
@@ -53,6 +54,20 @@ def test_the_likelihood_finds_the_block_that_matters() -> None:
     matters, not_at_all = squared_distances(X[:, :1], X[:, :1]), squared_distances(noise, noise)
     assert fit_kernel([matters, not_at_all], Y).weight == 2
     assert fit_kernel([not_at_all, matters], Y).weight == 0.25
+
+
+class Anew(GaussianProcessSearch):
+    """Measures every distance at every ask."""
+
+    def _apart(self, x: Floats, at: Floats) -> tuple[list[Floats], list[Floats]]:
+        self._distances = None
+        return super()._apart(x, at)
+
+
+def test_distances_that_are_kept_within_a_batch_change_no_ask() -> None:
+    for prior in (Prior(), Prior(expects=Parity(1))):
+        kept, anew = (run(search(SPACE, seed=3, prior=prior), [6] * 4) for search in (GaussianProcessSearch, Anew))
+        assert kept == anew
 
 
 def test_expected_improvement_is_what_draws_improve_on_average() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from lapt.search.darts_features import canonical_codes, coded
 from lapt.search.darts_features import graphs as graphs_of_darts
 from lapt.search.features import (
     blocks,
@@ -20,7 +23,7 @@ from lapt.search.features import (
     operators_one_hot,
     path_features,
 )
-from lapt.spaces import BUILTIN, Architecture, DagCell
+from lapt.spaces import BUILTIN, Architecture, DagCell, DartsCell
 
 NAS201, TRANS101 = BUILTIN["nas201"], BUILTIN["trans101"]
 
@@ -56,6 +59,16 @@ def test_equal_functions_look_the_same() -> None:
     seen: dict[object, np.ndarray] = {}
     for member, row in zip(members, rows, strict=True):
         assert np.array_equal(seen.setdefault(TRANS101.canonical(member), row), row)
+
+
+@given(st.sampled_from(["darts", "darts7"]), st.integers(0, 2**32 - 1), st.integers(0, 30))
+def test_canonical_forms_of_many_darts_cells_at_once_are_those_one_by_one(name: str, seed: int, n: int) -> None:
+    space, rng = BUILTIN[name], np.random.default_rng(seed)
+    assert isinstance(space.family, DartsCell)
+    cells = [space.sample(rng) for _ in range(n)]
+    together = canonical_codes(space.family, cells)
+    alone = coded(space.family, [space.canonical(cell) for cell in cells])
+    assert all(np.array_equal(one, other) for one, other in zip(together, alone, strict=True))
 
 
 def test_blocks_cover_the_features() -> None:

@@ -1,0 +1,44 @@
+"""What a study needs of what it is run on: a table, or a surrogate of a space that nobody can list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flows.build import EvaluatorOf, evaluator_of, predicted, space_of, table_of
+from lapt.config import Pipeline, SurrogateEvaluation
+from lapt.evaluation import Evaluator
+from lapt.evaluators import Table
+
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """``checksum``: of its data. ``evaluators``: task -> its evaluator. ``table``: None where there is none."""
+
+    checksum: str
+    evaluators: EvaluatorOf
+    table: Table | None = None
+
+    def evaluator(self, task: str) -> Evaluator:
+        """Raises LaptError for a task that is not there."""
+        return self.evaluators(task)
+
+    def scores(self, task: str) -> Scores | None:
+        """Of every architecture, higher is better, for ranks: N values; None where they cannot be listed."""
+        if self.table is None:
+            return None
+        column = self.table.column(task)
+        return column if self.table.metrics[task].higher_is_better else -column
+
+
+def benchmark_of(pipeline: Pipeline, data: str | None) -> Benchmark:
+    """Raises LaptError for a table or surrogate that is not there, and a pipeline that trains its networks."""
+    space, config = space_of(pipeline), pipeline.evaluator
+    if isinstance(config, SurrogateEvaluation):
+        return Benchmark(*predicted(pipeline, config, space, data))
+    table = table_of(pipeline, data)
+    return Benchmark(table.checksum, lambda task: evaluator_of(table, space, task), table)
