@@ -236,11 +236,35 @@ def test_a_worst_archive_is_the_other_end(tmp_path: Path) -> None:
     assert max(e.score for e in low.entries) <= min(e.score for e in high.entries)
 
 
+def test_a_bootstrap_archive_is_another_for_every_seed(tmp_path: Path) -> None:
+    """Each of as many as the best that it is drawn from, best first, some twice: 63 % of 50 differ on average."""
+    declared = load_pipeline("invented", [*SMALL, "source.archive.size=50"])
+    best = {e.architecture for e in Bench(declared, Execution(store=str(tmp_path))).archive(0).entries}
+    pipeline = load_pipeline("invented", [*SMALL, "source.archive={strategy: bootstrap, size: 50}"])
+    drawn = [Bench(pipeline, Execution(store=str(tmp_path))).archive(seed) for seed in range(5)]
+    for archive in drawn:
+        architectures = [e.architecture for e in archive.entries]
+        assert len(architectures) == 50
+        assert set(architectures) <= best
+        assert 20 < len(set(architectures)) < 43
+        assert len(archive.asked) == len(set(architectures))
+        scores = [e.score for e in archive.entries]
+        assert scores == sorted(scores, reverse=True)
+    assert len({archive.digest for archive in drawn}) == 5
+
+
+def test_a_reasoner_without_chance_is_also_read_from_resampled_archives(tmp_path: Path) -> None:
+    known = STUDIES["trans101"].entrants(load_pipeline("invented", [*SMALL, "reasoner={kind: frequency}"]), [], 1)
+    two = [entrant for entrant in known if entrant.method == "lapt-rea"]
+    assert [entrant.variant for entrant in two] == [None, "archives resampled"]
+    assert [entrant.pipeline.source.archive.drawn for entrant in two] == [False, True]
+
+
 # --- methods -------------------------------------------------------------------------------------------------------
 def test_any_search_method_can_be_named_alone_and_inside_lapt(tmp_path: Path) -> None:
     declared = load_pipeline("invented", SMALL)
     known = STUDIES["trans101"].entrants(declared, [], 1)
-    assert [entrant.method for entrant in known if entrant.default] == [
+    assert [entrant.method for entrant in known if entrant.default and not entrant.variant] == [
         "lapt-rea", "rea", "random", "source_ranking", "mode", "source_predictor", "random_subspace",
     ]  # fmt: skip
     assert {"gp", "lapt-gp", "local_search", "lapt-random"} <= {entrant.method for entrant in known}

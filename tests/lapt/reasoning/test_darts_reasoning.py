@@ -63,7 +63,7 @@ REASONERS: list[Reasoner] = [
     Frequency(),
     Frequency(max_operators=1, max_sources=1),
     Chance(seed=1, max_operators=3, max_sources=1),
-    Patterns(breadth=1e-6),
+    Patterns(breadth=1e-6, growth=3),
 ]
 
 
@@ -263,10 +263,10 @@ def test_evaluations_of_either_order_are_the_same() -> None:
 # --- experts, and a source that knows better --------------------------------------------------------------------------
 def test_what_far_fewer_good_architectures_do_than_the_space_is_contradicted() -> None:
     space = np.repeat([0.0, 1.0], [100, 900])  # deviation 0.3: of 100 that are read, 0.03; chance 0.9
-    good = np.repeat([0.0, 1.0], [15, 85])
+    good = np.repeat([0.0, 1.0], [21, 79])
     assert not contradicted(good, space)
-    assert contradicted(np.repeat([0.0, 1.0], [17, 83]), space)
-    assert contradicted(3 * np.repeat([0.0, 1.0], [17, 83]) + 1, 3 * space + 1)
+    assert contradicted(np.repeat([0.0, 1.0], [23, 77]), space)
+    assert contradicted(3 * np.repeat([0.0, 1.0], [23, 77]) + 1, 3 * space + 1)
     assert not contradicted(np.repeat([0.0, 1.0], [4, 16]), space)  # of 20, deviation 0.067
 
 

@@ -9,7 +9,7 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
-from lapt.evaluation import Evaluation
+from lapt.evaluation import Evaluation, top
 from lapt.search import GaussianProcessSearch, Prior
 from lapt.search.bayesian import expected_improvement, pareto_front
 from lapt.search.features import Floats
@@ -126,7 +126,27 @@ def test_no_trust_is_no_prior() -> None:
     def asked(**more: object) -> list[Architecture]:
         return run(GaussianProcessSearch(SPACE, seed=3, **more), [1] * 9)  # type: ignore[arg-type]
 
-    assert asked(prior=Prior(expects=Parity(1)), trust=0.0) == asked()
+    assert asked(prior=Prior(expects=Parity(1)), trust=0.0, near=False) == asked()
+
+
+def test_near_asks_neighbours_of_the_best_while_it_has_unseen_ones() -> None:
+    searcher = GaussianProcessSearch(SPACE, seed=3, near=True)
+    run(searcher, [5])
+    elsewhere = 0
+    for _ in range(60):
+        (incumbent,) = top(searcher.history, 1)
+        around = set(SPACE.neighbours(incumbent.architecture)) - {e.architecture for e in searcher.history}
+        (asked,) = searcher.ask(1)
+        assert asked in around or not around
+        elsewhere += not around
+        searcher.tell(told([asked]))
+    assert 0 < elsewhere < 60  # 18 neighbours: the best of all has been found, and what lies around it
+
+
+def test_near_goes_with_a_prior_unless_it_is_said() -> None:
+    assert not GaussianProcessSearch(SPACE, seed=0).near
+    assert GaussianProcessSearch(SPACE, seed=0, prior=Prior(expects=Parity(1))).near
+    assert not GaussianProcessSearch(SPACE, seed=0, prior=Prior(expects=Parity(1)), near=False).near
 
 
 def test_pending_architectures_are_expected_too() -> None:

@@ -34,7 +34,7 @@ def test_every_method_is_named_by_a_pipeline(method: str) -> None:
 
 def test_parameters_are_those_of_the_method() -> None:
     given = ["search.initial=7", "search.method=gp"]
-    assert load_pipeline("trans101", given).search.parameters == {"initial": 7, "trust": 0.5}
+    assert load_pipeline("trans101", given).search.parameters == {"initial": 7, "trust": 0.5, "near": None}
     with pytest.raises(ConfigError, match=r"'method', 'initial', 'trust'.*got search\.tournament_size"):
         load_pipeline("trans101", [*given, "search.tournament_size=3"])
     with pytest.raises(ConfigError, match=r"search\.initial"):
