@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,15 +23,17 @@ from lapt.config import load_pipeline
 from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators import TableEvaluator
 from lapt.measures import rank
-from lapt.search import SEARCHERS
+from lapt.reasoning.expectation import Expectation
+from lapt.search import SEARCHERS, Prior
+from lapt.search.features import feature_names
 from lapt.search.loop import search
 from lapt.spaces import BUILTIN
 
 SPACE = BUILTIN["trans101"]
 
 
-def asks() -> None:
-    searcher, metric, times = SEARCHERS["gp"](SPACE, seed=0), Metric("number of convolutions"), []
+def asks(what: str, **given: Any) -> None:
+    searcher, metric, times = SEARCHERS["gp"](SPACE, seed=0, **given), Metric("number of convolutions"), []
     for _ in range(60):
         started = time.perf_counter()
         (cell,) = searcher.ask(1)
@@ -38,8 +41,8 @@ def asks() -> None:
         value = float(sum("conv" in operator for operator in cell.operators))
         searcher.tell([Evaluation(cell, SPACE.encode(cell), value, metric)])
     last = 1000 * np.array(times[50:])
-    print(f"first fit, with what is cached a process   {1000 * max(times[:10]):8.1f} ms")
-    print(f"one ask, 50 to 59 observations, median     {np.median(last):8.1f} ms, longest {last.max():.1f} ms")
+    print(f"{what}: first fit, with what is cached a process   {1000 * max(times[:10]):8.1f} ms")
+    print(f"{what}: one ask, 50 to 59 observations, median     {np.median(last):8.1f} ms, longest {last.max():.1f} ms")
 
 
 def ranks(method: str, seeds: int) -> None:
@@ -59,6 +62,9 @@ def ranks(method: str, seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    asks()
+    asks("gp")
+    expects = Expectation(SPACE, tuple((name, 1.0) for name in feature_names(SPACE)[-5:]))
+    asks("gp with a prior, anywhere", prior=Prior(expects=expects), near=False)
+    asks("gp with a prior, near the incumbent", prior=Prior(expects=expects))
     if len(sys.argv) > 1:
         ranks(sys.argv[2] if len(sys.argv) > 2 else "gp", int(sys.argv[1]))

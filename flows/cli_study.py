@@ -31,6 +31,13 @@ def study(
     budgets: Annotated[
         str | None, typer.Option(help="source-budget: source evaluations, separated by commas, full for all.")
     ] = None,
+    resampled: Annotated[
+        bool,
+        typer.Option(
+            "--resampled",
+            help="LAPT also from archives drawn with replacement, one a seed: intervals that do not hang on the one.",
+        ),
+    ] = False,
     baseline: Annotated[
         str | None, typer.Option(help="What methods are tested against; each one's search alone if unset.")
     ] = None,
@@ -71,6 +78,7 @@ def study(
         named,
         draws=draws,
         budgets=_listed(budgets),
+        resampled=resampled,
         seeds=seeds,
         methods=_listed(methods),
         baseline=baseline,

@@ -150,7 +150,7 @@ class Source(_Model):
     task: str
     archive: Annotated[
         TopArchive | WorstArchive | BootstrapArchive | RandomArchive, Field(discriminator="strategy")
-    ] = TopArchive()
+    ] = RandomArchive(strategy="random")
 
 
 class Adaptation(_Model):

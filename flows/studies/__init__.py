@@ -10,7 +10,7 @@ from typing import Any
 from flows.build import table_of
 from flows.studies import ablation, darts, reasoning, source_budget
 from flows.studies.comparison import Comparison
-from flows.studies.methods import LONG, Entrant, with_controls
+from flows.studies.methods import LONG, RESAMPLED, Entrant, with_controls
 from flows.studies.quality import Quality
 from flows.studies.rows import Row, StudyResult
 from lapt.config import Execution, Pipeline
@@ -89,9 +89,11 @@ def prepared(
     store: Store | None = None,
     fresh: bool = False,
     budgets: Sequence[str] | None = None,
+    resampled: bool = False,
     **settings: Any,
 ) -> Comparison | Quality:
-    """The study of that name, ready to run. ``settings``: as of ``Comparison``. Raises LaptError as that does."""
+    """The study of that name, ready to run. ``resampled``: with the variants that read resampled archives.
+    ``settings``: as of ``Comparison``. Raises LaptError as that does."""
     study, of_sources = STUDIES[name], {}
     if study.of_sources:
         of_sources = {"whole": len(table_of(declared, execution.data).architectures)}
@@ -103,6 +105,13 @@ def prepared(
             raise ConfigError(f"no --methods and --baseline with {name}", "one of them", "leave it out")
         return Quality(name, declared, named, draws=draws, seeds=settings["seeds"], execution=execution)
     entrants = study.entrants(declared, named, draws, **of_sources)
+    if resampled and not any(entrant.variant == RESAMPLED for entrant in entrants):
+        raise ConfigError(
+            "--resampled where every seed reads the top of a table, with a reasoner without chance",
+            name,
+            "leave it out",
+        )
+    entrants = tuple(entrant for entrant in entrants if resampled or entrant.variant != RESAMPLED)
     settings["notes"] = tuple(study.notes(declared))
     return Comparison(
         name, entrants, published=study.published, execution=execution, store=store, fresh=fresh, **settings

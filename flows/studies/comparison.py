@@ -209,6 +209,9 @@ class Comparison:
             notes.append("test: of the incumbent by validation at the end; published: archs / test in %")
         if any(row.rank for row in self.published):
             notes.append("published ranks: of the metrics and splits that their authors had, not of this table")
+        absent = [row.method for row in self.published if row.method not in self.methods]
+        if absent:
+            notes.append(f"not run here, published figures alone: {', '.join(absent)}")
         return notes + [f"published {row.method}: {row.name}" for row in self.published if row.reasoner]
 
 

@@ -179,5 +179,6 @@ def notes(
     if conditional:
         yield (
             "p values are conditional on the one archive that every seed reads, of which a reasoner without chance "
-            "says one thing: they tell what the search's luck does, not what another source would do"
+            "says one thing: they tell what the search's luck does, not what another source would do "
+            "(--resampled draws archives from it, with replacement)"
         )

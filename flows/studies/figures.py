@@ -98,7 +98,7 @@ class Figures:
                 yield Row(**common, quantity="rank", unit="", published=f"{row.rank}")
 
     def _of(self, entrant: Entrant, task: str, curves: Sequence[Curve]) -> Iterator[Row]:
-        published = next((row for row in self.published if row.method == entrant.method), None)
+        published = self._beside(entrant)
         length, unit = entrant.budget, self.units[task]
 
         def row(quantity: str, value: Callable[[Curve], float], of: Sequence[Curve] = curves, **more: object) -> Row:
@@ -147,7 +147,8 @@ class Figures:
 
     def _mean_rank(self, entrant: Entrant, curves: Sequence[Curve]) -> Iterator[Row]:
         """Mean over the targets, then over the seeds, as published ranks are."""
-        published = next((f"{p.rank}" for p in self.published if p.method == entrant.method and p.rank), None)
+        beside = self._beside(entrant)
+        published = f"{beside.rank}" if beside and beside.rank else None
         for budget in sorted(curves[0].returned):
             first = [curve for curve in curves if curve.task == curves[0].task]
 
@@ -157,6 +158,10 @@ class Figures:
 
             row = _row(entrant, target="mean", quantity="rank", unit="", budget=budget, published=published)
             yield _summarised(row, entrant, first, mean)
+
+    def _beside(self, entrant: Entrant) -> Published | None:
+        """The published row of the method, which none of a study's variants is."""
+        return next((p for p in self.published if p.method == entrant.method and not entrant.variant), None)
 
     def _published(self, task: str) -> Iterator[Row]:
         """Rows of their own for published methods that were not run here; the others stand beside ours."""

@@ -43,6 +43,8 @@ COUNTS = {"params": "parameters", "flops": "flops"}
 """Method by size -> what it counts."""
 DETERMINISTIC = ("frequency", "patterns")
 """Reasoners that say the same of the same archive."""
+RESAMPLED = "archives resampled"
+"""Variant in which every seed reads an archive of its own, drawn with replacement from the one."""
 LONG = 500
 """Evaluations that baselines may take to reach the goal (the paper's ">500")."""
 
@@ -294,7 +296,7 @@ def _with_other_archives(entrant: Entrant) -> Iterator[Entrant]:
     if entrant.pipeline.reasoner.kind in DETERMINISTIC and isinstance(source.archive, TopArchive):
         archive = BootstrapArchive(strategy="bootstrap", size=source.archive.size)
         resampled = entrant.pipeline.model_copy(update={"source": source.model_copy(update={"archive": archive})})
-        yield replace(entrant, pipeline=resampled, variant="archives resampled")
+        yield replace(entrant, pipeline=resampled, variant=RESAMPLED)
 
 
 def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...]:

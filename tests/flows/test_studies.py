@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer, Reply, Request, serving, valid
 
-from flows.studies import STUDIES, Comparison, StudyResult
+from flows.studies import STUDIES, Comparison, StudyResult, prepared
 from flows.studies.methods import Bench, Entrant
 from flows.studies.rows import Row
 from lapt.config import Execution, Pipeline, load_pipeline
@@ -260,6 +260,18 @@ def test_a_reasoner_without_chance_is_also_read_from_resampled_archives(tmp_path
     assert [entrant.pipeline.source.archive.drawn for entrant in two] == [False, True]
 
 
+def test_resampled_archives_are_asked_for_and_have_no_published_row_beside_them(tmp_path: Path) -> None:
+    declared, settings = load_pipeline("invented", SMALL), Execution(store=str(tmp_path), processes=1)
+    asked: dict[str, Any] = {"draws": 1, "execution": settings, "seeds": 2, "methods": ["lapt-rea", "rea"]}
+    assert all(entrant.variant is None for entrant in prepared("trans101", declared, [], **asked).entrants)
+    study = prepared("trans101", declared, [], resampled=True, **asked).run()
+    rows = [row for row in study.rows if (row.method, row.target, row.quantity) == ("lapt-rea", "mean", "rank")]
+    means = {row.variant: row for row in rows}
+    assert (means[None].published, means["archives resampled"].published) == ("12.3", None)
+    with pytest.raises(ConfigError, match="resampled"):
+        prepared("source-budget", declared, [], resampled=True, **asked)
+
+
 # --- methods -------------------------------------------------------------------------------------------------------
 def test_any_search_method_can_be_named_alone_and_inside_lapt(tmp_path: Path) -> None:
     declared = load_pipeline("invented", SMALL)
@@ -283,7 +295,7 @@ def test_published_ranks_stand_beside_ours(tmp_path: Path) -> None:
     compared = Comparison(
         "s", known, seeds=1, methods=["lapt-rea"], execution=settings, published=study.published
     ).run()
-    ranks = {row.method: row for row in compared.rows if row.target == "mean"}
+    ranks = {row.method: row for row in compared.rows if row.target == "mean" and row.variant is None}
     assert (ranks["lapt-rea"].published, ranks["arch_graph"].published) == ("12.3", "12.2")
     assert ranks["lapt-rea"].mean is not None
     assert ranks["arch_graph"].mean is None
