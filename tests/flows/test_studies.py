@@ -269,7 +269,7 @@ def test_resampled_archives_are_asked_for_and_have_no_published_row_beside_them(
     means = {row.variant: row for row in rows}
     assert (means[None].published, means["archives resampled"].published) == ("12.3", None)
     with pytest.raises(ConfigError, match="resampled"):
-        prepared("source-budget", declared, [], resampled=True, **asked)
+        prepared("ablation", declared, [], resampled=True, **asked)
 
 
 # --- methods -------------------------------------------------------------------------------------------------------
