@@ -1,16 +1,19 @@
-"""Plots of a study: incumbents against evaluations, and ranks, or scores where there are none, as boxes.
+"""Plots of a study: incumbents against evaluations and cost, ranks (or scores where there are none) as boxes, and the
+scores of refined spaces as distributions.
 
 Needs matplotlib (extra ``plots``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from flows.studies.rows import Anytime, StudyResult
+from flows.studies.quality import ECDF
+from flows.studies.rows import Anytime, Row, StudyResult
 from lapt.errors import ConfigError
 
 FORMATS = ("svg", "png")
@@ -23,13 +26,11 @@ def require_matplotlib() -> None:
 
 
 def plots(result: StudyResult, folder: Path) -> list[Path]:
-    """Writes both plots of each target, as SVG and PNG, and returns their paths.
+    """Writes the plots of each target, as SVG and PNG, and returns their paths.
 
-    Raises ConfigError without matplotlib, for a study without curves, and for a folder that cannot be written.
+    Raises ConfigError without matplotlib, and for a folder that cannot be written.
     """
     require_matplotlib()
-    if not result.curves:
-        raise ConfigError("a study that searches", result.study, "leave --plots out: it has no curves")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -38,23 +39,32 @@ def plots(result: StudyResult, folder: Path) -> list[Path]:
 
     mpl.use("Agg")  # no screen is needed
     written = []
-    for target in dict.fromkeys(curve.target for curve in result.curves):
+    for target in dict.fromkeys(row.target for row in (*result.curves, *result.rows)):
         curves = [curve for curve in result.curves if curve.target == target]
-        boxes = "ranks" if curves[0].rank else "validation"
-        drawings: dict[str, Callable[[Any, Sequence[Anytime]], None]] = {"anytime": _anytime, boxes: _boxes}
-        for name, draw in drawings.items():
-            written += _written(folder / f"{result.study}-{target}-{name}", target, curves, draw)
+        inside = [row for row in result.rows if row.target == target and row.quantity.startswith(ECDF)]
+        for name, draw in _drawings(curves, inside):
+            written += _written(folder / f"{result.study}-{target}-{name}", target, draw)
     return written
 
 
-def _written(
-    path: Path, target: str, curves: Sequence[Anytime], draw: Callable[[Any, Sequence[Anytime]], None]
-) -> list[Path]:
+def _drawings(curves: Sequence[Anytime], inside: Sequence[Row]) -> Iterator[tuple[str, Callable[[Any], None]]]:
+    if curves:
+        yield "anytime", partial(_anytime, curves=curves)
+        yield "ranks" if curves[0].rank else "validation", partial(_boxes, curves=curves)
+    if any(curve.source_budget for curve in curves):
+        yield "cost", partial(_anytime, curves=curves, cost=True)
+    if inside:
+        yield "ecdf", partial(_distributions, rows=inside)
+
+
+def _written(path: Path, target: str, draw: Callable[[Any], None]) -> list[Path]:
+    from matplotlib import cycler, rcParams
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    draw(axes, curves)
+    axes.set_prop_cycle(cycler(linestyle=("-", "--", ":")) * rcParams["axes.prop_cycle"])  # thirty lines differ
+    draw(axes)
     axes.set_title(target)
     paths = [path.with_name(f"{path.name}.{suffix}") for suffix in FORMATS]
     for written in paths:
@@ -62,17 +72,32 @@ def _written(
     return paths
 
 
-def _anytime(axes: Any, curves: Sequence[Anytime]) -> None:
+def _anytime(axes: Any, curves: Sequence[Anytime], *, cost: bool = False) -> None:
+    """``cost``: the source's evaluations count, and go before the target's."""
     ranked = bool(curves[0].rank)
     for curve in curves:
-        axes.step(curve.evaluations, curve.rank if ranked else curve.validation, where="post", label=named(curve))
+        before = (curve.source_budget or 0) if cost else 0
+        paid = [before + n for n in curve.evaluations]
+        axes.step(paid, curve.rank if ranked else curve.validation, where="post", label=named(curve))
     longest = max(curve.evaluations[-1] for curve in curves)
+    axes.set_xlabel("evaluations of source and target" if cost else "evaluations")
     if ranked:
-        axes.set(xlabel="evaluations", ylabel="mean rank of the incumbent", yscale="log")
+        axes.set(ylabel="mean rank of the incumbent", yscale="log")
     else:
-        axes.set(xlabel="evaluations", ylabel="mean validation score of the incumbent")
-    if longest > 2 * min(curve.budget for curve in curves):
+        axes.set_ylabel("mean validation score of the incumbent")
+    if cost or longest > 2 * min(curve.budget for curve in curves):
         axes.set_xscale("log")  # baselines that run on would squeeze LAPT's budget into a corner
+    axes.legend(fontsize="small" if len(curves) < 10 else "xx-small", ncols=1 + len(curves) // 10)
+
+
+def _distributions(axes: Any, rows: Sequence[Row]) -> None:
+    """The ECDF of what lies in each space over the quantiles of the whole: below the diagonal is better."""
+    for who in dict.fromkeys(row.who for row in rows):
+        mine = {int(row.quantity.removeprefix(ECDF)) / 100: row.mean for row in rows if row.who == who}
+        points = {0.0: 0.0, **dict(sorted(mine.items())), 1.0: 1.0}
+        method, reasoner, *_ = who
+        axes.plot(list(points), list(points.values()), marker=".", label=reasoner or f"{method}: the whole space")
+    axes.set(xlabel="quantile of the whole space", ylabel="share of the refined space that scores no higher")
     axes.legend(fontsize="small")
 
 

@@ -21,6 +21,8 @@ from lapt.statistics import summarised
 Scores = npt.NDArray[np.float64]
 SHARES = (0.001, 0.01, 0.05)
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
+ECDF = "ecdf_at_q"
+"""Quantity: the share that scores no higher than so many percent of the whole space do."""
 WHOLE, REFINED = "omega", "omega_r"
 """What stands for ``method``: the space as it is, and the first one that is refined of it."""
 
@@ -139,5 +141,5 @@ def of_space(inside: Scores, whole: Scores) -> dict[str, float]:
         found[f"{name}_lift"] = (top_inside / len(inside)) / (top_whole / len(whole))
     found["best_inside"] = 1.0 + float((whole > inside.max()).sum())
     for q in QUANTILES:
-        found[f"ecdf_at_q{q:.0%}".rstrip("%")] = float((inside <= np.quantile(whole, q)).mean())
+        found[f"{ECDF}{q:.0%}".rstrip("%")] = float((inside <= np.quantile(whole, q)).mean())
     return found

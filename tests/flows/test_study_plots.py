@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.studies import StudyResult, plots
-from flows.studies.rows import Anytime
+from flows.studies.rows import Anytime, Row
 from lapt.errors import ConfigError
 
 
@@ -45,6 +45,7 @@ def test_each_target_gets_curves_and_boxes_in_both_formats(tmp_path: Path) -> No
     pytest.importorskip("matplotlib", reason="the extra plots is not installed")
     written = plots.plots(RESULT, tmp_path / "plots")
     names = {f"s-cifar10-{name}.{suffix}" for name in ("anytime", "ranks") for suffix in ("svg", "png")}
+    names |= {f"s-cifar10-cost.{suffix}" for suffix in ("svg", "png")}
     assert {path.name for path in written} == names
     assert all(path.stat().st_size > 1000 for path in written)
     assert (tmp_path / "plots" / "s-cifar10-ranks.png").read_bytes().startswith(b"\x89PNG")
@@ -53,3 +54,15 @@ def test_each_target_gets_curves_and_boxes_in_both_formats(tmp_path: Path) -> No
 
 def test_lines_are_told_apart_by_what_their_source_cost() -> None:
     assert [plots.named(c) for c in RESULT.curves] == ["rea", "mode, 50 from the source"]
+
+
+def test_refined_spaces_are_drawn_as_distributions(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra plots is not installed")
+    rows = tuple(
+        Row(method=method, reasoner=reasoner, target="cifar10", quantity=f"ecdf_at_q{q}", unit="", mean=share * q / 100)
+        for method, reasoner, share in (("omega", None, 1.0), ("omega_r", "patterns", 0.2))
+        for q in (10, 50, 99)
+    )
+    result = RESULT.model_copy(update={"curves": (), "rows": rows, "study": "quality"})
+    written = plots.plots(result, tmp_path)
+    assert {path.name for path in written} == {"quality-cifar10-ecdf.svg", "quality-cifar10-ecdf.png"}
