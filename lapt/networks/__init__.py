@@ -14,12 +14,14 @@ from lapt.networks.backbone import Backbone, Classifier, backbone
 from lapt.networks.counts import flops, live_parameters, parameters
 from lapt.networks.darts import AuxiliaryHead, DartsBackbone
 from lapt.networks.darts_counts import auxiliary_parameters, darts_counts
+from lapt.networks.supernet import Supernet
 
 __all__ = [
     "AuxiliaryHead",
     "Backbone",
     "Classifier",
     "DartsBackbone",
+    "Supernet",
     "auxiliary_parameters",
     "backbone",
     "darts_counts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -11,6 +12,9 @@ from lapt.errors import SpaceError
 from lapt.networks.operators import ConvNorm, FactorizedReduction, average_pool
 from lapt.networks.skeleton import KERNELS, POOL, Block
 from lapt.spaces import DagCell
+
+Taken = Callable[[str, str], nn.Module | None]
+"""(name of an edge, operator) -> the module there."""
 
 
 class _Sum(NamedTuple):
@@ -27,9 +31,10 @@ class CellNetwork(nn.Module):
 
     ``edges`` holds the modules of the live edges with weights, by the layer's name ("0->1"). The architecture must have
     a live edge. The input is overwritten where only convolutions read it: hand over a tensor that nothing else uses.
+    ``shared``: (edge, operator) -> the module there, None for one without weights; new ones are made without it.
     """
 
-    def __init__(self, family: DagCell, operators: tuple[str, ...], block: Block) -> None:
+    def __init__(self, family: DagCell, operators: tuple[str, ...], block: Block, shared: Taken | None = None) -> None:
         super().__init__()
         self.edges = nn.ModuleDict()
         self._sums: list[_Sum] = []
@@ -43,7 +48,10 @@ class CellNetwork(nn.Module):
             identities: list[int] = []
             for edge in (e for e in live if family.edges[e][1] == node):
                 source, operator, name = same_as[family.edges[edge][0]], operators[edge], family.layer_names[edge]
-                module = _module(operator, block if family.edges[edge][0] == 0 else block.inner, family.identity)
+                if shared is not None:
+                    module = shared(name, operator)
+                else:
+                    module = cell_module(operator, block if family.edges[edge][0] == 0 else block.inner, family)
                 if module is not None:
                     self.edges[name] = module
                     convolutions.append((source, name))
@@ -75,8 +83,9 @@ class CellNetwork(nn.Module):
         return values[self._output]
 
 
-def _module(operator: str, block: Block, identity: str) -> nn.Module | None:
+def cell_module(operator: str, block: Block, family: DagCell) -> nn.Module | None:
     """The module of an edge; None for one without weights (identity, pooling)."""
+    identity = family.identity
     if operator in KERNELS:
         return ConvNorm(block.channels_in, block.channels_out, KERNELS[operator], block.stride)
     if operator == identity:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lapt.networks.cell import Taken
 from lapt.networks.darts_operators import operator_module, reads_rectified
 from lapt.networks.darts_skeleton import AUXILIARY_WIDTHS, Place, Stem, darts_skeleton, edges_of
 from lapt.networks.operators import ConvNorm, FactorizedReduction
@@ -27,19 +28,23 @@ class DartsCellNetwork(nn.Module):
     after a reduction. Output: [B, nodes C, H, W], of a reduction cell [B, nodes C, ceil(H/2), ceil(W/2)].
 
     Both inputs are brought to C channels (``inputs``), then nodes are sums of ``edges``, named as in ``edges_of``. A
-    node of ``none`` alone is zero.
+    node of ``none`` alone is zero. ``inputs``, ``shared``: modules to use, as of ``CellNetwork``; else new ones.
     """
 
-    def __init__(self, found: Genotype, place: Place) -> None:
+    def __init__(
+        self, found: Genotype, place: Place, inputs: nn.ModuleList | None = None, shared: Taken | None = None
+    ) -> None:
         super().__init__()
-        before = FactorizedReduction if place.halved else _pointwise
-        self.inputs = nn.ModuleList([before(place.before, place.channels), _pointwise(place.last, place.channels)])
+        self.inputs = darts_inputs(place) if inputs is None else inputs
         self.edges = nn.ModuleDict()
         self.concat = found.normal_concat if place.kind == "normal" else found.reduce_concat
         self.stride = 1 if place.kind == "normal" else 2
         self._nodes: dict[int, list[_Term]] = {number: [] for number in self.concat}
         for name, (node, edge) in edges_of(found, place.kind).items():
-            module = operator_module(edge.operator, place.channels, self.stride if edge.source < FIRST else 1)
+            if shared is not None:
+                module = shared(name, edge.operator)
+            else:
+                module = operator_module(edge.operator, place.channels, self.stride if edge.source < FIRST else 1)
             if module is not None:
                 self.edges[name] = module
             self._nodes.setdefault(node, []).append(_Term(name, edge.source))
@@ -72,6 +77,12 @@ class DartsCellNetwork(nn.Module):
     def _zeros(self, like: Tensor) -> Tensor:
         batch, channels, *sides = like.shape
         return like.new_zeros((batch, channels, *(-(-side // self.stride) for side in sides)))
+
+
+def darts_inputs(place: Place) -> nn.ModuleList:
+    """What brings both inputs of a cell to its width, and the first to the side of the second."""
+    before = FactorizedReduction if place.halved else _pointwise
+    return nn.ModuleList([before(place.before, place.channels), _pointwise(place.last, place.channels)])
 
 
 def _pointwise(channels_in: int, channels_out: int) -> ConvNorm:

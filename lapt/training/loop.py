@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lapt.errors import LaptError
 from lapt.evaluation import Metric
 from lapt.training.augment import Augmenter
+from lapt.training.checkpoint import Checkpoint, chance, read, restore, written
 from lapt.training.data import ImageData
 from lapt.training.device import DeviceError, device_for, has_bfloat16, with_threads
 from lapt.training.meters import MeanLoss
@@ -69,12 +70,14 @@ def train(
     device: torch.device | str = "auto",
     threads: int | None = 1,
     on_epoch: Callable[[int, float], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Trains ``network`` in place, on ``device``, and scores it on the validation images.
 
     ``seed`` decides the order of images, their augmentation and any dropout; the network is initialised before
     (``build``). With one thread on a CPU the same seed gives the same score, bit by bit, in every process.
-    ``on_epoch(epoch, loss)``: called after epochs 1, 2, ... Torch's global generator stays as it was.
+    ``on_epoch(epoch, loss)``: called after epochs 1, 2, ... ``checkpoint``: written after each, and gone on from where
+    it has something: the result is that of an undisturbed training. Torch's global generator stays as it was.
     Raises DataError before training, Diverged, OutOfMemory.
     """
     task.check(train)
@@ -85,7 +88,7 @@ def train(
         torch.manual_seed(seed)
         network.normalise_by(*train.statistics)
         _moved(network, device, recipe)
-        losses = tuple(_epochs(network, task, train.to(device), recipe, seed, on_epoch))
+        losses = tuple(_epochs(network, task, train.to(device), recipe, seed, on_epoch, checkpoint))
         measured = evaluate(network, task, validation, recipe, threads=threads)
     seconds = time.perf_counter() - started
     parameters = network.parameter_count
@@ -134,6 +137,7 @@ def _epochs(
     recipe: Recipe,
     seed: int,
     on_epoch: Callable[[int, float], None] | None,
+    checkpoint: Checkpoint | None,
 ) -> Iterator[float]:
     """The mean training loss of each epoch."""
     device = data.images.device
@@ -147,7 +151,10 @@ def _epochs(
     half = _half(recipe, device)
     # Sizes differ by one image at most: no image is dropped, and no batch is too small for BatchNorm.
     steps = _parts(len(data), math.ceil(len(data) / recipe.batch_size))
-    for epoch in range(recipe.epochs):
+    stood = None if checkpoint is None else checkpoint.load()
+    losses = [] if stood is None else restore(read(stood), network, optimiser, generator, device)
+    yield from losses
+    for epoch in range(len(losses), recipe.epochs):
         network.train()
         _drop_paths(network, recipe.drop_path * epoch / recipe.epochs)
         order = torch.randperm(len(data), generator=generator).to(device)
@@ -175,12 +182,25 @@ def _epochs(
         loss_of_epoch = mean.value()
         if not math.isfinite(loss_of_epoch):
             raise _diverged(f"a loss of {loss_of_epoch} in epoch {epoch + 1}")
+        losses.append(loss_of_epoch)
+        if checkpoint is not None:
+            checkpoint.save(
+                written(
+                    {
+                        "network": network.state_dict(),
+                        "optimiser": optimiser.state_dict(),
+                        "losses": losses,
+                        "draws": generator.get_state(),
+                        "chance": chance(device),
+                    }
+                )
+            )
         if on_epoch:
             on_epoch(epoch + 1, loss_of_epoch)
         yield loss_of_epoch
     _drop_paths(network, 0.0)
     if recipe.recalibrate_batch_norm:
-        _recalibrate(network, task, data, recipe, generator)
+        recalibrate(network, task, data, recipe, generator)
 
 
 def _forward(network: TaskNetwork, recipe: Recipe) -> Callable[[Tensor], tuple[Tensor, ...]]:
@@ -231,7 +251,7 @@ def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             weight_decay=recipe.weight_decay,
             fused=True,  # a tenth of the time of small networks on CPUs
         )
-    return torch.optim.SGD(
+    sgd = torch.optim.SGD(
         network.parameters(),
         lr=recipe.learning_rate,
         momentum=recipe.momentum,
@@ -239,10 +259,14 @@ def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         weight_decay=recipe.weight_decay,
         fused=True,
     )
+    if recipe.momentum:  # the fused step takes all momenta or none; of a supernet, a step has the gradients of some
+        for parameter in network.parameters():
+            sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return sgd
 
 
 @torch.no_grad()
-def _recalibrate(network: TaskNetwork, task: Task, data: ImageData, recipe: Recipe, generator: torch.Generator) -> None:
+def recalibrate(network: TaskNetwork, task: Task, data: ImageData, recipe: Recipe, generator: torch.Generator) -> None:
     """BatchNorm's running statistics become the mean of those of the training set's batches, not augmented."""
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
     momenta = [norm.momentum for norm in norms]

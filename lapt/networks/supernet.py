@@ -1,0 +1,277 @@
+"""One network whose weights every architecture of a space inherits (Guo et al. 2020: one path at a time)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lapt.networks.cell import CellNetwork, cell_module
+from lapt.networks.darts import DartsCellNetwork, darts_inputs
+from lapt.networks.darts_operators import operator_module
+from lapt.networks.darts_skeleton import Place, Stem, darts_skeleton
+from lapt.networks.operators import ConvNorm, ResidualReduction
+from lapt.networks.skeleton import Block, family_of, skeleton_of
+from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace
+from lapt.spaces.darts import SOURCES
+from lapt.spaces.genotype import FIRST
+
+Candidates = dict[str, tuple[str, ...]]
+"""Name of an edge -> operators that an architecture of the space may have there."""
+
+
+class Supernet(nn.Module):
+    """A backbone over a whole space, built of what the space has and no more: a smaller space is a smaller supernet.
+
+    [B, image_channels, H, W] -> [B, out_channels, H/reduction, W/reduction], as the backbone of one architecture
+    (``lapt.networks.backbone``) whose modules are shared. Every forward pass draws one architecture, uniform
+    over the space, and computes that alone; inside ``only`` it is the one given. Which are drawn is a matter of
+    ``seed`` and travels with the state dict, so that training can go on where it stopped.
+
+    ``channels``, ``cells``, ``stem``: as of ``backbone``; initial weights come from torch's global generator. Raises
+    SpaceError for a space without networks.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        channels: int,
+        cells: int,
+        image_channels: int = 3,
+        stem: Stem = "cifar",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.space, self.image_channels = space, image_channels
+        self._rng = np.random.default_rng([seed, 0x5B])
+        self._only: Architecture | None = None
+        example = space.sample(np.random.default_rng(0))
+        self.body: _DagBody | _DartsBody
+        if isinstance(space.family, DartsCell):
+            self.body = _DartsBody(space, example, channels, cells, image_channels, stem)
+        else:
+            self.body = _DagBody(space, family_of(space, example), channels, cells, image_channels)
+        self.out_channels, self.reduction = self.body.out_channels, self.body.reduction
+
+    def forward(self, images: Tensor) -> Tensor:
+        architecture = self._only
+        if architecture is None:
+            architecture = self.space.sample(self._rng)
+        features: Tensor = self.body(images, architecture)
+        return features
+
+    @contextmanager
+    def only(self, architecture: Architecture) -> Iterator[None]:
+        """Forward passes are this architecture's, a member of the space. Raises SpaceError for another."""
+        self._only, before = self.space.as_member(architecture), self._only
+        try:
+            yield
+        finally:
+            self._only = before
+
+    def inherit(self, other: Supernet) -> int:
+        """Takes over the weights of another supernet of the family wherever both have them; how many tensors."""
+        mine = self.state_dict()
+        theirs = {
+            name: tensor
+            for name, tensor in other.state_dict().items()
+            if isinstance(tensor, Tensor) and name in mine and mine[name].shape == tensor.shape
+        }
+        self.load_state_dict(theirs, strict=False)
+        return len(theirs)
+
+    @property
+    def operator_parameters(self) -> int:
+        """Weights of candidate operators, without stem, inputs of cells, reductions between stages and norms."""
+        shared = (module for module in self.modules() if isinstance(module, _Shared))
+        return sum(parameter.numel() for module in shared for parameter in module.edges.parameters())
+
+    def get_extra_state(self) -> Any:
+        """Where the draws of paths stand."""
+        return self._rng.bit_generator.state
+
+    def set_extra_state(self, state: Any) -> None:
+        self._rng.bit_generator.state = state
+
+
+class _Shared(nn.Module):
+    """The candidate operators of one cell: ``edges`` by the name of the edge, then of the operator.
+
+    Those that compute nothing (identities, poolings without a module) have no entry.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.edges = nn.ModuleDict()
+
+    def offer(self, edge: str, operator: str, module: nn.Module | None) -> None:
+        if module is not None:
+            if edge not in self.edges:
+                self.edges[edge] = nn.ModuleDict()
+            self.edges[edge][operator] = module  # type: ignore[operator]
+
+    def taken(self, edge: str, operator: str) -> nn.Module | None:
+        if edge not in self.edges or operator not in self.edges[edge]:  # type: ignore[operator]
+            return None
+        module: nn.Module = self.edges[edge][operator]  # type: ignore[index]
+        return module
+
+
+# --- cells with fixed edges ------------------------------------------------------------------------------------------
+class _DagCellShared(_Shared):
+    def __init__(self, family: DagCell, candidates: Candidates, block: Block) -> None:
+        super().__init__()
+        self._family, self._block = family, block
+        for (source, _), edge in zip(family.edges, family.layer_names, strict=True):
+            for operator in candidates[edge]:
+                if operator != family.zero:
+                    self.offer(edge, operator, cell_module(operator, block if source == 0 else block.inner, family))
+
+    def forward(self, inputs: Tensor, operators: tuple[str, ...]) -> Tensor:
+        cell = CellNetwork(self._family, operators, self._block, self.taken)
+        result: Tensor = cell(inputs)
+        return result
+
+
+class _DagBody(nn.Module):
+    def __init__(self, space: SearchSpace, family: DagCell, channels: int, cells: int, image_channels: int) -> None:
+        super().__init__()
+        skeleton = skeleton_of(space.cell, channels=channels, cells=cells)
+        self._family, self.out_channels, self.reduction = family, skeleton.out_channels, skeleton.reduction
+        candidates = {layer.name: layer.operators for layer in space.layers}
+        self.stem, self.blocks = nn.ModuleList(), nn.ModuleList()
+        width = image_channels
+        for wide, stride in skeleton.stem:
+            self.stem.append(ConvNorm(width, wide, 3, stride))
+            width = wide
+        for block in skeleton.blocks:
+            self.blocks.append(
+                _DagCellShared(family, candidates, block)
+                if block.kind == "cell"
+                else ResidualReduction(block.channels_in, block.channels_out)
+            )
+        self.norm = nn.BatchNorm2d(self.out_channels) if skeleton.final_norm else None
+        if skeleton.kaiming:
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d):
+                    nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
+        features = images
+        if not self._family.live_edges(architecture.operators):
+            batch, _, height, width = images.shape
+            sides = (-(-height // self.reduction), -(-width // self.reduction))
+            features = images.new_zeros((batch, self.out_channels, *sides))
+        else:
+            for position, convolution in enumerate(self.stem):
+                features = convolution(functional.relu_(features) if position else features)
+            for block in self.blocks:
+                shared = isinstance(block, _DagCellShared)
+                features = block(features, architecture.operators) if shared else block(features)
+        return features if self.norm is None else functional.relu_(self.norm(features))
+
+
+# --- cells that choose what they read --------------------------------------------------------------------------------
+class _DartsCellShared(_Shared):
+    def __init__(self, candidates: Candidates, place: Place) -> None:
+        super().__init__()
+        self.place = place
+        self.inputs = darts_inputs(place)
+        for edge, operators in candidates.items():
+            reduces = place.kind == "reduce" and int(edge.split("->")[0]) < FIRST
+            for operator in operators:
+                if operator != DartsCell.zero:
+                    self.offer(edge, operator, operator_module(operator, place.channels, 2 if reduces else 1))
+
+    def network(self, architecture: Any) -> DartsCellNetwork:
+        return DartsCellNetwork(architecture, self.place, self.inputs, self.taken)
+
+
+class _DartsBody(nn.Module):
+    def __init__(
+        self,
+        space: SearchSpace,
+        example: Architecture,
+        channels: int,
+        cells: int,
+        image_channels: int,
+        stem: Stem,
+    ) -> None:
+        super().__init__()
+        assert isinstance(space.family, DartsCell)
+        self._family = space.family
+        skeleton = darts_skeleton(self._family.genotype(example), channels=channels, cells=cells, stem=stem)
+        self.out_channels, self.reduction = skeleton.out_channels, skeleton.reduction
+        candidates = {kind: _darts_candidates(space, kind) for kind in ("normal", "reduce")}
+        self.stem = nn.ModuleList()
+        width = image_channels
+        for wide, stride in skeleton.stem:
+            self.stem.append(ConvNorm(width, wide, 3, stride))
+            width = wide
+        self.cells = nn.ModuleList(_DartsCellShared(candidates[place.kind], place) for place in skeleton.places)
+
+    def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
+        found = self._family.genotype(architecture)
+        before, last = images, images
+        for position, convolution in enumerate(self.stem):
+            before, last = last, convolution(functional.relu(last) if position else last)
+        if len(self.stem) == 1:
+            before = last
+        for cell in self.cells:
+            before, last = last, cell.network(found)(before, last)  # type: ignore[operator]
+        return last
+
+
+def _darts_candidates(space: SearchSpace, kind: str) -> Candidates:
+    """Of "0->2" and the like, what one of the node's two layers may choose."""
+    found: dict[str, dict[str, None]] = {}
+    for layer in space.layers:
+        cell, place = layer.name.split(".")
+        if cell == kind:
+            for source in layer.sources:
+                edge = f"{SOURCES.index(source)}->{place[:-1]}"
+                found.setdefault(edge, {}).update(dict.fromkeys(layer.operators))
+    return {edge: tuple(operators) for edge, operators in found.items()}
+
+
+@torch.no_grad()
+def same_weights(supernet: Supernet, architecture: Architecture, network: nn.Module) -> None:
+    """Copies what ``architecture`` inherits into its own backbone, as ``lapt.networks.backbone`` builds it.
+
+    For a training that starts from inherited weights, and to see that both compute the same.
+    """
+    inherited = supernet.state_dict()
+    operators = _by_edge(supernet, architecture)
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        tensor.copy_(inherited[_shared_name(name, operators)])
+
+
+def _by_edge(supernet: Supernet, architecture: Architecture) -> list[dict[str, str]]:
+    """Of each cell or block of the body: the operator of each edge, by the edge's name."""
+    body, family = supernet.body, supernet.space.family
+    if isinstance(body, _DagBody):
+        assert isinstance(family, DagCell)
+        return [dict(zip(family.layer_names, architecture.operators, strict=True))] * len(body.blocks)
+    assert isinstance(family, DartsCell)
+    found = family.genotype(architecture)
+    sides = {"normal": found.normal, "reduce": found.reduce}
+    named = {
+        kind: {f"{e.source}->{node}": e.operator for node, edges in enumerate(nodes, start=FIRST) for e in edges}
+        for kind, nodes in sides.items()
+    }
+    return [named[cell.place.kind] for cell in body.cells if isinstance(cell, _DartsCellShared)]
+
+
+def _shared_name(name: str, operators: list[dict[str, str]]) -> str:
+    """``blocks.0.edges.0->1.conv.weight`` -> ``body.blocks.0.edges.0->1.nor_conv_3x3.conv.weight``."""
+    parts = name.split(".")
+    if "edges" in parts:
+        at = parts.index("edges") + 1
+        parts.insert(at + 1, operators[int(parts[at - 2])][parts[at]])
+    return ".".join(["body", *parts])

@@ -1,0 +1,60 @@
+"""Where a training stands, so that it can go on after a kill as if nothing had happened."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Protocol, TypedDict
+
+import torch
+from torch import Tensor, nn
+
+
+class Checkpoint(Protocol):
+    """Keeps the last state of one training; a write appears whole or not at all."""
+
+    def load(self) -> bytes | None:
+        """None before the first epoch."""
+        ...
+
+    def save(self, state: bytes) -> None: ...
+
+
+class State(TypedDict):
+    """After an epoch: weights and buffers, the optimiser's moments, the losses so far, and every source of chance."""
+
+    network: dict[str, Any]
+    optimiser: dict[str, Any]
+    losses: list[float]
+    draws: Tensor
+    """State of the generator of orders, augmentations and examples."""
+    chance: list[Tensor]
+    """States of torch's global generators: of the CPU, and of the GPU where the training runs on one."""
+
+
+def written(state: State) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def read(state: bytes) -> State:
+    found: State = torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
+    return found
+
+
+def chance(device: torch.device) -> list[Tensor]:
+    gpu = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+    return [torch.get_rng_state(), *gpu]
+
+
+def restore(
+    state: State, network: nn.Module, optimiser: torch.optim.Optimizer, draws: torch.Generator, device: torch.device
+) -> list[float]:
+    """Puts everything back where it stood, and returns the losses of the epochs that are done."""
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
+    draws.set_state(state["draws"])
+    torch.set_rng_state(state["chance"][0])
+    for gpu in state["chance"][1:]:
+        torch.cuda.set_rng_state(gpu, device)
+    return list(state["losses"])

@@ -1,0 +1,87 @@
+"""Training a supernet, and scoring architectures with the weights that they inherit from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+
+from lapt.networks import Supernet
+from lapt.spaces import Architecture, SearchSpace
+from lapt.training.checkpoint import Checkpoint
+from lapt.training.data import ImageData
+from lapt.training.device import with_threads
+from lapt.training.loop import Measured, Trained, evaluate, recalibrate, train
+from lapt.training.network import TaskNetwork, build
+from lapt.training.recipe import Recipe
+from lapt.training.tasks import Task
+
+CALIBRATION_IMAGES = 512
+"""Training images that the statistics of batch normalisation are taken from, for every architecture anew."""
+
+
+class TrainedSupernet:
+    """A supernet with a task's head. Trained once, it scores any architecture of its space in seconds.
+
+    ``size``: as of ``Supernet``, without the images' channels. Training is ``lapt.training.train``: each step computes
+    one architecture, uniform over the space. Scoring: batch normalisation first learns the statistics of this
+    architecture's own activations (those that training left are a mixture of all), then the validation images.
+    """
+
+    def __init__(self, space: SearchSpace, task: Task, recipe: Recipe, *, seed: int, **size: Any) -> None:
+        """Raises LaptError for what cannot be built."""
+        self.space, self.task, self.recipe, self.seed = space, task, recipe, seed
+        channels = task.shape[0]
+        self.network: TaskNetwork = build(
+            lambda: Supernet(space, image_channels=channels, seed=seed, **size), task, seed=seed
+        )
+
+    @property
+    def supernet(self) -> Supernet:
+        return cast(Supernet, self.network.backbone)
+
+    def inherit(self, other: TrainedSupernet) -> int:
+        """Starts from the weights of another one, of a larger or smaller space or another task; how many tensors."""
+        return self.supernet.inherit(other.supernet)
+
+    def train(
+        self,
+        training: ImageData,
+        validation: ImageData,
+        *,
+        device: torch.device | str = "auto",
+        threads: int | None = 1,
+        on_epoch: Callable[[int, float], None] | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> Trained:
+        """Its score is that of random architectures, one a batch, with statistics of all: it tells that it learned."""
+        return train(
+            self.network,
+            self.task,
+            training,
+            validation,
+            self.recipe,
+            seed=self.seed,
+            device=device,
+            threads=threads,
+            on_epoch=on_epoch,
+            checkpoint=checkpoint,
+        )
+
+    def score(
+        self,
+        architecture: Architecture,
+        training: ImageData,
+        validation: ImageData,
+        *,
+        threads: int | None = 1,
+        calibration_images: int = CALIBRATION_IMAGES,
+    ) -> Measured:
+        """Of an architecture of the space. The same whatever was scored before. Raises SpaceError, Diverged."""
+        count = min(calibration_images, len(training))
+        spread = torch.linspace(0, len(training) - 1, count).long()  # folders are sorted by class
+        with self.supernet.only(architecture), with_threads(threads):
+            seen = training.subset(spread.to(training.images.device)).to(self.network.mean.device)
+            recalibrate(self.network, self.task, seen, self.recipe, torch.Generator().manual_seed(0))
+            return evaluate(self.network, self.task, validation, self.recipe, threads=threads)
