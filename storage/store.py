@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +23,8 @@ from storage.files import Files, LocalFiles, ObjectFiles, unreadable
 from storage.layout import Origins, Part, is_merged, live_parts, new_name, read_origins
 from storage.schemas import SCHEMAS, conform, schema_of
 
-ATTEMPTS = 5
-"""How often a read starts over when a compaction deletes files under it."""
+ATTEMPTS = 12
+"""How often a read starts over when a compaction deletes files under it, after ever longer pauses of some 10 ms."""
 
 
 class BrokenFileWarning(UserWarning):
@@ -111,7 +112,8 @@ class Store:
     def _read_parts(self, dataset: str, schema: pa.Schema, seen: Iterable[str]) -> tuple[list[Part], list[pa.Table]]:
         broken: dict[str, str] = {}
         fitting: list[pa.Schema] = []
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
+            time.sleep(0.01 * attempt)
             try:
                 parts = self.parts(dataset, seen, broken)
                 tables = self._map(lambda part: self._read_part(dataset, part, schema, broken, fitting), parts)
