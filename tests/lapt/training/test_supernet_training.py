@@ -102,12 +102,12 @@ def test_scores_do_not_depend_on_what_was_scored_before(digits: tuple[ImageData,
 
 
 def test_a_supernet_learns(digits: tuple[ImageData, ImageData]) -> None:
-    """After some epochs, a good cell classifies digits far above chance (10 %) with inherited weights alone."""
-    trained = supernet(digits, SHORT.model_copy(update={"epochs": 8}))
-    cell = SPACE.decode(
-        "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
-    )
-    before = trained.score(cell, *digits).value
+    """Of 64 cells, each inherits weights that classify digits far above chance (10 %) and above fresh ones."""
+    space = SPACE.restrict(operators={layer.name: ["nor_conv_3x3", "skip_connect"] for layer in SPACE.layers})
+    task, recipe = make_task("classification", digits[0]), SHORT.model_copy(update={"epochs": 6})
+    trained = TrainedSupernet(space, task, recipe, seed=0, channels=8, cells=1)
+    cells = [space.sample(np.random.default_rng(seed)) for seed in range(3)]
+    before = [trained.score(cell, *digits).value for cell in cells]
     trained.train(*digits, device="cpu")
-    after = trained.score(cell, *digits).value
-    assert before < 40 < 60 < after
+    after = [trained.score(cell, *digits).value for cell in cells]
+    assert max(before) < 40 < 60 < min(after)
