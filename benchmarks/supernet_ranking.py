@@ -19,7 +19,8 @@ from scipy.stats import kendalltau
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from flows.studies.methods import Bench
-from lapt.config import Execution, TrainingEvaluation, load_pipeline, load_plan
+from lapt.config import Execution, load_pipeline, load_plan
+from lapt.evaluators.config import TrainingEvaluation
 from lapt.spaces import SearchSpace, space_named
 from lapt.training.data import split
 from lapt.training.sources import load_images

@@ -5,25 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from flows.prefect_settings import apply_environment
 from flows.progress import listener
 from lapt.algorithms import VERSION
-from lapt.config import (
-    BenchmarkPlan,
-    Execution,
-    Guidance,
-    Pipeline,
-    RandomArchive,
-    SurrogateEvaluation,
-    TableEvaluation,
-    TrainingEvaluation,
-)
-from lapt.digests import short
+from lapt.config import BenchmarkPlan, Execution, Guidance, Pipeline, RandomArchive
+from lapt.digests import digest, short
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.evaluators import Table, TableEvaluator
+from lapt.evaluators.config import SupernetEvaluation, SurrogateEvaluation, TableEvaluation, TrainingEvaluation
+from lapt.evaluators.images import TrainingSpec
+from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.evaluators.surrogate import SurrogateEvaluator
+from lapt.evaluators.training import TrainingEvaluator
 from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
 from lapt.reasoning.calls import Caller, ChatModel, Limits, Prices
 from lapt.reasoning.config import ChatReasoner, PatternsReasoner, RandomReasoner
@@ -33,6 +29,7 @@ from lapt.spaces import SearchSpace, space_named
 from lapt.steps import Steps
 from lapt.testing import invented_table
 from storage.benchmarks import load
+from storage.checkpoints import StoredCheckpoint
 from storage.evaluator import StoredEvaluator
 from storage.manual import ManualModel
 from storage.record import RunRecord
@@ -169,7 +166,7 @@ def evaluators_of(
     pipeline: Pipeline, execution: Execution, space: SearchSpace, store: Store
 ) -> tuple[str, EvaluatorOf]:
     """(checksum of the data, task -> evaluator). Raises LaptError for a table, data or task that is not there."""
-    if isinstance(pipeline.evaluator, TrainingEvaluation):
+    if isinstance(pipeline.evaluator, TrainingEvaluation | SupernetEvaluation):
         return _trained(pipeline, pipeline.evaluator, execution, space, store)
     if isinstance(pipeline.evaluator, SurrogateEvaluation):
         return predicted(pipeline, pipeline.evaluator, space, execution.data)
@@ -210,31 +207,56 @@ def _only_random(pipeline: Pipeline, scored_by: str) -> None:
 
 
 def _trained(
-    pipeline: Pipeline, config: TrainingEvaluation, execution: Execution, space: SearchSpace, store: Store
+    pipeline: Pipeline,
+    config: TrainingEvaluation | SupernetEvaluation,
+    execution: Execution,
+    space: SearchSpace,
+    store: Store,
 ) -> tuple[str, EvaluatorOf]:
     _only_random(pipeline, "networks that are trained")
 
     def evaluator(task: str) -> StoredEvaluator:
         return trained_evaluator(config, execution, space, store, task)
 
-    known = [evaluator(task) for task in (pipeline.source.task, *pipeline.targets)]
-    return known[0].evaluator.fingerprint, evaluator
+    known = [evaluator(task).evaluator for task in (pipeline.source.task, *pipeline.targets)]
+    keys = [one.key if isinstance(one, SupernetEvaluator) else one.fingerprint for one in known]
+    return (keys[0] if isinstance(config.data, str) else digest(keys)), evaluator
 
 
 def trained_evaluator(
-    config: TrainingEvaluation, execution: Execution, space: SearchSpace, store: Store, task: str
+    config: TrainingEvaluation | SupernetEvaluation, execution: Execution, space: SearchSpace, store: Store, task: str
 ) -> StoredEvaluator:
     """Raises LaptError for data or a device that is not there, and a task that cannot be made of the data."""
-    from lapt.evaluators.training import TrainingEvaluator, TrainingSpec
-
-    spec = TrainingSpec(space=space, task=task, device=execution.device, **config.model_dump(exclude={"kind"}))
-    trains = TrainingEvaluator(spec, processes=execution.processes)
-    trains.check()
+    measures = (
+        _inheriting(config, execution, space, store, task)
+        if isinstance(config, SupernetEvaluation)
+        else TrainingEvaluator(
+            TrainingSpec.of(config, space, task, execution.device, final_epochs=config.final_epochs),
+            processes=execution.processes,
+        )
+    )
+    measures.check()
 
     def heard(evaluation: Evaluation) -> None:
         listener.get().scored(task)
 
-    return StoredEvaluator(trains, store, space, seed=config.seed, retry_failed=execution.retry_failed, on_stored=heard)
+    return StoredEvaluator(
+        measures, store, space, seed=config.seed, retry_failed=execution.retry_failed, on_stored=heard
+    )
+
+
+def _inheriting(
+    config: SupernetEvaluation, execution: Execution, space: SearchSpace, store: Store, task: str
+) -> SupernetEvaluator:
+    spec = partial(TrainingSpec.of, config, space, task, execution.device)
+    final = config.final
+    return SupernetEvaluator(
+        spec(),
+        partial(StoredCheckpoint, store),
+        calibration_images=config.calibration_images,
+        final=None if final is None else TrainingEvaluator(spec(**dict(final)), processes=1),
+        processes=execution.processes,
+    )
 
 
 def measuring(plan: BenchmarkPlan, execution: Execution, store: Store) -> Callable[[str, int], StoredEvaluator]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from flows.build import evaluators_of, run_id, space_of
-from lapt.config import Execution, TrainingEvaluation
+from lapt.config import Execution
 from lapt.errors import ConfigError
+from lapt.evaluators.config import TrainingEvaluation
 from lapt.results import TargetResult
 from lapt.spaces import Architecture
 from storage.evaluator import StoredEvaluator

@@ -5,25 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TypeVar, cast
 
 from prefect import flow, get_run_logger, runtime
 
 from flows.build import Built, build
-from flows.progress import listener
+from flows.final import final_training
+from flows.progress import epochs, listener
 from lapt.algorithms import adapt_target, algorithm_1
 from lapt.archive import Archive
 from lapt.config import Execution, Pipeline
 from lapt.errors import BudgetSpent
-from lapt.evaluation import Evaluation, best
+from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.principles import Principles
-from lapt.results import ControlResult, RunResult, TargetResult
+from lapt.results import ControlResult, Found, RunResult, TargetResult
 from lapt.spaces import Architecture, SearchSpace
+from storage.evaluator import StoredEvaluator
 from storage.record import subspace_id
 from storage.snapshot import snapshot
-from tasks.adaptation import adapt_principles, evaluate_batch, refine_space, search_control
+from tasks.adaptation import adapt_principles, evaluate_batch, refine_space, search_control, train_supernet
 from tasks.learning import evaluate_source, learn_principles
 from tasks.reporting import report_run, test_incumbent
 from tasks.step import context, data
+
+F = TypeVar("F", bound=Found)
 
 
 @flow(name="lapt", flow_run_name="{pipeline.name}, seed {pipeline.seed}", persist_result=False)
@@ -40,17 +45,30 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
         def control(target: str, method: str) -> ControlResult:
             hears = listener.get()
             hears.stage(f"{method} search on {target}, for comparison")
+            evaluator = whole_space(built, target)
             hears.target(target, pipeline.budget, f"{method} search")
-            result = search_control(
-                context(built.steps), context(built.evaluator(target)), context(built.record), method=method
-            )
+            result = search_control(context(built.steps), context(evaluator), context(built.record), method=method)
             hears.target_done(target)
             return result
 
+        def test(target: str, result: F, label: str) -> F:
+            if not pipeline.evaluator.trains:
+                return test_incumbent(context(built.space), context(built.evaluator(target)), data(result))
+            if result.architecture is None:
+                return result
+            final = final_training(
+                context(pipeline),
+                context(execution),
+                target,
+                result.architecture,
+                label,
+                wait_for=[data(result)],
+            )
+            return result if final is None else result.model_copy(update={"test": final.test, "final": final})
+
         def report(target: str) -> TargetResult:
-            space, evaluator = context(built.space), context(built.evaluator(target))
-            tested = test_incumbent(space, evaluator, data(found[target]))
-            beside = tuple(test_incumbent(space, evaluator, data(control)) for control in controls[target])
+            tested = test(target, found[target], f"lapt-{pipeline.search.method}")
+            beside = tuple(test(target, control, control.method) for control in controls[target])
             return tested.model_copy(update={"controls": beside})
 
         found = algorithm_1(
@@ -77,10 +95,22 @@ def build_archive(pipeline: Pipeline, execution: Execution) -> Archive:
     built = build(pipeline, execution)
     task, hears = pipeline.source.task, listener.get()
     hears.stage(f"building the archive on {task}")
+    evaluator = whole_space(built, task)
     hears.target(task, pipeline.source.archive.evaluations)
-    archive = evaluate_source(context(built.steps), context(built.evaluator(task)), context(built.record))
+    archive = evaluate_source(context(built.steps), context(evaluator), context(built.record))
     hears.target_done(task)
     return archive
+
+
+def whole_space(built: Built, task: str) -> Evaluator:
+    """The evaluator of a search on the whole space, its supernet trained where it has one."""
+    evaluator = built.evaluator(task)
+    if isinstance(evaluator, StoredEvaluator) and evaluator.of_space:
+        label = f"supernet on {task}, whole space"
+        train_supernet(
+            context(evaluator), context(built.record), context(epochs(label)), g=0, subspace_id=None, label=task
+        )
+    return evaluator
 
 
 @flow(name="adapt-to-target", flow_run_name="adapt to {target}", persist_result=False)
@@ -89,22 +119,25 @@ def adapt_to_target(pipeline: Pipeline, execution: Execution, target: str, princ
     began = time.monotonic()
     built = build(pipeline, execution)
     listener.get().stage(f"adapting to {target}")
-    listener.get().target(target, pipeline.budget)
+    listener.get().target(target, pipeline.budget + pipeline.scored_again)
     search = _TargetSearch(built, target)
-    _, evaluations = adapt_target(
+    incumbent, evaluations = adapt_target(
         built.record.principles_named(principles),
         iterations=pipeline.adaptation.iterations,
         refine=search.refine,
         search=search.search,
         adapt=search.adapt,
+        rescore=search.rescore,
         stopped=search.stop,
     )
     listener.get().target_done(target)
     return TargetResult.of(
         built.space,
         search.evaluator,
+        incumbent,
         evaluations,
         began,
+        supernets=built.record.seconds_of_supernets(target),
         repeats=search.repeats,
         space_size=search.space_size,
         stopped=search.stopped,
@@ -117,6 +150,8 @@ class _TargetSearch:
     def __init__(self, built: Built, target: str) -> None:
         self.built, self.target = built, target
         self.evaluator = built.evaluator(target)
+        self._refined: SearchSpace | None = None
+        self._asked = 0
         self.repeats = 0
         self.space_size = built.space.size
         self.stopped: str | None = None
@@ -133,42 +168,76 @@ class _TargetSearch:
             context(self.built.steps), context(self.built.record), data(principles), target=self.target, g=g
         )
         self.space_size = refined.size
+        self._of_space = refined != self._refined and self._followed_by(refined, g)
+        self._refined = refined
         get_run_logger().info("iteration %d: refined space of %d architectures", g, refined.size)
         return refined
 
+    def _followed_by(self, refined: SearchSpace, g: int) -> bool:
+        """Where scores hang on the space: the evaluator of this one, with a supernet of its own."""
+        root = self.built.evaluator(self.target)
+        if not (isinstance(root, StoredEvaluator) and root.of_space):
+            return False
+        before = self.evaluator if g > 1 else None
+        self.evaluator = root.within(refined, cast(StoredEvaluator | None, before))
+        label = f"supernet on {self.target}, iteration {g}"
+        train_supernet(
+            context(self.evaluator),
+            context(self.built.record),
+            context(epochs(label)),
+            g=g,
+            subspace_id=subspace_id(refined),
+            label=f"iteration {g}",
+            wait_for=[data(refined)],
+        )
+        return True
+
+    def rescore(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation] | None:
+        if not (self._of_space and history):
+            return None
+        again = self.built.steps.again(refined, history)
+        get_run_logger().info("iteration %d: %d of the best so far are scored again", g, len(again))
+        return self._evaluate(again, refined, g) if again else []
+
     def search(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
-        steps, record, principles = self.built.steps, self.built.record, self._principles
+        steps, principles = self.built.steps, self._principles
         assert principles is not None
         searcher = steps.searcher(refined, self.evaluator, g, steps.prior(principles, self._archive))
         done = list(history)
 
         def evaluate(architectures: list[Architecture]) -> list[Evaluation]:
-            first = len(done) + 1
-            # The function that dispatches a batch is plain: a task would hold back its children's results.
-            found = evaluate_batch.with_options(tags=["cpu"])(
-                context(self.evaluator), context(architectures), g=g, first=first, wait_for=[data(refined)]
-            )
-            self._batches.append(data(found))
-            record.trials(
-                refined,
-                found,
-                task=self.target,
-                iteration=g,
-                first=first,
-                subspace_id=subspace_id(refined),
-                principles_id=principles.id,
-                fingerprint=self.evaluator.fingerprint,
-            )
+            found = self._evaluate(architectures, refined, g)
             done.extend(found)
             incumbent = best(done)
             text = "-" if incumbent is None else f"{incumbent.value:.4g}{incumbent.metric.unit}"
-            listener.get().evaluated(self.target, len(done), text)
-            get_run_logger().info("iteration %d: %d evaluations in all, best %s", g, len(done), text)
+            listener.get().evaluated(self.target, self._asked, text)
+            get_run_logger().info("iteration %d: %d evaluations in all, best %s", g, self._asked, text)
             return found
 
         first = steps.first(refined, principles, self.evaluator, history)
         found = steps.search(searcher, evaluate, history, g, first)
         self.repeats += searcher.repeats
+        return found
+
+    def _evaluate(self, architectures: list[Architecture], refined: SearchSpace, g: int) -> list[Evaluation]:
+        assert self._principles is not None
+        first = self._asked + 1
+        # The function that dispatches a batch is plain: a task would hold back its children's results.
+        found = evaluate_batch.with_options(tags=["cpu"])(
+            context(self.evaluator), context(architectures), g=g, first=first, wait_for=[data(refined)]
+        )
+        self._batches.append(data(found))
+        self.built.record.trials(
+            refined,
+            found,
+            task=self.target,
+            iteration=g,
+            first=first,
+            subspace_id=subspace_id(refined),
+            principles_id=self._principles.id,
+            fingerprint=self.evaluator.fingerprint,
+        )
+        self._asked += len(found)
         return found
 
     @cached_property

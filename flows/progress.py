@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
+from lapt.evaluation import OnEpoch
+
 
 class Listener:
     """Hears of a run's progress. This one is silent; the command line's draws bars."""
@@ -23,8 +25,21 @@ class Listener:
     def evaluated(self, task: str, done: int, incumbent: str) -> None:
         """A batch is told: ``done`` evaluations so far; ``incumbent`` is the best score as text."""
 
+    def epoch(self, label: str, epoch: int, epochs: int, loss: float) -> None:
+        """A long training did another of its epochs; ``loss``: the mean of that epoch."""
+
     def target_done(self, task: str) -> None:
         """The search on a target ended."""
 
 
 listener: ContextVar[Listener] = ContextVar("lapt_listener", default=Listener())  # noqa: B039 - stateless default
+
+
+def epochs(label: str) -> OnEpoch:
+    """Tells the listener of now, from whatever thread."""
+    hears = listener.get()
+
+    def heard(epoch: int, epochs: int, loss: float) -> None:
+        hears.epoch(label, epoch, epochs, loss)
+
+    return heard

@@ -7,6 +7,7 @@ import math
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -28,7 +29,8 @@ from rich.table import Table
 from flows.options import DEFAULT_STORE
 from flows.progress import Listener
 from lapt.benchmarking import Noise
-from lapt.config import Pipeline, TrainingEvaluation
+from lapt.config import Pipeline
+from lapt.evaluators.config import TrainingEvaluation
 from lapt.results import RunResult
 from lapt.summary import rows_of, shown
 from storage.benchmarks import BenchmarkInfo
@@ -42,6 +44,10 @@ err = Console(stderr=True, highlight=False, markup=False)
 LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "collapse_padding": True}
 
 
+SAID_SECONDS = 30
+"""Between two lines on the epochs of a training, where there are no bars."""
+
+
 # --- a run -----------------------------------------------------------------------------------------------
 class _Bars(Listener):
     """One line for the stage, one bar a target."""
@@ -50,6 +56,7 @@ class _Bars(Listener):
         self._progress = progress
         self._stage = progress.add_task("getting ready", total=None, note="")
         self._targets: dict[str, TaskID] = {}
+        self._said = -math.inf
 
     def stage(self, text: str) -> None:
         self._progress.update(self._stage, description=text)
@@ -66,6 +73,15 @@ class _Bars(Listener):
 
     def evaluated(self, task: str, done: int, incumbent: str) -> None:
         self._progress.update(self._targets[task], completed=done, note=f"best {incumbent}")
+
+    def epoch(self, label: str, epoch: int, epochs: int, loss: float) -> None:
+        if label not in self._targets:
+            self._targets[label] = self._progress.add_task(f"  {label}", total=epochs, note="")
+        self._progress.update(self._targets[label], completed=epoch, note=f"loss {loss:.3g}")
+        now = time.monotonic()
+        if not self._progress.console.is_terminal and (now - self._said > SAID_SECONDS or epoch == epochs):
+            self._said = now
+            self._progress.console.print(f"{label}: epoch {epoch} of {epochs}, loss {loss:.3g}")
 
     def target_done(self, task: str) -> None:
         bar = self._targets[task]

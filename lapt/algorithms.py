@@ -44,6 +44,7 @@ def adapt_target(
     refine: Callable[[P, int], S],
     search: Callable[[S, Sequence[Evaluation], int], Sequence[Evaluation]],
     adapt: Callable[[P, float, float, Sequence[Evaluation], int], tuple[P, float]],
+    rescore: Callable[[S, Sequence[Evaluation], int], Sequence[Evaluation] | None] = lambda refined, found, g: None,
     stopped: Callable[[BudgetSpent], None] = lambda spent: None,
 ) -> tuple[Evaluation | None, list[Evaluation]]:
     """Lines 4-12 of Algorithm 1 for one target task: the incumbent and every evaluation in order.
@@ -52,19 +53,30 @@ def adapt_target(
     ``adapt(P_n, Base, Best, all evaluations, g)`` is Algorithm 2. Scores are higher-is-better, so Base starts at minus
     infinity (line 4's 0 would never be reached by a negative loss). A step that raises BudgetSpent ends the loop,
     which ``stopped`` hears: what was found so far is returned.
+
+    ``rescore(Omega_r, evaluations so far, g)``: where scores hang on Omega_r (inherited weights), the best so far as
+    Omega_r's own supernet scores them. These alone are compared, adapted to and searched from then on, and Base is the
+    best of them. None where all scores still hold.
     """
     base = -math.inf  # line 4
-    evaluations: list[Evaluation] = []
+    every: list[Evaluation] = []
+    evaluations: list[Evaluation] = []  # of these, those whose scores hold
     try:
         for g in range(1, iterations + 1):  # line 5
             refined = refine(principles, g)  # line 6
+            again = rescore(refined, tuple(evaluations), g)
+            if again is not None:
+                evaluations = list(again)
+                every.extend(again)
+                base = max((evaluation.score for evaluation in evaluations), default=-math.inf)
             found = search(refined, tuple(evaluations), g)  # line 7
             evaluations.extend(found)
+            every.extend(found)
             best_found = max((evaluation.score for evaluation in found), default=-math.inf)  # line 8
             principles, base = adapt(principles, base, best_found, tuple(evaluations), g)  # line 9
     except BudgetSpent as spent:
         stopped(spent)
-    return best(evaluations), evaluations  # line 12
+    return best(evaluations) or best(every), every  # line 12
 
 
 def algorithm_2(

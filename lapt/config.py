@@ -15,57 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lapt.algorithms import Rule
 from lapt.errors import ConfigError
+from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
 from lapt.reasoning.calls import Mode
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.search.config import ReaSearch, Search, keep_what_fits
-from lapt.training import Recipe
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TableEvaluation(_Model):
-    """Scores looked up in an imported benchmark table (``lapt benchmark list``)."""
-
-    kind: Literal["table"] = "table"
-    table: str
-
-
-class TrainingEvaluation(_Model):
-    """Networks trained from scratch; a task is one of ``lapt.training.tasks.TASKS`` on these images."""
-
-    kind: Literal["training"]
-    data: str = Field(description="digits, digits_hard, cifar10, cifar100, an .npz file, or a folder of images")
-    root: str | None = Field(None, description="folder that relative paths and CIFAR's files start from")
-    download: bool = Field(False, description="fetch CIFAR where it is missing")
-    size: int | None = Field(None, ge=8, description="side in pixels that images of a folder get")
-    channels: int = Field(16, ge=1, description="width after the stem; of DARTS cells, of a node")
-    cells: int = Field(1, ge=1, description="cells a stage; of DARTS 3 x cells + 2 layers in all")
-    stem: Literal["cifar", "imagenet"] = Field(
-        "cifar",
-        exclude_if=lambda stem: stem == "cifar",
-        description="of DARTS networks: imagenet leaves an eighth of the side",
-    )
-    score: Literal["metric", "loss"] = Field("metric", description="what the search compares")
-    validation_share: float = Field(0.2, gt=0, lt=1, description="of the training images, held out")
-    training_images: int | None = Field(None, ge=2, description="at most so many; all if unset")
-    recipe: Recipe = Recipe()
-    final_epochs: int | None = Field(
-        None, ge=1, description="epochs of the retraining that the test score is from; the recipe's if unset"
-    )
-    seed: int = Field(0, ge=0, description="of the networks' weights and batches, whatever the search's seed is")
-
-
-class SurrogateEvaluation(_Model):
-    """Scores that an imported surrogate predicts (``lapt benchmark list``).
-
-    Tasks are ``cifar10``, after ``epoch`` epochs, and ``cifar10_epochN`` of any other fidelity, to learn from cheaply.
-    """
-
-    kind: Literal["surrogate"]
-    model: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="its name in the data folder")
-    epoch: int = Field(98, ge=1, le=98, description="epochs after which the task cifar10 is scored")
 
 
 class TopArchive(_Model):
@@ -174,7 +131,7 @@ class Pipeline(_Model):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")
     space: str
-    evaluator: Annotated[TableEvaluation | TrainingEvaluation | SurrogateEvaluation, Field(discriminator="kind")]
+    evaluator: EvaluatorSection
     source: Source
     targets: tuple[str, ...] = Field(min_length=1)
     reasoner: Reasoning = PatternsReasoner()
@@ -193,6 +150,12 @@ class Pipeline(_Model):
         if self.source.task in self.targets:
             raise ValueError(f"targets name the source task {self.source.task}: principles go to other tasks")
         return self
+
+    @property
+    def scored_again(self) -> int:
+        """Evaluations a target may cost beside its budget: the best so far, in the supernet of every new space."""
+        shared = self.evaluator.kind == "supernet"
+        return shared * (self.adaptation.iterations - 1) * self.adaptation.top_r
 
     @property
     def budget(self) -> int:
@@ -238,9 +201,16 @@ def load_pipeline(preset_or_file: str, overrides: Sequence[str] = (), reasoner: 
     """A preset by name or a YAML file by path, with ``key.sub=value`` overrides applied (values are YAML).
 
     ``reasoner``: ``frequency``, ``random`` or ``chat:MODEL`` in place of the declared one; what is declared for the
-    same kind stays. Raises ConfigError: unknown preset or file, malformed YAML, unknown keys, values out of range.
+    same kind stays. ``scale=NAME`` among the overrides takes the values of the declaration's ``scales.NAME``; the other
+    overrides come after it. Raises ConfigError: unknown preset or file, malformed YAML, unknown keys, values out of
+    range.
     """
     declared = _declared(preset_or_file, "lapt.presets", "preset", ())
+    scale = [override for override in overrides if override.startswith("scale=")]
+    overrides = [override for override in overrides if override not in scale]
+    for override in scale:
+        _apply(declared, override)
+    _scaled(declared, preset_or_file)
     if reasoner is not None:
         kind, _, model = reasoner.partition(":")
         given = declared.get("reasoner")
@@ -288,6 +258,27 @@ def _declared(name_or_file: str, package: str, kind: str, overrides: Sequence[st
     for override in overrides:
         _apply(declared, override)
     return declared
+
+
+def _scaled(declared: dict[str, Any], where: str) -> None:
+    """``scales`` of a declaration are named sets of other values; ``scale`` chooses one."""
+    scales, chosen = declared.pop("scales", {}), declared.pop("scale", None)
+    if chosen is None:
+        return
+    if not isinstance(scales, dict) or chosen not in scales:
+        raise ConfigError(
+            f"a scale of {where} among {sorted(scales)}", f"{chosen!r}", "leave scale out for the full one"
+        )
+    _merge(declared, scales[chosen])
+
+
+def _merge(declared: dict[str, Any], other: Mapping[str, Any]) -> None:
+    for key, value in other.items():
+        mine = declared.get(key)
+        if isinstance(mine, dict) and isinstance(value, dict):
+            _merge(mine, value)
+        else:
+            declared[key] = value
 
 
 def _text(path: Path) -> str:

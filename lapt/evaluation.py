@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
-from lapt.spaces import Architecture
+from lapt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from lapt.training.checkpoint import Checkpoint
 
 Origin = Literal["computed", "store", "table", "surrogate"]
 """Where a score came from: measured now, paid for earlier, looked up in a tabular benchmark, or predicted."""
@@ -104,9 +107,40 @@ class Retrains(Evaluator, Protocol):
     @property
     def has_test(self) -> bool: ...
 
-    def retrained(self, architecture: Architecture) -> tuple[Evaluation, bytes | None]:
-        """The test score as an evaluation, and the trained network: the state dict, as ``torch.save`` writes it."""
+    def retrained(
+        self, architecture: Architecture, checkpoint: Checkpoint | None = None
+    ) -> tuple[Evaluation, bytes | None]:
+        """The test score as an evaluation, and the trained network: the state dict, as ``torch.save`` writes it.
+
+        ``checkpoint``: where the training stands, so that it can go on after a kill.
+        """
         ...
+
+
+class OfSpace(Evaluator, Protocol):
+    """An evaluator whose scores hang on the space that is searched: weights inherited from its supernet."""
+
+    def within(self, space: SearchSpace, after: Self | None) -> Self:
+        """The evaluator of a smaller space; ``after``: the one of the space before, whose supernet it starts from."""
+        ...
+
+    def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
+        """Trains or loads the supernet, before the first score and the fingerprint. Idempotent."""
+        ...
+
+
+OnEpoch = Callable[[int, int, float], None]
+"""Hears (epoch, epochs in all, mean training loss) after every epoch."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A supernet's training: wall ``seconds`` of all attempts, mean loss of the last of its ``epochs``, weights."""
+
+    seconds: float
+    loss: float
+    epochs: int
+    parameters: int
 
 
 def best(evaluations: Sequence[Evaluation]) -> Evaluation | None:

@@ -8,8 +8,21 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from lapt.evaluation import Evaluation, Evaluator, best
+from lapt.evaluation import Evaluation, Evaluator
 from lapt.spaces import SearchSpace
+
+
+class FinalResult(BaseModel):
+    """A network that was found, trained from scratch. ``flops``: multiply-adds of one image. ``device_seconds``: of
+    the training, by whomever and in however many attempts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    test: float | None
+    parameters: int | None
+    flops: int | None
+    device_seconds: float
+    error: str | None = None
 
 
 class Found(BaseModel):
@@ -27,13 +40,24 @@ class Found(BaseModel):
     paid_now: int
     """Evaluations computed in this attempt; the others came from the store or a table."""
     seconds: float
+    device_seconds: float = 0.0
+    """What the scores cost, by whomever: trainings and inherited scores, with those of the supernets."""
+    final: FinalResult | None = None
 
     @classmethod
     def of(
-        cls, space: SearchSpace, evaluator: Evaluator, evaluations: Sequence[Evaluation], began: float, **rest: Any
+        cls,
+        space: SearchSpace,
+        evaluator: Evaluator,
+        incumbent: Evaluation | None,
+        evaluations: Sequence[Evaluation],
+        began: float,
+        *,
+        supernets: float = 0.0,
+        **rest: Any,
     ) -> Self:
-        """``evaluations``: in the order asked, the incumbent among them. ``began``: seconds of the monotonic clock."""
-        incumbent = best(evaluations)
+        """``evaluations``: all of the search. ``began``: seconds of the monotonic clock. ``supernets``: seconds of
+        training."""
         return cls(
             task=evaluator.task,
             architecture=space.encode(incumbent.architecture) if incumbent else None,
@@ -43,6 +67,7 @@ class Found(BaseModel):
             evaluations=len(evaluations),
             paid_now=sum(evaluation.origin == "computed" for evaluation in evaluations),
             seconds=round(time.monotonic() - began, 3),
+            device_seconds=round(sum(evaluation.cost_seconds for evaluation in evaluations) + supernets, 3),
             **rest,
         )
 

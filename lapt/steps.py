@@ -15,7 +15,7 @@ from lapt.algorithms import adapt_target, algorithm_2
 from lapt.archive import Archive, best_of_all, best_of_random, resampled, worst_of_all
 from lapt.config import BootstrapArchive, Pipeline, RandomArchive, WorstArchive
 from lapt.digests import digest
-from lapt.evaluation import Evaluation, Evaluator
+from lapt.evaluation import Evaluation, Evaluator, top
 from lapt.principles import Principles
 from lapt.reasoning import Reasoner
 from lapt.reasoning.expectation import BACKGROUND, Expectation, expectation_of
@@ -105,6 +105,11 @@ class Steps:
         """Lines 7 and 8: this iteration's evaluations B_n."""
         config = self.pipeline.search
         return search(searcher, evaluate, budget=config.budget(g), ask_size=config.asked, history=history, first=first)
+
+    def again(self, refined: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Architecture]:
+        """What a new supernet scores again: of the top r so far, those that Omega_r still has."""
+        found = (evaluation.architecture for evaluation in top(evaluations, self.pipeline.adaptation.top_r))
+        return [architecture for architecture in found if refined.contains(architecture)]
 
     def adapt(
         self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], *, task: str

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
 
@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 
 from lapt.digests import digest
 from lapt.errors import StoreError
-from lapt.evaluation import Evaluation, Evaluator, Metric, Retrains
+from lapt.evaluation import Evaluation, Evaluator, Metric, OfSpace, OnEpoch, Prepared, Retrains
 from lapt.evaluators.table import Split
 from lapt.spaces import Architecture, SearchSpace
+from storage.checkpoints import StoredCheckpoint
 from storage.store import Store
 
 Row = dict[str, Any]
@@ -53,7 +54,6 @@ class StoredEvaluator:
         self._seed, self._fidelity, self._retry_failed = seed, fidelity, retry_failed
         self._on_stored = on_stored
         self._retrains = cast(Retrains, evaluator) if hasattr(evaluator, "retrained") else None
-        self._fingerprint = evaluator.fingerprint
         self._scores: dict[str, Row] = {}
         self._read: set[str] = set()
         self._retried: set[str] = set()
@@ -70,9 +70,31 @@ class StoredEvaluator:
     def metric(self) -> Metric:
         return self._inner.metric
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        return self._fingerprint
+        return self._inner.fingerprint
+
+    @property
+    def of_space(self) -> bool:
+        """Do scores hang on the space that is searched? Then ``within`` and ``prepare`` are those of ``OfSpace``."""
+        return hasattr(self._inner, "within")
+
+    def within(self, space: SearchSpace, after: StoredEvaluator | None) -> StoredEvaluator:
+        """As of ``OfSpace``."""
+        before = None if after is None else cast(OfSpace, after.evaluator)
+        return StoredEvaluator(
+            cast(OfSpace, self._inner).within(space, before),
+            self._store,
+            self._space,
+            seed=self._seed,
+            fidelity=self._fidelity,
+            retry_failed=self._retry_failed,
+            on_stored=self._on_stored,
+        )
+
+    def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
+        """As of ``OfSpace``."""
+        return cast(OfSpace, self._inner).prepare(on_epoch)
 
     def identity(self, architecture: Architecture) -> str:
         return self._inner.identity(architecture)
@@ -106,8 +128,13 @@ class StoredEvaluator:
 
     def test(self, architecture: Architecture) -> float | None:
         """The test score, stored under a key of its own; None where the inner evaluator has no test split."""
-        row = self._final(architecture)
-        return None if row is None or row["value"] is None else float(row["value"])
+        found = self.final(architecture)
+        return None if found is None else found.value
+
+    def final(self, architecture: Architecture, on_epoch: OnEpoch | None = None) -> Evaluation | None:
+        """As ``test``, with what belongs to it: size and seconds of the final retraining. ``on_epoch`` hears of it."""
+        row = self._final(architecture, on_epoch)
+        return None if row is None else self._as_evaluation(row, self.identity(architecture), architecture)
 
     def weights(self, architecture: Architecture) -> bytes:
         """The state dict of the final retraining, trained now if the store lacks it. Raises StoreError."""
@@ -126,14 +153,18 @@ class StoredEvaluator:
             "export a run that trains its networks, or the Python file, which needs no weights",
         )
 
-    def _final(self, architecture: Architecture) -> Row | None:
+    def _final(self, architecture: Architecture, on_epoch: OnEpoch | None = None) -> Row | None:
         """The row of the final retraining (or look-up), computed if the store lacks it; None without a test split."""
+        if self._retrains is not None and not self._retrains.has_test:
+            return None
         key = self.key(architecture, "test")
         # Looked for by its key: to know it, a trained evaluator reads its test images, which a search must not.
         known = sorted(self._store.read("scores", filter=pc.field("key") == key).to_pylist(), key=_precedence)
         if known and not (self._retry_failed and known[0]["status"] == "failed" and key not in self._retried):
             return known[0]
-        row = self._looked_up(architecture) if self._retrains is None else self._retrained(self._retrains, architecture)
+        if self._retrains is not None:
+            return self._retrained(self._retrains, architecture, key, on_epoch)
+        row = self._looked_up(architecture)
         if row is not None:
             self._retried.add(key)
             self._store.append("scores", [row])
@@ -149,13 +180,16 @@ class StoredEvaluator:
         evaluation = Evaluation(architecture, identity, value, self.metric, key=key, cost_seconds=seconds)
         return self._row(_checked(evaluation), "test")
 
-    def _retrained(self, inner: Retrains, architecture: Architecture) -> Row | None:
-        if not inner.has_test:
-            return None
-        found, weights = inner.retrained(architecture)
-        evaluation = replace(found, key=self.key(architecture, "test"))
+    def _retrained(self, inner: Retrains, architecture: Architecture, key: str, on_epoch: OnEpoch | None) -> Row:
+        checkpoint = StoredCheckpoint(self._store, key)
+        with checkpoint.followed(on_epoch):
+            found, weights = inner.retrained(architecture, checkpoint)
         blob = None if weights is None else self._store.put_blob(weights)
-        return {**self._row(_checked(evaluation), "test"), "weights": blob}
+        row = {**self._row(_checked(replace(found, key=key)), "test"), "weights": blob}
+        self._retried.add(key)
+        self._store.append("scores", [row])
+        checkpoint.forget()
+        return row
 
     # --- the store ---------------------------------------------------------------------------------------------------
     def _key(self, identity: str, split: Split = "validation") -> str:
@@ -166,7 +200,7 @@ class StoredEvaluator:
         """A final retraining depends on more than a search's trainings do: on its length."""
         if split == "test" and self._retrains is not None:
             return self._retrains.final_fingerprint
-        return self._fingerprint
+        return self.fingerprint
 
     def _known(self, key: str) -> Row | None:
         row = self._scores.get(key)
@@ -200,7 +234,7 @@ class StoredEvaluator:
             self._keep(row)
 
     def _refresh(self) -> None:
-        mine = (pc.field("fingerprint") == self._fingerprint) & (pc.field("task") == self.task)
+        mine = (pc.field("fingerprint") == self.fingerprint) & (pc.field("task") == self.task)
         for row in self._store.read_new("scores", self._read, filter=mine).to_pylist():
             self._keep(row)
 
@@ -210,7 +244,9 @@ class StoredEvaluator:
             self._scores[row["key"]] = row
 
     def _stored(self, identity: str, architecture: Architecture) -> Evaluation:
-        row = self._scores[self._key(identity)]
+        return self._as_evaluation(self._scores[self._key(identity)], identity, architecture)
+
+    def _as_evaluation(self, row: Row, identity: str, architecture: Architecture) -> Evaluation:
         return Evaluation(
             architecture,
             identity,

@@ -20,7 +20,7 @@ from lapt.archive import Archive
 from lapt.config import Pipeline
 from lapt.digests import short
 from lapt.errors import StoreError, interruption
-from lapt.evaluation import Evaluation
+from lapt.evaluation import Evaluation, Prepared
 from lapt.principles import Principles
 from lapt.results import RunResult
 from lapt.spaces import Architecture, SearchSpace, space_named
@@ -52,6 +52,11 @@ class RunRecord:
     def _subspaces(self) -> set[tuple[str, str, int]]:
         rows = self._mine("subspaces", "subspace_id", "task", "iteration")
         return {(row["subspace_id"], row["task"], row["iteration"]) for row in rows}
+
+    @cached_property
+    def _supernets(self) -> dict[tuple[str, int, str], float]:
+        rows = self._mine("supernets", "task", "iteration", "fingerprint", "cost_seconds")
+        return {(row["task"], row["iteration"], row["fingerprint"]): row["cost_seconds"] for row in rows}
 
     def _mine(self, dataset: str, *columns: str) -> list[dict[str, Any]]:
         """The run's rows. Filtered here: a filter of the store's would make it read every column of every file."""
@@ -170,6 +175,39 @@ class RunRecord:
             self.store.append("subspaces", [row])
             self._subspaces.add(key)
         return identifier
+
+    def supernet(
+        self,
+        prepared: Prepared,
+        *,
+        task: str,
+        iteration: int,
+        subspace_id: str | None,
+        fingerprint: str,
+        device: str,
+    ) -> None:
+        """The training of a supernet that the run searched with; ``fingerprint``: of its evaluator."""
+        key = (task, iteration, fingerprint)
+        if key in self._supernets:
+            return
+        row = {
+            "run_id": self.run_id,
+            "task": task,
+            "iteration": iteration,
+            "subspace_id": subspace_id,
+            "fingerprint": fingerprint,
+            "epochs": prepared.epochs,
+            "loss": prepared.loss,
+            "parameters": prepared.parameters,
+            "cost_seconds": prepared.seconds,
+            "device": device,
+        }
+        self.store.append("supernets", [row])
+        self._supernets[key] = prepared.seconds
+
+    def seconds_of_supernets(self, task: str) -> float:
+        """Wall time of the trainings of all supernets that the run searched this task with."""
+        return sum(seconds for (known, _, _), seconds in self._supernets.items() if known == task)
 
     def trials(
         self,

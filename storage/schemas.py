@@ -156,6 +156,23 @@ REASONER_CALLS = _schema(
         "parameters": TEXT,  # JSON: of the model
     },
 )
+SUPERNETS = _schema(
+    "supernets",
+    1,
+    {
+        "run_id": TEXT,
+        "task": TEXT,
+        "iteration": COUNT,  # 0: of the whole space
+        "subspace_id": TEXT,  # the space it was trained over; null: the whole one
+        "fingerprint": TEXT,  # of the evaluator whose scores are inherited from it
+        "epochs": COUNT,
+        "loss": REAL,  # mean training loss of the last epoch
+        "parameters": COUNT,
+        "cost_seconds": REAL,  # of its training, by whomever
+        "device": TEXT,
+        "created_at": TIME,
+    },
+)
 STUDIES = _schema(
     "studies",
     1,
@@ -208,6 +225,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "principles": PRINCIPLES,
     "subspaces": SUBSPACES,
     "reasoner_calls": REASONER_CALLS,
+    "supernets": SUPERNETS,
     "studies": STUDIES,
     "study_jobs": STUDY_JOBS,
 }

@@ -19,6 +19,7 @@ VIEWS: dict[str, str] = {
     "subspaces": _earliest("subspaces", "run_id", "task", "iteration", "subspace_id"),
     # An invalid reply and the valid one after it were both paid for; the same record twice was not.
     "reasoner_calls": _earliest("reasoner_calls", "run_id", "call_key", "valid", "reply"),
+    "supernets": _earliest("supernets", "run_id", "task", "iteration", "fingerprint"),
     # The same study again says the same again.
     "studies": _earliest(
         "studies", "study_id", "method", "reasoner", "variant", "source_budget", "target", "quantity", "budget"
@@ -59,11 +60,12 @@ VIEWS: dict[str, str] = {
         FROM best
         ORDER BY space, task, metric, higher_is_better, fingerprint, fidelity, rank, created_at, run_id, ordinal
     """,
-    # The incumbent after each evaluation; null until one succeeds. Among equals the first stays.
+    # The incumbent after each evaluation; null until one succeeds. Among equals the first stays. A new supernet begins
+    # anew: what was found before is scored again in it.
     "anytime": """
         WITH marked AS (
             SELECT *, score IS NOT NULL AND score > coalesce(max(score) OVER (
-                PARTITION BY run_id, task ORDER BY ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                PARTITION BY run_id, task, fingerprint ORDER BY ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ), '-infinity'::DOUBLE) AS improves
             FROM evaluations
         )
@@ -72,9 +74,11 @@ VIEWS: dict[str, str] = {
             last_value(CASE WHEN improves THEN value END IGNORE NULLS) OVER so_far AS incumbent_value,
             last_value(CASE WHEN improves THEN score END IGNORE NULLS) OVER so_far AS incumbent_score,
             last_value(CASE WHEN improves THEN architecture END IGNORE NULLS) OVER so_far AS incumbent_architecture,
-            sum(cost_seconds) OVER so_far AS cost_seconds
+            sum(cost_seconds) OVER whole AS cost_seconds
         FROM marked
-        WINDOW so_far AS (PARTITION BY run_id, task ORDER BY ordinal ROWS UNBOUNDED PRECEDING)
+        WINDOW
+            so_far AS (PARTITION BY run_id, task, fingerprint ORDER BY ordinal ROWS UNBOUNDED PRECEDING),
+            whole AS (PARTITION BY run_id, task ORDER BY ordinal ROWS UNBOUNDED PRECEDING)
         ORDER BY run_id, task, ordinal
     """,
     # evaluation -> refined space -> principles -> the principles they came from. Ids are content digests.
@@ -101,7 +105,8 @@ VIEWS: dict[str, str] = {
         LEFT JOIN sets f ON f.principles_id = p.parent
         ORDER BY e.run_id, e.task, e.ordinal
     """,
-    # Paid now: what the run itself computed. Total: what its evaluations cost whoever computed them.
+    # Paid now: what the run itself computed. Total: what its evaluations cost whoever computed them. Trainings of
+    # supernets stand beside both.
     "costs": """
         WITH evaluated AS (
             SELECT
@@ -114,6 +119,9 @@ VIEWS: dict[str, str] = {
                 coalesce(sum(cost_seconds) FILTER (origin = 'computed'), 0) AS seconds_paid_now,
                 coalesce(sum(cost_seconds), 0) AS seconds_total
             FROM evaluations GROUP BY run_id, task
+        ), shared AS (
+            SELECT run_id, task, count(*) AS supernets, sum(cost_seconds) AS seconds_supernets
+            FROM supernets GROUP BY run_id, task
         ), called AS (
             SELECT
                 run_id, task, count(*) AS reasoner_calls,
@@ -128,9 +136,11 @@ VIEWS: dict[str, str] = {
             coalesce(from_surrogate, 0) AS from_surrogate,
             coalesce(failed, 0) AS failed,
             coalesce(seconds_paid_now, 0) AS seconds_paid_now, coalesce(seconds_total, 0) AS seconds_total,
+            coalesce(supernets, 0) AS supernets, coalesce(seconds_supernets, 0) AS seconds_supernets,
             coalesce(reasoner_calls, 0) AS reasoner_calls, coalesce(tokens_in, 0) AS tokens_in,
             coalesce(tokens_out, 0) AS tokens_out, coalesce(reasoner_cost, 0) AS reasoner_cost
         FROM evaluated e FULL JOIN called c ON c.run_id = e.run_id AND c.task IS NOT DISTINCT FROM e.task
+        LEFT JOIN shared s ON s.run_id = e.run_id AND s.task = e.task
         ORDER BY run_id, task
     """,
 }
@@ -139,13 +149,15 @@ VIEWS: dict[str, str] = {
 _EVALUATIONS = ("trials", "scores", "subspaces")
 
 NEEDS: dict[str, tuple[str, ...]] = {
-    **{name: (name,) for name in ("scores", "trials", "runs", "principles", "subspaces", "reasoner_calls")},
+    **{
+        name: (name,) for name in ("scores", "trials", "runs", "principles", "subspaces", "reasoner_calls", "supernets")
+    },
     "studies": ("studies",),
     "study_jobs": ("study_jobs",),
     "evaluations": _EVALUATIONS,
     "leaderboard": _EVALUATIONS,
     "anytime": _EVALUATIONS,
     "lineage": (*_EVALUATIONS, "principles"),
-    "costs": (*_EVALUATIONS, "reasoner_calls"),
+    "costs": (*_EVALUATIONS, "reasoner_calls", "supernets"),
 }
 """View -> the data sets that it is made from."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from lapt.evaluation import Evaluation, Evaluator
+from lapt.evaluation import Evaluation, Evaluator, OnEpoch, best
 from lapt.principles import Principles
 from lapt.results import ControlResult
 from lapt.spaces import Architecture, SearchSpace
 from lapt.steps import Steps
+from storage.evaluator import StoredEvaluator
 from storage.record import RunRecord
 from tasks import artifacts
-from tasks.step import step
+from tasks.step import logged, step
 
 
 @step(name="refine-space", task_run_name="iteration {g}: refine")
@@ -22,6 +23,28 @@ def refine_space(steps: Steps, record: RunRecord, principles: Principles, *, tar
     record.subspace(refined, principles, task=target, iteration=g)
     artifacts.refined_space(steps.pipeline.name, target, steps.space, refined)
     return refined
+
+
+@step(name="train-supernet", task_run_name="{label}: train supernet")
+def train_supernet(
+    evaluator: StoredEvaluator,
+    record: RunRecord,
+    on_epoch: OnEpoch,
+    *,
+    g: int,
+    subspace_id: str | None,
+    label: str,
+) -> None:
+    """The supernet that iteration g's scores are inherited from (0: of the whole space), trained or read."""
+    prepared = evaluator.prepare(logged(on_epoch))
+    record.supernet(
+        prepared,
+        task=evaluator.task,
+        iteration=g,
+        subspace_id=subspace_id,
+        fingerprint=evaluator.fingerprint,
+        device=str(getattr(evaluator.evaluator, "device", "cpu")),
+    )
 
 
 @step(name="evaluate-batch", task_run_name="iteration {g}: evaluate from {first}")
@@ -59,4 +82,4 @@ def search_control(steps: Steps, evaluator: Evaluator, record: RunRecord, *, met
     record.beside(method).trials(
         steps.space, evaluations, task=evaluator.task, iteration=1, first=1, fingerprint=evaluator.fingerprint
     )
-    return ControlResult.of(steps.space, evaluator, evaluations, began, method=method)
+    return ControlResult.of(steps.space, evaluator, best(evaluations), evaluations, began, method=method)

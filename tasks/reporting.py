@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TypeVar
 
 from lapt.config import Pipeline
-from lapt.evaluation import Evaluator
+from lapt.evaluation import Evaluator, OnEpoch
 from lapt.reasoning.ledger import Ledger
-from lapt.results import Found, RunResult
-from lapt.spaces import SearchSpace
+from lapt.results import FinalResult, Found, RunResult
+from lapt.spaces import Architecture, SearchSpace
 from lapt.summary import summary
+from storage.evaluator import StoredEvaluator
 from storage.record import RunRecord
 from storage.recordings import StoredRecordings
 from tasks import artifacts
-from tasks.step import step
+from tasks.step import logged, step
 
 F = TypeVar("F", bound=Found)
 
@@ -24,6 +25,23 @@ def test_incumbent(space: SearchSpace, evaluator: Evaluator, result: F) -> F:
     if result.architecture is None:
         return result
     return result.model_copy(update={"test": evaluator.test(space.decode(result.architecture))})
+
+
+@step(name="train-final", task_run_name="train from scratch")
+def train_final(
+    space: SearchSpace, evaluator: StoredEvaluator, on_epoch: OnEpoch, architecture: Architecture
+) -> FinalResult | None:
+    """An architecture that was found, trained from scratch, and its test score; None without a test split."""
+    found = evaluator.final(architecture, logged(on_epoch))
+    if found is None:
+        return None
+    return FinalResult(
+        test=found.value,
+        parameters=found.parameters,
+        flops=found.flops,
+        device_seconds=found.cost_seconds,
+        error=found.error,
+    )
 
 
 @step(name="report-run", task_run_name="report {result.run_id}")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from prefect import Task, task
+from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.utilities.annotations import opaque as data
 from prefect.utilities.annotations import quote as context
 
 from lapt.errors import LaptError
+from lapt.evaluation import OnEpoch
 
-__all__ = ["context", "data", "step"]
+__all__ = ["context", "data", "logged", "step"]
 
 
 # Prefect draws an edge wherever an argument, or any object inside it, is also inside an earlier result, shared strings
@@ -25,6 +26,17 @@ def outside_reason(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -
     """Try again what may go away by itself. What LAPT itself refuses will be refused again."""
     failure = state.result(raise_on_failure=False)
     return not isinstance(failure, LaptError | TypeError | ValueError | KeyError)
+
+
+def logged(on_epoch: OnEpoch) -> OnEpoch:
+    """``on_epoch``, and a line in the task run's log."""
+    logger = get_run_logger()
+
+    def heard(epoch: int, epochs: int, loss: float) -> None:
+        logger.info("epoch %d of %d, loss %.4g", epoch, epochs, loss)
+        on_epoch(epoch, epochs, loss)
+
+    return heard
 
 
 step = partial(

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from flows.build import EvaluatorOf, evaluator_of, predicted, space_of, table_of
-from lapt.config import Pipeline, SurrogateEvaluation
+from lapt.config import Pipeline
 from lapt.evaluation import Evaluator
 from lapt.evaluators import Table
+from lapt.evaluators.config import SurrogateEvaluation
 
 Scores = npt.NDArray[np.float64]
 

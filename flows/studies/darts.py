@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 from flows.studies.methods import Entrant, alone, lapt_entrant, ranking, subspace, warm_start
-from lapt.config import Pipeline, RandomArchive, SurrogateEvaluation
+from lapt.config import Pipeline, RandomArchive
 from lapt.errors import ConfigError
+from lapt.evaluators.config import SurrogateEvaluation
 from lapt.evaluators.surrogate import epoch_of
 
 MODEL = "gp"

@@ -10,13 +10,17 @@ from torch import Tensor, nn
 
 
 class Checkpoint(Protocol):
-    """Keeps the last state of one training; a write appears whole or not at all."""
+    """Keeps the last state of one training; a write appears whole or not at all. Picklable."""
 
     def load(self) -> bytes | None:
         """None before the first epoch."""
         ...
 
     def save(self, state: bytes) -> None: ...
+
+    def tell(self, epoch: int, epochs: int, loss: float) -> None:
+        """Says to whoever waits, perhaps in another process, how far the training is."""
+        ...
 
 
 class State(TypedDict):
@@ -25,6 +29,8 @@ class State(TypedDict):
     network: dict[str, Any]
     optimiser: dict[str, Any]
     losses: list[float]
+    seconds: float
+    """Wall time so far, of all attempts."""
     draws: Tensor
     """State of the generator of orders, augmentations and examples."""
     chance: list[Tensor]
@@ -49,12 +55,11 @@ def chance(device: torch.device) -> list[Tensor]:
 
 def restore(
     state: State, network: nn.Module, optimiser: torch.optim.Optimizer, draws: torch.Generator, device: torch.device
-) -> list[float]:
-    """Puts everything back where it stood, and returns the losses of the epochs that are done."""
+) -> None:
+    """Puts everything back where it stood."""
     network.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])
     draws.set_state(state["draws"])
     torch.set_rng_state(state["chance"][0])
     for gpu in state["chance"][1:]:
         torch.cuda.set_rng_state(gpu, device)
-    return list(state["losses"])

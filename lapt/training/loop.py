@@ -47,7 +47,8 @@ class Measured:
 @dataclass(frozen=True)
 class Trained:
     """``value``, ``metric``, ``values``: on the validation images, as in Measured. ``losses``: mean training loss of
-    each epoch. ``seconds``: wall time of training and validation. ``parameters``: of backbone and head.
+    each epoch. ``seconds``: wall time of training and validation, with that of attempts before a checkpoint.
+    ``parameters``: of backbone and head.
     """
 
     value: float
@@ -83,16 +84,26 @@ def train(
     task.check(train)
     task.check(validation)
     device = device_for(device) if isinstance(device, str) else device
-    started = time.perf_counter()
+    spent = _Stopwatch()
     with _controlled(device, threads), torch.random.fork_rng(_gpus(device)):
         torch.manual_seed(seed)
         network.normalise_by(*train.statistics)
-        _moved(network, device, recipe)
-        losses = tuple(_epochs(network, task, train.to(device), recipe, seed, on_epoch, checkpoint))
+        placed(network, device, recipe)
+        losses = tuple(_epochs(network, task, train.to(device), recipe, seed, spent, on_epoch, checkpoint))
         measured = evaluate(network, task, validation, recipe, threads=threads)
-    seconds = time.perf_counter() - started
     parameters = network.parameter_count
-    return Trained(measured.value, measured.metric, measured.values, losses, seconds, parameters, recipe.epochs)
+    return Trained(measured.value, measured.metric, measured.values, losses, spent.seconds, parameters, recipe.epochs)
+
+
+class _Stopwatch:
+    """Wall time; ``before``: of earlier attempts."""
+
+    def __init__(self) -> None:
+        self.before, self._started = 0.0, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return self.before + time.perf_counter() - self._started
 
 
 def evaluate(
@@ -136,6 +147,7 @@ def _epochs(
     data: ImageData,
     recipe: Recipe,
     seed: int,
+    spent: _Stopwatch,
     on_epoch: Callable[[int, float], None] | None,
     checkpoint: Checkpoint | None,
 ) -> Iterator[float]:
@@ -151,8 +163,12 @@ def _epochs(
     half = _half(recipe, device)
     # Sizes differ by one image at most: no image is dropped, and no batch is too small for BatchNorm.
     steps = _parts(len(data), math.ceil(len(data) / recipe.batch_size))
+    losses: list[float] = []
     stood = None if checkpoint is None else checkpoint.load()
-    losses = [] if stood is None else restore(read(stood), network, optimiser, generator, device)
+    if stood is not None:
+        state = read(stood)
+        restore(state, network, optimiser, generator, device)
+        losses, spent.before = list(state["losses"]), state["seconds"]
     yield from losses
     for epoch in range(len(losses), recipe.epochs):
         network.train()
@@ -190,11 +206,13 @@ def _epochs(
                         "network": network.state_dict(),
                         "optimiser": optimiser.state_dict(),
                         "losses": losses,
+                        "seconds": spent.seconds,
                         "draws": generator.get_state(),
                         "chance": chance(device),
                     }
                 )
             )
+            checkpoint.tell(epoch + 1, recipe.epochs, loss_of_epoch)
         if on_epoch:
             on_epoch(epoch + 1, loss_of_epoch)
         yield loss_of_epoch
@@ -315,7 +333,8 @@ def _gpus(device: torch.device) -> list[torch.device]:
     return [device] if device.type == "cuda" else []
 
 
-def _moved(network: nn.Module, device: torch.device, recipe: Recipe) -> None:
+def placed(network: nn.Module, device: torch.device, recipe: Recipe) -> None:
+    """On its device, in the recipe's memory format."""
     network.to(device)
     if recipe.channels_last:
         network.to(memory_format=torch.channels_last)

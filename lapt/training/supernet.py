@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Callable
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from lapt.networks import Supernet
 from lapt.spaces import Architecture, SearchSpace
 from lapt.training.checkpoint import Checkpoint
 from lapt.training.data import ImageData
 from lapt.training.device import with_threads
-from lapt.training.loop import Measured, Trained, evaluate, recalibrate, train
+from lapt.training.loop import Measured, Trained, evaluate, placed, recalibrate, train
 from lapt.training.network import TaskNetwork, build
 from lapt.training.recipe import Recipe
 from lapt.training.tasks import Task
@@ -42,8 +45,41 @@ class TrainedSupernet:
         return cast(Supernet, self.network.backbone)
 
     def inherit(self, other: TrainedSupernet) -> int:
-        """Starts from the weights of another one, of a larger or smaller space or another task; how many tensors."""
-        return self.supernet.inherit(other.supernet)
+        """Starts from the weights of another one, of a larger or smaller space or another task; how many tensors.
+
+        The head's are taken over where it predicts as much.
+        """
+        mine, theirs = (network.head.state_dict() for network in (self.network, other.network))
+        same = {name: tensor.shape for name, tensor in mine.items()} == {n: t.shape for n, t in theirs.items()}
+        if same:
+            self.network.head.load_state_dict(theirs)
+        return self.supernet.inherit(other.supernet) + same * len(mine)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all weights and buffers."""
+        sha = hashlib.sha256()
+        for name, tensor in self._tensors().items():
+            sha.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+            sha.update(tensor.numpy().data)
+        return sha.hexdigest()
+
+    @property
+    def weights(self) -> bytes:
+        """All weights and buffers, as ``torch.save`` writes them."""
+        buffer = io.BytesIO()
+        torch.save(self._tensors(), buffer)
+        return buffer.getvalue()
+
+    def load(self, weights: bytes, device: torch.device) -> None:
+        """Those of ``weights``, on ``device``, ready to score."""
+        tensors = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
+        self.network.load_state_dict(tensors, strict=False)  # where the draws of paths stand matters to training alone
+        placed(self.network, device, self.recipe)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        state = self.network.state_dict()
+        return {name: t.cpu().contiguous() for name, t in state.items() if isinstance(t, Tensor)}
 
     def train(
         self,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from lapt.config import TrainingEvaluation
 from lapt.errors import ConfigError
+from lapt.evaluators.config import TrainingEvaluation
 from lapt.evaluators.training import TrainingEvaluator, TrainingSpec, network_of, task_of
 from lapt.networks import flops, parameters
 from lapt.spaces import BUILTIN

@@ -1,0 +1,32 @@
+"""Training from scratch what a search found: a flow of its own, which goes on from the last epoch."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.build import build
+from flows.progress import epochs, listener
+from lapt.config import Execution, Pipeline
+from lapt.results import FinalResult
+from storage.evaluator import StoredEvaluator
+from tasks.reporting import train_final
+from tasks.step import context
+
+
+@flow(name="final-training", flow_run_name="final training on {target}", persist_result=False)
+def final_training(
+    pipeline: Pipeline, execution: Execution, target: str, architecture: str, label: str = ""
+) -> FinalResult | None:
+    """``architecture``, as the space writes it, on all training images of a target, by the pipeline's final recipe.
+
+    None where the pipeline trains nothing in the end, or the task has no test images. ``label``: what found it.
+    """
+    built = build(pipeline, execution)
+    evaluator = built.evaluator(target)
+    if not isinstance(evaluator, StoredEvaluator):
+        return None
+    listener.get().stage(f"training what {label or 'the search'} found for {target}")
+    heard = epochs(f"{target}, final training{f' of {label}' if label else ''}")
+    return train_final(
+        context(built.space), context(evaluator), context(heard), context(built.space.decode(architecture))
+    )

@@ -1,0 +1,111 @@
+"""The section ``evaluator`` of a pipeline: where scores come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lapt.errors import ConfigError
+from lapt.training import Recipe
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trains: ClassVar[bool] = False
+    """Is what was found trained from scratch in the end?"""
+
+
+class TableEvaluation(_Model):
+    """Scores looked up in an imported benchmark table (``lapt benchmark list``)."""
+
+    kind: Literal["table"] = "table"
+    table: str
+
+
+class SurrogateEvaluation(_Model):
+    """Scores that an imported surrogate predicts (``lapt benchmark list``).
+
+    Tasks are ``cifar10``, after ``epoch`` epochs, and ``cifar10_epochN`` of any other fidelity, to learn from cheaply.
+    """
+
+    kind: Literal["surrogate"]
+    model: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="its name in the data folder")
+    epoch: int = Field(98, ge=1, le=98, description="epochs after which the task cifar10 is scored")
+
+
+class Networks(_Model):
+    """What every evaluator that trains has: how images are read, the size of the networks, a recipe."""
+
+    trains: ClassVar[bool] = True
+
+    root: str | None = Field(None, description="folder that relative paths and CIFAR's files start from")
+    download: bool = Field(False, description="fetch CIFAR where it is missing")
+    size: int | None = Field(None, ge=8, description="side in pixels that images of a folder get")
+    channels: int = Field(16, ge=1, description="width after the stem; of DARTS cells, of a node")
+    cells: int = Field(1, ge=1, description="cells a stage; of DARTS 3 x cells + 2 layers in all")
+    stem: Literal["cifar", "imagenet"] = Field(
+        "cifar",
+        exclude_if=lambda stem: stem == "cifar",
+        description="of DARTS networks: imagenet leaves an eighth of the side",
+    )
+    score: Literal["metric", "loss"] = Field("metric", description="what the search compares")
+    validation_share: float = Field(0.2, gt=0, lt=1, description="of the training images, held out")
+    training_images: int | None = Field(None, ge=2, description="at most so many; all if unset")
+    recipe: Recipe = Recipe()
+    seed: int = Field(0, ge=0, description="of the networks' weights and batches, whatever the search's seed is")
+
+
+class ImagesEvaluation(Networks):
+    """A task is one of ``lapt.training.tasks.TASKS`` on ``data``; where ``data`` names several sets of images, a task
+    is the classification of one of them, by its name there."""
+
+    data: str | dict[str, str] = Field(
+        description="digits, digits_hard, cifar10, cifar100, an .npz file, or a folder of images; or a name for each"
+    )
+
+    def images_of(self, task: str) -> tuple[str, str]:
+        """(source of the images, what is done with them). Raises ConfigError for a task that has no images."""
+        if isinstance(self.data, str):
+            return self.data, task
+        if task not in self.data:
+            raise ConfigError(
+                f"images for the task {task} in evaluator.data", f"those of {sorted(self.data)}", f"add {task}: SOURCE"
+            )
+        return self.data[task], "classification"
+
+
+class TrainingEvaluation(ImagesEvaluation):
+    """Networks trained from scratch."""
+
+    kind: Literal["training"]
+    final_epochs: int | None = Field(
+        None, ge=1, description="epochs of the retraining that the test score is from; the recipe's if unset"
+    )
+
+
+class FinalTraining(_Model):
+    """The network that a supernet's search ends with: trained from scratch, on all training images."""
+
+    channels: int = Field(16, ge=1, description="as of the evaluator, for the final network")
+    cells: int = Field(1, ge=1, description="as of the evaluator, for the final network")
+    recipe: Recipe = Recipe()
+
+
+class SupernetEvaluation(ImagesEvaluation):
+    """Weights inherited from a supernet over the space that is searched, which is trained first, by ``recipe``.
+
+    When the space changes, so does the supernet: the new one starts from the weights of the one before.
+    """
+
+    kind: Literal["supernet"]
+    calibration_images: int = Field(
+        512, ge=2, description="training images that the statistics of an architecture's activations are taken from"
+    )
+    final: FinalTraining | None = Field(None, description="of what was found; without it there is no test score")
+
+
+EvaluatorSection = Annotated[
+    TableEvaluation | TrainingEvaluation | SurrogateEvaluation | SupernetEvaluation, Field(discriminator="kind")
+]

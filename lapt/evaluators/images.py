@@ -1,0 +1,120 @@
+"""What a score of a network that was trained depends on, and the images behind it, read once a process."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Self
+
+from lapt.evaluators.config import ImagesEvaluation, Networks
+from lapt.spaces import Architecture, SearchSpace
+from lapt.training import Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+    from lapt.training.data import DataSets, ImageData
+    from lapt.training.tasks import Task
+
+    Sides = tuple[ImageData, ImageData]
+
+
+class TrainingSpec(Networks):
+    """Everything that a trained score depends on, apart from the architecture. Picklable: it travels to workers.
+
+    ``task``: what is done with the images ``data``; ``title``: what the pipeline calls that, if it is something else.
+    """
+
+    space: SearchSpace
+    data: str
+    task: str
+    title: str | None = None
+    final_epochs: int | None = None
+    device: str = "auto"
+
+    @classmethod
+    def of(cls, config: ImagesEvaluation, space: SearchSpace, task: str, device: str, **changed: Any) -> Self:
+        """Of one of the tasks of an evaluator's declaration. Raises ConfigError for a task that has no images."""
+        data, done = config.images_of(task)
+        declared = {name: getattr(config, name) for name in Networks.model_fields}
+        title = None if done == task else task
+        return cls(space=space, data=data, task=done, title=title, device=device, **(declared | changed))
+
+    @property
+    def name(self) -> str:
+        """The task, as the pipeline calls it."""
+        return self.title or self.task
+
+    @property
+    def size_of_network(self) -> dict[str, Any]:
+        """What ``lapt.networks`` is told of it, beside the images."""
+        return {"channels": self.channels, "cells": self.cells, "stem": self.stem}
+
+    @property
+    def final_recipe(self) -> Recipe:
+        """Of the retraining on all training images."""
+        return (
+            self.recipe if self.final_epochs is None else self.recipe.model_copy(update={"epochs": self.final_epochs})
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """What a score depends on beside recipe, data and seed, for fingerprints."""
+        mine = self.model_dump(
+            mode="json", include={"channels", "cells", "stem", "validation_share", "training_images"}
+        )
+        return {**mine, **task_of(self).settings}
+
+
+_Source = tuple[str, str | None, int | None, bool]
+
+
+def data_of(spec: TrainingSpec) -> DataSets:
+    """Raises DataError for images that are not there or cannot be read."""
+    return _loaded((spec.data, spec.root, spec.size, spec.download))
+
+
+@lru_cache(maxsize=2)
+def _loaded(source: _Source) -> DataSets:
+    from lapt.training.sources import load_images
+
+    data, root, size, download = source
+    return load_images(data, root, size=size, download=download)
+
+
+@lru_cache(maxsize=8)
+def task_of(spec: TrainingSpec) -> Task:
+    """Raises DataError: data that are not there, a task that cannot be made of them."""
+    from lapt.training.tasks import make_task
+
+    return make_task(spec.task, data_of(spec).train, score=spec.score)
+
+
+def sides_of(spec: TrainingSpec, device: torch.device, *, final: bool = False) -> Sides:
+    """(training, validation) images on their device, made once a process; ``final``: all training images, and the
+    test images."""
+    held_out = None if final else (spec.validation_share, spec.training_images)
+    return _sides((spec.data, spec.root, spec.size, spec.download), held_out, device)
+
+
+@lru_cache(maxsize=2)
+def _sides(source: _Source, held_out: tuple[float, int | None] | None, device: torch.device) -> Sides:
+    from lapt.training.data import split
+
+    found = _loaded(source)
+    if held_out is None:  # the search is over
+        test = found.test()
+        training, validation = found.train, found.train if test is None else test
+    else:
+        training, validation = split(found.train, held_out[0], 0, limit=held_out[1])
+    return training.to(device), validation.to(device)
+
+
+def size_of_backbone(spec: TrainingSpec, architecture: Architecture, classes: int | None) -> tuple[int, int]:
+    """Parameters and flops (multiply-adds of one image) of the published network; without a head if None."""
+    from lapt.networks import flops, parameters
+
+    image_channels, height, width = data_of(spec).train.shape
+    size = {**spec.size_of_network, "image_channels": image_channels}
+    return (
+        parameters(spec.space, architecture, **size, classes=classes),
+        flops(spec.space, architecture, **size, image_size=(height, width), classes=classes),
+    )

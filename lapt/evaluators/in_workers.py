@@ -1,0 +1,103 @@
+"""What evaluators share that measure in worker processes."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Protocol
+
+from lapt.evaluation import Evaluation, Metric
+from lapt.evaluators.images import TrainingSpec, task_of
+from lapt.evaluators.workers import Crashed, Workers
+from lapt.spaces import Architecture
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker sends back: a value and what belongs to it, or an error. ``seconds``: wall time, in vain or not."""
+
+    value: float | None = None
+    error: str | None = None
+    seconds: float = 0.0
+    parameters: int | None = None
+    flops: int | None = None
+    live_parameters: int | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
+    weights: bytes | None = None
+    """Of a final retraining: the state dict, as ``torch.save`` writes it."""
+
+
+class Job(Protocol):
+    """One measurement of one architecture. Picklable."""
+
+    def run(self) -> Outcome: ...
+
+
+def run(job: Job) -> Outcome:
+    return job.run()
+
+
+@lru_cache(maxsize=4)
+def workers(processes: int) -> Workers[Job, Outcome]:
+    """The warm processes of this one: starting torch and reading the data costs seconds, once each."""
+    return Workers(run, processes)
+
+
+class InWorkers(ABC):
+    """An evaluator whose architectures are measured side by side, in ``processes`` processes of one thread each: on a
+    GPU one, else a core each, if None. What could not be measured comes back as a failed evaluation."""
+
+    def __init__(self, spec: TrainingSpec, *, processes: int | None = None) -> None:
+        self.spec = spec
+        self._processes = processes
+
+    @cached_property
+    def _workers(self) -> Workers[Job, Outcome]:
+        return workers(self._processes or (len(os.sched_getaffinity(0)) if self.device == "cpu" else 1))
+
+    @property
+    def task(self) -> str:
+        return self.spec.name
+
+    @cached_property
+    def metric(self) -> Metric:
+        return task_of(self.spec).metric
+
+    @property
+    def device(self) -> str:
+        from lapt.training.device import device_for
+
+        return str(device_for(self.spec.device))
+
+    @abstractmethod
+    def identity(self, architecture: Architecture) -> str: ...
+
+    @abstractmethod
+    def _job(self, architecture: Architecture) -> Job: ...
+
+    def stream(self, architectures: Sequence[Architecture]) -> Iterator[Evaluation]:
+        """Evaluations as they are ready, in any order."""
+        for position, outcome in self._workers([self._job(architecture) for architecture in architectures]):
+            yield self._evaluation(architectures[position], outcome)
+
+    def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
+        found = {evaluation.identity: evaluation for evaluation in self.stream(architectures)}
+        return [found[self.identity(architecture)] for architecture in architectures]
+
+    def _evaluation(self, architecture: Architecture, outcome: Outcome | Crashed) -> Evaluation:
+        found = Outcome(error=str(outcome)) if isinstance(outcome, Crashed) else outcome
+        return Evaluation(
+            architecture,
+            self.identity(architecture),
+            found.value,
+            self.metric,
+            error=found.error,
+            cost_seconds=found.seconds,
+            parameters=found.parameters,
+            flops=found.flops,
+            live_parameters=found.live_parameters,
+            measures=found.measures,
+        )
