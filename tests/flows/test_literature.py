@@ -1,4 +1,4 @@
-"""``lapt study table4`` and ``table5``: every published row, what is counted beside it, and no figure that was not run."""
+"""``lapt study table4`` and ``table5``: every published row, what is counted beside it, no figure that was not run."""
 
 from __future__ import annotations
 
