@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
 from lapt.errors import ConfigError
 
+if TYPE_CHECKING:
+    from flows.studies.rows import StudyResult
+
 
 def study(
+    context: typer.Context,
     name: Annotated[
         str,
         typer.Argument(
-            help="nas201, trans101, darts, digits, source-budget, ablation, quality, reasoners, contamination, prompts."
+            help="nas201, trans101, darts, digits, source-budget, ablation, quality, reasoners, contamination, "
+            "prompts; table4, table5: published networks and their sizes, which take --store and --json alone."
         ),
     ],
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 20,
@@ -55,17 +60,23 @@ def study(
     as_json: JsonOption = False,
 ) -> None:
     """A table of the paper or an ablation over seeds, with intervals, controls and the published rows."""
-    from flows.screen_study import as_json as written
-    from flows.screen_study import show_study, study_progress
+    from flows.screen_study import study_progress
     from flows.studies import STUDIES, prepared
     from flows.studies.ledger import keep_rows
+    from flows.studies.literature import TABLES, literature
     from flows.studies.plots import plots as plotted
     from flows.studies.plots import require_matplotlib
     from lapt.config import Execution, load_pipeline
     from storage.store import Store
 
+    if name in TABLES:
+        _refuse_others(context, name)
+        result = literature(name)
+        keep_rows(Store(store), result)
+        _print(result, as_json)
+        return
     if name not in STUDIES:
-        raise ConfigError(f"a study among {sorted(STUDIES)}", repr(name), "name one of them")
+        raise ConfigError(f"a study among {sorted({*STUDIES, *TABLES})}", repr(name), "name one of them")
     if plots is not None:
         require_matplotlib()
     opened = Store(store)
@@ -91,10 +102,27 @@ def study(
     keep_rows(opened, result)
     for path in plotted(result, plots) if plots is not None else ():
         print(f"wrote {path}", file=sys.stderr)
+    _print(result, as_json)
+
+
+def _print(result: StudyResult, as_json: bool) -> None:
+    from flows.screen_study import as_json as written
+    from flows.screen_study import show_study
+
     if as_json:
         print(written(result))
     else:
         show_study(result)
+
+
+def _refuse_others(context: typer.Context, name: str) -> None:
+    """Raises ConfigError for an option on the command line that says how to run a study: here nothing is run."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name not in ("name", "store", "as_json") and source is not None and source.name == "COMMANDLINE":
+            raise ConfigError(
+                f"--store and --json alone with {name}, which runs nothing", parameter.opts[0], "leave it out"
+            )
 
 
 def _listed(names: str | None) -> list[str] | None:

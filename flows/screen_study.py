@@ -11,8 +11,10 @@ from rich.table import Table
 
 from flows.screen import LOOK, err, out
 from flows.screen_factors import p_text, print_source_budgets, print_spaces, print_variants
+from flows.screen_literature import print_published
 from flows.studies.comparison import Comparison
 from flows.studies.contrasts import DIFFERENCE
+from flows.studies.literature import TABLES
 from flows.studies.quality import REFINED, Quality
 from flows.studies.rows import Row, StudyResult, Who
 
@@ -35,7 +37,9 @@ def study_progress(comparison: Comparison | Quality) -> Iterator[Callable[[int, 
 
 def show_study(result: StudyResult) -> None:
     """Tables a target: our figures with intervals, and the published ones or the spread of the draws beside them."""
-    if any(row.source_budget for row in result.rows):
+    if result.study in TABLES:
+        print_published(result)
+    elif any(row.source_budget for row in result.rows):
         print_source_budgets(result)
     elif any(row.method == REFINED for row in result.rows):
         print_spaces(result)

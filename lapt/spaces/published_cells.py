@@ -29,6 +29,14 @@ _TEXTS = {
         reduce=[('sep_conv_3x3', 0), ('skip_connect', 1), ('max_pool_3x3', 1), ('dil_conv_5x5', 2),
                 ('sep_conv_3x3', 1), ('sep_conv_3x3', 2), ('sep_conv_5x5', 0), ('sep_conv_3x3', 3)],
         reduce_concat=range(2, 6))""",
+    # Xiao et al. 2022, found on ImageNet
+    "Shapley_NAS_image": """Genotype(
+        normal=[('sep_conv_5x5', 0), ('sep_conv_3x3', 1), ('skip_connect', 1), ('dil_conv_5x5', 2),
+                ('sep_conv_5x5', 0), ('sep_conv_3x3', 2), ('sep_conv_3x3', 1), ('skip_connect', 2)],
+        normal_concat=range(2, 6),
+        reduce=[('dil_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_5x5', 1), ('avg_pool_3x3', 2),
+                ('skip_connect', 1), ('sep_conv_3x3', 3), ('sep_conv_3x3', 2), ('sep_conv_3x3', 4)],
+        reduce_concat=range(2, 6))""",
     # Chu et al. 2020: four edges into three nodes in the normal cell
     "FairDARTS_a": """Genotype(
         normal=[('sep_conv_3x3', 2, 0), ('sep_conv_5x5', 2, 1), ('max_pool_3x3', 3, 0), ('sep_conv_3x3', 4, 0)],

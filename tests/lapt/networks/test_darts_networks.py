@@ -66,7 +66,8 @@ def test_parameters_are_the_published_ones(name: str, published: int, with_auxil
 def test_sizes_that_the_literature_rounds() -> None:
     """Millions: multiply-adds of DARTS on CIFAR-10, parameters on ImageNet (48 channels, 14 layers)."""
     assert round(darts_counts(PUBLISHED_CELLS["DARTS_V2"], **PUBLISHED, classes=10).flops / 1e6) == 528
-    for name, millions in (("DARTS_V2", 4.7), ("PC_DARTS_cifar", 5.3), ("PC_DARTS_image", 5.3)):
+    rounded = {"DARTS_V2": 4.7, "PC_DARTS_cifar": 5.3, "PC_DARTS_image": 5.3, "Shapley_NAS_image": 5.4}
+    for name, millions in rounded.items():
         found = darts_counts(PUBLISHED_CELLS[name], channels=48, cells=4, classes=1000, stem="imagenet")
         assert round(found.parameters / 1e6, 1) == millions
 
