@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from lapt.evaluation import Evaluation
-from lapt.evaluators.training import TrainingEvaluator, TrainingSpec
+from lapt.evaluators.images import TrainingSpec
+from lapt.evaluators.training import TrainingEvaluator
 from lapt.spaces import space_named
 from lapt.training.device import has_bfloat16
 

@@ -11,7 +11,8 @@ import time
 import numpy as np
 
 from lapt.config import load_plan
-from lapt.evaluators.training import TrainingEvaluator, TrainingSpec
+from lapt.evaluators.images import TrainingSpec
+from lapt.evaluators.training import TrainingEvaluator
 from lapt.spaces import space_named
 
 

@@ -282,6 +282,42 @@ def export(
 
 
 @app.command()
+def final(
+    run: Annotated[str, typer.Argument(help="Id of a finished run, or its first letters.")],
+    target: Annotated[str | None, typer.Option(help="Target task; all if left out.")] = None,
+    overrides: SetOption = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    retry_failed: RetryOption = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Train from scratch what a run found. It goes on from the last epoch; what is stored is not trained again."""
+    from flows.build import build
+    from flows.embedded import under_own_server
+    from flows.found import to_train
+    from flows.screen import run_progress, show_final
+    from lapt.config import Execution
+    from lapt.results import TargetResult
+    from storage.store import Store
+
+    pipeline, _ = to_train(Store(store), run, target, overrides or ())
+    execution = Execution(store=Store(store).address, device=device, retry_failed=retry_failed)
+    build(pipeline, execution)
+
+    def train() -> list[TargetResult]:
+        from flows.final import train_found
+
+        return train_found(run, execution, target, overrides or [])
+
+    with run_progress() as listener:
+        results = under_own_server(train, execution.store, listener)
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in results], indent=2))
+    else:
+        show_final(results)
+
+
+@app.command()
 def ui(store: StoreOption = DEFAULT_STORE) -> None:
     """Serve the Prefect UI over the store's runs until Ctrl-C."""
     from flows.prefect_settings import apply_environment

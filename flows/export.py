@@ -9,7 +9,7 @@ from typing import Any
 from flows.build import evaluators_of, run_id, space_of
 from lapt.config import Execution
 from lapt.errors import ConfigError
-from lapt.evaluators.config import TrainingEvaluation
+from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation
 from lapt.results import TargetResult
 from lapt.spaces import Architecture
 from storage.evaluator import StoredEvaluator
@@ -31,7 +31,7 @@ def export(
     pipeline, result = finished_run(store, run)
     found = _target(result.targets, target)
     config = pipeline.evaluator
-    if not isinstance(config, TrainingEvaluation):
+    if not isinstance(config, TrainingEvaluation | SupernetEvaluation):
         raise ConfigError(
             "a run that trains its networks", f"run {result.run_id}, whose scores come from a table", "export another"
         )
@@ -57,18 +57,22 @@ def export(
 
 def _content(
     stored: StoredEvaluator,
-    config: TrainingEvaluation,
+    config: TrainingEvaluation | SupernetEvaluation,
     architecture: Architecture,
     told: dict[str, Any],
     format: str,
     stage: Callable[[str], None],
 ) -> bytes:
     """``architecture``: canonical, as it was trained. ``told``: what the run says of it."""
-    from lapt.evaluators.training import TrainingEvaluator, network_of, task_of
+    from lapt.evaluators.images import task_of
+    from lapt.evaluators.supernet import SupernetEvaluator
+    from lapt.evaluators.training import TrainingEvaluator, network_of
     from lapt.export import onnx_model, python_source
     from lapt.export.weights import with_config
 
     evaluator = stored.evaluator
+    if isinstance(evaluator, SupernetEvaluator):
+        evaluator = evaluator.final_evaluator
     assert isinstance(evaluator, TrainingEvaluator)
     spec = evaluator.spec
     if format == "python":

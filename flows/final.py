@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect import flow
 
 from flows.build import build
+from flows.found import to_train
 from flows.progress import epochs, listener
 from lapt.config import Execution, Pipeline
-from lapt.results import FinalResult
+from lapt.results import FinalResult, TargetResult
 from storage.evaluator import StoredEvaluator
+from storage.store import Store
 from tasks.reporting import train_final
 from tasks.step import context
 
@@ -30,3 +34,19 @@ def final_training(
     return train_final(
         context(built.space), context(evaluator), context(heard), context(built.space.decode(architecture))
     )
+
+
+@flow(name="train-found", flow_run_name="train what {run} found", persist_result=False)
+def train_found(
+    run: str, execution: Execution, target: str | None = None, overrides: Sequence[str] = ()
+) -> list[TargetResult]:
+    """What a finished run found, for one of its targets or all, trained from scratch.
+
+    ``run``: its id in the store, or the start of one. ``overrides``: of its declaration, ``key.sub=value``.
+    """
+    pipeline, found = to_train(Store(execution.store), run, target, overrides)
+    trained = []
+    for one in found:
+        final = final_training(context(pipeline), context(execution), one.task, str(one.architecture))
+        trained.append(one.model_copy(update={"final": final, "test": final and final.test}))
+    return trained

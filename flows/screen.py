@@ -30,9 +30,8 @@ from flows.options import DEFAULT_STORE
 from flows.progress import Listener
 from lapt.benchmarking import Noise
 from lapt.config import Pipeline
-from lapt.evaluators.config import TrainingEvaluation
-from lapt.results import RunResult
-from lapt.summary import rows_of, shown
+from lapt.results import RunResult, TargetResult
+from lapt.summary import cost_of, days, rows_of, shown
 from storage.benchmarks import BenchmarkInfo
 from storage.store import Store
 from storage.surrogates import SurrogateInfo
@@ -125,6 +124,8 @@ def show_run(pipeline: Pipeline, result: RunResult) -> None:
         out.print(
             f"{target.task}: {target.architecture or 'no architecture could be scored'}", soft_wrap=True, markup=False
         )
+        if target.final is not None:
+            out.print(f"  {cost_of(target, target.final)}", soft_wrap=True)
     default = Store(DEFAULT_STORE).address
     option = "" if result.store == default else f" --store {shlex.quote(result.store)}"
     where = f"WHERE run_id = '{result.run_id}'"
@@ -133,13 +134,31 @@ def show_run(pipeline: Pipeline, result: RunResult) -> None:
     out.print(f"    {result.report}", soft_wrap=True)
     export = f"lapt export {result.run_id} --target {result.targets[0].task}{option}"
     for what, command in (
-        *([("the network as readable Python", export)] if isinstance(pipeline.evaluator, TrainingEvaluation) else []),
+        *([("the network as readable Python", export)] if pipeline.evaluator.trains else []),
         ("why these spaces", f'lapt sql "SELECT task, iteration, statements FROM principles {where}"{option}'),
         ("how it went", f'lapt sql "SELECT * FROM anytime {where}"{option}'),
         ("the runs as a graph", f"lapt ui{option}"),
     ):
         out.print(f"  {what}:")
         out.print(f"    {command.replace('lapt', typed(), 1)}", soft_wrap=True)
+
+
+def show_final(results: Sequence[TargetResult]) -> None:
+    """What was trained from scratch: score, size, cost."""
+    table = Table(title="Trained from scratch", **LOOK)
+    for heading in ("target", "test", "parameters", "multiply-adds", "days of search", "of training"):
+        table.add_column(heading, justify="left" if heading == "target" else "right", no_wrap=True)
+    for found in results:
+        final = found.final
+        sizes = ("-", "-") if final is None else (f"{final.parameters or 0:,}", f"{(final.flops or 0) / 1e6:,.1f}M")
+        training = "-" if final is None else f"{days(final.device_seconds)}"
+        table.add_row(found.task, shown(found.test, found.unit), *sizes, days(found.device_seconds), training)
+    out.print(table)
+    for found in results:
+        reason = "it has no test images" if found.final is None else found.final.error
+        said = f"{found.task}: {found.architecture}{f'; no test score: {reason}' if found.test is None else ''}"
+        out.print(said, soft_wrap=True, markup=False)
+    out.print("Days of one device; of search: all scores and supernets on the target.", style="dim")
 
 
 def typed() -> str:

@@ -223,6 +223,14 @@ def load_pipeline(preset_or_file: str, overrides: Sequence[str] = (), reasoner: 
     return validated(declared, preset_or_file)
 
 
+def overridden(pipeline: Pipeline, overrides: Sequence[str]) -> Pipeline:
+    """With ``key.sub=value`` overrides. Raises ConfigError."""
+    declared = pipeline.model_dump(mode="json")
+    for override in overrides:
+        _apply(declared, override)
+    return validated(declared, pipeline.name)
+
+
 def load_plan(name_or_file: str, overrides: Sequence[str] = ()) -> BenchmarkPlan:
     """The plan of a benchmark that ships with LAPT, or a YAML file, as ``load_pipeline`` loads pipelines."""
     declared = _declared(name_or_file, "lapt.tables", "plan", overrides)
@@ -318,7 +326,8 @@ def _apply(declared: dict[str, Any], override: str) -> None:
     *parents, last = key.split(".")
     at: Any = declared
     for parent in parents:
-        at = at.setdefault(parent, {})
+        at[parent] = {} if at.get(parent) is None else at[parent]
+        at = at[parent]
         if not isinstance(at, dict):
             raise ConfigError(f"a section at {parent!r}", f"--set {override}", "set the section's own keys")
     at[last] = _value(value, override)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from lapt.config import Pipeline
 from lapt.principles import Principles
 from lapt.reasoning.ledger import Ledger
-from lapt.results import Found, RunResult, TargetResult
+from lapt.results import FinalResult, Found, RunResult, TargetResult
 
 Learned = Mapping[str, Sequence[tuple[int, Principles]]]
 """Task -> (iteration, the principles that it left behind), in order; iteration 0 is the source's."""
@@ -41,7 +41,10 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
         "## What was found",
         "",
     ]
-    lines += [f"* {target.task}: `{target.architecture}`" for target in result.targets]
+    for target in result.targets:
+        lines.append(f"* {target.task}: `{target.architecture}`")
+        if target.final is not None:
+            lines[-1] += f": {cost_of(target, target.final)}"
     lines += ["", f"## Principles learned from {source.task}", "", *_statements(learned[source.task][-1][1])]
     for target in result.targets:
         lines += ["", *_adapted(target, learned[target.task])]
@@ -55,6 +58,20 @@ def rows_of(target: TargetResult, method: str) -> Iterator[tuple[str, Found]]:
     yield f"lapt-{method}", target
     for control in target.controls:
         yield control.method, control
+
+
+def cost_of(found: Found, final: FinalResult) -> str:
+    """The size of a network that was found, and what finding and training it took of one device."""
+    size = f"{final.parameters or 0:,} parameters, {(final.flops or 0) / 1e6:,.1f}M multiply-adds"
+    failed = f"; its training failed: {final.error}" if final.error else ""
+    return (
+        f"{size}; {days(found.device_seconds)} device-days of search, {days(final.device_seconds)} of final training"
+        f"{failed}"
+    )
+
+
+def days(seconds: float) -> str:
+    return f"{seconds / 86_400:.2g}"
 
 
 def shown(value: float | None, unit: str) -> str:

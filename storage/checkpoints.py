@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import threading
 from collections.abc import Iterator
@@ -61,7 +62,8 @@ class StoredCheckpoint:
                     on_epoch(*now)
                 known = now
 
-        thread = threading.Thread(target=follow, daemon=True)
+        # Where a run reports to is a matter of context variables, which a thread does not inherit.
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(follow,), daemon=True)
         if on_epoch is not None:
             thread.start()
         try:

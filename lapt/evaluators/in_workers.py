@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,8 +46,8 @@ def workers(processes: int) -> Workers[Job, Outcome]:
 
 
 class InWorkers(ABC):
-    """An evaluator whose architectures are measured side by side, in ``processes`` processes of one thread each: on a
-    GPU one, else a core each, if None. What could not be measured comes back as a failed evaluation."""
+    """An evaluator whose architectures are measured side by side, in ``processes`` processes of one thread each; if
+    None, one a GPU, or one a core. What could not be measured comes back as a failed evaluation."""
 
     def __init__(self, spec: TrainingSpec, *, processes: int | None = None) -> None:
         self.spec = spec
@@ -56,7 +55,9 @@ class InWorkers(ABC):
 
     @cached_property
     def _workers(self) -> Workers[Job, Outcome]:
-        return workers(self._processes or (len(os.sched_getaffinity(0)) if self.device == "cpu" else 1))
+        from lapt.training.device import processes_for
+
+        return workers(self._processes or processes_for(self.spec.device))
 
     @property
     def task(self) -> str:

@@ -149,19 +149,20 @@ class SupernetEvaluator(InWorkers):
 
     @property
     def final_fingerprint(self) -> str:
-        return self._final.final_fingerprint
+        return self.final_evaluator.final_fingerprint
 
     def retrained(
         self, architecture: Architecture, checkpoint: Checkpoint | None = None
     ) -> tuple[Evaluation, bytes | None]:
         """As of ``TrainingEvaluator``, by ``final``. Raises ConfigError without one."""
-        return self._final.retrained(architecture, checkpoint)
+        return self.final_evaluator.retrained(architecture, checkpoint)
 
     def test(self, architecture: Architecture) -> float | None:
-        return self._final.test(architecture) if self.has_test else None
+        return self.final_evaluator.test(architecture) if self.has_test else None
 
     @property
-    def _final(self) -> TrainingEvaluator:
+    def final_evaluator(self) -> TrainingEvaluator:
+        """Raises ConfigError without one."""
         if self.final is None:
             raise ConfigError("evaluator.final, to train what was found", "none", "declare it and run again")
         return self.final

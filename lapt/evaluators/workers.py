@@ -11,9 +11,13 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lapt.errors import LaptError
+from lapt.training import WORKER
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -89,7 +93,9 @@ class Workers(Generic[J, R]):
         if self._pool is None:
             # Spawned, not forked: a forked copy of a process with threads (Prefect, torch) may lock up.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.processes, context, initializer=_obedient)
+            self._pool = ProcessPoolExecutor(
+                self.processes, context, initializer=_obedient, initargs=(context.Value("i", 0),)
+            )
             try:
                 self._pool.submit(int).result()
             except BrokenProcessPool:
@@ -111,8 +117,14 @@ class Workers(Generic[J, R]):
                 process.kill()
 
 
-def _obedient() -> None:
-    """Leave Ctrl-C to the parent, and warnings, which it has given; end when it ends, however it ends."""
+def _obedient(started: Synchronized[int]) -> None:
+    """Leave Ctrl-C to the parent, and warnings, which it has given; end when it ends, however it ends.
+
+    ``started``: how many processes of the pool did so before this one.
+    """
+    with started.get_lock():
+        os.environ[WORKER] = str(started.value)
+        started.value += 1
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

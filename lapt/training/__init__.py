@@ -6,4 +6,7 @@ module: ``lapt.training.data``, ``sources``, ``tasks``, ``network``, ``loop``, `
 
 from lapt.training.recipe import Augmentation, Recipe
 
-__all__ = ["Augmentation", "Recipe"]
+WORKER = "LAPT_WORKER"
+"""Environment variable of a process that trains beside others: its number, from 0."""
+
+__all__ = ["WORKER", "Augmentation", "Recipe"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from lapt.errors import LaptError
+from lapt.training import WORKER
 
 
 class DeviceError(LaptError):
@@ -17,9 +19,10 @@ class DeviceError(LaptError):
 
 
 def device_for(name: str = "auto") -> torch.device:
-    """``auto`` is the first CUDA GPU, else the CPU; any other name is torch's own (``cpu``, ``cuda:1``, ``mps``).
+    """``auto`` is a CUDA GPU, else the CPU; any other name is torch's own (``cpu``, ``cuda:1``, ``mps``).
 
-    Raises DeviceError: an unknown name, a device that is not there.
+    Of several GPUs, the worker process number k (``WORKER`` in its environment) gets the k-th where no index is named,
+    another process the first. Raises DeviceError: an unknown name, a device that is not there.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -36,8 +39,17 @@ def device_for(name: str = "auto") -> torch.device:
         raise DeviceError(
             f"a machine with the device {name}", f"{torch.cuda.device_count()} CUDA devices", "use auto or cpu"
         )
-    # With its index, as tensors report it.
-    return torch.device("cuda", torch.cuda.current_device()) if device == torch.device("cuda") else device
+    if device != torch.device("cuda"):
+        return device
+    return torch.device("cuda", int(os.environ.get(WORKER, 0)) % torch.cuda.device_count())
+
+
+def processes_for(name: str) -> int:
+    """Trainings side by side that a device is good for: one a core of this process, one a GPU that ``name`` means."""
+    device = device_for(name)
+    if device.type == "cpu":
+        return len(os.sched_getaffinity(0))
+    return torch.cuda.device_count() if name in ("auto", "cuda") else 1
 
 
 @contextmanager

@@ -61,6 +61,49 @@ def test_the_loop_refines_searches_and_adapts_in_that_order() -> None:
     assert [e.value for e in evaluations] == [1.0, 3.0, 2.0]
 
 
+def test_where_scores_hang_on_the_space_only_what_was_scored_again_is_compared() -> None:
+    """Iteration 2 scores the best of iteration 1 anew: lower, and below what it finds itself."""
+    seen: list[tuple[str, object]] = []
+
+    def rescore(space: str, evaluations: Sequence[Evaluation], g: int) -> list[Evaluation] | None:
+        seen.append(("rescore", (space, [e.value for e in evaluations])))
+        return [evaluation(0.4, "again")] if g == 2 else None
+
+    def search(space: str, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
+        seen.append(("search", [e.value for e in history]))
+        return [evaluation(0.9 if g == 1 else 0.5, f"found {g}")]
+
+    def adapt(
+        principles: str, base: float, best: float, evaluations: Sequence[Evaluation], g: int
+    ) -> tuple[str, float]:
+        seen.append(("adapt", (base, best, [e.value for e in evaluations])))
+        return principles, max(base, best)
+
+    incumbent, every = adapt_target(
+        "P", iterations=2, refine=lambda principles, g: f"space {g}", search=search, adapt=adapt, rescore=rescore
+    )
+    assert seen == [
+        ("rescore", ("space 1", [])), ("search", []), ("adapt", (-math.inf, 0.9, [0.9])),
+        ("rescore", ("space 2", [0.9])), ("search", [0.4]), ("adapt", (0.4, 0.5, [0.4, 0.5])),
+    ]  # fmt: skip
+    assert incumbent is not None
+    assert incumbent.identity == "found 2"
+    assert [e.identity for e in every] == ["found 1", "again", "found 2"]
+
+
+def test_nothing_that_the_new_space_has_leaves_the_best_of_before() -> None:
+    found = {1: [evaluation(0.9)], 2: []}
+    incumbent, _ = adapt_target(
+        "P",
+        iterations=2,
+        refine=lambda principles, g: g,
+        search=lambda space, history, g: found[g],
+        adapt=lambda principles, base, best, evaluations, g: (principles, base),
+        rescore=lambda space, evaluations, g: [] if g == 2 else None,
+    )
+    assert incumbent is found[1][0]
+
+
 @pytest.mark.parametrize(
     ("base", "best", "rule", "step"),
     [

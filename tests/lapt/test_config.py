@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lapt.config import ReaSearch, load_pipeline, presets
+from lapt.config import ReaSearch, load_pipeline, overridden, presets
 from lapt.errors import ConfigError
+from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation
+from lapt.evaluators.images import TrainingSpec
+from lapt.spaces import space_named
+from lapt.training import Recipe
 
 
 def test_presets_are_table_1() -> None:
@@ -101,3 +105,50 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
 def test_an_unknown_preset_lists_the_known() -> None:
     with pytest.raises(ConfigError, match=r"nas201.*trans101"):
         load_pipeline("nas202")
+
+
+def test_the_darts_preset_is_table_1() -> None:
+    darts = load_pipeline("darts")
+    archive = darts.source.archive
+    assert (darts.source.task, archive.size, archive.evaluations) == ("cifar100", 100, 5000)
+    assert (darts.adaptation.top_r, darts.adaptation.iterations) == (50, 2)
+    search = darts.search.model_dump()
+    assert (search["population_size"], search["tournament_size"], search["generations"]) == (20, 2, 10)
+    assert (search["mutation_probability"], search["crossover_probability"]) == (0.5, 0.5)
+    assert isinstance(darts.evaluator, SupernetEvaluation)
+    assert darts.evaluator.recipe.epochs == 30
+    assert darts.evaluator.final is not None
+    assert darts.evaluator.final.recipe == Recipe.published_darts()
+    assert 3 * darts.evaluator.final.cells + 2 == 20
+    assert darts.budget == 20 + 2 * 200
+    assert darts.scored_again == 50
+
+
+def test_a_scale_is_a_named_set_of_other_values_and_what_is_set_comes_after_it() -> None:
+    tiny = load_pipeline("darts", ["evaluator.channels=6", "scale=tiny"])
+    assert isinstance(tiny.evaluator, SupernetEvaluation)
+    assert (tiny.evaluator.channels, tiny.evaluator.cells, tiny.evaluator.recipe.epochs) == (6, 1, 6)
+    assert tiny.evaluator.recipe.nesterov is False  # what the scale does not say stays
+    assert tiny.space == "darts"
+    with pytest.raises(ConfigError, match=r"a scale of darts among \['tiny'\]; got 'huge'"):
+        load_pipeline("darts", ["scale=huge"])
+    with pytest.raises(ConfigError, match=r"a scale of nas201 among \[\]"):
+        load_pipeline("nas201", ["scale=tiny"])
+
+
+def test_one_set_of_images_has_many_tasks_and_each_of_many_is_a_task() -> None:
+    one = TrainingEvaluation(kind="training", data="digits")
+    assert one.images_of("jigsaw") == ("digits", "jigsaw")
+    many = TrainingEvaluation(kind="training", data={"mine": "photos", "theirs": "digits"})
+    assert many.images_of("mine") == ("photos", "classification")
+    with pytest.raises(ConfigError, match=r"images for the task other in evaluator\.data; got those of"):
+        many.images_of("other")
+    spec = TrainingSpec.of(many, space_named("nas201"), "theirs", "cpu", final_epochs=3)
+    assert (spec.name, spec.task, spec.data, spec.final_recipe.epochs) == ("theirs", "classification", "digits", 3)
+
+
+def test_a_finished_pipeline_with_other_values() -> None:
+    digits = load_pipeline("digits")
+    assert overridden(digits, ["evaluator.final_epochs=3"]).evaluator.final_epochs == 3  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match="final_epohcs"):
+        overridden(digits, ["evaluator.final_epohcs=3"])

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lapt.evaluators.training import Job, Outcome, TrainingEvaluator, TrainingSpec
-from lapt.evaluators.training import run as train
+from lapt.evaluators.images import TrainingSpec
+from lapt.evaluators.in_workers import Outcome
+from lapt.evaluators.training import Job, TrainingEvaluator
 from lapt.evaluators.workers import Workers
 from lapt.search import SEARCHERS
 from lapt.spaces import BUILTIN
@@ -33,7 +34,7 @@ def fragile(job: Job) -> Outcome:
     if text == DIVERGES:
         wild = job.spec.recipe.model_copy(update={"learning_rate": 1e30})
         job = job._replace(spec=job.spec.model_copy(update={"recipe": wild}))
-    return train(job)
+    return job.run()
 
 
 def test_six_scores_and_two_stored_failures(tmp_path: Path) -> None:

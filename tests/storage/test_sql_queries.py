@@ -95,6 +95,9 @@ def filled(store: Store) -> Store:
     call = {"run_id": "r", "call_key": "c", "tokens_in": 100, "tokens_out": 10, "cost": 0.5, "created_at": START}
     store.append("reasoner_calls", [{**call, "task": "src", "valid": False}, {**call, "task": "src", "valid": True}])
     store.append("reasoner_calls", [{**call, "task": "src", "valid": True}])
+    supernet = {"run_id": "r", "task": "acc", "iteration": 1, "fingerprint": "f", "cost_seconds": 40.0}
+    store.append("supernets", [supernet, {**supernet, "iteration": 2, "fingerprint": "g", "cost_seconds": 2.0}])
+    store.append("supernets", [{**supernet, "cost_seconds": 99.0}])  # said again by a resumed run
     return store
 
 
@@ -209,6 +212,29 @@ def test_costs_tell_paid_now_from_total(filled: Store) -> None:
         ("acc", 4, 3, 1, 0, 1, 31.0, 36.0, 0, 0, 0, 0.0),
         ("err", 3, 0, 0, 3, 0, 0.0, 1.0, 0, 0, 0, 0.0),
         ("src", 0, 0, 0, 0, 0, 0.0, 0.0, 2, 200, 20, 1.0),
+    ]
+
+
+def test_supernets_cost_once_whoever_says_so_again(filled: Store) -> None:
+    found = rows(filled, "SELECT task, supernets, seconds_supernets FROM costs ORDER BY task")
+    assert found == [("acc", 2, 42.0), ("err", 0, 0.0), ("src", 0, 0.0)]
+
+
+def test_the_incumbent_begins_anew_with_another_supernet(store: Store) -> None:
+    """Scores of two supernets are not comparable; what they cost adds up."""
+    asked = {"run_id": "r", "task": "acc", "metric": "accuracy", "higher_is_better": True, "status": "ok"}
+    for ordinal, (fingerprint, name, value) in enumerate(
+        [("one", "a", 60.0), ("one", "b", 70.0), ("two", "b", 50.0), ("two", "c", 55.0), ("two", "d", 54.0)], start=1
+    ):
+        trial = {"ordinal": ordinal, "fingerprint": fingerprint, "architecture": name, "value": value}
+        store.append("trials", [{**asked, **trial, "cost_seconds": 1.0}])
+    found = rows(store, "SELECT ordinal, incumbent_value, incumbent_architecture, cost_seconds FROM anytime")
+    assert found == [
+        (1, 60.0, "a", 1.0),
+        (2, 70.0, "b", 2.0),
+        (3, 50.0, "b", 3.0),
+        (4, 55.0, "c", 4.0),
+        (5, 55.0, "c", 5.0),
     ]
 
 

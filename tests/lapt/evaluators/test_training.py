@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from lapt.errors import LaptError
-from lapt.evaluators.training import Job, TrainingEvaluator, TrainingSpec, run
+from lapt.evaluators.images import TrainingSpec
+from lapt.evaluators.training import Job, TrainingEvaluator
 from lapt.networks import flops, parameters
 from lapt.spaces import BUILTIN
 from lapt.training import Recipe, loop
@@ -84,11 +85,11 @@ def test_out_of_memory_is_tried_once_more_in_half_batches(monkeypatch: pytest.Mo
     monkeypatch.setattr(loop, "train", short_of_memory)
     digest = load_images("digits").train.digest
     enough = 2
-    found = run(Job(SPEC, CELL, digest))
+    found = Job(SPEC, CELL, digest).run()
     assert found.value is not None
     assert tried == [1, 2]
     enough = 4
-    failed = run(Job(SPEC, CELL, digest))
+    failed = Job(SPEC, CELL, digest).run()
     assert tried == [1, 2, 1, 2]
     assert failed.value is None
     assert "enough memory" in str(failed.error)
@@ -135,7 +136,7 @@ def test_a_broken_test_image_is_said_before_the_search(tmp_path: Path) -> None:
 def test_scores_are_stored_for_the_images_they_were_measured_on_alone(tmp_path: Path) -> None:
     job = Job(saved(tmp_path / "a.npz"), CELL, data="the digest of other images")
     with pytest.raises(DataError, match="as it was when this began"):
-        run(job)
+        job.run()
 
 
 def test_other_test_images_are_another_test_score_and_the_same_search(tmp_path: Path) -> None:

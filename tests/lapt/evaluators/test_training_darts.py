@@ -11,7 +11,8 @@ import torch
 
 from lapt.errors import ConfigError
 from lapt.evaluators.config import TrainingEvaluation
-from lapt.evaluators.training import TrainingEvaluator, TrainingSpec, network_of, task_of
+from lapt.evaluators.images import TrainingSpec, task_of
+from lapt.evaluators.training import TrainingEvaluator, network_of
 from lapt.networks import flops, parameters
 from lapt.spaces import BUILTIN
 from lapt.training import Recipe

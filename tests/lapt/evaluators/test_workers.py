@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lapt.evaluators.workers import Crashed, Workers
+from lapt.training import WORKER
 
 FATAL = 13
 
@@ -44,6 +45,17 @@ def test_a_crash_costs_one_job_and_the_others_go_on_side_by_side(workers: Worker
     assert visits(tmp_path)[FATAL] == 2
     assert sum(count > 1 for count in visits(tmp_path).values()) <= 3  # what was under way beside it
     assert len({process for _, process in found.values()}) <= 7  # no process for each job
+
+
+def numbered(job: int) -> str:
+    time.sleep(0.2)  # so that neither does all of them
+    return os.environ[WORKER]
+
+
+def test_every_process_has_a_number(tmp_path: Path) -> None:
+    workers = Workers(numbered, 2)
+    assert {number for _, number in workers(range(6))} == {"0", "1"}
+    workers.close()
 
 
 def test_a_process_that_dies_idle_costs_nothing(workers: Workers, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,10 +13,10 @@ from torch import nn
 
 from lapt.networks import backbone
 from lapt.spaces import BUILTIN
-from lapt.training import Augmentation, Recipe
+from lapt.training import WORKER, Augmentation, Recipe
 from lapt.training.augment import Augmenter
 from lapt.training.data import DataError, ImageData, split
-from lapt.training.device import DeviceError, device_for, with_threads
+from lapt.training.device import DeviceError, device_for, processes_for, with_threads
 from lapt.training.loop import Diverged, OutOfMemory, Trained, evaluate, rate, train
 from lapt.training.network import build
 from lapt.training.sources import load_images
@@ -279,3 +280,18 @@ def test_threads_are_given_back() -> None:
     with with_threads(2):
         assert torch.get_num_threads() == 2
     assert torch.get_num_threads() == before
+
+
+def test_each_worker_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What torch says of a machine with three, which this one need not be."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert (processes_for("auto"), processes_for("cuda"), processes_for("cuda:1")) == (3, 3, 1)
+    assert device_for("auto") == torch.device("cuda", 0)
+    found = []
+    for number in range(4):
+        monkeypatch.setenv(WORKER, str(number))
+        found.append(device_for("cuda").index)
+        assert device_for("cuda:1").index == 1
+    assert found == [0, 1, 2, 0]
+    assert processes_for("cpu") == len(os.sched_getaffinity(0))
