@@ -128,10 +128,11 @@ class SupernetEvaluator(InWorkers):
         """Raises LaptError for what would end a run after hours: as a training's, and what a supernet has not."""
         recipe = self.spec.recipe
         TrainingEvaluator(self.spec.model_copy(update={"recipe": recipe.model_copy(update={"auxiliary": 0.0})})).check()
-        for name, value in (("auxiliary", recipe.auxiliary), ("drop_path", recipe.drop_path)):
-            if value:
+        # Compiling would start anew for every path.
+        for name in ("auxiliary", "drop_path", "compile"):
+            if getattr(recipe, name):
                 raise ConfigError(
-                    f"recipe.{name} of 0 for a supernet, which has none", f"{value}", "say it in final.recipe"
+                    f"no recipe.{name} of a supernet", f"{getattr(recipe, name)}", "say it in evaluator.final.recipe"
                 )
         size_of_backbone(self.spec, next(self.spec.space.members()), None)
         if self.final is not None:

@@ -1,7 +1,8 @@
-"""kill -9 in the training of a supernet; the same command goes on from the last epoch to the same result."""
+"""kill -9 in the training of a supernet, alone and in a run; the same command goes on to the same result."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+
+from storage.sql import query
+from storage.store import Store
 
 pytestmark = pytest.mark.integration
 
@@ -56,3 +60,70 @@ def test_a_killed_supernet_goes_on_from_the_last_epoch_to_the_same_result(tmp_pa
     assert len(done) < 4
     assert done[-1] == "epoch 5"
     assert again.splitlines()[-1] == whole.splitlines()[-1]
+
+
+SHARED = """
+name: shared
+space: darts
+evaluator:
+  kind: supernet
+  data: {easy: digits, hard: digits_hard}
+  channels: 2
+  cells: 1
+  training_images: 400
+  calibration_images: 64
+  recipe: {epochs: 6, batch_size: 50}
+  final: {channels: 2, cells: 1, recipe: {epochs: 2, auxiliary: 0.4, drop_path: 0.1}}
+source: {task: hard, archive: {strategy: random, samples: 16, size: 8}}
+targets: [easy]
+reasoner: {kind: patterns, breadth: 1.0e-6, growth: 3}
+adaptation: {iterations: 2, top_r: 4}
+search: {method: rea, population_size: 4, generations: 1, tournament_size: 2, mutation_probability: 0.5}
+seed: 0
+"""
+
+
+def run_of(declared: Path, store: Path) -> list[str]:
+    return [str(Path(sys.executable).with_name("lapt")), "run", str(declared), "--store", str(store), "--json"]
+
+
+def test_a_run_that_was_killed_in_a_supernets_training_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    declared = tmp_path / "shared.yaml"
+    declared.write_text(SHARED)
+    one = subprocess.run(run_of(declared, tmp_path / "one"), capture_output=True, text=True, timeout=500, check=True)
+    store = Store(tmp_path / "other")
+    killed = subprocess.Popen(
+        run_of(declared, tmp_path / "other"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 300
+    while len(store.files.names("checkpoints")) < 4:  # the second supernet, of the target: a state and a word of it
+        assert time.monotonic() < deadline
+        assert killed.poll() is None
+        time.sleep(0.05)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait(60)
+    again = subprocess.run(
+        run_of(declared, tmp_path / "other"), capture_output=True, text=True, timeout=500, check=True
+    )
+    results = [json.loads(done.stdout) for done in (one, again)]
+    found, resumed = (result["targets"][0] for result in results)
+    same = ("architecture", "validation", "test", "evaluations", "space_size")
+    assert {key: found[key] for key in same} == {key: resumed[key] for key in same}
+    assert found["final"]["parameters"] > 0
+    assert found["device_seconds"] > 0
+
+    supernets = query(store, "SELECT task, iteration, fingerprint, epochs FROM supernets ORDER BY task, iteration")
+    rows = supernets.to_pylist()
+    assert [(row["task"], row["iteration"], row["epochs"]) for row in rows] == [
+        ("easy", 1, 6), ("easy", 2, 6), ("hard", 0, 6),
+    ]  # fmt: skip
+    assert len({row["fingerprint"] for row in rows}) == 3
+    trials = query(
+        store, "SELECT iteration, architecture, fingerprint FROM trials WHERE task = 'easy' ORDER BY ordinal"
+    )
+    of = {g: [row for row in trials.to_pylist() if row["iteration"] == g] for g in (1, 2)}
+    assert {row["fingerprint"] for row in of[2]} == {rows[1]["fingerprint"]}
+    again_scored = {row["architecture"] for row in of[1]} & {row["architecture"] for row in of[2]}
+    assert len(of[1]) == 8
+    assert len(of[2]) == 4 + len(again_scored)  # those of the best four that the new space has, then its own search
+    assert found["evaluations"] == len(of[1]) + len(of[2])

@@ -103,7 +103,7 @@ def test_everything_a_score_depends_on_is_in_the_fingerprint() -> None:
 
 def test_what_a_supernet_cannot_do_is_refused_before_anything_is_trained() -> None:
     dropping = SPEC.model_copy(update={"space": BUILTIN["darts"], "recipe": Recipe(epochs=2, drop_path=0.2)})
-    with pytest.raises(ConfigError, match=r"recipe\.drop_path of 0 for a supernet"):
+    with pytest.raises(ConfigError, match=r"no recipe\.drop_path of a supernet; got 0\.2"):
         SupernetEvaluator(dropping, Checkpoints()).check()
     with pytest.raises(ConfigError, match=r"evaluator\.final, to train what was found"):
         evaluator().retrained(next(LARGE.members()))
