@@ -29,12 +29,12 @@ from lapt.spaces import SearchSpace, space_named
 from lapt.steps import Steps
 from lapt.testing import invented_table
 from storage.benchmarks import load
-from storage.checkpoints import StoredCheckpoint
 from storage.evaluator import StoredEvaluator
 from storage.manual import ManualModel
 from storage.record import RunRecord
 from storage.recordings import StoredRecordings
 from storage.store import Store
+from storage.supernets import StoredSupernets
 from storage.surrogates import load_surrogate
 
 EvaluatorOf = Callable[[str], Evaluator]
@@ -252,7 +252,7 @@ def _inheriting(
     final = config.final
     return SupernetEvaluator(
         spec(),
-        partial(StoredCheckpoint, store),
+        StoredSupernets(store),
         calibration_images=config.calibration_images,
         final=None if final is None else TrainingEvaluator(spec(**dict(final)), processes=1),
         processes=execution.processes,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lapt.digests import digest
 from lapt.errors import ConfigError
@@ -23,23 +22,49 @@ if TYPE_CHECKING:
 VERSION = 1
 """Raised by hand when the same specification would give another supernet; part of every key."""
 
-Checkpoints = Callable[[str], "Checkpoint"]
-"""Digest of all that a training is -> where it keeps how far it is."""
+
+@dataclass(frozen=True)
+class Finished:
+    """A trained supernet: digest of its weights, wall seconds of all attempts, mean loss of the last of its epochs.
+    ``blob``: where the weights are kept."""
+
+    digest: str
+    seconds: float
+    loss: float
+    epochs: int
+    parameters: int
+    blob: str = ""
+
+
+class Supernets(Protocol):
+    """Keeps supernets by key, the digest of everything that their training depends on."""
+
+    def checkpoint(self, key: str) -> Checkpoint:
+        """Where a training stands."""
+        ...
+
+    def finished(self, key: str) -> Finished | None: ...
+
+    def weights(self, finished: Finished) -> bytes: ...
+
+    def finish(self, key: str, finished: Finished, weights: bytes) -> Finished:
+        """Returns what ``finished`` will say from now on."""
+        ...
 
 
 class SupernetEvaluator(InWorkers):
     """Trains one supernet over the space that is searched, once, then scores what inherits from it.
 
     The supernet is trained in this process when it is first needed (``prepare``), an epoch at a time by its checkpoint;
-    a finished one is read from there. Scores are of ``TrainedSupernet.score``, in worker processes. Two cells that
-    compute the same function have weights of their own in a supernet: ``identity`` is the exact string. What is found
-    is trained from scratch by ``final``; without it there is no test score.
+    a finished one is read from where ``supernets`` keeps it. Scores are of ``TrainedSupernet.score``, in worker
+    processes. Two cells that compute the same function have weights of their own in a supernet: ``identity`` is the
+    exact string. What is found is trained from scratch by ``final``; without it there is no test score.
     """
 
     def __init__(
         self,
         spec: TrainingSpec,
-        checkpoints: Checkpoints,
+        supernets: Supernets,
         *,
         searched: SearchSpace | None = None,
         after: SupernetEvaluator | None = None,
@@ -51,13 +76,12 @@ class SupernetEvaluator(InWorkers):
         super().__init__(spec, processes=processes)
         self.searched, self.after = searched or spec.space, after
         self.calibration_images, self.final = calibration_images, final
-        self._checkpoints = checkpoints
-        self._supernet: _Supernet | None = None
+        self.supernets = supernets
 
     def within(self, space: SearchSpace, after: SupernetEvaluator | None) -> SupernetEvaluator:
         return SupernetEvaluator(
             self.spec,
-            self._checkpoints,
+            self.supernets,
             searched=space,
             after=after,
             calibration_images=self.calibration_images,
@@ -84,40 +108,44 @@ class SupernetEvaluator(InWorkers):
 
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
         """Raises LaptError where the supernet cannot be built or its training diverges."""
-        if self._supernet is None:
-            self._supernet = self._trained(on_epoch)
-        return self._supernet.told
+        found = self.supernets.finished(self.key) or self._trained(on_epoch)
+        return Prepared(found.seconds, found.loss, found.epochs, found.parameters)
 
-    def _trained(self, on_epoch: OnEpoch | None) -> _Supernet:
+    def _trained(self, on_epoch: OnEpoch | None) -> Finished:
         from lapt.training.device import device_for
 
         device, epochs = device_for(self.spec.device), self.spec.recipe.epochs
         made = _built(self.spec, self.searched)
         if self.after is not None:
             before = _built(self.spec, self.after.searched)
-            before.load(self.after._prepared.weights, device_for("cpu"))
+            before.load(self.after._weights, device_for("cpu"))
             made.inherit(before)
-        found = made.train(
+        trained = made.train(
             *sides_of(self.spec, device),
             device=device,
             threads=1,  # the result must not depend on how many cores there are
             on_epoch=on_epoch and (lambda epoch, loss: on_epoch(epoch, epochs, loss)),
-            checkpoint=self._checkpoints(self.key),
+            checkpoint=self.supernets.checkpoint(self.key),
         )
-        told = Prepared(found.seconds, found.losses[-1], epochs, found.parameters)
-        return _Supernet(made.weights, made.digest, told)
+        found = Finished(made.digest, trained.seconds, trained.losses[-1], epochs, trained.parameters)
+        return self.supernets.finish(self.key, found, made.weights)
 
-    @property
-    def _prepared(self) -> _Supernet:
+    @cached_property
+    def _finished(self) -> Finished:
         self.prepare()
-        assert self._supernet is not None
-        return self._supernet
+        found = self.supernets.finished(self.key)
+        assert found is not None
+        return found
+
+    @cached_property
+    def _weights(self) -> bytes:
+        return self.supernets.weights(self._finished)
 
     # --- scores ------------------------------------------------------------------------------------------------------
     @cached_property
     def fingerprint(self) -> str:
         """Of the trained weights: scores of two supernets are not comparable, however they came to be. Trains."""
-        parts = [self.key, self._prepared.digest, self.calibration_images, VERSION]
+        parts = [self.key, self._finished.digest, self.calibration_images, VERSION]
         return "supernet:" + digest(parts)
 
     def identity(self, architecture: Architecture) -> str:
@@ -140,8 +168,7 @@ class SupernetEvaluator(InWorkers):
 
     def _job(self, architecture: Architecture) -> Job:
         member = self.searched.as_member(architecture)
-        found = self._prepared
-        return Job(self.spec, self.searched, found.weights, found.digest, self.calibration_images, member)
+        return Job(self.spec, self.searched, self._weights, self._finished.digest, self.calibration_images, member)
 
     # --- what was found ----------------------------------------------------------------------------------------------
     @property
@@ -167,13 +194,6 @@ class SupernetEvaluator(InWorkers):
         if self.final is None:
             raise ConfigError("evaluator.final, to train what was found", "none", "declare it and run again")
         return self.final
-
-
-@dataclass(frozen=True)
-class _Supernet:
-    weights: bytes
-    digest: str
-    told: Prepared
 
 
 class Job(NamedTuple):

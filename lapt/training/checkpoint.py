@@ -61,5 +61,6 @@ def restore(
     optimiser.load_state_dict(state["optimiser"])
     draws.set_state(state["draws"])
     torch.set_rng_state(state["chance"][0])
-    for gpu in state["chance"][1:]:
-        torch.cuda.set_rng_state(gpu, device)
+    if device.type == "cuda":
+        for gpu in state["chance"][1:]:
+            torch.cuda.set_rng_state(gpu, device)

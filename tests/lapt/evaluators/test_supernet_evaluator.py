@@ -7,7 +7,7 @@ import pytest
 
 from lapt.errors import ConfigError, SpaceError
 from lapt.evaluators.images import TrainingSpec
-from lapt.evaluators.supernet import SupernetEvaluator
+from lapt.evaluators.supernet import Finished, SupernetEvaluator
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.spaces import BUILTIN, SearchSpace
 from lapt.training import Recipe
@@ -38,17 +38,33 @@ class Kept:
         self.epochs.append(epoch)
 
 
-class Checkpoints(dict[str, Kept]):
-    def __call__(self, key: str) -> Kept:
-        return self.setdefault(key, Kept())
+class Memory:
+    """``Supernets`` of one process."""
+
+    def __init__(self) -> None:
+        self.checkpoints: dict[str, Kept] = {}
+        self.done: dict[str, tuple[Finished, bytes]] = {}
+
+    def checkpoint(self, key: str) -> Kept:
+        return self.checkpoints.setdefault(key, Kept())
+
+    def finished(self, key: str) -> Finished | None:
+        return self.done[key][0] if key in self.done else None
+
+    def weights(self, finished: Finished) -> bytes:
+        return next(weights for found, weights in self.done.values() if found == finished)
+
+    def finish(self, key: str, finished: Finished, weights: bytes) -> Finished:
+        self.done[key] = finished, weights
+        return finished
 
 
 def evaluator(searched: SearchSpace = LARGE, **more: object) -> SupernetEvaluator:
-    return SupernetEvaluator(SPEC, Checkpoints(), searched=searched, processes=1, **more)  # type: ignore[arg-type]
+    return SupernetEvaluator(SPEC, Memory(), searched=searched, processes=1, **more)  # type: ignore[arg-type]
 
 
 def test_a_supernet_is_trained_once_and_read_from_its_checkpoint_by_the_next_process() -> None:
-    kept, heard = Checkpoints(), list[tuple[int, int]]()
+    kept, heard = Memory(), list[tuple[int, int]]()
     one = SupernetEvaluator(SPEC, kept, searched=LARGE, processes=1)
     told = one.prepare(lambda epoch, epochs, loss: heard.append((epoch, epochs)))
     assert (told.epochs, heard) == (2, [(1, 2), (2, 2)])
@@ -59,8 +75,8 @@ def test_a_supernet_is_trained_once_and_read_from_its_checkpoint_by_the_next_pro
     assert len(heard) == 2  # nothing was trained
     assert [e.value for e in other.evaluate(cells)] == [e.value for e in scores]
     assert other.fingerprint == one.fingerprint
-    assert list(kept) == [one.key]
-    assert kept[one.key].epochs == [1, 2]
+    assert list(kept.done) == [one.key]
+    assert kept.checkpoints[one.key].epochs == [1, 2]
     assert all(e.parameters and e.flops and not e.failed and "accuracy" in e.measures for e in scores)
 
 
@@ -95,7 +111,7 @@ def test_everything_a_score_depends_on_is_in_the_fingerprint() -> None:
         evaluator(SMALL),
         evaluator(LARGE),
         evaluator(SMALL, calibration_images=40),
-        SupernetEvaluator(longer, Checkpoints(), searched=SMALL),
+        SupernetEvaluator(longer, Memory(), searched=SMALL),
     ]
     assert len({one.fingerprint for one in made}) == 4
     assert evaluator(SMALL).fingerprint == made[0].fingerprint
@@ -104,7 +120,7 @@ def test_everything_a_score_depends_on_is_in_the_fingerprint() -> None:
 def test_what_a_supernet_cannot_do_is_refused_before_anything_is_trained() -> None:
     dropping = SPEC.model_copy(update={"space": BUILTIN["darts"], "recipe": Recipe(epochs=2, drop_path=0.2)})
     with pytest.raises(ConfigError, match=r"no recipe\.drop_path of a supernet; got 0\.2"):
-        SupernetEvaluator(dropping, Checkpoints()).check()
+        SupernetEvaluator(dropping, Memory()).check()
     with pytest.raises(ConfigError, match=r"evaluator\.final, to train what was found"):
         evaluator().retrained(next(LARGE.members()))
     assert not evaluator().has_test
