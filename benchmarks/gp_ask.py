@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from flows.build import table_of
+from flows.evaluators import table_of
 from lapt.config import load_pipeline
 from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators import TableEvaluator

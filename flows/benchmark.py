@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from prefect import flow
 
-from flows.build import measuring
+from flows.evaluators import measuring
 from flows.progress import listener
 from lapt.benchmarking import Measured, Noise, distinct, measured_again, noise, page, sampled
 from lapt.config import BenchmarkPlan, Execution

@@ -15,6 +15,7 @@ import typer
 
 from flows.cli_reasoning import principles_app, reasoner_app
 from flows.cli_study import study
+from flows.cli_workers import deploy, doctor, worker
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
 from lapt.errors import ConfigError, LaptError
 
@@ -35,6 +36,8 @@ app.add_typer(store_app, name="store")
 app.add_typer(reasoner_app, name="reasoner")
 app.add_typer(principles_app, name="principles")
 app.command()(study)
+for command in (deploy, worker, doctor):
+    app.command()(command)
 
 Format = Literal["state-dict", "onnx", "python"]
 EVERYTHING = "SELECT task, rank, architecture, value, run_id FROM leaderboard LIMIT 20"
@@ -42,6 +45,10 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as the shells have it and Typer returns it."""
 ProcessesOption = Annotated[
     int | None, typer.Option(min=1, help="Trainings side by side; if unset, one a core, or one on a GPU.")
+]
+DeviceOption = Annotated[str, typer.Option(help="Where networks are trained: auto, cpu, cuda, cuda:1, mps.")]
+PoolOption = Annotated[
+    str | None, typer.Option(help="Evaluate on the workers of this Prefect work pool (gpu, cpu), and not here.")
 ]
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Train again what the store only knows as failed.")]
 ReasonerOption = Annotated[
@@ -125,14 +132,15 @@ def run(
     reasoner: ReasonerOption = None,
     replay: ReplayOption = False,
     processes: ProcessesOption = None,
-    device: Annotated[str, typer.Option(help="Where networks are trained: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: DeviceOption = "auto",
+    pool: PoolOption = None,
     retry_failed: RetryOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """One pipeline run: archive, principles, and a refine-search-adapt loop for each target."""
     replies = "replay" if replay else "auto"
     execution = {"processes": processes, "device": device, "retry_failed": retry_failed, "replies": replies}
-    _run(_pipeline(pipeline, overrides, reasoner), store, as_json, **execution)
+    _run(_pipeline(pipeline, overrides, reasoner), store, as_json, **execution, **_where(pool))
 
 
 @benchmark.command("import")
@@ -177,8 +185,8 @@ def benchmark_build(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Make a benchmark table: train every distinct architecture. Hours; what is stored is not trained again."""
-    from flows.build import measuring
     from flows.embedded import under_own_server
+    from flows.evaluators import measuring
     from flows.screen import run_progress, show_benchmarks, show_noise
     from lapt.benchmarking import Noise
     from lapt.config import Execution, load_plan
@@ -286,7 +294,8 @@ def final(
     run: Annotated[str, typer.Argument(help="Id of a finished run, or its first letters.")],
     target: Annotated[str | None, typer.Option(help="Target task; all if left out.")] = None,
     overrides: SetOption = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: DeviceOption = "auto",
+    pool: PoolOption = None,
     retry_failed: RetryOption = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -301,7 +310,7 @@ def final(
     from storage.store import Store
 
     pipeline, _ = to_train(Store(store), run, target, overrides or ())
-    execution = Execution(store=Store(store).address, device=device, retry_failed=retry_failed)
+    execution = Execution(store=Store(store).address, device=device, retry_failed=retry_failed, **_where(pool))
     build(pipeline, execution)
 
     def train() -> list[TargetResult]:
@@ -338,6 +347,10 @@ def _wait_for_interrupt() -> None:
     import threading
 
     threading.Event().wait()
+
+
+def _where(pool: str | None) -> dict[str, Any]:
+    return {} if pool is None else {"dispatch": "deployment", "pool": pool}
 
 
 def _pipeline(preset_or_file: str, overrides: Sequence[str] | None, reasoner: str | None) -> Pipeline:

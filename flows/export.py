@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flows.build import evaluators_of, run_id, space_of
+from flows.build import run_id
+from flows.evaluators import evaluators_of, space_of
 from lapt.config import Execution
 from lapt.errors import ConfigError
 from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation

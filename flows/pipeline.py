@@ -222,11 +222,14 @@ class _TargetSearch:
     def _evaluate(self, architectures: list[Architecture], refined: SearchSpace, g: int) -> list[Evaluation]:
         assert self._principles is not None
         first = self._asked + 1
-        # The function that dispatches a batch is plain: a task would hold back its children's results.
-        found = evaluate_batch.with_options(tags=["cpu"])(
-            context(self.evaluator), context(architectures), g=g, first=first, wait_for=[data(refined)]
-        )
-        self._batches.append(data(found))
+        if self.built.execution.dispatch == "deployment":
+            # What dispatches is plain: a task would hold back its children's results.
+            found = self.evaluator.evaluate(architectures)
+        else:
+            found = evaluate_batch.with_options(tags=["cpu"])(
+                context(self.evaluator), context(architectures), g=g, first=first, wait_for=[data(refined)]
+            )
+            self._batches.append(data(found))
         self.built.record.trials(
             refined,
             found,

@@ -143,6 +143,13 @@ def show_run(pipeline: Pipeline, result: RunResult) -> None:
         out.print(f"    {command.replace('lapt', typed(), 1)}", soft_wrap=True)
 
 
+def show_finding(what: str, found: str, trouble: str | None) -> None:
+    """One line of ``lapt doctor``: what is there, or what to do."""
+    mark, style = ("ok", "green") if trouble is None else ("!!", "red")
+    out.print(f"[{style}]{mark}[/] ", end="", markup=True)
+    out.print(f"{what}: {found}{'' if trouble is None else f'; {trouble}'}", soft_wrap=True)
+
+
 def show_final(results: Sequence[TargetResult]) -> None:
     """What was trained from scratch: score, size, cost."""
     table = Table(title="Trained from scratch", **LOOK)

@@ -190,6 +190,10 @@ class Execution(_Model):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     replies: Mode = Field("auto", description="a language model's: auto, record, replay, off")
     retry_failed: bool = Field(False, description="train again, once, what the store only knows as failed")
+    dispatch: Literal["inline", "deployment"] = Field(
+        "inline", description="deployment: evaluations run on the workers of a Prefect work pool"
+    )
+    pool: str = Field("gpu", description="the work pool of dispatch: deployment")
 
 
 def presets() -> list[str]:

@@ -50,9 +50,9 @@ class StoredEvaluator:
 
         ``on_stored``: hears of each computed evaluation, once it is stored.
         """
-        self._inner, self._store, self._space = evaluator, store, space
-        self._seed, self._fidelity, self._retry_failed = seed, fidelity, retry_failed
-        self._on_stored = on_stored
+        self._inner, self.store, self.space = evaluator, store, space
+        self.seed, self.fidelity, self.retry_failed = seed, fidelity, retry_failed
+        self.on_stored = on_stored
         self._retrains = cast(Retrains, evaluator) if hasattr(evaluator, "retrained") else None
         self._scores: dict[str, Row] = {}
         self._read: set[str] = set()
@@ -84,13 +84,20 @@ class StoredEvaluator:
         before = None if after is None else cast(OfSpace, after.evaluator)
         return StoredEvaluator(
             cast(OfSpace, self._inner).within(space, before),
-            self._store,
-            self._space,
-            seed=self._seed,
-            fidelity=self._fidelity,
-            retry_failed=self._retry_failed,
-            on_stored=self._on_stored,
+            self.store,
+            self.space,
+            seed=self.seed,
+            fidelity=self.fidelity,
+            retry_failed=self.retry_failed,
+            on_stored=self.on_stored,
         )
+
+    @property
+    def mean_cost(self) -> float | None:
+        """Seconds of one score, by those of this evaluator that the store has; None before the first."""
+        self._refresh()
+        costs = [row["cost_seconds"] for row in self._scores.values() if row["cost_seconds"]]
+        return sum(costs) / len(costs) if costs else None
 
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
         """As of ``OfSpace``."""
@@ -140,7 +147,7 @@ class StoredEvaluator:
         """The state dict of the final retraining, trained now if the store lacks it. Raises StoreError."""
         row = self._final(architecture)
         if row is not None and row["weights"] is not None:
-            return self._store.get_blob(row["weights"])
+            return self.store.get_blob(row["weights"])
         error = "scores from a table" if row is None else row["error"]
         if row is None and self._retrains is not None:  # without a test split nothing was trained, or stored
             found, weights = self._retrains.retrained(architecture)
@@ -158,17 +165,22 @@ class StoredEvaluator:
         if self._retrains is not None and not self._retrains.has_test:
             return None
         key = self.key(architecture, "test")
-        # Looked for by its key: to know it, a trained evaluator reads its test images, which a search must not.
-        known = sorted(self._store.read("scores", filter=pc.field("key") == key).to_pylist(), key=_precedence)
-        if known and not (self._retry_failed and known[0]["status"] == "failed" and key not in self._retried):
-            return known[0]
+        known = self._known_final(key)
+        if known is not None:
+            return known
         if self._retrains is not None:
             return self._retrained(self._retrains, architecture, key, on_epoch)
         row = self._looked_up(architecture)
         if row is not None:
             self._retried.add(key)
-            self._store.append("scores", [row])
+            self.store.append("scores", [row])
         return row
+
+    def _known_final(self, key: str) -> Row | None:
+        """Looked for by its key: to know it, a trained evaluator reads its test images, which a search must not."""
+        known = sorted(self.store.read("scores", filter=pc.field("key") == key).to_pylist(), key=_precedence)
+        again = self.retry_failed and known and known[0]["status"] == "failed" and key not in self._retried
+        return known[0] if known and not again else None
 
     def _looked_up(self, architecture: Architecture) -> Row | None:
         started = time.perf_counter()
@@ -181,19 +193,19 @@ class StoredEvaluator:
         return self._row(_checked(evaluation), "test")
 
     def _retrained(self, inner: Retrains, architecture: Architecture, key: str, on_epoch: OnEpoch | None) -> Row:
-        checkpoint = StoredCheckpoint(self._store, key)
+        checkpoint = StoredCheckpoint(self.store, key)
         with checkpoint.followed(on_epoch):
             found, weights = inner.retrained(architecture, checkpoint)
-        blob = None if weights is None else self._store.put_blob(weights)
+        blob = None if weights is None else self.store.put_blob(weights)
         row = {**self._row(_checked(replace(found, key=key)), "test"), "weights": blob}
         self._retried.add(key)
-        self._store.append("scores", [row])
+        self.store.append("scores", [row])
         checkpoint.forget()
         return row
 
     # --- the store ---------------------------------------------------------------------------------------------------
     def _key(self, identity: str, split: Split = "validation") -> str:
-        parts = (self._space.name, identity, self.task, split, self._fingerprint_of(split), self._seed, self._fidelity)
+        parts = (self.space.name, identity, self.task, split, self._fingerprint_of(split), self.seed, self.fidelity)
         return digest(list(parts))
 
     def _fingerprint_of(self, split: Split) -> str:
@@ -204,7 +216,7 @@ class StoredEvaluator:
 
     def _known(self, key: str) -> Row | None:
         row = self._scores.get(key)
-        again = self._retry_failed and row is not None and row["status"] == "failed" and key not in self._retried
+        again = self.retry_failed and row is not None and row["status"] == "failed" and key not in self._retried
         return None if again else row
 
     def _computed(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:
@@ -214,7 +226,7 @@ class StoredEvaluator:
             stored = replace(_checked(evaluation), origin="computed", key=self._key(identity))
             self._append([self._row(stored, "validation")])
             self._retried.add(self._key(identity))
-            self._on_stored(stored)
+            self.on_stored(stored)
             yield stored
 
     def _measured(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:
@@ -229,13 +241,13 @@ class StoredEvaluator:
                 yield replace(evaluation, identity=identity)
 
     def _append(self, rows: list[Row]) -> None:
-        self._read.add(self._store.append("scores", rows))
+        self._read.add(self.store.append("scores", rows))
         for row in rows:
             self._keep(row)
 
     def _refresh(self) -> None:
         mine = (pc.field("fingerprint") == self.fingerprint) & (pc.field("task") == self.task)
-        for row in self._store.read_new("scores", self._read, filter=mine).to_pylist():
+        for row in self.store.read_new("scores", self._read, filter=mine).to_pylist():
             self._keep(row)
 
     def _keep(self, row: Row) -> None:
@@ -265,13 +277,13 @@ class StoredEvaluator:
     def _row(self, evaluation: Evaluation, split: Split) -> Row:
         return {
             "key": evaluation.key,
-            "space": self._space.name,
+            "space": self.space.name,
             "identity": evaluation.identity,
             "task": self.task,
             "split": split,
             "fingerprint": self._fingerprint_of(split),
-            "seed": self._seed,
-            "fidelity": self._fidelity,
+            "seed": self.seed,
+            "fidelity": self.fidelity,
             "value": evaluation.value,
             "metric": self.metric.name,
             "unit": self.metric.unit,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from flows.build import table_of
+from flows.evaluators import table_of
 from flows.studies import ablation, darts, reasoning, source_budget
 from flows.studies.comparison import Comparison
 from flows.studies.methods import LONG, RESAMPLED, Entrant, with_controls

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from flows.build import EvaluatorOf, evaluator_of, predicted, space_of, table_of
+from flows.evaluators import EvaluatorOf, evaluator_of, predicted, space_of, table_of
 from lapt.config import Pipeline
 from lapt.evaluation import Evaluator
 from lapt.evaluators import Table

@@ -11,7 +11,8 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from flows.build import caller_of, reasoner_of, run_id, space_of
+from flows.build import caller_of, reasoner_of, run_id
+from flows.evaluators import space_of
 from flows.studies.benchmarks import Benchmark, benchmark_of
 from flows.studies.rows import Who
 from lapt.archive import Archive

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from flows.build import table_of
+from flows.evaluators import table_of
 from flows.studies.methods import DETERMINISTIC, Bench, counting
 from flows.studies.rows import Row, StudyResult
 from lapt.config import Execution, Pipeline

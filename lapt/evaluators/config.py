@@ -22,6 +22,12 @@ class TableEvaluation(_Model):
 
     kind: Literal["table"] = "table"
     table: str
+    seconds: float | None = Field(
+        None,
+        gt=0,
+        exclude_if=lambda seconds: seconds is None,
+        description="a rehearsal of workers: so long a score takes, which the store then keeps like a training's",
+    )
 
 
 class SurrogateEvaluation(_Model):

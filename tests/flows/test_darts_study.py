@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flows.build import build, predicted, space_of
+from flows.build import build
+from flows.evaluators import predicted, space_of
 from flows.studies import STUDIES, prepared
 from flows.studies.contrasts import Contrasts
 from flows.studies.darts import entrants, source_worth

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lapt.tables
-from flows.build import table_of
+from flows.evaluators import table_of
 from flows.studies import STUDIES, Comparison
 from flows.studies.methods import with_controls
 from lapt.benchmarking import agreement, distinct

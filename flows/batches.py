@@ -1,0 +1,79 @@
+"""The unit of work that a worker gets: some architectures of one task. Its scores go to the store and nowhere else."""
+
+from __future__ import annotations
+
+from prefect import flow, get_run_logger
+from pydantic import BaseModel, ConfigDict
+
+from flows.evaluators import stored_evaluator
+from lapt.config import Execution, Pipeline
+from lapt.errors import LaptError
+from lapt.spaces import SearchSpace
+from storage.evaluator import StoredEvaluator
+from storage.store import Store
+
+
+class Batch(BaseModel):
+    """What is evaluated, and how; it travels as a blob of the store, and the flow run knows its digest alone.
+
+    ``spaces``: where scores hang on the space that is searched, the refined spaces of the target so far: each supernet
+    starts from the one before. ``fingerprint``: the driver's, which the worker's must equal. No ``architectures``: a
+    supernet alone is trained. ``final``: they are trained from scratch, for their test scores.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    pipeline: Pipeline
+    task: str
+    spaces: tuple[SearchSpace, ...] = ()
+    architectures: tuple[str, ...] = ()
+    fingerprint: str | None = None
+    final: bool = False
+    retry_failed: bool = False
+
+    def kept(self, store: Store) -> str:
+        """Writes it, and returns its digest."""
+        return store.put_blob(self.model_dump_json().encode())
+
+    @classmethod
+    def read(cls, store: Store, digest: str) -> Batch:
+        """Raises StoreError where the store has none, and for one of another version of LAPT."""
+        return cls.model_validate_json(store.get_blob(digest))
+
+    def evaluator(self, store: Store) -> StoredEvaluator:
+        """Here and now. Raises LaptError for data, a table or a device that is not there."""
+        execution = Execution(store=store.address, retry_failed=self.retry_failed)
+        root = stored_evaluator(self.pipeline, execution, self.task)
+        evaluator: StoredEvaluator = root
+        for number, space in enumerate(self.spaces):
+            evaluator = root.within(space, evaluator if number else None)
+        return evaluator
+
+
+@flow(name="evaluate-batch", flow_run_name="{label}", persist_result=False)
+def evaluate_batch_here(store: str, batch: str, label: str) -> None:
+    """Evaluates the batch of that digest; what is stored meanwhile, by whomever, is not evaluated again."""
+    logger = get_run_logger()
+    there = Store(store)
+    asked = Batch.read(there, batch)
+    evaluator = asked.evaluator(there)
+
+    def heard(epoch: int, epochs: int, loss: float) -> None:
+        logger.info("epoch %d of %d, loss %.4g", epoch, epochs, loss)
+
+    if evaluator.of_space:
+        evaluator.prepare(heard)
+    if asked.fingerprint is not None and evaluator.fingerprint != asked.fingerprint:
+        raise LaptError(
+            f"the data and the version of LAPT that this run was started with ({asked.fingerprint[:40]})",
+            f"others on this worker ({evaluator.fingerprint[:40]})",
+            "give the worker the same data (LAPT_DATA, evaluator.root) and the same version",
+        )
+    architectures = [evaluator.space.decode(text) for text in asked.architectures]
+    if asked.final:
+        for architecture in architectures:
+            evaluator.final(architecture, heard)
+        return
+    for number, evaluation in enumerate(evaluator.evaluate(architectures), start=1):
+        score = evaluation.error if evaluation.failed else f"{evaluation.value:.4g}{evaluation.metric.unit}"
+        logger.info("%d of %d: %s", number, len(architectures), score)

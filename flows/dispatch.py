@@ -1,0 +1,236 @@
+"""Evaluation on other machines: batches as flow runs of a work pool, and scores read back from the store."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from flows.batches import Batch
+from flows.pools import Pool, Unreachable
+from flows.progress import listener
+from lapt.errors import LaptError
+from lapt.evaluation import Evaluation, OnEpoch, Prepared, Retrains
+from lapt.evaluators.supernet import SupernetEvaluator
+from lapt.spaces import Architecture, SearchSpace
+from storage.checkpoints import StoredCheckpoint
+from storage.evaluator import Row, StoredEvaluator
+
+POLL_SECONDS = 1.0
+WORTH_SECONDS = 60.0
+"""Of work that a batch should hold: starting one costs a worker about five."""
+UNKNOWN_SIZE = 32
+"""Architectures of a batch at most, while nobody knows what one costs."""
+ATTEMPTS = 3
+"""Runs that may end over an architecture without a score of it, before the search says so."""
+LOST_SECONDS = 600.0
+"""How long a server may be silent."""
+SLOW = 4.0
+"""A batch that takes so many times what it should, and a minute more, is given to an idle worker as well."""
+
+
+@dataclass
+class _Running:
+    """A batch under way: what it was to score, since when (seconds of the monotonic clock) and how long it should."""
+
+    identities: tuple[str, ...]
+    since: float
+    expected: float | None
+    doubled: bool = False
+
+
+@dataclass
+class _Batches:
+    """What is under way in a pool for one call, and how often it came to nothing."""
+
+    pool: Pool
+    running: dict[UUID, _Running] = field(default_factory=dict)
+    strikes: dict[str, int] = field(default_factory=dict)
+    heard: float = field(default_factory=time.monotonic)
+    last_word: str = ""
+
+    def ended(self) -> list[_Running]:
+        """Those that are under way no longer, whatever came of them."""
+        gone = []
+        for run, word in self.pool.ended(self.running).items():
+            gone.append(self.running.pop(run))
+            self.last_word = word or self.last_word
+        return gone
+
+    def cancel(self) -> None:
+        self.pool.cancel(self.running)
+
+
+class DispatchedEvaluator(StoredEvaluator):
+    """A stored evaluator that never evaluates here: what the store lacks goes to workers, in batches.
+
+    Batches are dispatched up to the workers that are there, each of about a minute's work by what such scores cost so
+    far, or a share for every worker where that is less. Scores count as soon as they are in the store. A run that ends
+    without all of its scores (killed, crashed, its machine lost) gives the rest back, to be dispatched again; one that
+    is much too slow is doubled by an idle worker. While the server is silent the search waits.
+    """
+
+    def __init__(self, inner: StoredEvaluator, template: Batch, pool: Pool) -> None:
+        """``template``: what every batch says, without architectures."""
+        super().__init__(
+            inner.evaluator,
+            inner.store,
+            inner.space,
+            seed=inner.seed,
+            fidelity=inner.fidelity,
+            retry_failed=inner.retry_failed,
+            on_stored=inner.on_stored,
+        )
+        self.template, self.pool = template, pool
+
+    def within(self, space: SearchSpace, after: StoredEvaluator | None) -> DispatchedEvaluator:
+        before = after.template.spaces if isinstance(after, DispatchedEvaluator) else ()
+        template = self.template.model_copy(update={"spaces": (*before, space)})
+        return DispatchedEvaluator(super().within(space, after), template, self.pool)
+
+    # --- supernets and final trainings -------------------------------------------------------------------------------
+    def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
+        inner = self.evaluator
+        assert isinstance(inner, SupernetEvaluator)
+        if inner.supernets.finished(inner.key) is None:
+            checkpoint = StoredCheckpoint(self.store, inner.key)
+            with checkpoint.followed(on_epoch):
+                self._one_run(
+                    self.template.model_copy(update={"architectures": ()}),
+                    f"{self.task}: supernet",
+                    lambda: inner.supernets.finished(inner.key) is not None,
+                )
+        return super().prepare(on_epoch)
+
+    def _retrained(self, inner: Retrains, architecture: Architecture, key: str, on_epoch: OnEpoch | None) -> Row:
+        batch = self.template.model_copy(
+            update={"architectures": (self.space.encode(architecture),), "final": True, "spaces": ()}
+        )
+        with StoredCheckpoint(self.store, key).followed(on_epoch):
+            self._one_run(batch, f"{self.task}: final training", lambda: self._known_final(key) is not None)
+        found = self._known_final(key)
+        assert found is not None
+        return found
+
+    def _one_run(self, batch: Batch, label: str, done: Callable[[], bool]) -> None:
+        """A batch that is one thing, again and again until it is done."""
+        batches = _Batches(self.pool)
+        digest, tries = batch.kept(self.store), 0
+        try:
+            while not done():
+                with _Patience(batches):
+                    if not batches.running:
+                        self._give_up(tries >= ATTEMPTS, label, batches)
+                        if self._free(batches):
+                            run = self.pool.submit(self.store.address, digest, label)
+                            batches.running[run] = _Running((), time.monotonic(), None)
+                            tries += 1
+                    batches.ended()
+                if not done():
+                    time.sleep(POLL_SECONDS)
+        finally:
+            batches.cancel()
+
+    # --- scores ------------------------------------------------------------------------------------------------------
+    def _computed(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:
+        if not wanted:
+            return
+        waiting, batches = dict(wanted), _Batches(self.pool)
+        try:
+            while waiting:
+                self._refresh()
+                for identity in [one for one in waiting if self._known(self._key(one)) is not None]:
+                    found = replace(self._stored(identity, waiting.pop(identity)), origin="computed")
+                    self.on_stored(found)
+                    yield found
+                with _Patience(batches):
+                    self._next(waiting, batches)
+                if waiting:
+                    time.sleep(POLL_SECONDS)
+        finally:
+            batches.cancel()
+
+    def _next(self, waiting: dict[str, Architecture], batches: _Batches) -> None:
+        """Gives back what ended without a score, and hands out what nobody has."""
+        for gone in batches.ended():
+            self._refresh()
+            self._retried.update(self._key(identity) for identity in gone.identities)
+            for identity in gone.identities:
+                if identity in waiting and self._known(self._key(identity)) is None:
+                    batches.strikes[identity] = batches.strikes.get(identity, 0) + 1
+                    self._give_up(batches.strikes[identity] >= ATTEMPTS, identity, batches)
+        under_way = {identity for run in batches.running.values() for identity in run.identities}
+        todo = [identity for identity in waiting if identity not in under_way]
+        free = self._free(batches)
+        while free > 0 and (some := todo[: self._size(todo, free, batches)]):
+            self._hand_out(some, waiting, batches)
+            del todo[: len(some)]
+            free -= 1
+        if free > 0 and not todo:
+            self._double(waiting, batches)
+
+    def _size(self, todo: Sequence[str], free: int, batches: _Batches) -> int:
+        if todo and batches.strikes.get(todo[0], 0):
+            return 1  # which of them is it?
+        share = math.ceil(len(todo) / free)
+        cost = self.mean_cost
+        return max(1, min(share, UNKNOWN_SIZE if cost is None else math.ceil(WORTH_SECONDS / max(cost, 0.01))))
+
+    def _hand_out(self, identities: Sequence[str], waiting: dict[str, Architecture], batches: _Batches) -> None:
+        texts = tuple(self.space.encode(waiting[identity]) for identity in identities)
+        batch = self.template.model_copy(update={"architectures": texts, "fingerprint": self.fingerprint})
+        count = f"{len(texts)} architecture{'s' * (len(texts) > 1)}"
+        run = self.pool.submit(self.store.address, batch.kept(self.store), f"{self.task}: {count}")
+        expected = None if self.mean_cost is None else self.mean_cost * len(texts)
+        batches.running[run] = _Running(tuple(identities), time.monotonic(), expected)
+
+    def _double(self, waiting: dict[str, Architecture], batches: _Batches) -> None:
+        """What the slowest batch still owes goes to an idle worker too; the first score counts."""
+        for run in list(batches.running.values()):
+            took = time.monotonic() - run.since
+            if run.doubled or run.expected is None or took < SLOW * run.expected + WORTH_SECONDS:
+                continue
+            run.doubled = True
+            owed = [identity for identity in run.identities if identity in waiting]
+            if owed:
+                self._hand_out(owed, waiting, batches)
+            return
+
+    def _free(self, batches: _Batches) -> int:
+        live = self.pool.live_workers()
+        if live == 0:
+            listener.get().stage(f"waiting for a worker of pool {self.pool.name} (lapt worker --pool {self.pool.name})")
+        return max(0, live - len(batches.running))
+
+    def _give_up(self, hopeless: bool, what: str, batches: _Batches) -> None:
+        if hopeless:
+            raise LaptError(
+                f"a score from pool {self.pool.name} ({what})",
+                f"{ATTEMPTS} runs without one, the last with: {batches.last_word or 'no message'}",
+                "mend what that says; the same command goes on from here",
+            )
+
+
+class _Patience:
+    """Passes over a server that does not answer, for so long."""
+
+    def __init__(self, batches: _Batches) -> None:
+        self._batches = batches
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            self._batches.heard = time.monotonic()
+            return False
+        if not isinstance(error, Unreachable):
+            return False
+        silent = time.monotonic() - self._batches.heard
+        if silent > LOST_SECONDS:
+            raise LaptError(
+                "a Prefect server that answers", f"none for {silent:.0f} s: {error}", "start it, and run this again"
+            ) from error
+        return True

@@ -1,0 +1,211 @@
+"""Evaluators by a pipeline's declaration: which class serves which kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from flows.prefect_settings import apply_environment
+from flows.progress import listener
+from lapt.config import BenchmarkPlan, Execution, Pipeline, RandomArchive
+from lapt.digests import digest
+from lapt.errors import ConfigError
+from lapt.evaluation import Evaluation, Evaluator
+from lapt.evaluators import Table, TableEvaluator
+from lapt.evaluators.config import SupernetEvaluation, SurrogateEvaluation, TableEvaluation, TrainingEvaluation
+from lapt.evaluators.images import TrainingSpec
+from lapt.evaluators.rehearsal import Rehearsal
+from lapt.evaluators.supernet import SupernetEvaluator
+from lapt.evaluators.surrogate import SurrogateEvaluator
+from lapt.evaluators.training import TrainingEvaluator
+from lapt.spaces import SearchSpace, space_named
+from lapt.testing import invented_table
+from storage.benchmarks import load
+from storage.evaluator import StoredEvaluator
+from storage.store import Store
+from storage.supernets import StoredSupernets
+from storage.surrogates import load_surrogate
+
+EvaluatorOf = Callable[[str], Evaluator]
+"""Task -> its evaluator."""
+
+
+def space_of(pipeline: Pipeline) -> SearchSpace:
+    return space_named(pipeline.space)
+
+
+def table_of(pipeline: Pipeline, data: str | None) -> Table:
+    """Raises ConfigError when the pipeline has none."""
+    config = pipeline.evaluator
+    if not isinstance(config, TableEvaluation):
+        raise ConfigError(
+            "a pipeline with a table or a surrogate", f"evaluator.kind = {config.kind}", "name one that has"
+        )
+    table = invented_table() if config.table == "invented" else load(config.table, data)
+    space = space_of(pipeline)
+    if table.space != space.name:
+        raise ConfigError(
+            f"a table of space {space.name}", f"{table.name}, of {table.space}", f"say space: {table.space}"
+        )
+    if not table.canonical and len(table.architectures) < space.size:
+        raise ConfigError(
+            f"a table with all {space.size:,} architectures of {space.name}",
+            f"{table.name} with {len(table.architectures):,}",
+            "complete the table: a search may ask for any of them",
+        )
+    return table
+
+
+def evaluator_of(table: Table, space: SearchSpace, task: str) -> Evaluator:
+    return TableEvaluator(table, space, task)
+
+
+def evaluators_of(
+    pipeline: Pipeline, execution: Execution, space: SearchSpace, store: Store
+) -> tuple[str, EvaluatorOf]:
+    """(checksum of the data, task -> evaluator). Raises LaptError for a table, data or task that is not there."""
+    if isinstance(pipeline.evaluator, TrainingEvaluation | SupernetEvaluation):
+        return _trained(pipeline, pipeline.evaluator, execution, space, store)
+    if isinstance(pipeline.evaluator, SurrogateEvaluation):
+        return predicted(pipeline, pipeline.evaluator, space, execution.data)
+    table, seconds = table_of(pipeline, execution.data), pipeline.evaluator.seconds
+    for task in (pipeline.source.task, *pipeline.targets):
+        table.column(task)
+    if seconds is None:
+        return table.checksum, lambda task: evaluator_of(table, space, task)
+    return table.checksum, lambda task: _stored(
+        Rehearsal(evaluator_of(table, space, task), seconds), execution, space, store, 0
+    )
+
+
+def predicted(
+    pipeline: Pipeline, config: SurrogateEvaluation, space: SearchSpace, data: str | None
+) -> tuple[str, EvaluatorOf]:
+    """As ``evaluators_of``, by a surrogate. Raises ConfigError too where a target is the source under another name."""
+    _only_random(pipeline, "a surrogate")
+    surrogate = load_surrogate(config.model, data)
+
+    def evaluator(task: str) -> SurrogateEvaluator:
+        return SurrogateEvaluator(surrogate, space, task, epoch=config.epoch)
+
+    source = evaluator(pipeline.source.task)
+    for target in pipeline.targets:
+        if evaluator(target).epoch == source.epoch:
+            raise ConfigError(
+                f"another epoch for the target {target} than for the source {source.task}",
+                f"{source.epoch} for both",
+                "learn from an earlier one: source: {task: cifar10_epoch10, ...}",
+            )
+    return surrogate.checksum, evaluator
+
+
+def _only_random(pipeline: Pipeline, scored_by: str) -> None:
+    if not isinstance(pipeline.source.archive, RandomArchive):
+        raise ConfigError(
+            f"source.archive.strategy random, with {scored_by}",
+            f"{pipeline.source.archive.strategy}, which needs every score of the source task",
+            "write archive: {strategy: random, samples: 64, size: 16}",
+        )
+
+
+def _trained(
+    pipeline: Pipeline,
+    config: TrainingEvaluation | SupernetEvaluation,
+    execution: Execution,
+    space: SearchSpace,
+    store: Store,
+) -> tuple[str, EvaluatorOf]:
+    _only_random(pipeline, "networks that are trained")
+
+    def evaluator(task: str) -> StoredEvaluator:
+        return trained_evaluator(config, execution, space, store, task)
+
+    known = [evaluator(task).evaluator for task in (pipeline.source.task, *pipeline.targets)]
+    keys = [one.key if isinstance(one, SupernetEvaluator) else one.fingerprint for one in known]
+    return (keys[0] if isinstance(config.data, str) else digest(keys)), evaluator
+
+
+def trained_evaluator(
+    config: TrainingEvaluation | SupernetEvaluation, execution: Execution, space: SearchSpace, store: Store, task: str
+) -> StoredEvaluator:
+    """Raises LaptError for data or a device that is not there, and a task that cannot be made of the data."""
+    measures = (
+        _inheriting(config, execution, space, store, task)
+        if isinstance(config, SupernetEvaluation)
+        else TrainingEvaluator(
+            TrainingSpec.of(config, space, task, execution.device, final_epochs=config.final_epochs),
+            processes=execution.processes,
+        )
+    )
+    measures.check()
+
+    return _stored(measures, execution, space, store, config.seed)
+
+
+def _stored(evaluator: Evaluator, execution: Execution, space: SearchSpace, store: Store, seed: int) -> StoredEvaluator:
+    def heard(evaluation: Evaluation) -> None:
+        listener.get().scored(evaluator.task)
+
+    return StoredEvaluator(evaluator, store, space, seed=seed, retry_failed=execution.retry_failed, on_stored=heard)
+
+
+def stored_evaluator(pipeline: Pipeline, execution: Execution, task: str) -> StoredEvaluator:
+    """Of one task, for a worker. Raises LaptError, also where scores are no one's work: a table's, a surrogate's."""
+    space = space_of(pipeline)
+    _, evaluator_of_task = evaluators_of(pipeline, execution, space, Store(execution.store))
+    found = evaluator_of_task(task)
+    if not isinstance(found, StoredEvaluator):
+        raise ConfigError(
+            "an evaluator whose scores are work", pipeline.evaluator.kind, "run it without workers: dispatch: inline"
+        )
+    return found
+
+
+def _inheriting(
+    config: SupernetEvaluation, execution: Execution, space: SearchSpace, store: Store, task: str
+) -> SupernetEvaluator:
+    spec = partial(TrainingSpec.of, config, space, task, execution.device)
+    final = config.final
+    return SupernetEvaluator(
+        spec(),
+        StoredSupernets(store),
+        calibration_images=config.calibration_images,
+        final=None if final is None else TrainingEvaluator(spec(**dict(final)), processes=1),
+        processes=execution.processes,
+    )
+
+
+def measuring(plan: BenchmarkPlan, execution: Execution, store: Store) -> Callable[[str, int], StoredEvaluator]:
+    """(task, n) -> the evaluator of that task with the plan's n-th seed, from 0. Raises LaptError as above."""
+    space = space_named(plan.space)
+
+    def evaluator(task: str, n: int) -> StoredEvaluator:
+        config = plan.evaluator.model_copy(update={"seed": plan.evaluator.seed + n})
+        return trained_evaluator(config, execution, space, store, task)
+
+    return evaluator
+
+
+def dispatched_to(pipeline: Pipeline, execution: Execution, evaluator_of_task: EvaluatorOf) -> EvaluatorOf:
+    """Raises ConfigError without a server, which alone knows workers."""
+    apply_environment()
+    from flows.batches import Batch
+    from flows.dispatch import DispatchedEvaluator
+    from flows.pools import Pool
+    from flows.prefect_server import configured_address
+
+    if configured_address() is None:
+        raise ConfigError(
+            f"a Prefect server that knows workers of the pool {execution.pool}",
+            "none configured",
+            "set PREFECT_API_URL, or leave the pool out",
+        )
+
+    def dispatched(task: str) -> Evaluator:
+        found = evaluator_of_task(task)
+        if not isinstance(found, StoredEvaluator):  # a look-up is no work
+            return found
+        batch = Batch(pipeline=pipeline, task=task, retry_failed=execution.retry_failed)
+        return DispatchedEvaluator(found, batch, Pool(execution.pool))
+
+    return dispatched

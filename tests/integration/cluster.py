@@ -1,0 +1,169 @@
+"""A Prefect server of one's own, on Postgres where there is one, and workers: real processes, on loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def postgres(home: Path) -> Iterator[str | None]:
+    """Address of a new database; None where Postgres is not installed. It does not run as root: then as nobody."""
+    if shutil.which("initdb") is None or shutil.which("postgres") is None:
+        print("no Postgres here: the server's database is SQLite")
+        yield None
+        return
+    user = {"user": "nobody"} if os.getuid() == 0 else {}
+    data, port = home / "database", free_port()
+    data.mkdir(parents=True)
+    if user:
+        shutil.chown(data, "nobody")
+        for folder in [data.parent, *data.parent.parents]:
+            if folder.stat().st_uid == 0 and folder != Path("/"):
+                folder.chmod(folder.stat().st_mode | 0o001)  # to be walked through
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": data}
+    subprocess.run(["initdb", "-D", str(data), "-A", "trust", "-U", "lapt", "-N"], check=True, **user, **quiet)
+    process = subprocess.Popen(
+        ["postgres", "-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", "", "-F"],
+        **user, **quiet,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while subprocess.run(["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.2)
+        yield f"postgresql+asyncpg://lapt@127.0.0.1:{port}/postgres"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+@dataclass
+class Cluster:
+    """``environment``: of every process that talks to the server."""
+
+    home: Path
+    environment: dict[str, str]
+    port: int
+    database: dict[str, str]
+    server: subprocess.Popen[bytes] | None = None
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def api(self) -> str:
+        return self.environment["PREFECT_API_URL"]
+
+    def start_server(self) -> None:
+        with open(self.home / "server.log", "ab") as log:
+            self.server = subprocess.Popen(
+                [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(self.port)],
+                env={**self.environment, **self.database}, stdout=log, stderr=log,
+            )  # fmt: skip
+        deadline = time.monotonic() + 180
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.api}/health", timeout=2).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            assert self.server.poll() is None, (self.home / "server.log").read_text()[-2000:]
+            time.sleep(0.3)
+        raise AssertionError((self.home / "server.log").read_text()[-2000:])
+
+    def stop_server(self) -> None:
+        assert self.server is not None
+        self.server.terminate()
+        self.server.wait(30)
+
+    def lapt(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(BIN / "lapt"), *arguments],
+            env=self.environment, cwd=self.home, capture_output=True, text=True, timeout=timeout, check=False,
+        )  # fmt: skip
+
+    def start_lapt(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(BIN / "lapt"), *arguments],
+            env=self.environment, cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def start_worker(self, pool: str, **environment: str) -> subprocess.Popen[bytes]:
+        with open(self.home / f"worker-{len(self.workers)}.log", "ab") as log:
+            worker = subprocess.Popen(
+                [str(BIN / "lapt"), "worker", "--pool", pool, "--count", "1"],
+                env={**self.environment, **environment}, cwd=self.home, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self.workers.append(worker)
+        return worker
+
+    def live(self, pool: str) -> int:
+        found = httpx.post(f"{self.api}/work_pools/{pool}/workers/filter", json={}, timeout=30).raise_for_status()
+        return sum(worker["status"] == "ONLINE" for worker in found.json())
+
+    def await_workers(self, pool: str, count: int) -> None:
+        deadline = time.monotonic() + 90
+        while self.live(pool) < count:
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
+
+    def runs(self, **names: str) -> list[dict[str, object]]:
+        """Flow runs, the latest first."""
+        body = {"sort": "START_TIME_DESC"}
+        return list(httpx.post(f"{self.api}/flow_runs/filter", json=body, timeout=30).raise_for_status().json())
+
+
+def end_group(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
+    """A process and all that it started."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        pass
+    process.wait(30)
+
+
+@contextmanager
+def cluster(home: Path) -> Iterator[Cluster]:
+    home.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "LAPT_"))}
+    environment = {
+        **clean,
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PATH": f"{BIN}:{clean['PATH']}",
+    }
+    with ExitStack() as stack:
+        address = stack.enter_context(postgres(home))
+        database = {} if address is None else {"PREFECT_SERVER_DATABASE_CONNECTION_URL": address}
+        made = Cluster(home, environment, port, database)
+        made.start_server()
+        try:
+            yield made
+        finally:
+            for worker in made.workers:
+                end_group(worker)
+            made.stop_server()
