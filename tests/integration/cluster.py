@@ -8,9 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,20 +28,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def postgres(home: Path) -> Iterator[str | None]:
+def postgres(stack: ExitStack) -> Iterator[str | None]:
     """Address of a new database; None where Postgres is not installed. It does not run as root: then as nobody."""
     if shutil.which("initdb") is None or shutil.which("postgres") is None:
         print("no Postgres here: the server's database is SQLite")
         yield None
         return
     user = {"user": "nobody"} if os.getuid() == 0 else {}
-    data, port = home / "database", free_port()
-    data.mkdir(parents=True)
+    data, port = Path(stack.enter_context(tempfile.TemporaryDirectory())), free_port()  # where nobody may go
     if user:
         shutil.chown(data, "nobody")
-        for folder in [data.parent, *data.parent.parents]:
-            if folder.stat().st_uid == 0 and folder != Path("/"):
-                folder.chmod(folder.stat().st_mode | 0o001)  # to be walked through
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": data}
     subprocess.run(["initdb", "-D", str(data), "-A", "trust", "-U", "lapt", "-N"], check=True, **user, **quiet)
     process = subprocess.Popen(
@@ -136,10 +133,8 @@ class Cluster:
 
 def end_group(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
     """A process and all that it started."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
     process.wait(30)
 
 
@@ -157,7 +152,7 @@ def cluster(home: Path) -> Iterator[Cluster]:
         "PATH": f"{BIN}:{clean['PATH']}",
     }
     with ExitStack() as stack:
-        address = stack.enter_context(postgres(home))
+        address = stack.enter_context(postgres(stack))
         database = {} if address is None else {"PREFECT_SERVER_DATABASE_CONNECTION_URL": address}
         made = Cluster(home, environment, port, database)
         made.start_server()

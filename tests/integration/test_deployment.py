@@ -90,10 +90,12 @@ def rows(url: str, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_the_declared_deployment_runs_on_a_worker(server: tuple[str, dict[str, str]], tmp_path: Path) -> None:
     url, environment = server
-    prefect(environment, "work-pool", "create", "cpu", "--type", "process")
+    for pool in ("cpu", "gpu"):
+        prefect(environment, "work-pool", "create", pool, "--type", "process")
     prefect(environment, "deploy", "--all")
-    (deployment,) = rows(url, "deployments", {})
-    assert (deployment["name"], deployment["work_pool_name"]) == ("pipeline", "cpu")
+    deployed = {(one["name"], one["work_pool_name"]): one for one in rows(url, "deployments", {})}
+    assert set(deployed) == {("pipeline", "cpu"), ("final-training", "cpu"), ("cpu", "cpu"), ("gpu", "gpu")}
+    deployment = deployed["pipeline", "cpu"]
     assert [schedule["active"] for schedule in deployment["schedules"]] == [False]
     (automation,) = rows(url, "automations", {})
     assert automation["trigger"]["expect"] == ["lapt.benchmark.imported"]
