@@ -1,0 +1,146 @@
+"""A store on S3: moto's server, in a process of its own, by the usual environment."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lapt.errors import StoreError
+from lapt.evaluators.supernet import Finished
+from lapt.spaces import BUILTIN
+from lapt.testing import invented_table
+from storage.checkpoints import StoredCheckpoint
+from storage.compaction import compact
+from storage.evaluator import StoredEvaluator
+from storage.sql import query
+from storage.store import Store
+from storage.supernets import StoredSupernets
+
+SECRET = "not-to-be-seen"
+WRITERS, ROWS = 8, 12
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """Address of the server."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            httpx.get(address, timeout=2)
+            break
+        except httpx.HTTPError:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    yield address
+    server.kill()
+    server.wait()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    name = "b" + str(abs(hash(request.node.name)))
+    for key, value in {
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_ENDPOINT_URL": s3,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(key, value)
+    httpx.put(f"{s3}/{name}", timeout=10).raise_for_status()
+    return f"s3://{name}/some/store"
+
+
+def test_rows_blobs_and_sql(bucket: str) -> None:
+    store = Store(bucket)
+    assert not store.exists()
+    with pytest.raises(StoreError, match="nothing there"):
+        query(store, "SELECT 1")
+    store.check_writable()
+    for ordinal in range(3):
+        store.append("trials", [{"run_id": "r", "task": "t", "ordinal": ordinal, "value": float(ordinal)}])
+    assert store.exists()
+    assert query(store, "SELECT sum(value) AS total FROM trials").to_pylist() == [{"total": 3.0}]
+    content = os.urandom(12_000_000)  # more than one part
+    assert Store(bucket).get_blob(store.put_blob(content)) == content
+    with pytest.raises(StoreError, match="none"):
+        store.get_blob("0" * 64)
+
+
+def test_what_was_paid_for_is_read_again_by_another_process(bucket: str) -> None:
+    from lapt.evaluators import TableEvaluator
+    from lapt.evaluators.rehearsal import Rehearsal
+
+    space = BUILTIN["nas201"]
+    inner = Rehearsal(TableEvaluator(invented_table(), space, "invented_a"), 0.001)
+    cells = list(space.members())[:4]
+    first = StoredEvaluator(inner, Store(bucket), space, seed=0).evaluate(cells)
+    again = StoredEvaluator(inner, Store(bucket), space, seed=0).evaluate(cells)
+    assert [one.value for one in again] == [one.value for one in first]
+    assert ({one.origin for one in first}, {one.origin for one in again}) == ({"computed"}, {"store"})
+
+
+def test_checkpoints_and_supernets(bucket: str) -> None:
+    store = Store(bucket)
+    checkpoint = StoredCheckpoint(store, "key")
+    assert (checkpoint.load(), checkpoint.told()) == (None, None)
+    checkpoint.save(b"one")
+    checkpoint.save(b"two")
+    checkpoint.tell(2, 9, 0.5)
+    assert (StoredCheckpoint(Store(bucket), "key").load(), checkpoint.told()) == (b"two", (2, 9, 0.5))
+    supernets = StoredSupernets(store)
+    assert supernets.finished("key") is None
+    kept = supernets.finish("key", Finished("d", 1.0, 0.5, 9, 100), b"weights")
+    assert supernets.finished("key") == kept
+    assert supernets.weights(kept) == b"weights"
+    assert checkpoint.load() is None
+
+
+def test_eight_processes_append_at_once_while_another_compacts_and_nothing_is_lost(bucket: str) -> None:
+    appends = (
+        "import sys; from storage.store import Store\n"
+        "store = Store(sys.argv[1])\n"
+        f"for n in range({ROWS}):\n"
+        "    store.append('trials', [{'run_id': sys.argv[2], 'task': 't', 'ordinal': n}])\n"
+    )
+    root = Path(__file__).parents[2]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", appends, bucket, f"writer {number}"], cwd=root)
+        for number in range(WRITERS)
+    ]
+    store = Store(bucket)
+    while any(writer.poll() is None for writer in writers):
+        if store.exists():
+            compact(store, datasets=["trials"])
+        time.sleep(0.2)
+    assert [writer.returncode for writer in writers] == [0] * WRITERS
+    compact(store, grace_seconds=0, datasets=["trials"])
+    counted = query(store, "SELECT run_id, count(DISTINCT ordinal) AS n, count(*) AS rows FROM trials GROUP BY run_id")
+    assert {(row["n"], row["rows"]) for row in counted.to_pylist()} == {(ROWS, ROWS)}
+    assert counted.num_rows == WRITERS
+
+
+def test_no_credential_is_said(bucket: str, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(bucket)
+    assert SECRET not in repr(store)
+    assert SECRET not in store.address
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.rpartition(":")[0] + ":1")
+    with pytest.raises(StoreError) as raised:
+        Store("s3://nobody/there").append("trials", [{"run_id": "r"}])
+    assert SECRET not in str(raised.value)
+    assert "credentials" in str(raised.value)
