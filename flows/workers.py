@@ -6,12 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
 
 from flows.prefect_settings import DEFAULTS
 
 HEARTBEAT_SECONDS = 30
 END_SECONDS = 30.0
+POLL_SECONDS = 0.5
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 60.0
+"""From one start of a worker to the next, at least."""
 
 
 def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str | None]:
@@ -39,28 +44,61 @@ def worker_environment(device: str | None, environment: Mapping[str, str] = os.e
 
 
 def run_workers(pool: str, devices: Sequence[str | None]) -> int:
-    """Starts one worker a device and waits for them; Ctrl-C and SIGTERM are passed on. The worst exit status."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "1"],
-            env=worker_environment(device),
-        )
-        for device in devices
-    ]
+    """One worker a device, until Ctrl-C or SIGTERM, which are passed on.
 
-    def pass_on(number: int, frame: object) -> None:
-        for process in processes:
-            process.send_signal(signal.SIGTERM)
+    Prefect's worker ends when its server is silent for some seconds. It is started again, after ever longer pauses.
+    """
+    workers = [_Worker(pool, device) for device in devices]
+    stopping = threading.Event()
 
-    before = signal.signal(signal.SIGTERM, pass_on)
+    def stop(number: int, frame: object) -> None:
+        stopping.set()
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
-        return max(process.wait() for process in processes)
-    except KeyboardInterrupt:  # the terminal sent it to them too
-        for process in processes:
-            process.wait(END_SECONDS)
-        raise
+        while not stopping.wait(POLL_SECONDS):
+            for worker in workers:
+                worker.keep_up()
     finally:
         signal.signal(signal.SIGTERM, before)
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
+        for worker in workers:
+            worker.end(ask=stopping.is_set())  # the terminal's Ctrl-C reached it too
+    return 0
+
+
+class _Worker:
+    """A process of Prefect's worker, started again when it ends by itself."""
+
+    def __init__(self, pool: str, device: str | None) -> None:
+        self._command = [
+            sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "1",
+        ]  # fmt: skip
+        self._environment = worker_environment(device)
+        self._pause = FIRST_PAUSE_SECONDS
+        self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(self._command, env=self._environment)
+        self._since = time.monotonic()
+
+    def keep_up(self) -> None:
+        status = self._process.poll()
+        if status is None:
+            return
+        ran = time.monotonic() - self._since
+        if ran < self._pause:
+            return  # its pause has not passed
+        print(f"lapt: the worker ended with status {status} after {ran:.0f} s; it is started again", file=sys.stderr)
+        self._pause = (
+            FIRST_PAUSE_SECONDS if ran > LONGEST_PAUSE_SECONDS else min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        )
+        self._start()
+
+    def end(self, *, ask: bool) -> None:
+        """As Ctrl-C does: what it runs is ended too. ``ask``: it has not been told yet."""
+        if ask and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
