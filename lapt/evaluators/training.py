@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from lapt.config import TrainingEvaluation
@@ -16,7 +16,8 @@ from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators.workers import Crashed, Workers
 from lapt.spaces import Architecture, DartsCell, SearchSpace
-from lapt.training import Recipe
+from lapt.training import Recipe, Relaxation
+from lapt.training.relaxation import Strengthen, Strengths
 
 if TYPE_CHECKING:
     import torch
@@ -159,6 +160,11 @@ class TrainingEvaluator:
         ((_, outcome),) = self._workers([self._job(architecture, final=True)])
         return self._evaluation(architecture, outcome), None if isinstance(outcome, Crashed) else outcome.weights
 
+    @property
+    def strengths(self) -> Strengthen:
+        """What a mixed supernet learns, in this process, from the training images: without those that score."""
+        return partial(strengths_of, self.spec)
+
     def backbone_size(self, architecture: Architecture) -> tuple[int, int]:
         """Parameters and flops (multiply-adds of one image) of the published network, without the task's head."""
         return _backbone_size(self.spec, architecture, None)
@@ -180,6 +186,16 @@ class TrainingEvaluator:
             live_parameters=found.live_parameters,
             measures=found.measures,
         )
+
+
+def strengths_of(spec: TrainingSpec, space: SearchSpace, relaxation: Relaxation, seed: int) -> Strengths:
+    from lapt.training.device import device_for
+    from lapt.training.relaxed import relax
+
+    device = device_for(spec.device)
+    training, _ = _sides(_source(spec), (spec.validation_share, spec.training_images), device)
+    size = spec.size_of_network
+    return relax(space, task_of(spec), training, spec.recipe, relaxation, seed=seed, device=device, **size).strengths
 
 
 class Job(NamedTuple):
