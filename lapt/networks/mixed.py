@@ -71,9 +71,10 @@ class MixedSupernet(nn.Module):
                 norm.requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.body.through(images, self._cell)
+        return self.body.through(images, self.compute)
 
-    def _cell(self, cell: SharedCell, *inputs: Tensor) -> Tensor:
+    def compute(self, cell: SharedCell, *inputs: Tensor) -> Tensor:
+        """One cell's output."""
         assert self.mixture is not None
         values = dict(enumerate(_brought(cell, inputs)))
         rectified: dict[int, Tensor] = {}
