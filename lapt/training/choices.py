@@ -74,7 +74,8 @@ class Choices:
     def zero_one(self) -> Tensor:
         """-1/N sum_o (sigmoid(alpha_o) - 0.5)^2 over the N operators that give anything: least where all is decided
         (Chu et al. 2020, L_0-1)."""
-        return -((torch.sigmoid(self.alpha[self._gives]) - 0.5) ** 2).mean()
+        squares = (torch.sigmoid(self.alpha[self._gives]) - 0.5) ** 2
+        return -squares.sum() / max(1, len(squares))
 
     @torch.no_grad()
     def shares(self) -> dict[Connection, dict[str, float]]:
