@@ -6,7 +6,7 @@ A flow wraps each in a task; a study calls them as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -68,7 +68,7 @@ class Steps:
 
     def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
         """The search method of iteration g. One random stream a seed, task and iteration."""
-        seed = self._stream(evaluator.task, g)
+        seed, prior = self._stream(evaluator.task, g), with_images(prior, evaluator)
         return self.pipeline.search.searcher(refined, seed=seed, identity=evaluator.identity, prior=prior)
 
     def first(
@@ -154,7 +154,8 @@ class Steps:
         """What a search method finds on the whole space with LAPT's budget and nothing transferred."""
         config = self.pipeline.search.by(method)
         seed = self._stream("control", method, evaluator.task)
-        searcher = config.searcher(self.space, seed=seed, identity=evaluator.identity)
+        prior = with_images(NOTHING, evaluator)
+        searcher = config.searcher(self.space, seed=seed, identity=evaluator.identity, prior=prior)
         return search(searcher, evaluator.evaluate, budget=self.pipeline.budget, ask_size=config.asked)
 
     def _ordered(self, wanted: bool | None, principles: Principles) -> bool:
@@ -165,3 +166,8 @@ class Steps:
 
     def _stream(self, *names: object) -> list[int]:
         return [self.pipeline.seed, int(digest([str(name) for name in names])[:15], 16)]
+
+
+def with_images(prior: Prior, evaluator: Evaluator) -> Prior:
+    """With what the evaluator offers that has images to train on; others offer nothing."""
+    return replace(prior, strengths=getattr(evaluator, "strengths", None))

@@ -20,6 +20,7 @@ from lapt.errors import StoreError
 from lapt.evaluation import Evaluation, Evaluator, Metric, OfSpace, OnEpoch, Prepared, Retrains
 from lapt.evaluators.table import Split
 from lapt.spaces import Architecture, SearchSpace
+from lapt.training.relaxation import Strengthen
 from storage.checkpoints import StoredCheckpoint
 from storage.store import Store
 
@@ -105,6 +106,12 @@ class StoredEvaluator:
 
     def identity(self, architecture: Architecture) -> str:
         return self._inner.identity(architecture)
+
+    @property
+    def strengths(self) -> Strengthen | None:
+        """What the inner evaluator's training images teach a mixed supernet, where it has images. Nothing is stored."""
+        found: Strengthen | None = getattr(self._inner, "strengths", None)
+        return found
 
     def key(self, architecture: Architecture, split: Split = "validation") -> str:
         """``scores.key`` of its score: the digest of everything that the score depends on."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Protocol
 
 from lapt.evaluation import Evaluation, Metric
-from lapt.evaluators.images import TrainingSpec, task_of
+from lapt.evaluators.images import TrainingSpec, sides_of, task_of
 from lapt.evaluators.workers import Crashed, Workers
-from lapt.spaces import Architecture
+from lapt.spaces import Architecture, SearchSpace
+from lapt.training import Relaxation
+from lapt.training.relaxation import Strengthen, Strengths
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ class InWorkers(ABC):
 
         return str(device_for(self.spec.device))
 
+    @property
+    def strengths(self) -> Strengthen:
+        """What a mixed supernet learns, in this process, from the training images: without those that score."""
+        return partial(strengths_of, self.spec)
+
     @abstractmethod
     def identity(self, architecture: Architecture) -> str: ...
 
@@ -102,3 +109,13 @@ class InWorkers(ABC):
             live_parameters=found.live_parameters,
             measures=found.measures,
         )
+
+
+def strengths_of(spec: TrainingSpec, space: SearchSpace, relaxation: Relaxation, seed: int) -> Strengths:
+    from lapt.training.device import device_for
+    from lapt.training.relaxed import relax
+
+    device = device_for(spec.device)
+    training, _ = sides_of(spec, device)
+    size = spec.size_of_network
+    return relax(space, task_of(spec), training, spec.recipe, relaxation, seed=seed, device=device, **size).strengths

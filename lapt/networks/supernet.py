@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,17 +12,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lapt.networks.cell import CellNetwork, cell_module
+from lapt.networks.connections import Connection, connections
 from lapt.networks.darts import DartsCellNetwork, darts_inputs
 from lapt.networks.darts_operators import operator_module
 from lapt.networks.darts_skeleton import Place, Stem, darts_skeleton
 from lapt.networks.operators import ConvNorm, ResidualReduction
 from lapt.networks.skeleton import Block, family_of, skeleton_of
 from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace
-from lapt.spaces.darts import SOURCES
 from lapt.spaces.genotype import FIRST
 
-Candidates = dict[str, tuple[str, ...]]
-"""Name of an edge -> operators that an architecture of the space may have there."""
+Candidates = dict[Connection, tuple[str, ...]]
+"""Of ``lapt.networks.connections``: the operators that an architecture of the space may have there."""
+Compute = Callable[..., Tensor]
+"""(shared cell, its inputs) -> its output."""
 
 
 class Supernet(nn.Module):
@@ -51,12 +53,7 @@ class Supernet(nn.Module):
         self.space, self.image_channels = space, image_channels
         self._rng = np.random.default_rng([seed, 0x5B])
         self._only: Architecture | None = None
-        example = space.sample(np.random.default_rng(0))
-        self.body: _DagBody | _DartsBody
-        if isinstance(space.family, DartsCell):
-            self.body = _DartsBody(space, example, channels, cells, image_channels, stem)
-        else:
-            self.body = _DagBody(space, family_of(space, example), channels, cells, image_channels)
+        self.body = shared_body(space, channels=channels, cells=cells, image_channels=image_channels, stem=stem)
         self.out_channels, self.reduction = self.body.out_channels, self.body.reduction
 
     def forward(self, images: Tensor) -> Tensor:
@@ -89,7 +86,7 @@ class Supernet(nn.Module):
     @property
     def operator_parameters(self) -> int:
         """Weights of candidate operators, without stem, inputs of cells, reductions between stages and norms."""
-        shared = (module for module in self.modules() if isinstance(module, _Shared))
+        shared = (module for module in self.modules() if isinstance(module, SharedCell))
         return sum(parameter.numel() for module in shared for parameter in module.edges.parameters())
 
     def get_extra_state(self) -> Any:
@@ -100,11 +97,32 @@ class Supernet(nn.Module):
         self._rng.bit_generator.state = state
 
 
-class _Shared(nn.Module):
+def shared_body(
+    space: SearchSpace,
+    *,
+    channels: int,
+    cells: int,
+    image_channels: int = 3,
+    stem: Stem = "cifar",
+    partial: int = 1,
+) -> DagBody | DartsBody:
+    """Everything that a supernet shares, stem, cells and what stands between them, with fresh weights.
+
+    ``partial``: operators are made for one in so many of a cell's channels, which have to be divisible by it.
+    """
+    example = space.sample(np.random.default_rng(0))
+    if isinstance(space.family, DartsCell):
+        return DartsBody(space, example, channels, cells, image_channels, stem, partial)
+    return DagBody(space, family_of(space, example), channels, cells, image_channels, partial)
+
+
+class SharedCell(nn.Module):
     """The candidate operators of one cell: ``edges`` by the name of the edge, then of the operator.
 
-    Those that compute nothing (identities, poolings without a module) have no entry.
+    Those that compute nothing (identities, poolings without a module) have no entry. ``kind``: of its connections.
     """
+
+    kind = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,27 +142,31 @@ class _Shared(nn.Module):
 
 
 # --- cells with fixed edges ------------------------------------------------------------------------------------------
-class _DagCellShared(_Shared):
-    def __init__(self, family: DagCell, candidates: Candidates, block: Block) -> None:
+class DagCellShared(SharedCell):
+    def __init__(self, family: DagCell, candidates: Candidates, block: Block, partial: int) -> None:
         super().__init__()
-        self._family, self._block = family, block
-        for (source, _), edge in zip(family.edges, family.layer_names, strict=True):
-            for operator in candidates[edge]:
+        self._family, self.block = family, block
+        seen = block._replace(channels_in=block.channels_in // partial, channels_out=block.channels_out // partial)
+        for place, operators in candidates.items():
+            for operator in operators:
                 if operator != family.zero:
-                    self.offer(edge, operator, cell_module(operator, block if source == 0 else block.inner, family))
+                    made = cell_module(operator, seen if place.source == 0 else seen.inner, family)
+                    self.offer(place.edge, operator, made)
 
     def forward(self, inputs: Tensor, operators: tuple[str, ...]) -> Tensor:
-        cell = CellNetwork(self._family, operators, self._block, self.taken)
+        cell = CellNetwork(self._family, operators, self.block, self.taken)
         result: Tensor = cell(inputs)
         return result
 
 
-class _DagBody(nn.Module):
-    def __init__(self, space: SearchSpace, family: DagCell, channels: int, cells: int, image_channels: int) -> None:
+class DagBody(nn.Module):
+    def __init__(
+        self, space: SearchSpace, family: DagCell, channels: int, cells: int, image_channels: int, partial: int
+    ) -> None:
         super().__init__()
         skeleton = skeleton_of(space.cell, channels=channels, cells=cells)
         self._family, self.out_channels, self.reduction = family, skeleton.out_channels, skeleton.reduction
-        candidates = {layer.name: layer.operators for layer in space.layers}
+        candidates = connections(space)
         self.stem, self.blocks = nn.ModuleList(), nn.ModuleList()
         width = image_channels
         for wide, stride in skeleton.stem:
@@ -152,7 +174,7 @@ class _DagBody(nn.Module):
             width = wide
         for block in skeleton.blocks:
             self.blocks.append(
-                _DagCellShared(family, candidates, block)
+                DagCellShared(family, candidates, block, partial)
                 if block.kind == "cell"
                 else ResidualReduction(block.channels_in, block.channels_out)
             )
@@ -163,37 +185,45 @@ class _DagBody(nn.Module):
                     nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
+        if self._family.live_edges(architecture.operators):
+            return self.through(images, lambda cell, features: cell(features, architecture.operators))
+        batch, _, height, width = images.shape
+        sides = (-(-height // self.reduction), -(-width // self.reduction))
+        return self._finished(images.new_zeros((batch, self.out_channels, *sides)))
+
+    def through(self, images: Tensor, compute: Compute) -> Tensor:
+        """The features, of cells as ``compute`` has them."""
         features = images
-        if not self._family.live_edges(architecture.operators):
-            batch, _, height, width = images.shape
-            sides = (-(-height // self.reduction), -(-width // self.reduction))
-            features = images.new_zeros((batch, self.out_channels, *sides))
-        else:
-            for position, convolution in enumerate(self.stem):
-                features = convolution(functional.relu_(features) if position else features)
-            for block in self.blocks:
-                shared = isinstance(block, _DagCellShared)
-                features = block(features, architecture.operators) if shared else block(features)
+        for position, convolution in enumerate(self.stem):
+            features = convolution(functional.relu_(features) if position else features)
+        for block in self.blocks:
+            features = compute(block, features) if isinstance(block, DagCellShared) else block(features)
+        return self._finished(features)
+
+    def _finished(self, features: Tensor) -> Tensor:
         return features if self.norm is None else functional.relu_(self.norm(features))
 
 
 # --- cells that choose what they read --------------------------------------------------------------------------------
-class _DartsCellShared(_Shared):
-    def __init__(self, candidates: Candidates, place: Place) -> None:
+class DartsCellShared(SharedCell):
+    def __init__(self, candidates: Candidates, place: Place, partial: int) -> None:
         super().__init__()
-        self.place = place
+        self.place, self.kind = place, place.kind
         self.inputs = darts_inputs(place)
-        for edge, operators in candidates.items():
-            reduces = place.kind == "reduce" and int(edge.split("->")[0]) < FIRST
+        for found, operators in candidates.items():
             for operator in operators:
-                if operator != DartsCell.zero:
-                    self.offer(edge, operator, operator_module(operator, place.channels, 2 if reduces else 1))
+                if operator != DartsCell.zero and found.kind == place.kind:
+                    made = operator_module(operator, place.channels // partial, self.stride(found))
+                    self.offer(found.edge, operator, made)
+
+    def stride(self, found: Connection) -> int:
+        return 2 if self.kind == "reduce" and found.source < FIRST else 1
 
     def network(self, architecture: Any) -> DartsCellNetwork:
         return DartsCellNetwork(architecture, self.place, self.inputs, self.taken)
 
 
-class _DartsBody(nn.Module):
+class DartsBody(nn.Module):
     def __init__(
         self,
         space: SearchSpace,
@@ -202,42 +232,35 @@ class _DartsBody(nn.Module):
         cells: int,
         image_channels: int,
         stem: Stem,
+        partial: int,
     ) -> None:
         super().__init__()
         assert isinstance(space.family, DartsCell)
         self._family = space.family
         skeleton = darts_skeleton(self._family.genotype(example), channels=channels, cells=cells, stem=stem)
         self.out_channels, self.reduction = skeleton.out_channels, skeleton.reduction
-        candidates = {kind: _darts_candidates(space, kind) for kind in ("normal", "reduce")}
+        candidates = connections(space)
         self.stem = nn.ModuleList()
         width = image_channels
         for wide, stride in skeleton.stem:
             self.stem.append(ConvNorm(width, wide, 3, stride))
             width = wide
-        self.cells = nn.ModuleList(_DartsCellShared(candidates[place.kind], place) for place in skeleton.places)
+        self.cells = nn.ModuleList(DartsCellShared(candidates, place, partial) for place in skeleton.places)
 
     def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
         found = self._family.genotype(architecture)
+        return self.through(images, lambda cell, before, last: cell.network(found)(before, last))
+
+    def through(self, images: Tensor, compute: Compute) -> Tensor:
+        """The features, of cells as ``compute`` has them."""
         before, last = images, images
         for position, convolution in enumerate(self.stem):
             before, last = last, convolution(functional.relu(last) if position else last)
         if len(self.stem) == 1:
             before = last
         for cell in self.cells:
-            before, last = last, cell.network(found)(before, last)  # type: ignore[operator]
+            before, last = last, compute(cell, before, last)
         return last
-
-
-def _darts_candidates(space: SearchSpace, kind: str) -> Candidates:
-    """Of "0->2" and the like, what one of the node's two layers may choose."""
-    found: dict[str, dict[str, None]] = {}
-    for layer in space.layers:
-        cell, place = layer.name.split(".")
-        if cell == kind:
-            for source in layer.sources:
-                edge = f"{SOURCES.index(source)}->{place[:-1]}"
-                found.setdefault(edge, {}).update(dict.fromkeys(layer.operators))
-    return {edge: tuple(operators) for edge, operators in found.items()}
 
 
 @torch.no_grad()
@@ -255,7 +278,7 @@ def same_weights(supernet: Supernet, architecture: Architecture, network: nn.Mod
 def _by_edge(supernet: Supernet, architecture: Architecture) -> list[dict[str, str]]:
     """Of each cell or block of the body: the operator of each edge, by the edge's name."""
     body, family = supernet.body, supernet.space.family
-    if isinstance(body, _DagBody):
+    if isinstance(body, DagBody):
         assert isinstance(family, DagCell)
         return [dict(zip(family.layer_names, architecture.operators, strict=True))] * len(body.blocks)
     assert isinstance(family, DartsCell)
@@ -265,7 +288,7 @@ def _by_edge(supernet: Supernet, architecture: Architecture) -> list[dict[str, s
         kind: {f"{e.source}->{node}": e.operator for node, edges in enumerate(nodes, start=FIRST) for e in edges}
         for kind, nodes in sides.items()
     }
-    return [named[cell.place.kind] for cell in body.cells if isinstance(cell, _DartsCellShared)]
+    return [named[cell.place.kind] for cell in body.cells if isinstance(cell, DartsCellShared)]
 
 
 def _shared_name(name: str, operators: list[dict[str, str]]) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lapt.evaluation import Evaluation
 from lapt.spaces import Architecture
+from lapt.training.relaxation import Strengthen
 
 Expects = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
 """N architectures -> N values, higher is better, mean 0 and standard deviation 1 over the whole space."""
@@ -17,14 +18,16 @@ Expects = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Prior:
-    """What comes from elsewhere; nothing here was measured on the task that is searched.
+    """What comes from elsewhere; no architecture was scored for it on the task that is searched.
 
     ``source``: evaluations of the source task, in the order they were asked; of the top of a whole table, best first.
     ``expects``: how far an architecture does what the principles say. It can be pickled and hashed.
+    ``strengths``: trains a mixed supernet on the training images of the task that is searched; None without images.
     """
 
     source: tuple[Evaluation, ...] = ()
     expects: Expects | None = None
+    strengths: Strengthen | None = None
 
 
 NOTHING = Prior()

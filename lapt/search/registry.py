@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from lapt.errors import ConfigError
 from lapt.search.bayesian import GaussianProcessSearch, HeboLike
+from lapt.search.gradient_based import Darts, FairDarts, PcDarts, Snas
 from lapt.search.graph_based import ArchGraph, ArchZero, Bonas
 from lapt.search.local_search import LocalSearch
 from lapt.search.predictors import Bananas, WeakNas
@@ -32,6 +33,10 @@ _OWN: dict[str, type[Searcher]] = {
     "arch_graph": ArchGraph,
     "arch_zero": ArchZero,
     "transfer_gp": TransferGP,
+    "darts": Darts,
+    "pc_darts": PcDarts,
+    "snas": Snas,
+    "fair_darts": FairDarts,
 }
 
 

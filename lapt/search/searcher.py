@@ -28,7 +28,8 @@ class Searcher(ABC):
     A method implements ``propose`` (one candidate, drawn with ``self.rng``) and may override ``observe``. Its own
     parameters are keywords of its constructor, annotated with a type (and pydantic's ``Field`` for a range): that is
     the declaration by which pipelines are validated. A method that learns from the source task or from principles has
-    the keyword ``prior: Prior = NOTHING`` too, and works without.
+    the keyword ``prior: Prior = NOTHING`` too, and works without; one that trains on images has it, and raises
+    ConfigError without them.
     """
 
     transfers: ClassVar[bool] = False

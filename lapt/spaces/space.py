@@ -146,6 +146,12 @@ class SearchSpace(BaseModel):
             ) from None
 
     @property
+    def nodes(self) -> Iterator[tuple[tuple[str, ...], tuple[Choice, ...]]]:
+        """Layers that are chosen together: their names, and every choice that one of them may have."""
+        for node in self._nodes:
+            yield tuple(self.layers[position].name for position in node.layers), tuple(node.having)
+
+    @property
     def size(self) -> int:
         """Number of architectures; for grouped layers each unordered choice counts once."""
         return math.prod(len(node.options) for node in self._nodes)

@@ -1,5 +1,5 @@
 """What tests and demonstrations need: invented benchmarks, and suites that any implementation must pass."""
 
-from lapt.testing.invented import invented_table
+from lapt.testing.invented import invented_strengths, invented_table
 
-__all__ = ["invented_table"]
+__all__ = ["invented_strengths", "invented_table"]

@@ -10,7 +10,8 @@ import numpy as np
 from lapt.digests import digest
 from lapt.evaluation import Metric
 from lapt.evaluators.table import Table
-from lapt.spaces import BUILTIN
+from lapt.spaces import BUILTIN, SearchSpace
+from lapt.training.relaxation import Relaxation, Strengths
 
 _STRENGTH = {"none": 0.0, "skip_connect": 0.75, "nor_conv_1x1": 0.6, "nor_conv_3x3": 1.0, "avg_pool_3x3": 0.3}
 _TASKS = {"invented_source": 0.0, "invented_a": 0.35, "invented_b": -0.35}
@@ -43,3 +44,14 @@ def invented_table() -> Table:
         metrics[task] = Metric("invented score", "", higher_is_better=True)
     checksum = digest({task: [round(float(v), 6) for v in split["validation"]] for task, split in scores.items()})
     return Table("invented", "nas201", architectures, scores, metrics, checksum)  # type: ignore[arg-type]
+
+
+def invented_strengths(space: SearchSpace, relaxation: Relaxation, seed: int) -> Strengths:
+    """What a mixed supernet might have learned: a fixed strength of each operator, and as much again by chance."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for layers, choices in space.nodes:
+        for operator, source in choices:
+            strength = _STRENGTH.get(operator, 1.0 if "conv" in operator else 0.3) + 0.1 + rng.random()
+            found.update({(layer, (operator, source)): strength for layer in layers})
+    return found

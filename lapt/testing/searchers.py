@@ -3,6 +3,8 @@
     from lapt.testing.searchers import check_searcher
     check_searcher(MyMethod)
 
+One that trains on images is checked without: ``check_searcher(MyMethod, prior=Prior(strengths=invented_strengths))``.
+
 Each ``check_...`` raises AssertionError and says what is wrong; it needs no test framework. ``CHECKS`` lists them, for
 one test a check, and ``GROUNDS`` the spaces to check on: one that can be listed, and DARTS, which cannot.
 """

@@ -85,7 +85,7 @@ def train(
     task.check(validation)
     device = device_for(device) if isinstance(device, str) else device
     spent = _Stopwatch()
-    with _controlled(device, threads), torch.random.fork_rng(_gpus(device)):
+    with controlled(device, threads), torch.random.fork_rng(_gpus(device)):
         torch.manual_seed(seed)
         network.normalise_by(*train.statistics)
         placed(network, device, recipe)
@@ -128,16 +128,16 @@ def evaluate(
     meter, loss = task.meter(), MeanLoss()
     size = 4 * (recipe.batch_size // recipe.accumulation)  # no activations are kept: more fit than in training
     network.eval()
-    with _controlled(device, threads), torch.inference_mode():
+    with controlled(device, threads), torch.inference_mode():
         for at in torch.arange(len(data), device=device).split(size):  # type: ignore[no-untyped-call]
             inputs, target = task.example(data.images[at].float() / 255, given[at], drawn[at])
-            output = network(_formatted(inputs, recipe))
+            output = network(formatted(inputs, recipe))
             meter.update(output, target)
             loss.update(task.loss(output, target), len(at))
         values = {task.loss_name: loss.value()} | {task.measured.name: meter.value()}
     value = values[task.metric.name]
     if not math.isfinite(value) or not math.isfinite(values[task.loss_name]):
-        raise _diverged(f"a {task.metric.name} of {value} on {data.name}")
+        raise diverged(f"a {task.metric.name} of {value} on {data.name}")
     return Measured(value, task.metric, values)
 
 
@@ -158,11 +158,11 @@ def _epochs(
     augmenter = Augmenter(recipe.augmentation, task)
     grey = network.mean.flatten()
     given = task.given(data)
-    optimiser = _optimiser(network, recipe)
+    optimiser = optimiser_of(network, recipe)
     forward = _forward(network, recipe)
     half = _half(recipe, device)
     # Sizes differ by one image at most: no image is dropped, and no batch is too small for BatchNorm.
-    steps = _parts(len(data), math.ceil(len(data) / recipe.batch_size))
+    steps = parts(len(data), math.ceil(len(data) / recipe.batch_size))
     losses: list[float] = []
     stood = None if checkpoint is None else checkpoint.load()
     if stood is not None:
@@ -181,11 +181,11 @@ def _epochs(
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * rate(recipe, step, epoch, steps)
             optimiser.zero_grad(set_to_none=True)
-            for at in batch.tensor_split(_parts(len(batch), recipe.accumulation)):
+            for at in batch.tensor_split(parts(len(batch), recipe.accumulation)):
                 images = augmenter.apply(data.images[at], draws.at(at), grey)
                 inputs, target = task.example(images, given[at], drawn[at])
                 with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                    output, *auxiliary = forward(_formatted(inputs, recipe))
+                    output, *auxiliary = forward(formatted(inputs, recipe))
                 loss = task.loss(output.float(), target, recipe.label_smoothing)
                 total = loss
                 for second in auxiliary:
@@ -197,7 +197,7 @@ def _epochs(
             optimiser.step()
         loss_of_epoch = mean.value()
         if not math.isfinite(loss_of_epoch):
-            raise _diverged(f"a loss of {loss_of_epoch} in epoch {epoch + 1}")
+            raise diverged(f"a loss of {loss_of_epoch} in epoch {epoch + 1}")
         losses.append(loss_of_epoch)
         if checkpoint is not None:
             checkpoint.save(
@@ -242,7 +242,7 @@ def _half(recipe: Recipe, device: torch.device) -> bool:
     return recipe.mixed_precision
 
 
-def _parts(images: int, wanted: int) -> int:
+def parts(images: int, wanted: int) -> int:
     """As many parts as wanted, but of two images at least: BatchNorm has no variance of one."""
     return max(1, min(wanted, images // 2))
 
@@ -260,7 +260,8 @@ def rate(recipe: Recipe, step: int, epoch: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (passed - recipe.warmup_epochs) / (recipe.epochs - recipe.warmup_epochs)))
 
 
-def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def optimiser_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's, of all weights."""
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(
             network.parameters(),
@@ -298,15 +299,15 @@ def recalibrate(network: TaskNetwork, task: Task, data: ImageData, recipe: Recip
     order = torch.randperm(len(data), generator=generator).to(device)
     network.train()
     steps = math.ceil(len(data) / recipe.batch_size)
-    for at in order.tensor_split(_parts(len(data), steps * recipe.accumulation)):
+    for at in order.tensor_split(parts(len(data), steps * recipe.accumulation)):
         inputs, _ = task.example(data.images[at].float() / 255, given[at], drawn[at])
-        network(_formatted(inputs, recipe))
+        network(formatted(inputs, recipe))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
 
 @contextmanager
-def _controlled(device: torch.device, threads: int | None) -> Iterator[None]:
+def controlled(device: torch.device, threads: int | None) -> Iterator[None]:
     """A fixed number of threads, deterministic convolutions on GPUs, and one error for every lack of memory."""
     gpu = device.type == "cuda"
     deterministic = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False)
@@ -325,7 +326,8 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory",
 """In the messages of CUDA and MPS, of the CPU's allocator on Linux and Windows, and of cuBLAS and cuDNN."""
 
 
-def _diverged(got: str) -> Diverged:
+def diverged(got: str) -> Diverged:
+    """The error for a number that is not finite."""
     return Diverged("a finite loss", got, "lower the learning rate, clip the gradient or warm up")
 
 
@@ -340,5 +342,6 @@ def placed(network: nn.Module, device: torch.device, recipe: Recipe) -> None:
         network.to(memory_format=torch.channels_last)
 
 
-def _formatted(inputs: Tensor, recipe: Recipe) -> Tensor:
+def formatted(inputs: Tensor, recipe: Recipe) -> Tensor:
+    """In the recipe's memory format."""
     return inputs.contiguous(memory_format=torch.channels_last) if recipe.channels_last else inputs

@@ -11,10 +11,11 @@ import pytest
 from lapt.archive import best_of_random
 from lapt.evaluators import TableEvaluator
 from lapt.search import NOTHING, SEARCHERS, Prior, RandomSearch, Searcher
+from lapt.search.gradient_based import GradientBased
 from lapt.search.loop import search
 from lapt.search.model_based import ModelBased
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
-from lapt.testing import invented_table
+from lapt.testing import invented_strengths, invented_table
 from lapt.testing.searchers import (
     CHECKS,
     DARTS,
@@ -31,7 +32,13 @@ from lapt.testing.searchers import (
 
 SPACE = TRANS101.space
 
+IMAGES = {  # for those that train on images
+    name: {"prior": Prior(strengths=invented_strengths)}
+    for name in SEARCHERS
+    if issubclass(SEARCHERS[name], GradientBased)
+}
 QUICK: dict[str, dict[str, Any]] = {  # the test's time is in training them
+    **IMAGES,
     "bananas": {"ensemble": 2},
     **{name: {"steps": 10} for name in ("bonas", "arch_graph", "arch_zero", "transfer_gp")},
 }
@@ -48,7 +55,7 @@ PRIOR = Prior(source=tuple(told(list(SPACE.members())[::97], late_convolutions))
 """43 evaluations of the source, 2 of them failed."""
 FAILED = Prior(source=tuple(told(list(SPACE.members())[::97], lambda architecture: None)))
 WHERE_NOTHING_IS_LISTED = (check_any_batch_size, check_exhaustion, check_history_from_elsewhere)
-TAKES_PRIOR = [name for name in SEARCHERS if SEARCHERS[name].takes_prior()]
+TAKES_PRIOR = [name for name in SEARCHERS if SEARCHERS[name].takes_prior() and name not in IMAGES]
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, QUICK.get(name, {})) for name in SEARCHERS},
     **{f"{name} with a source": (name, {**QUICK.get(name, {}), "prior": PRIOR}) for name in TAKES_PRIOR},
@@ -88,7 +95,7 @@ def test_every_method_gets_on_in_darts(method: str) -> None:
     """With 40 evaluations of the same formula as source where a method takes them, it finds better than chance."""
     space = DARTS.space
     source = Prior(source=tuple(told(DARTS.scattered(40), darts_convolutions)))
-    prior = {"prior": source} if SEARCHERS[method].transfers else {}
+    prior = {"prior": source} if SEARCHERS[method].transfers else IMAGES.get(method, {})
     asked = run(SEARCHERS[method](space, seed=0, **prior), [10] * 5, darts_convolutions)
     assert len(set(asked)) == 50
     chance = np.mean([darts_convolutions(architecture) for architecture in DARTS.scattered(1000)])
@@ -155,7 +162,7 @@ def test_beats_random_search_on_a_fixed_table(method: str) -> None:
     archive = best_of_random(space, source, size=20, samples=50, seed=0)
 
     def made(name: str, seed: int) -> Searcher:
-        prior = {"prior": Prior(source=archive.asked)} if name in TAKES_PRIOR else {}
+        prior = {"prior": Prior(source=archive.asked)} if name in TAKES_PRIOR else IMAGES.get(name, {})
         fewer = {"steps": 40} if name == "arch_graph" else {}  # its time is in training ten times a search
         return SEARCHERS[name](space, seed=seed, **prior, **fewer)
 

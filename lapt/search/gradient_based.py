@@ -1,0 +1,186 @@
+"""Gradient-based methods: what a supernet that mixes all operators learns to count."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from lapt.errors import ConfigError
+from lapt.search.prior import NOTHING, Prior
+from lapt.search.searcher import Searcher
+from lapt.spaces import Architecture, DartsCell, SearchSpace
+from lapt.spaces.space import Choice
+from lapt.training.relaxation import Relaxation, Strengths
+
+Epochs = Annotated[int, Field(ge=1, description="of the mixed supernet's training")]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False, description="learning rate of the architecture parameters")]
+
+_LAST = 1e6
+"""Behind whatever else there is: more than the logarithms of all strengths of an architecture add up to."""
+
+
+class GradientBased(Searcher):
+    """Asks for architectures in the order of the product of what their choices count in a trained mixed supernet.
+
+    The first is the method's own discretisation: on fixed edges the operator that counts most, ``none`` among them as
+    in NAS-Bench-201; in DARTS cells the two connections into each node whose best operator counts most, ``none`` not
+    among them (Liu et al. 2019, section 2.4), which stands behind everything else here. The next ones serve a budget
+    above one. Scores teach it nothing. The supernet is trained once, at the first ask, on the task's training images
+    alone (``prior.strengths``). Raises ConfigError without images.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        relaxation: Relaxation,
+        prior: Prior = NOTHING,
+    ) -> None:
+        if prior.strengths is None:
+            raise ConfigError(
+                "images to train a supernet on (evaluator.kind training or supernet)",
+                "an evaluator without images, such as a table",
+                "choose another search.method or evaluator",
+            )
+        super().__init__(space, seed=seed, identity=identity)
+        self.relaxation = relaxation
+        self._learn = prior.strengths
+        self._trained_by = int(self.rng.integers(2**31))
+        self._strengths: Strengths | None = None
+        self._order: Iterator[Architecture] | None = None
+        self._passed = 0
+
+    def propose(self) -> Architecture:
+        """The next in order. Raises StopIteration behind the last."""
+        if self._strengths is None:
+            self._strengths = self._learn(self.space, self.relaxation, self._trained_by)
+        if self._order is None:
+            self._order = islice(self.space.best_first(self._worth), self._passed, None)
+        found = next(self._order)
+        self._passed += 1
+        return found
+
+    def _unknown(self) -> Architecture | None:
+        try:
+            while self._identity(proposal := self.propose()) in self._known:
+                self.repeats += 1
+        except StopIteration:
+            return None
+        return proposal
+
+    def _worth(self, layer: str, choice: Choice) -> float:
+        assert self._strengths is not None
+        last = isinstance(self.space.family, DartsCell) and choice[0] == DartsCell.zero
+        return math.log(max(self._strengths[layer, choice], 1e-300)) - last * _LAST
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_order": None}  # pickle knows no generators; it is gone through again
+
+
+class Darts(GradientBased):
+    """DARTS of first order (Liu et al. 2019): softmax (eq. 2), and Algorithm 1 with xi = 0.
+
+    Architecture parameters learn from one half of the training images by Adam (3e-4), weights from the other.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        epochs: Epochs = 50,
+        learning_rate: Rate = 3e-4,
+        prior: Prior = NOTHING,
+    ) -> None:
+        relaxation = Relaxation(epochs=epochs, learning_rate=learning_rate)
+        super().__init__(space, seed=seed, identity=identity, relaxation=relaxation, prior=prior)
+
+
+class PcDarts(GradientBased):
+    """PC-DARTS (Xu et al. 2020): DARTS whose operators see one in K channels (section 3.2), its edges normalised (3.3).
+
+    A connection counts as well, by a softmax over those into its node; what a choice is worth is the product. In the
+    first epochs weights alone learn (15 of 50 published, hence the share). Where edges are fixed, each keeps one
+    operator whatever it counts beside the others.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        epochs: Epochs = 50,
+        learning_rate: Rate = 6e-4,
+        partial: Annotated[int, Field(ge=1, description="operators see one in so many channels, which divides")] = 4,
+        rest: Annotated[float, Field(ge=0, lt=1, description="share of the epochs in which weights alone learn")] = 0.3,
+        prior: Prior = NOTHING,
+    ) -> None:
+        relaxation = Relaxation(
+            epochs=epochs,
+            learning_rate=learning_rate,
+            partial=partial,
+            edges=True,
+            rest_epochs=round(rest * epochs),
+        )
+        super().__init__(space, seed=seed, identity=identity, relaxation=relaxation, prior=prior)
+
+
+class Snas(GradientBased):
+    """SNAS (Xie et al. 2019): each step samples from the concrete distribution, at a falling temperature (section 2.2).
+
+    Weights and architecture parameters learn from one loss on all training images, without the published term for
+    resources. The published derivation keeps an operator, which may be ``none``, on every connection; here a node of
+    DARTS cells has two. The temperature falls in a straight line between the ends that the authors' later code has.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        epochs: Epochs = 150,
+        learning_rate: Rate = 3e-4,
+        temperature: Annotated[float, Field(gt=0, allow_inf_nan=False, description="at the start")] = 1.0,
+        coldest: Annotated[float, Field(gt=0, allow_inf_nan=False, description="temperature at the end")] = 0.03,
+        prior: Prior = NOTHING,
+    ) -> None:
+        relaxation = Relaxation(
+            weights="concrete",
+            halves=False,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            temperature=(temperature, coldest),
+        )
+        super().__init__(space, seed=seed, identity=identity, relaxation=relaxation, prior=prior)
+
+
+class FairDarts(GradientBased):
+    """FairDARTS (Chu et al. 2020): a sigmoid for each operator, and a loss that drives it to zero or one.
+
+    The published derivation keeps every operator above 0.85, at most two connections a node; here a node of DARTS cells
+    has the two best, and a fixed edge its best. ``none`` gives nothing that could be learned: it stays at 0.5 and is
+    taken where every operator counts less.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        epochs: Epochs = 50,
+        learning_rate: Rate = 3e-3,
+        zero_one: Annotated[float, Field(ge=0, allow_inf_nan=False, description="weight of the zero-one loss")] = 10.0,
+        prior: Prior = NOTHING,
+    ) -> None:
+        relaxation = Relaxation(weights="sigmoid", epochs=epochs, learning_rate=learning_rate, zero_one=zero_one)
+        super().__init__(space, seed=seed, identity=identity, relaxation=relaxation, prior=prior)

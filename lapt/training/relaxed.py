@@ -1,0 +1,182 @@
+"""Training a mixed supernet: its weights, and what each choice counts, both by gradients."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from lapt.networks.connections import Connection, connection
+from lapt.networks.mixed import MixedSupernet
+from lapt.spaces import DagCell, DartsCell, SearchSpace
+from lapt.training.augment import Augmenter
+from lapt.training.choices import Choices
+from lapt.training.data import ImageData, split
+from lapt.training.device import device_for
+from lapt.training.loop import controlled, diverged, formatted, optimiser_of, parts, placed, rate
+from lapt.training.meters import MeanLoss
+from lapt.training.network import TaskNetwork, build
+from lapt.training.recipe import Recipe
+from lapt.training.relaxation import Relaxation, Strengths
+from lapt.training.tasks import Task
+
+BETAS, WEIGHT_DECAY = (0.5, 0.999), 1e-3
+"""Of Adam, which trains the architecture parameters: as in DARTS."""
+
+Example = tuple[Tensor, Tensor]
+"""Inputs and targets of one batch."""
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """``shares``: what each operator of each connection counts at the end. ``losses``: mean training loss of each
+    epoch. ``images``: how many went through the network, forth and back. ``seconds``: wall time.
+    """
+
+    space: SearchSpace
+    shares: Mapping[Connection, Mapping[str, float]]
+    losses: tuple[float, ...]
+    images: int
+    seconds: float
+
+    @property
+    def strengths(self) -> Strengths:
+        """``shares`` as those of the choices of the space's layers."""
+        return {
+            (layer, (operator, source)): self.shares[connection(self.space.family, layer, source)][operator]
+            for layers, choices in self.space.nodes
+            for layer in layers
+            for operator, source in choices
+        }
+
+
+def relax(
+    space: SearchSpace,
+    task: Task,
+    training: ImageData,
+    recipe: Recipe,
+    relaxation: Relaxation,
+    *,
+    seed: int,
+    device: torch.device | str = "auto",
+    threads: int | None = 1,
+    on_epoch: Callable[[int, float], None] | None = None,
+    **size: Any,
+) -> Relaxed:
+    """Trains a mixed supernet on ``training`` alone: images that score architectures must not be among them.
+
+    Of ``recipe``: how weights are trained, for the relaxation's epochs; accumulation, auxiliary heads, dropped paths,
+    mixed precision and compilation are left out. ``size``: as of ``MixedSupernet``, without the images' channels. With
+    one thread on a CPU the same seed gives the same result, bit by bit. ``on_epoch(epoch, loss)``: called after epochs
+    1, 2, ... Raises LaptError: what cannot be built, DataError, Diverged, OutOfMemory.
+    """
+    task.check(training)
+    device = device_for(device) if isinstance(device, str) else device
+    began = time.perf_counter()
+    channels, partial = task.shape[0], relaxation.partial
+    network = build(lambda: MixedSupernet(space, image_channels=channels, partial=partial, **size), task, seed=seed)
+    with controlled(device, threads):
+        network.normalise_by(*training.statistics)
+        placed(network, device, recipe)
+        losses = []
+        learner = _Learner(network, task, training.to(device), recipe, relaxation, seed)
+        for epoch in range(relaxation.epochs):
+            losses.append(learner.epoch(epoch))
+            if on_epoch:
+                on_epoch(epoch + 1, losses[-1])
+    shares = learner.choices.shares()
+    return Relaxed(space, shares, tuple(losses), learner.images, time.perf_counter() - began)
+
+
+class _Learner:
+    """A mixed supernet in training, with its two optimisers. ``images``: how many went through it so far."""
+
+    def __init__(
+        self, network: TaskNetwork, task: Task, data: ImageData, recipe: Recipe, relaxation: Relaxation, seed: int
+    ) -> None:
+        self.network, self.task, self.relaxation = network, task, relaxation
+        self.recipe = recipe.model_copy(update={"epochs": relaxation.epochs})
+        self.images = 0
+        self.mixed = cast(MixedSupernet, network.backbone)
+        family, device = self.mixed.space.family, data.images.device
+        assert isinstance(family, DagCell | DartsCell)
+        self.choices = Choices(self.mixed.connections, family.zero, relaxation, device)
+        self._weights = optimiser_of(network, recipe)
+        self._architecture = torch.optim.Adam(
+            self.choices.parameters, lr=relaxation.learning_rate, betas=BETAS, weight_decay=WEIGHT_DECAY
+        )
+        self._generator = torch.Generator().manual_seed(seed)
+        self._augmenter = Augmenter(recipe.augmentation, task)
+        self._data, self._held_out = data, data
+        if relaxation.halves:
+            self._data, self._held_out = split(data, 0.5, seed)
+        fewest = min(len(self._data), len(self._held_out))
+        self._steps = parts(fewest, math.ceil(len(self._data) / recipe.batch_size))
+
+    def epoch(self, epoch: int) -> float:
+        """One of the weights and, once they have rested, of the architecture parameters; the mean loss of the former.
+
+        Bilevel, first order: Algorithm 1 of Liu et al. (2019) with xi = 0, an architecture step before each step of the
+        weights, on other images. Without halves, one loss for both (Xie et al. 2019).
+        """
+        self.network.train()
+        decides = epoch >= self.relaxation.rest_epochs
+        others = self._examples(self._held_out) if decides and self.relaxation.halves else None
+        mean = MeanLoss()
+        for step, example in enumerate(self._examples(self._data)):
+            progress = (epoch + step / self._steps) / self.relaxation.epochs
+            if others is not None:
+                loss = self._loss(next(others), progress) + self._penalty()
+                _descend(loss, self._architecture)
+            for group in self._weights.param_groups:
+                group["lr"] = self.recipe.learning_rate * rate(self.recipe, step, epoch, self._steps)
+            loss = self._loss(example, progress, self.recipe.label_smoothing)
+            mean.update(loss, len(example[0]))
+            if decides and not self.relaxation.halves:
+                _descend(loss + self._penalty(), self._weights, self._architecture, clip=self.recipe.gradient_clip)
+            else:
+                _descend(loss, self._weights, clip=self.recipe.gradient_clip)
+        value = mean.value()
+        if not math.isfinite(value):
+            raise diverged(f"a loss of {value} in epoch {epoch + 1} of a mixed supernet")
+        return value
+
+    def _examples(self, data: ImageData) -> Iterator[Example]:
+        """Every image once, in a new order; drawn on the CPU: the same on every device."""
+        device, grey, given = data.images.device, self.network.mean.flatten(), self.task.given(data)
+        order = torch.randperm(len(data), generator=self._generator).to(device)
+        draws = self._augmenter.draw(len(data), self._generator).to(device)
+        drawn = self.task.draw(len(data), self._generator).to(device)
+        return (
+            self.task.example(self._augmenter.apply(data.images[at], draws.at(at), grey), given[at], drawn[at])
+            for at in order.tensor_split(self._steps)
+        )
+
+    def _loss(self, example: Example, progress: float, smoothing: float = 0.0) -> Tensor:
+        inputs, target = example
+        self.images += len(inputs)
+        self.mixed.mixture = self.choices.mixture(progress, self._generator)
+        return self.task.loss(self.network(formatted(inputs, self.recipe)), target, smoothing)
+
+    def _penalty(self) -> Tensor | float:
+        return self.relaxation.zero_one * self.choices.zero_one() if self.relaxation.zero_one else 0.0
+
+
+def _descend(loss: Tensor, *optimisers: torch.optim.Optimizer, clip: float | None = None) -> None:
+    """A step of these optimisers and of no other parameters. ``clip``: of the first one's gradient."""
+    each = [
+        [p for group in optimiser.param_groups for p in group["params"] if p.requires_grad] for optimiser in optimisers
+    ]
+    tensors = list(chain.from_iterable(each))
+    for tensor, gradient in zip(tensors, torch.autograd.grad(loss, tensors, allow_unused=True), strict=True):
+        tensor.grad = gradient
+    if clip is not None:
+        nn.utils.clip_grad_norm_(each[0], clip)
+    for optimiser in optimisers:
+        optimiser.step()
