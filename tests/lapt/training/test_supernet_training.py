@@ -29,6 +29,9 @@ class InMemory:
     def save(self, state: bytes) -> None:
         self.states.append(state)
 
+    def tell(self, epoch: int, epochs: int, loss: float) -> None:
+        self.told = (epoch, epochs)
+
 
 class Killed(Exception):
     pass
