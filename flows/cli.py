@@ -15,7 +15,7 @@ import typer
 
 from flows.cli_reasoning import principles_app, reasoner_app
 from flows.cli_study import study
-from flows.cli_workers import deploy, doctor, worker
+from flows.cli_workers import announce, deploy, doctor, worker
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
 from lapt.errors import ConfigError, LaptError
 
@@ -36,7 +36,7 @@ app.add_typer(store_app, name="store")
 app.add_typer(reasoner_app, name="reasoner")
 app.add_typer(principles_app, name="principles")
 app.command()(study)
-for command in (deploy, worker, doctor):
+for command in (deploy, worker, doctor, announce):
     app.command()(command)
 
 Format = Literal["state-dict", "onnx", "python"]

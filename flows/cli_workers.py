@@ -45,6 +45,19 @@ def worker(
     raise typer.Exit(run_workers(pool, devices))
 
 
+def announce(
+    task: Annotated[str, typer.Argument(help="The new target task, as pipelines shall call it.")],
+    pipeline: Annotated[str, typer.Option(help="A preset, or a YAML file on the worker, whose target it becomes.")],
+    data: Annotated[str | None, typer.Option(help="Its images, as of evaluator.data; none for a table's task.")] = None,
+) -> None:
+    """Say that data are there: the deployment adapt-to-data adapts a pipeline's principles to them."""
+    _needs_server()
+    from flows.announce import data_announced
+
+    data_announced(task, data, pipeline)
+    typer.echo(f"announced {task}; a worker of pool cpu adapts {pipeline} to it")
+
+
 def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """What a run with workers needs, and whether it is there. Exit status 1 where something is not."""
     from flows.doctor import findings

@@ -9,9 +9,10 @@ from typing import Any
 
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.utilities.callables import parameter_schema
@@ -19,12 +20,14 @@ from prefect.utilities.callables import parameter_schema
 from flows.batches import evaluate_batch_here
 from flows.final import train_found
 from flows.pipeline import lapt_flow
+from flows.standing import ANNOUNCED, adapt_to_data, run_study
 from flows.workers import HEARTBEAT_SECONDS
 
 POOLS = {"cpu": "Drivers of searches, and evaluations on CPUs", "gpu": "Evaluations on GPUs, one at a time a device"}
 ZOMBIE_SECONDS = 3 * HEARTBEAT_SECONDS
 """Silence after which a run is lost: its worker and its process died together, and nobody says so."""
 ZOMBIES = "lapt: lost runs"
+ANNOUNCEMENTS = "lapt: announced data"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Deployed:
     name: str
     pool: str
     description: str
+    nightly: str | None = None
+    """Cron, in UTC, of a schedule that waits to be switched on."""
 
     @property
     def full_name(self) -> str:
@@ -40,8 +45,12 @@ class Deployed:
 
 
 DEPLOYMENTS = (
-    Deployed(lapt_flow, "pipeline", "cpu", "Design principles from a source task, adapted to each target task."),
+    Deployed(
+        lapt_flow, "pipeline", "cpu", "Design principles from a source task, adapted to each target task.", "0 3 * * *"
+    ),
     Deployed(train_found, "final-training", "cpu", "What a finished run found, trained from scratch."),
+    Deployed(run_study, "nightly", "cpu", "A study over seeds; what the store has is not run again.", "0 2 * * *"),
+    Deployed(adapt_to_data, "announced", "cpu", "A pipeline's principles, adapted to data that were announced."),
     *(Deployed(evaluate_batch_here, pool, pool, f"A batch of evaluations, in pool {pool}.") for pool in POOLS),
 )
 
@@ -58,6 +67,7 @@ def deploy(store: str | None) -> Iterator[str]:
             _deployment(client, deployed, store)
             yield f"deployment {deployed.full_name} (pool {deployed.pool})"
         yield _zombies(client)
+        yield _announcements(client)
 
 
 def _pool(client: SyncPrefectClient, name: str, description: str) -> str:
@@ -71,12 +81,17 @@ def _pool(client: SyncPrefectClient, name: str, description: str) -> str:
 def _deployment(client: SyncPrefectClient, deployed: Deployed, store: str | None) -> None:
     function = deployed.flow.fn
     parameters = {"execution": {"store": store}} if store and deployed.flow is not evaluate_batch_here else {}
+    schedules = []
+    if deployed.nightly is not None:
+        cron = CronSchedule(cron=deployed.nightly, timezone="UTC")
+        schedules = [DeploymentScheduleCreate(schedule=cron, active=False)]
     client.create_deployment(
         flow_id=client.create_flow(deployed.flow),
         name=deployed.name,
         work_pool_name=deployed.pool,
         entrypoint=f"{function.__module__}.{function.__name__}",  # a module of the installed package, no file
         parameters=parameters,
+        schedules=schedules,
         parameter_openapi_schema=parameter_schema(deployed.flow).model_dump(),
         enforce_parameter_schema=False,
         description=deployed.description,
@@ -104,8 +119,41 @@ def _zombies(client: SyncPrefectClient) -> str:
         ),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message="No heartbeat: its machine or process is gone.")],
     )
-    known = client.read_automations_by_name(ZOMBIES)
-    for one in known:
-        client.delete_automation(one.id)
-    client.create_automation(automation)
+    _renewed(client, automation)
     return f"automation {ZOMBIES!r}: after {ZOMBIE_SECONDS} s without a heartbeat"
+
+
+def _announcements(client: SyncPrefectClient) -> str:
+    """``lapt announce`` starts the adaptation to what it announces."""
+    deployment = client.read_deployment_by_name(f"{adapt_to_data.name}/announced")
+    said = {
+        name: {"__prefect_kind": "jinja", "template": f"{{{{ event.payload.{name} }}}}"}
+        for name in ("task", "pipeline")
+    }
+    images = "{% if event.payload.data %}{{ event.payload.data }}{% endif %}"
+    automation = AutomationCore(
+        name=ANNOUNCEMENTS,
+        description="A target task was announced: principles are adapted to it.",
+        trigger=EventTrigger(
+            expect={ANNOUNCED},
+            match={"prefect.resource.id": "lapt.data.*"},
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[
+            RunDeployment(
+                source="selected",
+                deployment_id=deployment.id,
+                parameters={**said, "data": {"__prefect_kind": "jinja", "template": images}},
+            )
+        ],
+    )
+    _renewed(client, automation)
+    return f"automation {ANNOUNCEMENTS!r}: lapt announce"
+
+
+def _renewed(client: SyncPrefectClient, automation: AutomationCore) -> None:
+    for known in client.read_automations_by_name(automation.name):
+        client.delete_automation(known.id)
+    client.create_automation(automation)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cluster import Cluster, cluster, end_group
+from cluster import BIN, Cluster, cluster, end_group
 
 from storage.sql import query
 from storage.store import Store
@@ -91,6 +91,43 @@ def test_a_batch_of_one_pool_is_never_run_by_a_worker_of_another(machines: Clust
     assert {run["work_pool_name"] for run in batches} == {"gpu"}
     assert all(len(json.dumps(run["parameters"])) < 1000 for run in batches)
     end_group(worker, signal.SIGTERM)
+
+
+def test_what_is_announced_is_adapted_to_and_a_study_runs_by_night(machines: Cluster) -> None:
+    """Both by a cpu worker: an event starts one, the other is started here as its schedule would."""
+    store = machines.home / "announced"
+    assert machines.lapt("deploy", "--store", str(store)).returncode == 0
+    if not machines.live("cpu"):
+        machines.start_worker("cpu")
+        machines.await_workers("cpu", 1)
+    pipeline = declared(machines, "waiting", 0.01, 20)
+    said = machines.lapt("announce", "invented_b", "--pipeline", pipeline)
+    assert said.returncode == 0, said.stderr
+    await_run(machines, "adapt to invented_b")
+    assert query(Store(store), "SELECT DISTINCT task FROM trials ORDER BY task").to_pylist() == [
+        {"task": "invented_b"}, {"task": "invented_source"},
+    ]  # fmt: skip
+    parameters = {"name": "digits", "seeds": 2, "methods": ["lapt-rea"], "execution": {"store": str(store)}}
+    prefect = str(BIN / "prefect")
+    done = subprocess.run(
+        [prefect, "--no-prompt", "deployment", "run", "study/nightly", "--params", json.dumps(parameters)],
+        env=machines.environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    await_run(machines, "study digits")
+    rows = query(Store(store), "SELECT DISTINCT method, seeds FROM studies WHERE target = 'mean'").to_pylist()
+    assert {row["method"] for row in rows} >= {"lapt-rea"}
+
+
+def await_run(machines: Cluster, name: str) -> None:
+    deadline = time.monotonic() + 180
+    while True:
+        states = [run["state_type"] for run in machines.runs() if run["name"] == name]
+        assert not {"FAILED", "CRASHED"} & set(states)
+        if "COMPLETED" in states:
+            return
+        assert time.monotonic() < deadline, [(run["name"], run["state_type"]) for run in machines.runs()][:9]
+        time.sleep(0.5)
 
 
 def test_ten_faults_in_random_order_change_nothing(machines: Cluster) -> None:
