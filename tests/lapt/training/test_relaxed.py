@@ -205,3 +205,12 @@ def test_a_loss_that_is_not_finite_ends_it(digits: tuple[ImageData, ImageData]) 
     task, wild = make_task("classification", training), RECIPE.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(Diverged, match="mixed supernet"):
         relax(BUILTIN["nas201"], task, training, wild, Relaxation(epochs=3), seed=0, device="cpu", **SMALL)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_space_of_one_dead_cell_has_strengths_too(method: str, digits: tuple[ImageData, ImageData]) -> None:
+    whole, training = BUILTIN["nas201"], few(digits, 64)
+    space = whole.restrict(operators={layer.name: ["none"] for layer in whole.layers})
+    task, relaxation = make_task("classification", training), published(method, epochs=1)
+    found = relax(space, task, training, RECIPE, relaxation, seed=0, device="cpu", **SMALL)
+    assert all(0 < strength <= 1 for strength in found.strengths.values())
