@@ -126,11 +126,7 @@ def _zombies(client: SyncPrefectClient) -> str:
 def _announcements(client: SyncPrefectClient) -> str:
     """``lapt announce`` starts the adaptation to what it announces."""
     deployment = client.read_deployment_by_name(f"{adapt_to_data.name}/announced")
-    said = {
-        name: {"__prefect_kind": "jinja", "template": f"{{{{ event.payload.{name} }}}}"}
-        for name in ("task", "pipeline")
-    }
-    images = "{% if event.payload.data %}{{ event.payload.data }}{% endif %}"
+    said = {name: _template(f"{{{{ event.payload.{name} or '' }}}}") for name in ("task", "pipeline", "data")}
     automation = AutomationCore(
         name=ANNOUNCEMENTS,
         description="A target task was announced: principles are adapted to it.",
@@ -145,12 +141,16 @@ def _announcements(client: SyncPrefectClient) -> str:
             RunDeployment(
                 source="selected",
                 deployment_id=deployment.id,
-                parameters={**said, "data": {"__prefect_kind": "jinja", "template": images}},
+                parameters=said,
             )
         ],
     )
     _renewed(client, automation)
     return f"automation {ANNOUNCEMENTS!r}: lapt announce"
+
+
+def _template(text: str) -> dict[str, str]:
+    return {"__prefect_kind": "jinja", "template": text}
 
 
 def _renewed(client: SyncPrefectClient, automation: AutomationCore) -> None:

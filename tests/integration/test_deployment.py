@@ -95,7 +95,8 @@ def test_the_declared_deployment_runs_on_a_worker(server: tuple[str, dict[str, s
     prefect(environment, "deploy", "--all")
     deployed = {(one["name"], one["work_pool_name"]): one for one in rows(url, "deployments", {})}
     assert set(deployed) == {
-        ("pipeline", "cpu"), ("final-training", "cpu"), ("nightly", "cpu"), ("announced", "cpu"), ("cpu", "cpu"), ("gpu", "gpu"),
+        ("pipeline", "cpu"), ("final-training", "cpu"), ("nightly", "cpu"), ("announced", "cpu"),
+        ("cpu", "cpu"), ("gpu", "gpu"),
     }  # fmt: skip
     deployment = deployed["pipeline", "cpu"]
     assert [schedule["active"] for schedule in deployment["schedules"]] == [False]
