@@ -1,0 +1,90 @@
+"""A store of a million scores, and as many trials: leaderboard, replay look-ups, memory.
+
+Usage: python benchmarks/million_scores.py [SCORES]. Five tasks, runs of 500 evaluations. Two minutes.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lapt.evaluators import TableEvaluator
+from lapt.evaluators.rehearsal import Rehearsal
+from lapt.spaces import BUILTIN
+from lapt.testing import invented_table
+from storage.compaction import compact
+from storage.evaluator import StoredEvaluator
+from storage.sql import query
+from storage.store import Store
+
+QUERY = "SELECT task, rank, architecture, value FROM leaderboard WHERE rank <= 10"
+RUN, FILE = 500, 20_000
+TASKS = 5
+R = TypeVar("R")
+
+
+def timed(what: str, action: Callable[[], R]) -> R:
+    began = time.perf_counter()
+    found = action()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"{what:58} {time.perf_counter() - began:8.3f} s, peak {peak:.2f} GB", flush=True)
+    return found
+
+
+def fill(store: Store, count: int) -> None:
+    space, rng = BUILTIN["darts"], np.random.default_rng(0)
+    cells = [space.encode(space.sample(rng)) for _ in range(50_000)]
+    for first in range(0, count, FILE):
+        scores, trials = [], []
+        for n in range(first, min(first + FILE, count)):
+            task, cell = f"task{n % TASKS}", cells[n % len(cells)]
+            common = {"space": "darts", "task": task, "identity": cell, "fingerprint": f"f{n // (len(cells) * TASKS)}"}
+            value = float(rng.normal(90, 2))
+            measured = {"value": value, "metric": "accuracy", "unit": "%", "higher_is_better": True, "status": "ok"}
+            scores.append({**common, **measured, "key": f"{n:064x}", "split": "validation", "cost_seconds": 1.0})
+            trials.append(
+                {**common, **measured, "run_id": f"{n // RUN:012x}", "ordinal": n % RUN + 1, "iteration": 1,
+                 "architecture": cell, "score_key": f"{n:064x}", "origin": "computed"}
+            )  # fmt: skip
+        store.append("scores", scores)
+        store.append("trials", trials)
+
+
+def replay(store: Store) -> None:
+    """A search's batches of 20, all of them paid for, in a store of a million others."""
+    space = BUILTIN["nas201"]
+    inner = Rehearsal(TableEvaluator(invented_table(), space, "invented_a"), 1e-6)
+    cells = [space.sample(np.random.default_rng(seed)) for seed in range(200)]
+    StoredEvaluator(inner, store, space, seed=0).evaluate(cells)
+    again = StoredEvaluator(inner, Store(store.address), space, seed=0)
+    timed("replay: the first batch of 20, which reads the store", lambda: again.evaluate(cells[:20]))
+    took = []
+    for first in range(20, 200, 20):
+        began = time.perf_counter()
+        again.evaluate(cells[first : first + 20])
+        took.append(time.perf_counter() - began)
+    print(f"replay: the batches that follow, {1000 * np.median(took):.0f} ms (at most {1000 * max(took):.0f})")
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        timed(f"append {count:,} scores and trials", lambda: fill(store, count))
+        timed("compaction", lambda: compact(store, grace_seconds=0))
+        for attempt in ("first", "second"):
+            timed(f"leaderboard, {attempt}", lambda: query(Store(folder), QUERY))
+        replay(store)
+
+
+if __name__ == "__main__":
+    main()
