@@ -138,6 +138,9 @@ TRANSNAS101_OFFICIAL = Declaration(
     name=TRANSNAS101_MICRO.name, space="trans101", tasks=_official_tasks(), complete=True, **_MILLIONS
 )
 
+MACRO = "transnas101-macro"
+"""KIND whose architectures no built-in space has: its import writes a plain file, not a table."""
+
 KINDS: dict[str, Declaration | None] = {
     "nasbench201": NASBENCH201,
     "transnas101-micro": TRANSNAS101_MICRO,
@@ -154,7 +157,7 @@ def declaration_for(kind: str, declare: Path | None) -> Declaration:
     """Raises BenchmarkError for a declaration that is wrong or takes a built-in name, ImportUsageError for an unknown
     kind and a declaration that is missing or superfluous."""
     if kind not in KINDS:
-        raise ImportUsageError(f"a kind among {[*sorted(KINDS), 'surrogate']}", repr(kind), "name one of them")
+        raise ImportUsageError(f"a kind among {[*sorted(KINDS), MACRO, 'surrogate']}", repr(kind), "name one of them")
     known = KINDS[kind]
     if known is not None:
         if declare is not None:

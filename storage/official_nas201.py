@@ -112,7 +112,7 @@ def _row(names: list[str], index: Any, results: Any, path: Path) -> dict[str, fl
         name = names[index]
         full = results["full"] if "full" in results else results[f"{EPOCHS}"]
         if full["arch_str"] != name:
-            raise _unlike(path, f"results of another architecture than {name[:100]}, which has number {index}")
+            raise _unlike(path, f"results of another architecture than {name[:100]!r}, which has number {index}")
         row = {
             column: _mean([trial["eval_acc1es"][f"{split}@{EPOCHS - 1}"] for trial in _trials(full, dataset)])
             for column, (dataset, split) in SPLITS.items()
@@ -121,14 +121,16 @@ def _row(names: list[str], index: Any, results: Any, path: Path) -> dict[str, fl
         return row | {column: _mean([trial[count] for trial in trials]) for column, count in COUNTS.items()}
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"[:100]
-        raise _unlike(path, f"no usable result of architecture {f'{index}'[:20]} ({reason})") from None
+        raise _unlike(path, f"no usable result of architecture {f'{index!r}'[:20]} ({reason})") from None
 
 
 def _trials(full: Any, dataset: str) -> list[Any]:
-    trials = [full["all_results"][dataset, seed] for seed in full["dataset_seed"][dataset]]
-    for trial in trials:
-        if trial["epochs"] != EPOCHS:
-            raise ValueError(f"{trial['epochs']} epochs")
+    seeds = full["dataset_seed"][dataset]
+    if not all(isinstance(seed, int) for seed in seeds):
+        raise ValueError("a seed that is no number")
+    trials = [full["all_results"][dataset, seed] for seed in seeds]
+    if not all(isinstance(trial["epochs"], int) and trial["epochs"] == EPOCHS for trial in trials):
+        raise ValueError(f"another training than of {EPOCHS} epochs")
     return trials
 
 

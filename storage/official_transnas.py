@@ -18,8 +18,6 @@ from storage.benchmark_kinds import TRANSNAS101_METRICS, TRANSNAS101_OFFICIAL
 from storage.files import LocalFiles
 from storage.published_files import Progress, unpickled
 
-MACRO = "transnas101-macro"
-"""KIND of ``lapt benchmark import``."""
 COUNTS = {"params_M": "model_params", "flops_M": "model_FLOPs"}
 """Column -> what the file calls it; of the class_scene network."""
 _LARGEST = {"params_M": 1e3, "flops_M": 1e5}
@@ -91,12 +89,19 @@ def _row(name: object, of_tasks: Any) -> dict[str, float]:
     try:
         for column, (task, metric) in TRANSNAS101_METRICS.items():
             found = of_tasks[task]["metrics"]
-            validation, test = found[f"valid_{metric}"], found[f"test_{metric}"]
+            validation, test = _numbers(found[f"valid_{metric}"]), _numbers(found[f"test_{metric}"])
             best = max(range(len(validation)), key=validation.__getitem__)
-            row[f"{column}_val"], row[f"{column}_test"] = float(validation[-1]), float(test[-1])
-            row[f"{column}_best_val"], row[f"{column}_best_test"] = float(validation[best]), float(test[best])
-        counts = of_tasks["class_scene"]["model_info"]
-        return row | {column: float(counts[count]) for column, count in COUNTS.items()}
+            row[f"{column}_val"], row[f"{column}_test"] = validation[-1], test[-1]
+            row[f"{column}_best_val"], row[f"{column}_best_test"] = validation[best], test[best]
+        info = of_tasks["class_scene"]["model_info"]
+        counts = _numbers([info[count] for count in COUNTS.values()])
+        return row | dict(zip(COUNTS, counts, strict=True))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"[:100]
-        raise _Lacking(f"no usable result of architecture {f'{name}'[:40]} ({reason})") from None
+        raise _Lacking(f"no usable result of architecture {f'{name!r}'[:40]} ({reason})") from None
+
+
+def _numbers(curve: Any) -> list[float]:
+    if not isinstance(curve, list) or not all(isinstance(value, float | int) for value in curve):
+        raise ValueError("no list of numbers")
+    return [float(value) for value in curve]

@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal, NamedTuple, cast
 
-from storage.unpickling import Broken, Source, Unpickler, reading
+from storage.pickled_names import Broken
+from storage.unpickling import Source, Unpickler, reading
 
 Progress = Callable[[float], None]
 """Hears the share that is read so far, from 0 to 1."""
@@ -58,16 +59,16 @@ def container(path: Path) -> Container | None:
 
 def unpickled(path: Path, progress: Progress, grown: Grown = lambda _: None) -> Any:
     """The object that torch or pickle wrote to a file. Raises BenchmarkError."""
-    with reading(path), open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        kind = container(path)
-        if kind == "bz2":
-            return _unpacked(_Watched(file, size, progress), size, grown)
-        if kind == "zip":
-            return _zipped(file, size, progress, grown)
-        if kind != "pickle":
+    kind = container(path)
+    with reading(path):
+        if (kind is None and path.is_file()) or kind in ("folder", "tar"):
             raise Broken("no pickle, nor one in a zip or bz2")
-        return _torch_object(Unpickler(_Watched(file, size, progress), grown))
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if kind == "zip":
+                return _zipped(file, size, progress, grown)
+            watched = _Watched(file, size, progress)
+            return _unpacked(watched, size, grown) if kind == "bz2" else _torch_object(Unpickler(watched, grown))
 
 
 def _zipped(file: IO[bytes], size: int, progress: Progress, grown: Grown) -> Any:
@@ -108,10 +109,11 @@ def members(path: Path, progress: Progress) -> Iterator[Iterator[Member]]:
             yield _in_folder(path, progress)
         else:
             with open(path, "rb") as file:
-                watched = _Watched(file, os.fstat(file.fileno()).st_size, progress)
-                # A stream cannot be made to go back, so a tar cannot make it go round either.
+                size = os.fstat(file.fileno()).st_size
+                watched = _Watched(file, size, progress)
+                # A stream cannot go back, so no tar can make it go round for ever.
                 with tarfile.open(fileobj=cast(IO[bytes], watched), mode="r|") as archive:
-                    yield _in_tar(archive)
+                    yield _in_tar(archive, size)
 
 
 def _in_folder(path: Path, progress: Progress) -> Iterator[Member]:
@@ -121,11 +123,13 @@ def _in_folder(path: Path, progress: Progress) -> Iterator[Member]:
         progress((done + 1) / len(files))
 
 
-def _in_tar(archive: tarfile.TarFile) -> Iterator[Member]:
+def _in_tar(archive: tarfile.TarFile, size: int) -> Iterator[Member]:
     for entry in archive:
         _check_inside(entry.name)
-        if not (entry.isreg() or entry.isdir()):
-            raise Broken(f"a tar with a link or device: {entry.name[:100]!r}")
+        if not (entry.isreg() or entry.isdir()) or entry.issparse():
+            raise Broken(f"a tar with a link, device or hole: {entry.name[:100]!r}")
+        if not 0 <= entry.size <= size:
+            raise Broken(f"a file larger than the tar that it is in: {entry.name[:100]!r}")
         if entry.isreg() and entry.name.endswith(".pbz2"):
             content = archive.extractfile(entry)
             assert content is not None

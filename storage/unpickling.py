@@ -8,26 +8,23 @@ each becomes, and tells of every dictionary as it grows, so that what nobody nee
 from __future__ import annotations
 
 import pickletools
-import re
 import struct
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tarfile import TarError
 from typing import Any, Protocol
 from zipfile import BadZipFile
 
-import numpy as np
-
 from lapt.errors import BenchmarkError
+from storage.pickled_names import LEFT_OUT, Broken, Forbidden, Named, build, check_keys, made, named
 
 CHUNK = 1 << 20
 """Bytes that are read at once, and the most that one text may have."""
 MARGIN = 512
 """No short opcode with its argument is longer; behind the end of a stream stand so many zeros, which is no opcode."""
-WAITING = 1_000_000
+WAITING = 100_000
 """Objects that may wait for the container they belong to. Pickle writes containers in batches of 1,000."""
 REMEMBERED = 100_000
 """Different texts that are kept to be shared: of 60 million keys in NAS-Bench-201 a few thousand differ."""
@@ -35,14 +32,6 @@ REMEMBERED = 100_000
 
 class Source(Protocol):
     def read(self, size: int, /) -> bytes: ...
-
-
-class Broken(ValueError):
-    """What is no pickle of plain data: cut short, damaged, or of another kind."""
-
-
-class Forbidden(Exception):
-    """A pickle names something that is not on the list."""
 
 
 @contextmanager
@@ -70,81 +59,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or text or "a damaged file"
     return text if isinstance(error, Broken) else f"a damaged file ({type(error).__name__}: {text})"
-
-
-# --- what the names on the list become -------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Named:
-    """A name that stands in a pickle; it is looked up below, never imported."""
-
-    name: str
-
-
-LEFT_OUT = Named("torch.Tensor")
-"""Stands for a tensor: no benchmark value is one."""
-
-
-class _NumberType:
-    """numpy's dtype of a number; ``code`` such as f8."""
-
-    def __init__(self, code: str, *_: object) -> None:
-        if not re.fullmatch(r"[bfiu][1248]", code):
-            raise Broken(f"an array of {code[:20]!r}")
-        self.code, self.order = code, "<"
-
-    def numbers(self, raw: bytes) -> list[Any]:
-        return list(np.frombuffer(raw, self.order + self.code).tolist())
-
-
-def _scalar(kind: _NumberType, raw: bytes) -> Any:
-    (number,) = kind.numbers(raw)
-    return number
-
-
-def _encoded(text: str, encoding: str) -> bytes:
-    """Protocol 2 has no bytes: it names their decoded text."""
-    if encoding != "latin1":
-        raise Broken(f"bytes as {encoding[:20]!r}")
-    return text.encode(encoding)
-
-
-def _set(members: list[Any]) -> set[Any]:
-    _check_keys(members)
-    return set(members)
-
-
-MAKERS: dict[str, Callable[..., object]] = {
-    "collections.OrderedDict": lambda: {},
-    "collections.defaultdict": lambda *_: {},
-    **{f"{module}.{name}": _set for module in ("builtins", "__builtin__") for name in ("set", "frozenset")},
-    "_codecs.encode": _encoded,
-    "numpy.dtype": _NumberType,
-    **{f"{module}.scalar": _scalar for module in ("numpy.core.multiarray", "numpy._core.multiarray")},
-    **{f"{module}._reconstruct": lambda *_: [] for module in ("numpy.core.multiarray", "numpy._core.multiarray")},
-    **{f"torch._utils.{name}": lambda *_: LEFT_OUT for name in ("_rebuild_tensor_v2", "_rebuild_parameter")},
-}
-"""What is called in place of what a pickle names."""
-UNCALLED = re.compile(r"numpy\.ndarray|torch\.\w+Storage|torch\.device|(builtins|__builtin__)\.(int|float|list|dict)")
-"""Names that may stand as an argument, and do nothing."""
-
-
-def _named(module: object, name: object) -> Named:
-    full = f"{module}.{name}"
-    if full not in MAKERS and not UNCALLED.fullmatch(full):
-        raise Forbidden(full[:100])
-    return Named(full)
-
-
-_PLAIN = frozenset({str, int, float, bool, type(None)})
-
-
-def _check_keys(keys: Collection[object]) -> None:
-    """Keys are plain values or tuples of such: to hash a tuple nested a million deep crashes Python."""
-    for kind in set(map(type, keys)) - _PLAIN:
-        if kind is not tuple:
-            raise Broken(f"a {kind.__name__} as a key")
-    if any(type(key) is tuple and not _PLAIN.issuperset(map(type, key)) for key in keys):
-        raise Broken("a nested tuple as a key")
 
 
 # --- the machine -----------------------------------------------------------------------------------------------------
@@ -284,7 +198,7 @@ class Unpickler:
         if type(target) is not dict:
             raise Broken(f"items of a {type(target).__name__}")
         keys = items[::2]
-        _check_keys(keys)
+        check_keys(keys)
         target.update(zip(keys, items[1::2], strict=True))
         self._grown(target)
 
@@ -324,7 +238,7 @@ class Unpickler:
                 members = tuple(self._marked())
                 self._stack.append(members)
             case "FROZENSET":
-                distinct = _set(self._marked())
+                distinct = made(Named("builtins.frozenset"), (self._marked(),))
                 self._stack.append(distinct)
             case "SETITEM":
                 value, key = pop(), pop()
@@ -336,16 +250,16 @@ class Unpickler:
             case "ADDITEMS":
                 self._add(self._marked())
             case "GLOBAL":
-                push(_named(self._line(), self._line()))
+                push(named(self._line(), self._line()))
             case "STACK_GLOBAL":
                 name, module = pop(), pop()
-                push(_named(module, name))
+                push(named(module, name))
             case "REDUCE":
                 arguments, called = pop(), pop()
-                push(_made(called, arguments))
+                push(made(called, arguments))
             case "BUILD":
                 state = pop()
-                _build(self._stack[-1], state)
+                build(self._stack[-1], state)
             case "BINPERSID":
                 self._stack[-1] = LEFT_OUT
             case name:
@@ -364,22 +278,5 @@ class Unpickler:
         target = self._stack[-1]
         if type(target) is not set:
             raise Broken(f"distinct members of a {type(target).__name__}")
-        _check_keys(members)
+        check_keys(members)
         target.update(members)
-
-
-def _made(called: object, arguments: object) -> object:
-    if not isinstance(called, Named) or called.name not in MAKERS or type(arguments) is not tuple:
-        raise Broken("a call of what cannot be called")
-    return MAKERS[called.name](*arguments)
-
-
-def _build(target: object, state: Any) -> None:
-    """Attributes of a dictionary or tensor are left out; a number type gets its byte order, an array its numbers."""
-    if isinstance(target, _NumberType):
-        target.order = {"<": "<", ">": ">", "|": "|"}[state[1]]
-    elif type(target) is list and not target:
-        _, _, kind, _, raw = state
-        target.extend(kind.numbers(raw))
-    elif type(target) is not dict and target is not LEFT_OUT:
-        raise Broken(f"attributes of a {type(target).__name__}")

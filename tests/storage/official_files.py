@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+noise = random.Random(0)
 SETS = {
     "cifar10-valid": ("x-valid", "ori-test"),
     "cifar10": ("ori-test",),
@@ -47,13 +48,10 @@ TASKS = {
 
 def _trial(dataset: str, arch: str, seed: int, epochs: int, row: Mapping[str, float], full: bool) -> dict[str, Any]:
     """One training. ``row``: the columns to come out; ``full``: all epochs, else the last alone, as old trials have."""
-    noise = random.Random(f"{dataset}{arch}{seed}")
     last = epochs - 1
     recorded = range(epochs) if full else [last]
-    curves = {
-        name: OrderedDict((epoch, noise.random() * 100) for epoch in recorded)
-        for name in ("train_acc1es", "train_acc5es", "train_losses", "train_times")
-    }
+    curves = [OrderedDict((epoch, noise.random() * 100) for epoch in recorded) for _ in range(4 if full else 1)]
+    top1, top5, train_losses, train_times = curves if full else curves * 4
     accuracies, losses, times = {}, {}, {}
     for split in SETS[dataset]:
         for epoch in recorded:
@@ -64,7 +62,10 @@ def _trial(dataset: str, arch: str, seed: int, epochs: int, row: Mapping[str, fl
     return {
         "name": dataset,
         "net_state_dict": None,
-        **curves,
+        "train_acc1es": top1,
+        "train_acc5es": top5,
+        "train_losses": train_losses,
+        "train_times": train_times,
         "arch_config": {"channel": 16, "num_cells": 5, "arch_str": copy.deepcopy(arch), "class_num": 10},
         "params": np.float64(row["params_M"]),
         "flop": row["flops_M"],
@@ -97,13 +98,16 @@ Trained = Sequence[tuple[str, Mapping[int, Mapping[str, float]]]]
 """Architecture, and for each of its seeds the columns that the training came to."""
 
 
-def nasbench201(trained: Trained, *, full: bool = True) -> dict[str, Any]:
-    """The object in NAS-Bench-201's .pth."""
+def nasbench201(trained: Trained, *, full: bool = True, less: bool = True) -> dict[str, Any]:
+    """The object in NAS-Bench-201's .pth; ``less``: with the 12-epoch trainings, which nothing here is read of."""
     return {
         "meta_archs": [arch for arch, _ in trained],
         "total_archs": len(trained),
         "arch2infos": {
-            i: {"full": _results(i, arch, 200, rows, full), "less": _results(i, arch, 12, rows, full)}
+            i: {
+                "full": _results(i, arch, 200, rows, full),
+                "less": _results(i, arch, 12, rows, full) if less else None,
+            }
             for i, (arch, rows) in enumerate(trained)
         },
         "evaluated_indexes": list(range(len(trained))),
@@ -121,7 +125,7 @@ def write_packed(content: object, path: Path) -> Path:
     return path
 
 
-def natsbench(trained: Trained) -> tuple[dict[str, Any], list[Any]]:
+def natsbench(trained: Trained, *, full: bool = True) -> tuple[dict[str, Any], list[Any]]:
     """What is in NATS-Bench's meta file, and in the file of each architecture."""
     meta = {
         "meta_archs": [arch for arch, _ in trained],
@@ -130,14 +134,14 @@ def natsbench(trained: Trained) -> tuple[dict[str, Any], list[Any]]:
         "evaluated_indexes": set(),
     }
     files = [
-        OrderedDict({"12": _results(i, arch, 12, rows, True), "200": _results(i, arch, 200, rows, True)})
+        OrderedDict({"12": _results(i, arch, 12, rows, full), "200": _results(i, arch, 200, rows, full)})
         for i, (arch, rows) in enumerate(trained)
     ]
     return meta, files
 
 
-def write_natsbench(trained: Trained, folder: Path) -> Path:
-    meta, files = natsbench(trained)
+def write_natsbench(trained: Trained, folder: Path, *, full: bool = True) -> Path:
+    meta, files = natsbench(trained, full=full)
     folder.mkdir()
     write_packed(meta, folder / "meta.pickle.pbz2")
     for index, content in enumerate(files):
@@ -160,10 +164,10 @@ def transnas(micro: Sequence[str], macro: Sequence[str], *, millions: bool = Fal
         for task, metrics in TASKS.items():
             middle = noise.random()
             found: dict[str, list[Any]] = {"time_elapsed": [1.0, 2.0, 3.0]}
-            for split in ("train", "valid", "test"):
-                for metric in metrics:
-                    shift = 0.5 if split == "test" else 0.0
-                    found[f"{split}_{metric}"] = [middle - 0.2 + shift, middle + shift, middle - 0.1 + 3 * shift]
+            for metric in metrics:
+                found[f"valid_{metric}"] = [middle - 0.2, middle, middle - 0.1]
+                found[f"test_{metric}"] = [middle + 0.3, middle + 0.5, middle + 1.4]
+                found[f"train_{metric}"] = found[f"valid_{metric}"]
             unit = 1.0 if millions else 1e6
             info = {"inference_time": 0.1, "encoder_params": 1.0 * unit, "model_params": (1 + middle) * unit}
             of_tasks[task] = {
