@@ -91,7 +91,7 @@ def _unlike(path: Path, found: str) -> BenchmarkError:
 
 
 def _keep_last_epoch(grown: dict[Any, Any]) -> None:
-    """Empties a trial of its 1,400 to 2,600 numbers but for those that are read: of 28 GB in memory 1 is left."""
+    """Empties a trial of its 1,400 to 2,600 numbers, but for those that are read."""
     accuracies, epochs = grown.get("eval_acc1es"), grown.get("epochs")
     if not isinstance(accuracies, dict) or epochs is None:
         return
