@@ -21,6 +21,8 @@ from lapt.errors import ConfigError, LaptError
 
 if TYPE_CHECKING:
     from lapt.config import Pipeline
+    from storage.benchmarks import BenchmarkInfo
+    from storage.surrogates import SurrogateInfo
 
 app = typer.Typer(
     help="Design principle transfer in neural architecture search: learn principles from a source task, refine the "
@@ -145,26 +147,38 @@ def run(
 
 @benchmark.command("import")
 def benchmark_import(
-    kind: Annotated[str, typer.Argument(help="nasbench201, transnas101-micro, table or surrogate.")],
-    path: Annotated[Path, typer.Argument(help="The benchmark file; a surrogate's folder.")],
+    kind: Annotated[str, typer.Argument(help="nasbench201, transnas101-micro, transnas101-macro, table or surrogate.")],
+    path: Annotated[Path, typer.Argument(help="The benchmark's Parquet or official file; a surrogate's folder.")],
     declare: Annotated[Path | None, typer.Option(help="For kind table: a YAML file that names its columns.")] = None,
 ) -> None:
     """Check a benchmark file, or a surrogate's folder, and copy it into the data folder (LAPT_DATA)."""
-    from flows.screen import show_benchmarks, typed
+    from flows.screen import import_progress, show_benchmarks, show_macro, typed
     from lapt.config import load_pipeline, presets
-    from storage.benchmarks import import_benchmark
+    from storage.benchmark_kinds import MACRO
+    from storage.benchmarks import data_folder, import_benchmark
+    from storage.official_transnas import import_macro
     from storage.surrogates import KIND, import_surrogate
 
-    surrogate = kind == KIND
-    if surrogate and declare is not None:
-        raise ConfigError("no declaration for a surrogate", str(declare), "leave --declare out")
-    info = import_surrogate(path) if surrogate else import_benchmark(kind, path, declare=declare)
+    if kind in (KIND, MACRO) and declare is not None:
+        raise ConfigError(f"no declaration for {kind}", str(declare), "leave --declare out")
+    try:
+        with import_progress(path) as progress:
+            if kind == MACRO:
+                show_macro(import_macro(path, data_folder(), progress))
+                return
+            if kind == KIND:
+                info: BenchmarkInfo | SurrogateInfo = import_surrogate(path)
+            else:
+                info = import_benchmark(kind, path, declare=declare, progress=progress)
+    except KeyboardInterrupt:
+        print("lapt: interrupted; nothing was imported", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     if os.environ.get("PREFECT_API_URL"):
         from flows.announce import benchmark_imported
 
         benchmark_imported(info.name)
     show_benchmarks([info])
-    key = "model" if surrogate else "table"
+    key = "model" if kind == KIND else "table"
     runs = [name for name in presets() if load_pipeline(name).evaluator.model_dump().get(key) == info.name]
     print(
         "What now?  "

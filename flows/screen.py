@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,8 +22,10 @@ from rich.progress import (
     Progress,
     SpinnerColumn,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.table import Table
 
@@ -33,6 +36,8 @@ from lapt.config import Pipeline
 from lapt.results import RunResult, TargetResult
 from lapt.summary import cost_of, days, rows_of, shown
 from storage.benchmarks import BenchmarkInfo
+from storage.official_transnas import MacroTable
+from storage.published_files import Progress as Heard
 from storage.store import Store
 from storage.surrogates import SurrogateInfo
 
@@ -173,6 +178,32 @@ def typed() -> str:
     return "lapt" if shutil.which("lapt") else shlex.quote(sys.argv[0])
 
 
+# --- benchmarks ------------------------------------------------------------------------------------------
+@contextmanager
+def import_progress(path: Path) -> Iterator[Heard]:
+    """A bar of what is read; where standard error is no terminal, a line now and then of an import that takes long."""
+    columns = (
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(20),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
+        bar = bars.add_task(f"reading {path.name}", total=1.0)
+        said = time.monotonic()
+
+        def heard(share: float) -> None:
+            nonlocal said
+            bars.update(bar, completed=share)
+            if not err.is_terminal and time.monotonic() - said > SAID_SECONDS:
+                said = time.monotonic()
+                err.print(f"reading {path.name}: {share:.0%}")
+
+        yield heard
+
+
 # --- tables ----------------------------------------------------------------------------------------------
 def show_benchmarks(known: Sequence[BenchmarkInfo | SurrogateInfo]) -> None:
     if not known:
@@ -194,8 +225,23 @@ def show_benchmarks(known: Sequence[BenchmarkInfo | SurrogateInfo]) -> None:
         out.print(table)
         for name, task in info.tasks.items():
             out.print(f"best of {name}: {task.best_architecture}", soft_wrap=True)
+        if info.identity:
+            out.print(f"from an official file; {info.identity}", soft_wrap=True)
         if info.path:
             out.print(f"in {info.path}", soft_wrap=True)
+
+
+def show_macro(table: MacroTable) -> None:
+    """The macro table is no benchmark yet: what it lacks, and what to type then."""
+    tasks = [name.removesuffix("_best_val") for name in table.columns if name.endswith("_best_val")]
+    out.print(f"TransNAS-Bench-101 macro: {table.rows:,} architectures in {table.path}", soft_wrap=True)
+    out.print(
+        "Columns: architecture, params_M, flops_M, and four for each task such as class_scene_val, class_scene_test"
+    )
+    out.print("(last epoch), class_scene_best_val, class_scene_best_test (the epoch with the best validation). Tasks:")
+    out.print(f"{', '.join(tasks)}", soft_wrap=True)
+    out.print("No space that comes with LAPT has these architectures. With a space of them declared in mine.yaml:")
+    out.print(f"  {typed()} benchmark import table {shlex.quote(str(table.path))} --declare mine.yaml", soft_wrap=True)
 
 
 def _what(info: BenchmarkInfo | SurrogateInfo) -> str:

@@ -26,13 +26,12 @@ def column_name(task: str, split: Split) -> str:
     return f"{task}/{split}"
 
 
-def checked(declaration: Declaration, path: Path) -> pa.Table:
-    """The declared columns of a file, sorted by architecture: "architecture", "<task>/<split>", counts.
+def checked(declaration: Declaration, source: pa.Table, path: Path) -> pa.Table:
+    """The declared columns of what was read from a file, by architecture: "architecture", "<task>/<split>", counts.
 
     Raises BenchmarkError naming the column, architecture or score that is missing or wrong.
     """
     space = declaration.search_space
-    source = _source(path)
     _require_columns(declaration, source, path)
     architectures = [str(text) for text in source.column(declaration.architecture).to_pylist()]
     _check_architectures(architectures, space, declaration, path)
@@ -51,7 +50,8 @@ def checked(declaration: Declaration, path: Path) -> pa.Table:
     return pa.table({"architecture": pa.array([architectures[i] for i in order], pa.string()), **arrays})
 
 
-def _source(path: Path) -> pa.Table:
+def columns_of(path: Path) -> pa.Table:
+    """A Parquet or CSV file. Raises BenchmarkError."""
     if not path.is_file():
         raise BenchmarkError("a benchmark file", f"{path}, which is no file", "check the path")
     try:

@@ -108,6 +108,39 @@ TRANSNAS101_MICRO = Declaration(
     **_MILLIONS,
 )
 
+# Task of the table -> task and metric of the official file. The paper reports mIoU for segmentation.
+TRANSNAS101_METRICS: dict[str, tuple[str, str]] = {
+    "class_object": ("class_object", "top1"),
+    "class_scene": ("class_scene", "top1"),
+    "jigsaw": ("jigsaw", "top1"),
+    "room_layout": ("room_layout", "neg_loss"),
+    "autoencoder": ("autoencoder", "ssim"),
+    "normal": ("normal", "ssim"),
+    "segmentsemantic": ("segmentsemantic", "acc"),
+    "segmentsemantic_miou": ("segmentsemantic", "mIoU"),
+}
+
+
+def _official_tasks() -> dict[str, TaskColumns]:
+    """Every task twice: after the last epoch, and ``<task>_best`` at the epoch with the best validation."""
+    known = TRANSNAS101_MICRO.tasks
+    meant = known | {"segmentsemantic_miou": known["segmentsemantic"].model_copy(update={"metric": "mIoU"})}
+    tasks = {}
+    for task in TRANSNAS101_METRICS:
+        final = {"validation": f"{task}_val", "test": f"{task}_test"}
+        best = {"validation": f"{task}_best_val", "test": f"{task}_best_test"}
+        tasks[task] = meant[task].model_copy(update=final)
+        tasks[f"{task}_best"] = meant[task].model_copy(update={**best, "metric": f"{meant[task].metric}, best epoch"})
+    return tasks
+
+
+TRANSNAS101_OFFICIAL = Declaration(
+    name=TRANSNAS101_MICRO.name, space="trans101", tasks=_official_tasks(), complete=True, **_MILLIONS
+)
+
+MACRO = "transnas101-macro"
+"""KIND whose architectures no built-in space has: its import writes a plain file, not a table."""
+
 KINDS: dict[str, Declaration | None] = {
     "nasbench201": NASBENCH201,
     "transnas101-micro": TRANSNAS101_MICRO,
@@ -124,7 +157,7 @@ def declaration_for(kind: str, declare: Path | None) -> Declaration:
     """Raises BenchmarkError for a declaration that is wrong or takes a built-in name, ImportUsageError for an unknown
     kind and a declaration that is missing or superfluous."""
     if kind not in KINDS:
-        raise ImportUsageError(f"a kind among {[*sorted(KINDS), 'surrogate']}", repr(kind), "name one of them")
+        raise ImportUsageError(f"a kind among {[*sorted(KINDS), MACRO, 'surrogate']}", repr(kind), "name one of them")
     known = KINDS[kind]
     if known is not None:
         if declare is not None:

@@ -18,9 +18,11 @@ from lapt.digests import digest
 from lapt.errors import BenchmarkError
 from lapt.evaluation import Metric
 from lapt.evaluators.table import Scores, Split, Table
-from storage.benchmark_checks import checked, column_name
+from storage.benchmark_checks import checked, column_name, columns_of
 from storage.benchmark_kinds import KINDS, Declaration, TaskColumns, declaration_for
 from storage.files import LocalFiles
+from storage.official import read_official
+from storage.published_files import Progress, unheard
 from storage.store import BrokenFileWarning, first_line
 
 _KEY = b"lapt.benchmark"
@@ -47,7 +49,8 @@ class BenchmarkInfo(BaseModel):
     """What ``lapt benchmark list`` says of a table. ``checksum``: SHA-256 of the content, not of the file.
 
     ``path``: the file in the data folder. ``replaced``: where an import put it in the place of other content of that
-    name, the first 12 digits of that content's checksum.
+    name, the first 12 digits of that content's checksum. ``identity``: after the import of an official file, whether
+    its checksum is the one in its name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,6 +64,7 @@ class BenchmarkInfo(BaseModel):
     tasks: dict[str, TaskInfo]
     path: str | None = None
     replaced: str | None = None
+    identity: str | None = None
 
 
 def data_folder(data: str | Path | None = None) -> Path:
@@ -73,23 +77,36 @@ def data_folder(data: str | Path | None = None) -> Path:
 
 
 def import_benchmark(
-    kind: str, path: str | Path, *, declare: str | Path | None = None, data: str | Path | None = None
+    kind: str,
+    path: str | Path,
+    *,
+    declare: str | Path | None = None,
+    data: str | Path | None = None,
+    progress: Progress = unheard,
 ) -> BenchmarkInfo:
     """Checks a benchmark file and writes it to the data folder as ``<name>.parquet``, whole or not at all.
 
-    ``kind``: a key of ``KINDS``; ``declare``: the YAML file that kind ``table`` needs. Raises BenchmarkError naming
-    what is wrong: file, column, architecture, score or a built-in name; StoreError when the data folder cannot be
-    written. ``replaced`` of what is returned says whether another table of that name was there.
+    ``kind``: a key of ``KINDS``; ``path``: Parquet or CSV, or the official file of a published benchmark; ``declare``:
+    the YAML file that kind ``table`` needs. Raises BenchmarkError naming what is wrong: file, column, architecture,
+    score or a built-in name; StoreError when the data folder cannot be written. ``replaced`` of what is returned says
+    whether another table of that name was there, ``identity`` whether an official file is what its name says.
     """
+    file = Path(path)
     declaration = declaration_for(kind, None if declare is None else Path(declare))
-    content = checked(declaration, Path(path))
-    return write_table(kind, declaration, content, data_folder(data) / f"{declaration.name}.parquet")
+    official = read_official(declaration, file, progress)
+    if official is not None:
+        declaration = official.declaration
+    content = checked(declaration, columns_of(file) if official is None else official.columns, file)
+    info = write_table(kind, declaration, content, data_folder(data) / f"{declaration.name}.parquet")
+    return info if official is None else info.model_copy(update={"identity": official.identity})
 
 
 def write_table(kind: str, declaration: Declaration, content: pa.Table, target: Path) -> BenchmarkInfo:
     """Writes checked columns as a table that ``load`` reads, whole or not at all. Raises StoreError."""
     info = _info(kind, declaration, content)
-    described = content.replace_schema_metadata({_KEY: info.model_dump_json(exclude={"path", "replaced"}).encode()})
+    described = content.replace_schema_metadata(
+        {_KEY: info.model_dump_json(exclude={"path", "replaced", "identity"}).encode()}
+    )
     sink = pa.BufferOutputStream()
     pq.write_table(described, sink, compression="zstd")
     before = _checksum_at(target)
