@@ -164,19 +164,14 @@ class DispatchedEvaluator(StoredEvaluator):
         under_way = {identity for run in batches.running.values() for identity in run.identities}
         todo = [identity for identity in waiting if identity not in under_way]
         free = self._free(batches)
-        while free > 0 and (some := todo[: self._size(todo, free, batches)]):
+        while free > 0 and todo:
+            struck = batches.strikes.get(todo[0], 0) > 0
+            some = todo[: batch_size(len(todo), free, self.mean_cost, struck=struck)]
             self._hand_out(some, waiting, batches)
             del todo[: len(some)]
             free -= 1
         if free > 0 and not todo:
             self._double(waiting, batches)
-
-    def _size(self, todo: Sequence[str], free: int, batches: _Batches) -> int:
-        if todo and batches.strikes.get(todo[0], 0):
-            return 1  # which of them is it?
-        share = math.ceil(len(todo) / free)
-        cost = self.mean_cost
-        return max(1, min(share, UNKNOWN_SIZE if cost is None else math.ceil(WORTH_SECONDS / max(cost, 0.01))))
 
     def _hand_out(self, identities: Sequence[str], waiting: dict[str, Architecture], batches: _Batches) -> None:
         texts = tuple(self.space.encode(waiting[identity]) for identity in identities)
@@ -211,6 +206,15 @@ class DispatchedEvaluator(StoredEvaluator):
                 f"{ATTEMPTS} runs without one, the last with: {batches.last_word or 'no message'}",
                 "mend what that says; the same command goes on from here",
             )
+
+
+def batch_size(todo: int, workers: int, cost: float | None, *, struck: bool = False) -> int:
+    """Architectures of the next batch: a minute's work by what one ``cost``s, in seconds, or every worker's share of
+    what is to do, if that is less. ``struck``: the first was in a run that came to nothing; which of them was it?"""
+    if struck:
+        return 1
+    worth = UNKNOWN_SIZE if cost is None else math.ceil(WORTH_SECONDS / max(cost, 0.01))
+    return max(1, min(math.ceil(todo / workers), worth))
 
 
 class _Patience:

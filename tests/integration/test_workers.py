@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from cluster import BIN, Cluster, cluster, end_group
@@ -107,6 +108,16 @@ def test_what_is_announced_is_adapted_to_and_a_study_runs_by_night(machines: Clu
     assert query(Store(store), "SELECT DISTINCT task FROM trials ORDER BY task").to_pylist() == [
         {"task": "invented_b"}, {"task": "invented_source"},
     ]  # fmt: skip
+
+    # "Retry" in the UI sets this state: a worker runs it again, which replays from the store.
+    before = Store(store).read("scores").num_rows
+    (run,) = [run for run in machines.runs() if run["name"] == "adapt to invented_b"]
+    scheduled = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}}
+    answer = httpx.post(f"{machines.api}/flow_runs/{run['id']}/set_state", json=scheduled, timeout=30)
+    assert answer.json()["status"] == "ACCEPT"
+    await_run(machines, "adapt to invented_b", count=2)
+    assert Store(store).read("scores").num_rows == before
+
     parameters = {"name": "digits", "seeds": 2, "methods": ["lapt-rea"], "execution": {"store": str(store)}}
     prefect = str(BIN / "prefect")
     done = subprocess.run(
@@ -119,12 +130,13 @@ def test_what_is_announced_is_adapted_to_and_a_study_runs_by_night(machines: Clu
     assert {row["method"] for row in rows} >= {"lapt-rea"}
 
 
-def await_run(machines: Cluster, name: str) -> None:
+def await_run(machines: Cluster, name: str, count: int = 1) -> None:
+    """Until the run of that name has completed for that many times."""
     deadline = time.monotonic() + 180
     while True:
-        states = [run["state_type"] for run in machines.runs() if run["name"] == name]
-        assert not {"FAILED", "CRASHED"} & set(states)
-        if "COMPLETED" in states:
+        states = [(run["state_type"], run["run_count"]) for run in machines.runs() if run["name"] == name]
+        assert not {"FAILED", "CRASHED"} & {state for state, _ in states}
+        if ("COMPLETED", count) in states:
             return
         assert time.monotonic() < deadline, [(run["name"], run["state_type"]) for run in machines.runs()][:9]
         time.sleep(0.5)
