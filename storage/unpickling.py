@@ -1,8 +1,9 @@
 """Reads pickles of other people's making, and runs nothing that they name.
 
 Python's unpickler imports and calls whatever a pickle says, makes tables as long as it says, and keeps every object it
-met: for NAS-Bench-201's 4.7 GB its makers' API takes 28 GB of memory. This one knows the opcodes of plain data and a
-short list of names, and tells of every dictionary as it grows, so that what nobody needs can be emptied: 0.8 GB.
+met: for NAS-Bench-201's 4.7 GB its makers' API was reported to take 28 GB of memory. This one knows the opcodes of
+plain data and a short list of names, and tells of every dictionary as it grows, so that what nobody needs can be
+emptied: 0.8 GB (``benchmarks/official_import.py``).
 """
 
 from __future__ import annotations
