@@ -32,7 +32,7 @@ def checked(declaration: Declaration, path: Path) -> pa.Table:
     Raises BenchmarkError naming the column, architecture or score that is missing or wrong.
     """
     space = declaration.search_space
-    source = _source(path)
+    source = _source(path, declaration.architecture)
     _require_columns(declaration, source, path)
     architectures = [str(text) for text in source.column(declaration.architecture).to_pylist()]
     _check_architectures(architectures, space, declaration, path)
@@ -51,11 +51,14 @@ def checked(declaration: Declaration, path: Path) -> pa.Table:
     return pa.table({"architecture": pa.array([architectures[i] for i in order], pa.string()), **arrays})
 
 
-def _source(path: Path) -> pa.Table:
+def _source(path: Path, architecture: str) -> pa.Table:
     if not path.is_file():
         raise BenchmarkError("a benchmark file", f"{path}, which is no file", "check the path")
     try:
-        return csv.read_csv(path) if path.suffix.lower() == ".csv" else pq.read_table(path)
+        if path.suffix.lower() != ".csv":
+            return pq.read_table(path)
+        as_text = csv.ConvertOptions(column_types={architecture: pa.string()})  # 011 is an architecture, no number
+        return csv.read_csv(path, convert_options=as_text)
     except (pa.ArrowException, OSError) as error:
         kind = "CSV" if path.suffix.lower() == ".csv" else "Parquet"
         raise BenchmarkError(

@@ -58,6 +58,7 @@ class BenchmarkInfo(BaseModel):
     rows: int
     checksum: str
     canonical: bool = False
+    holes: bool = False
     tasks: dict[str, TaskInfo]
     path: str | None = None
     replaced: str | None = None
@@ -155,6 +156,7 @@ def load(name: str, data: str | Path | None = None) -> Table:
         parameters=_numbers(content, "parameters") if "parameters" in content.column_names else None,
         flops=_numbers(content, "flops") if "flops" in content.column_names else None,
         canonical=info.canonical,
+        holes=info.holes,
     )
 
 
@@ -165,13 +167,15 @@ def _shipped() -> list[Path]:
 
 def _info(kind: str, declaration: Declaration, content: pa.Table) -> BenchmarkInfo:
     metrics = {task: columns.measured() for task, columns in declaration.tasks.items()}
+    space = declaration.search_space.name
     return BenchmarkInfo(
         name=declaration.name,
         kind=kind,
-        space=declaration.space,
+        space=space,
         rows=content.num_rows,
-        checksum=_checksum(declaration.space, metrics, content),
+        checksum=_checksum(space, metrics, content),
         canonical=declaration.canonical,
+        holes=declaration.missing == "fail",
         tasks={task: _task_info(task, columns, content) for task, columns in declaration.tasks.items()},
     )
 
