@@ -3,8 +3,8 @@
 Cells on a directed acyclic graph (``DagCell``) are described by the paths from input to output that stay open, the
 encoding behind BANANAS (White et al. 2021; White et al. 2020 compare encodings), here as counts and not as one bit for
 each possible path: 4 paths need 20 numbers where NAS-Bench-201 has 155 possible paths. DARTS cells are described in
-much the same way (``darts_features``), declared spaces by one-hot choices and how often each operator was chosen.
-All functions work on whole spaces at once, N architectures of L layers.
+much the same way (``darts_features``), declared spaces by one-hot choices and how often each operator that layers share
+was chosen. All functions work on whole spaces at once, N architectures of L layers.
 """
 
 from __future__ import annotations
@@ -138,9 +138,9 @@ def features(space: SearchSpace, architectures: Sequence[Architecture]) -> Float
 
 
 def _counts(cell: DeclaredSpace, architectures: Sequence[Architecture]) -> Floats:
-    """N x O: on how many layers each operator of the space was chosen."""
-    counted = [[a.operators.count(operator) for operator in cell.operators] for a in architectures]
-    return np.array(counted, dtype=np.float64).reshape(len(architectures), len(cell.operators))
+    """N x (shared operators): on how many layers each was chosen."""
+    counted = [[a.operators.count(operator) for operator in cell.shared] for a in architectures]
+    return np.array(counted, dtype=np.float64).reshape(len(architectures), len(cell.shared))
 
 
 def cell_features(cell: DagCell, architectures: Sequence[Architecture]) -> Floats:
@@ -179,7 +179,7 @@ def feature_names(space: SearchSpace) -> tuple[str, ...]:
     if isinstance(cell, DartsCell):
         return darts_features.feature_names(cell)
     if isinstance(cell, DeclaredSpace):
-        counts = (f"layers with {operator}" for operator in cell.operators)
+        counts = (f"layers with {operator}" for operator in cell.shared)
         return (*_choices(whole_of(cell)), *counts)
     if not isinstance(cell, DagCell):
         return _choices(space)
@@ -212,7 +212,7 @@ def blocks(space: SearchSpace) -> tuple[slice, ...]:
     cell = space.family
     if isinstance(cell, DartsCell):
         return darts_features.blocks(cell)
-    if isinstance(cell, DeclaredSpace):
+    if isinstance(cell, DeclaredSpace) and cell.shared:
         chosen = len(_choices(whole_of(cell)))
         return slice(chosen), slice(chosen, None)
     if not isinstance(cell, DagCell):

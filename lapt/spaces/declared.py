@@ -7,6 +7,7 @@ operator speaks for itself.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Annotated, Any
@@ -32,14 +33,14 @@ def _pairs(declared: Any) -> Any:
     for key, value in declared.items():
         for word in (key, value):
             if not isinstance(word, str):
-                raise ValueError(f"{word!r} of {key!r} is no text: write it in quotes")
-    return tuple(declared.items())
+                raise ValueError(f"the entry {key!r}: {value!r} is no text, write it in quotes")
+    return tuple(sorted(declared.items()))
 
 
 Texts = Annotated[
     tuple[tuple[str, Text], ...], BeforeValidator(_pairs), PlainSerializer(dict, return_type=dict[str, str])
 ]
-"""A mapping from names, kept so that it can be hashed."""
+"""A mapping from names, kept so that it can be hashed; in no order of its own."""
 
 
 class DeclaredLayer(Layer):
@@ -110,9 +111,10 @@ class DeclaredSpace(BaseModel):
             )
 
     @cached_property
-    def operators(self) -> tuple[str, ...]:
-        """Each once, in the order in which layers name them."""
-        return tuple(dict.fromkeys(operator for layer in self.layers for operator in layer.operators))
+    def shared(self) -> tuple[str, ...]:
+        """Operators that two or more layers may choose, in the order in which layers name them."""
+        having = Counter(operator for layer in self.layers for operator in layer.operators)
+        return tuple(operator for operator, layers in having.items() if layers > 1)
 
     # --- the encoding ------------------------------------------------------------------------------------------------
     @cached_property
