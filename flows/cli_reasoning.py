@@ -95,14 +95,15 @@ def show(
 ) -> None:
     """Statements, claims, and how far the architectures that were read support them."""
     from flows.screen_principles import show_stated
-    from storage.record import principles_by_id
+    from storage.record import principles_by_id, space_of
     from storage.store import Store
 
-    found = principles_by_id(Store(store), principles)
+    opened = Store(store)
+    found = principles_by_id(opened, principles)
     if as_json:
         print(found.model_dump_json(indent=2))
     else:
-        show_stated(found)
+        show_stated(found, space_of(opened, found))
 
 
 @principles_app.command("diff")
@@ -138,13 +139,12 @@ def experts(
     """What people found before: how far the architectures that were read bear it out, and what of it was learned."""
     from flows.screen_principles import show_grounded
     from lapt.reasoning.expert import grounded
-    from lapt.spaces import space_named
-    from storage.record import architectures_read, principles_by_id
+    from storage.record import architectures_read, principles_by_id, space_of
     from storage.store import Store
 
     opened = Store(store)
     learned = principles_by_id(opened, principles)
-    found = grounded(space_named(learned.space), architectures_read(opened, learned), learned)
+    found = grounded(space_of(opened, learned), architectures_read(opened, learned), learned)
     if as_json:
         rows = [
             {

@@ -9,7 +9,7 @@ from flows.prefect_settings import apply_environment
 from flows.progress import listener
 from lapt.config import BenchmarkPlan, Execution, Pipeline, RandomArchive
 from lapt.digests import digest
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, SpaceError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.evaluators import Table, TableEvaluator
 from lapt.evaluators.config import SupernetEvaluation, SurrogateEvaluation, TableEvaluation, TrainingEvaluation
@@ -18,7 +18,7 @@ from lapt.evaluators.rehearsal import Rehearsal
 from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.evaluators.surrogate import SurrogateEvaluator
 from lapt.evaluators.training import TrainingEvaluator
-from lapt.spaces import SearchSpace, space_named
+from lapt.spaces import DeclaredSpace, SearchSpace, space_named
 from lapt.testing import invented_table
 from storage.benchmarks import load
 from storage.evaluator import StoredEvaluator
@@ -47,13 +47,30 @@ def table_of(pipeline: Pipeline, data: str | None) -> Table:
         raise ConfigError(
             f"a table of space {space.name}", f"{table.name}, of {table.space}", f"say space: {table.space}"
         )
-    if not table.canonical and len(table.architectures) < space.size:
+    if isinstance(space.cell, DeclaredSpace):
+        _check_alike(table, space)
+    if not (table.canonical or table.holes) and len(table.architectures) < space.size:
         raise ConfigError(
             f"a table with all {space.size:,} architectures of {space.name}",
             f"{table.name} with {len(table.architectures):,}",
-            "complete the table: a search may ask for any of them",
+            "complete the table, since a search may ask for any of them, or import it with missing: fail",
         )
     return table
+
+
+def _check_alike(table: Table, space: SearchSpace) -> None:
+    """Was it imported for this declaration of the space, or for another of that name?"""
+    for text in table.architectures:
+        try:
+            inside = space.contains(space.decode(text))
+        except SpaceError:
+            inside = False
+        if not inside:
+            raise ConfigError(
+                f"the declaration of {space.name} that {table.name} was imported with",
+                f"another, which has no {text}",
+                "import the table again",
+            )
 
 
 def evaluator_of(table: Table, space: SearchSpace, task: str) -> Evaluator:
@@ -128,7 +145,12 @@ def _trained(
 def trained_evaluator(
     config: TrainingEvaluation | SupernetEvaluation, execution: Execution, space: SearchSpace, store: Store, task: str
 ) -> StoredEvaluator:
-    """Raises LaptError for data or a device that is not there, and a task that cannot be made of the data."""
+    """Raises LaptError for data or a device that is not there, a task that cannot be made of the data, and a space
+    whose networks nobody knows."""
+    if isinstance(space.cell, DeclaredSpace):
+        raise ConfigError(
+            f"evaluator.kind table for {space.name}", config.kind, "import scores: a declared space has no networks"
+        )
     measures = (
         _inheriting(config, execution, space, store, task)
         if isinstance(config, SupernetEvaluation)

@@ -10,7 +10,7 @@ from rich.table import Table
 from flows.screen import LOOK, out, typed
 from lapt.principles import Principles
 from lapt.reasoning.expert import Grounded
-from lapt.spaces import space_named
+from lapt.spaces import SearchSpace
 
 
 def show_principles(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -33,7 +33,7 @@ def show_principles(rows: Sequence[Mapping[str, Any]]) -> None:
         out.print(f"What now?  {typed()} principles show {rows[0]['principles_id']}", soft_wrap=True)
 
 
-def show_stated(principles: Principles) -> None:
+def show_stated(principles: Principles, space: SearchSpace) -> None:
     """Each statement with its claims and its support in the data."""
     origin = principles.origin
     instead = f", standing in for {origin.instead_of}" if origin.instead_of else ""
@@ -43,7 +43,6 @@ def show_stated(principles: Principles) -> None:
         style="bold",
         soft_wrap=True,
     )
-    space = space_named(principles.space)
     for number, principle in enumerate(principles.principles, start=1):
         out.print(f"\n{number}. {principle.statement}", soft_wrap=True)
         if principle.rationale:

@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lapt.algorithms import Rule
+from lapt.declarations import fault, parsed, text_of
 from lapt.errors import ConfigError
 from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
 from lapt.reasoning.calls import Mode
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.search.config import ReaSearch, Search, keep_what_fits
+from lapt.spaces import Space
 
 
 class _Model(BaseModel):
@@ -130,7 +132,7 @@ class Pipeline(_Model):
     """One LAPT pipeline: Algorithm 1 from a source task to target tasks."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")
-    space: str
+    space: Space
     evaluator: EvaluatorSection
     source: Source
     targets: tuple[str, ...] = Field(min_length=1)
@@ -241,7 +243,7 @@ def load_plan(name_or_file: str, overrides: Sequence[str] = ()) -> BenchmarkPlan
     try:
         return BenchmarkPlan.model_validate(declared)
     except ValidationError as error:
-        raise _fault(error, name_or_file, BenchmarkPlan) from None
+        raise fault(error, name_or_file, BenchmarkPlan) from None
 
 
 def validated(declared: Mapping[str, Any], where: str) -> Pipeline:
@@ -249,7 +251,7 @@ def validated(declared: Mapping[str, Any], where: str) -> Pipeline:
     try:
         return Pipeline.model_validate(declared)
     except ValidationError as error:
-        raise _fault(error, where, Pipeline) from None
+        raise fault(error, where, Pipeline) from None
 
 
 def _shipped(package: str) -> list[str]:
@@ -261,12 +263,12 @@ def _declared(name_or_file: str, package: str, kind: str, overrides: Sequence[st
     if name_or_file in known:
         text = resources.files(package).joinpath(f"{name_or_file}.yaml").read_text(encoding="utf-8")
     elif path.is_file():
-        text = _text(path)
+        text = text_of(path)
     else:
         raise ConfigError(
             f"a {kind} among {known} or the path of a YAML file", repr(name_or_file), "check the name or the path"
         )
-    declared = _parsed(text, name_or_file, known)
+    declared = parsed(text, name_or_file, f"start from a shipped one: {known}")
     for override in overrides:
         _apply(declared, override)
     return declared
@@ -293,36 +295,6 @@ def _merge(declared: dict[str, Any], other: Mapping[str, Any]) -> None:
             declared[key] = value
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"a UTF-8 text file at {path}", " ".join(str(error).split()), "mend the file") from None
-
-
-def _parsed(text: str, where: str, shipped: Sequence[str]) -> dict[str, Any]:
-    try:
-        declared = yaml.load(text, Loader=_OnceOnly)  # a SafeLoader  # noqa: S506
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"YAML in {where}", " ".join(str(error).split()), "mend the file") from None
-    if not isinstance(declared, dict):
-        raise ConfigError(
-            f"a mapping in {where}", type(declared).__name__, f"start from a shipped one: {list(shipped)}"
-        )
-    return declared
-
-
-class _OnceOnly(yaml.SafeLoader):
-    """Safe YAML in which a key that stands twice is an error: the last would win, unseen."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for i, key in enumerate(keys) if key in keys[:i]]
-        if twice:
-            raise yaml.YAMLError(f"the key {twice[0]!r} stands twice {str(node.start_mark).strip()}")
-        return super().construct_mapping(node, deep)
-
-
 def _apply(declared: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals or not key:
@@ -342,42 +314,3 @@ def _value(text: str, override: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError("a YAML value", f"--set {override}", "quote it") from None
-
-
-def _fault(error: ValidationError, where: str, model: type[BaseModel]) -> ConfigError:
-    """The first fault, as one line."""
-    first = error.errors(include_url=False)[0]
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    key, known = _located(first["loc"], model)
-    if first["type"] == "extra_forbidden":
-        _, known = _located(first["loc"][:-1], model)
-        return ConfigError(f"in {where} one of the keys {known}", f"{key}{more}", "remove or rename it")
-    if first["type"] == "missing":
-        return ConfigError(f"the key {key} in {where}", f"nothing{more}", "add it")
-    message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
-    got = "what is declared" if isinstance(first["input"], dict) else f"{first['input']!r:.80}"
-    return ConfigError(f"{key}: {message[0].lower()}{message[1:]}", f"{got}{more}", f"change it in {where}")
-
-
-def _located(location: Sequence[int | str], model: type[BaseModel]) -> tuple[str, list[str]]:
-    """The dotted key behind a pydantic location, without the tags of unions, and the keys known at that place."""
-    keys: list[str] = []
-    models: list[type[BaseModel]] = [model]
-    for part in location:
-        fields = {name: field for model in models for name, field in model.model_fields.items()}
-        tagged = [model for model in models if any(part in get_args(f.annotation) for f in model.model_fields.values())]
-        if part in fields:
-            keys.append(str(part))
-            models = _models(fields[str(part)].annotation)
-        elif tagged:
-            models = tagged
-        else:
-            keys.append(str(part))
-            models = []
-    return ".".join(keys) or "the pipeline", list(dict.fromkeys(name for m in models for name in m.model_fields))
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type):
-        return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for argument in get_args(annotation) for model in _models(argument)]

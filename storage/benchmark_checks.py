@@ -50,12 +50,15 @@ def checked(declaration: Declaration, source: pa.Table, path: Path) -> pa.Table:
     return pa.table({"architecture": pa.array([architectures[i] for i in order], pa.string()), **arrays})
 
 
-def columns_of(path: Path) -> pa.Table:
-    """A Parquet or CSV file. Raises BenchmarkError."""
+def columns_of(path: Path, architecture: str) -> pa.Table:
+    """A Parquet or CSV file; ``architecture``: the column that is text, whatever it looks like. Raises BenchmarkError."""
     if not path.is_file():
         raise BenchmarkError("a benchmark file", f"{path}, which is no file", "check the path")
     try:
-        return csv.read_csv(path) if path.suffix.lower() == ".csv" else pq.read_table(path)
+        if path.suffix.lower() != ".csv":
+            return pq.read_table(path)
+        as_text = csv.ConvertOptions(column_types={architecture: pa.string()})  # 011 is an architecture, no number
+        return csv.read_csv(path, convert_options=as_text)
     except (pa.ArrowException, OSError) as error:
         kind = "CSV" if path.suffix.lower() == ".csv" else "Parquet"
         raise BenchmarkError(

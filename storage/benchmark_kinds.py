@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from lapt.errors import BenchmarkError, ConfigError
+from lapt.errors import BenchmarkError, LaptError
 from lapt.evaluation import Metric
-from lapt.spaces import SearchSpace, space_named
+from lapt.spaces import SearchSpace, Space, space_named
 
 
 class ImportUsageError(BenchmarkError):
@@ -49,13 +49,18 @@ class Declaration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="what a pipeline calls the table")
-    space: str = Field(description="name of a built-in search space")
+    space: Space = Field(description="a built-in search space, or the path or content of a YAML file that declares one")
     architecture: str = Field("architecture", description="column of encoded architectures")
     tasks: dict[str, TaskColumns] = Field(min_length=1)
     parameters: CountColumn | None = None
     flops: CountColumn | None = None
     complete: bool = Field(False, description="every architecture of the space must be in the file")
     canonical: bool = Field(False, description="one row a function: that of the canonical representative")
+    missing: Literal["refuse", "fail"] = Field(
+        "refuse",
+        description="refuse: no pipeline may search a space of which the file lacks architectures; fail: to ask for "
+        "one that it lacks is an evaluation, and it fails",
+    )
 
     @field_validator("parameters", "flops", mode="before")
     @classmethod
@@ -64,11 +69,7 @@ class Declaration(BaseModel):
 
     @property
     def search_space(self) -> SearchSpace:
-        """Raises BenchmarkError when there is no such space."""
-        try:
-            return space_named(self.space)
-        except ConfigError as error:
-            raise BenchmarkError(error.expected, f"{error.got} for table {self.name}", error.remedy) from None
+        return space_named(self.space)
 
 
 def _accuracy(validation: str, test: str | None = None, metric: str = "accuracy") -> TaskColumns:
@@ -180,11 +181,13 @@ def read_declaration(path: Path) -> Declaration:
     fields = ", ".join(Declaration.model_fields)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: 2024-13-45 is read as a date
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
         raise BenchmarkError("a YAML file that declares a table", f"{path}: {reason}", "check the file") from error
     try:
         return Declaration.model_validate(content)
+    except LaptError as error:  # of the space
+        raise BenchmarkError(error.expected, f"{error.got} in {path}", error.remedy) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

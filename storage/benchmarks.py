@@ -61,6 +61,7 @@ class BenchmarkInfo(BaseModel):
     rows: int
     checksum: str
     canonical: bool = False
+    holes: bool = False
     tasks: dict[str, TaskInfo]
     path: str | None = None
     replaced: str | None = None
@@ -96,7 +97,8 @@ def import_benchmark(
     official = read_official(declaration, file, progress)
     if official is not None:
         declaration = official.declaration
-    content = checked(declaration, columns_of(file) if official is None else official.columns, file)
+    columns = columns_of(file, declaration.architecture) if official is None else official.columns
+    content = checked(declaration, columns, file)
     info = write_table(kind, declaration, content, data_folder(data) / f"{declaration.name}.parquet")
     return info if official is None else info.model_copy(update={"identity": official.identity})
 
@@ -172,6 +174,7 @@ def load(name: str, data: str | Path | None = None) -> Table:
         parameters=_numbers(content, "parameters") if "parameters" in content.column_names else None,
         flops=_numbers(content, "flops") if "flops" in content.column_names else None,
         canonical=info.canonical,
+        holes=info.holes,
     )
 
 
@@ -182,13 +185,15 @@ def _shipped() -> list[Path]:
 
 def _info(kind: str, declaration: Declaration, content: pa.Table) -> BenchmarkInfo:
     metrics = {task: columns.measured() for task, columns in declaration.tasks.items()}
+    space = declaration.search_space.name
     return BenchmarkInfo(
         name=declaration.name,
         kind=kind,
-        space=declaration.space,
+        space=space,
         rows=content.num_rows,
-        checksum=_checksum(declaration.space, metrics, content),
+        checksum=_checksum(space, metrics, content),
         canonical=declaration.canonical,
+        holes=declaration.missing == "fail",
         tasks={task: _task_info(task, columns, content) for task, columns in declaration.tasks.items()},
     )
 

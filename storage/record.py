@@ -23,7 +23,7 @@ from lapt.errors import StoreError, interruption
 from lapt.evaluation import Evaluation, Prepared
 from lapt.principles import Principles
 from lapt.results import RunResult
-from lapt.spaces import Architecture, SearchSpace, space_named
+from lapt.spaces import BUILTIN, Architecture, SearchSpace, space_named
 from storage.ids import the_one
 from storage.lock import only_attempt
 from storage.store import Store
@@ -305,12 +305,27 @@ def principles_by_id(store: Store, wanted: str) -> Principles:
     return Principles.model_validate_json(bodies[found])
 
 
+def space_of(store: Store, principles: Principles) -> SearchSpace:
+    """The whole space that principles speak of; a declared one as a run that stated them holds it.
+
+    Raises StoreError where no such run is there."""
+    if principles.space in BUILTIN:
+        return BUILTIN[principles.space]
+    by = {row["run_id"] for row in stated_principles(store) if row["principles_id"] == principles.id}
+    for row in store.read("runs", ["run_id", "config"]).to_pylist():
+        if row["run_id"] in by:
+            return space_named(json.loads(row["config"])["space"])
+    raise StoreError(
+        f"a run in {store.address} that declares the space {principles.space}", "none", "name another store"
+    )
+
+
 def architectures_read(store: Store, principles: Principles) -> list[Architecture]:
     """The architectures that principles were drawn from, best first, out of the evaluations of a run that stated them.
 
     Raises StoreError where they are not there: the digest in their origin says whether they are the same.
     """
-    origin, space = principles.origin, space_named(principles.space)
+    origin, space = principles.origin, space_of(store, principles)
     size = max((count.of for count in principles.counts if count.task == origin.task), default=0)
     stated = [row for row in stated_principles(store) if row["principles_id"] == principles.id]
     trials = store.read(

@@ -15,6 +15,7 @@ import yaml
 from openai_server import serving
 
 from lapt.config import validated
+from lapt.spaces import DeclaredSpace, space_named
 from storage.benchmark_kinds import Declaration
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +24,7 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_declared_table_and_pipeline_are_valid() -> None:
-    model, images, table, pipeline = (yaml.safe_load(text) for language, text in BLOCKS if language == "yaml")
+    model, images, table, pipeline, _ = (yaml.safe_load(text) for language, text in BLOCKS if language == "yaml")
     assert validated({**pipeline, **model}, "README").reasoner.kind == "chat"
     assert validated(images, "README").evaluator.kind == "training"
     assert Declaration.model_validate(table).tasks["depth"].higher_is_better is False
@@ -39,6 +40,33 @@ def test_the_python_examples_run() -> None:
     supernet, search = said
     assert 10 < float(supernet) <= 100
     assert search.startswith("1250 |nor_conv_3x3~0|")
+
+
+def test_the_declared_macro_space_holds_the_benchmark() -> None:
+    """Duan et al. 2021: 3,256 networks of 4 to 6 modules; 1 to 3 double the channels (2, 4), 1 to 4 stride (3, 4)."""
+    declared = yaml.safe_load([text for language, text in BLOCKS if language == "yaml"][-1])
+    space = space_named(DeclaredSpace.model_validate(declared))
+    modules = [space.encode(member).split("-")[1] for member in space.members()]
+    assert space.size == len(set(modules)) == 5_376
+    wider = [sum(module in "24" for module in row) for row in modules]
+    down = [sum(module in "34" for module in row) for row in modules]
+    assert sum(1 <= w <= 3 and 1 <= d <= 4 for w, d in zip(wider, down, strict=True)) == 3_256
+    assert space.decode("64-1234-basic").operators == ("plain", "wider", "down", "both", "none")
+
+
+@pytest.mark.integration
+def test_a_space_of_ones_own_is_declared_and_searched(tmp_path: Path) -> None:
+    (script,) = (text for language, text in BLOCKS if language == "shell")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    environment |= {"LAPT_DATA": str(tmp_path / "data"), "LAPT_STORE": str(tmp_path / "store")}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ERROR" not in done.stderr
+    assert "flowers: " in done.stdout
 
 
 @pytest.mark.integration

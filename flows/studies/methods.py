@@ -37,7 +37,7 @@ from lapt.search.controls import (
     source_ranking,
 )
 from lapt.search.loop import search
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import Architecture, DeclaredSpace, SearchSpace
 from lapt.steps import Steps
 
 COUNTS = {"params": "parameters", "flops": "flops"}
@@ -61,6 +61,8 @@ class Searched:
     """Did counting stand in for the model anywhere?"""
 
 
+Place = tuple[str, str | DeclaredSpace, str | None]
+"""Where scores come from: evaluator, space, data folder."""
 Search = Callable[["Bench", str, int], Searched]
 """Bench, task, seed."""
 
@@ -123,7 +125,7 @@ class Bench:
         self.budget = pipeline.budget if budget is None else budget
 
     @property
-    def _place(self) -> tuple[str, str, str | None]:
+    def _place(self) -> Place:
         return self.pipeline.evaluator.model_dump_json(), self.pipeline.space, self.execution.data
 
     @property
@@ -174,16 +176,16 @@ class Bench:
             _principles[key] = steps.learn(self.archive(seed))
         return _principles[key]
 
-    def _archived(self, seed: int) -> tuple[str, str, str | None, str, int]:
+    def _archived(self, seed: int) -> tuple[str, str | DeclaredSpace, str | None, str, int]:
         source = self.pipeline.source
         drawn = self.drawn(seed) if source.archive.drawn else 0
         return (*self._place, source.model_dump_json(), drawn)
 
 
 # Made once a process, whatever else the entrants differ in.
-_benchmarks: dict[tuple[str, str, str | None], Benchmark] = {}
-_archives: dict[tuple[str, str, str | None, str, int], Archive] = {}
-_principles: dict[tuple[str, str, str | None, str, int, str], Principles] = {}
+_benchmarks: dict[Place, Benchmark] = {}
+_archives: dict[tuple[str, str | DeclaredSpace, str | None, str, int], Archive] = {}
+_principles: dict[tuple[str, str | DeclaredSpace, str | None, str, int, str], Principles] = {}
 
 
 # --- the methods ---------------------------------------------------------------------------------------------------

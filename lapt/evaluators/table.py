@@ -25,6 +25,7 @@ class Table:
     ``architectures``: N encoded strings. ``scores[task][split]``: N values in the unit of ``metrics[task]``.
     ``parameters``, ``flops``: N counts, where the benchmark has them. ``checksum``: SHA-256 of the table's content.
     ``canonical``: the rows are canonical representatives, each measured for all cells that compute its function.
+    ``holes``: an architecture of the space that has no row is a failed evaluation, and no error.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Table:
     parameters: Scores | None = None
     flops: Scores | None = None
     canonical: bool = False
+    holes: bool = False
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -89,6 +91,10 @@ class TableEvaluator:
         found = []
         for architecture in architectures:
             text = self.identity(architecture)
+            if table.holes and text not in table.rows:
+                lacking = f"table {table.name} lacks it"
+                found.append(Evaluation(architecture, text, None, self.metric, origin="table", error=lacking))
+                continue
             row = self._row(text)
             found.append(
                 Evaluation(

@@ -134,7 +134,7 @@ def python_source(
     written = [*classes, NETWORK.format(input=input_shape, image_channels=task.shape[0], head=head)]
     parts = [*_quoted(network, written), *written]
     preface = DOCSTRING.format(
-        family=space.cell,
+        family=space.family_name,
         task=task.name,
         architecture=fill(space.encode(architecture), WIDTH - 4, subsequent_indent=" " * 4, break_long_words=False),
         input=f"[B, {input_shape}]",
@@ -164,7 +164,7 @@ def _of_body(
         live = "as the genotype says, whose inputs 0 and 1 are the outputs of the cells before the last and last"
         return darts_classes(found, body, skeleton), {"live": live, "dead": ""}
     family, operators = family_of(space, architecture), architecture.operators
-    placed = skeleton_of(space.cell, channels=channels, cells=cells)
+    placed = skeleton_of(space.family_name, channels=channels, cells=cells)
     classes, calls = _cells(family, operators, body, placed)
     return [*classes, _backbone(body, placed, calls)], _edges(family, operators)
 

@@ -99,5 +99,5 @@ def backbone(
         found = space.family.genotype(architecture)
         return DartsBackbone(found, channels=channels, cells=cells, image_channels=image_channels, stem=stem)
     family = family_of(space, architecture)
-    skeleton = skeleton_of(space.cell, channels=channels, cells=cells)
+    skeleton = skeleton_of(space.family_name, channels=channels, cells=cells)
     return Backbone(family, architecture.operators, skeleton, image_channels)

@@ -113,7 +113,9 @@ def family_of(space: SearchSpace, architecture: Architecture) -> DagCell:
     """The cell family, once it is clear that the architecture is one of its cells."""
     family = space.family
     if not isinstance(family, DagCell):
-        raise SpaceError("cells that choose operators on fixed edges", repr(space.cell), "no network is known for them")
+        raise SpaceError(
+            "cells that choose operators on fixed edges", repr(space.family_name), "no network is known for them"
+        )
     if len(architecture.operators) != len(family.edges) or not set(architecture.operators) <= set(family.operators):
         raise SpaceError(
             f"{len(family.edges)} operators among {list(family.operators)}",

@@ -164,7 +164,7 @@ class DagBody(nn.Module):
         self, space: SearchSpace, family: DagCell, channels: int, cells: int, image_channels: int, partial: int
     ) -> None:
         super().__init__()
-        skeleton = skeleton_of(space.cell, channels=channels, cells=cells)
+        skeleton = skeleton_of(space.family_name, channels=channels, cells=cells)
         self._family, self.out_channels, self.reduction = family, skeleton.out_channels, skeleton.reduction
         candidates = connections(space)
         self.stem, self.blocks = nn.ModuleList(), nn.ModuleList()

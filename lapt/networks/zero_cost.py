@@ -113,7 +113,7 @@ def zero_cost_scores(space: SearchSpace, score: str) -> Mapping[Architecture, fl
 
     Weights and images are drawn by one seed, the same for every architecture. One thread.
     """
-    stem = skeleton_of(space.cell, channels=CHANNELS, cells=CELLS).stem
+    stem = skeleton_of(space.family_name, channels=CHANNELS, cells=CELLS).stem
     side = _SIDE * math.prod(stride for _, stride in stem)
     forms = {member: space.canonical(member) for member in space.listed()}
     found: dict[Architecture, float] = {}

@@ -14,7 +14,7 @@ from lapt.reasoning.code import cell_class
 from lapt.reasoning.evidence import candidates_of
 from lapt.reasoning.meanings import OPERATORS, TASKS
 from lapt.reasoning.vocabulary import Vocabulary
-from lapt.spaces import Architecture, DagCell, SearchSpace
+from lapt.spaces import Architecture, DagCell, DeclaredSpace, SearchSpace
 
 
 class PromptParts(BaseModel):
@@ -164,7 +164,9 @@ class Briefing:
         return f" dead: {' '.join(dead)}" if dead else ""
 
     def _meanings(self) -> Mapping[str, str]:
-        return {shown: OPERATORS[name] for name, shown in self.words.operators.items() if name in OPERATORS}
+        family = self.space.family
+        known = dict(family.meanings) if isinstance(family, DeclaredSpace) else OPERATORS
+        return {shown: known[name] for name, shown in self.words.operators.items() if name in known}
 
     def _operators(self, names: Sequence[str]) -> list[str]:
         return sorted((self.words.shown("operator", name) for name in names), key=self._place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lapt.spaces import DagCell, DartsCell, SearchSpace
+from lapt.spaces import DagCell, DartsCell, DeclaredSpace, SearchSpace
 
 _MODULES = {
     "none": "Zero()",
@@ -52,8 +52,19 @@ def cell_class(space: SearchSpace) -> str:
     if isinstance(space.family, DartsCell):
         table = [f'    "{name}": lambda C, stride: {_STRIDED[name]},' for name in operators]
         return "\n".join(["OPERATORS = {", *table, "}", "", "", _DARTS.format(layers=", ".join(space.layer_names))])
+    if isinstance(space.family, DeclaredSpace):
+        return _choices(space)
     table = [f'    "{name}": lambda C: {_MODULES.get(name, f"{name}(C)")},' for name in operators]
     return "\n".join(["OPERATORS = {", *table, "}", "", "", *_cell(space)])
+
+
+def _choices(space: SearchSpace) -> str:
+    """Of a declared space nothing is known but what it chooses from."""
+    sourced = any(len(layer.sources) > 1 for layer in space.layers)
+    choices = {layer.name: layer.choices if sourced else layer.operators for layer in space.layers}
+    rows = [f'    "{name}": {list(chosen)},' for name, chosen in choices.items()]
+    one = "one (operator, source)" if sourced else "one operator"
+    return "\n".join([f"# Layer_list: {one} a layer, in this order.", "LAYERS = {", *rows, "}"])
 
 
 def _cell(space: SearchSpace) -> list[str]:

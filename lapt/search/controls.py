@@ -16,8 +16,8 @@ from lapt.search.gaussian_process import fit_kernel, predict
 from lapt.search.model_based import Candidates, one_thread, scores_of, standardised, whole
 from lapt.search.searcher import Searcher
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces.layer import Choice
 from lapt.spaces.refining import refined
-from lapt.spaces.space import Choice
 
 ZERO_COST = ("synflow", "naswot")
 """Scores of untrained networks, of ``lapt.networks.zero_cost``."""

@@ -3,8 +3,8 @@
 Cells on a directed acyclic graph (``DagCell``) are described by the paths from input to output that stay open, the
 encoding behind BANANAS (White et al. 2021; White et al. 2020 compare encodings), here as counts and not as one bit for
 each possible path: 4 paths need 20 numbers where NAS-Bench-201 has 155 possible paths. DARTS cells are described in
-much the same way (``darts_features``), other families by one-hot choices. All functions work on whole spaces at once, N
-architectures of L layers.
+much the same way (``darts_features``), declared spaces by one-hot choices and how often each operator that layers share
+was chosen. All functions work on whole spaces at once, N architectures of L layers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lapt.search import darts_features
-from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace
+from lapt.spaces import Architecture, DagCell, DartsCell, DeclaredSpace, SearchSpace, whole_of
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]
@@ -132,7 +132,15 @@ def features(space: SearchSpace, architectures: Sequence[Architecture]) -> Float
         return cell_features(cell, architectures)
     if isinstance(cell, DartsCell):
         return darts_features.canonical_features_of(cell, architectures)
+    if isinstance(cell, DeclaredSpace):
+        return np.hstack([one_hot(whole_of(cell), architectures), _counts(cell, architectures)])
     return one_hot(space, architectures)
+
+
+def _counts(cell: DeclaredSpace, architectures: Sequence[Architecture]) -> Floats:
+    """N x (shared operators): on how many layers each was chosen."""
+    counted = [[a.operators.count(operator) for operator in cell.shared] for a in architectures]
+    return np.array(counted, dtype=np.float64).reshape(len(architectures), len(cell.shared))
 
 
 def cell_features(cell: DagCell, architectures: Sequence[Architecture]) -> Floats:
@@ -170,10 +178,11 @@ def feature_names(space: SearchSpace) -> tuple[str, ...]:
     cell = space.family
     if isinstance(cell, DartsCell):
         return darts_features.feature_names(cell)
+    if isinstance(cell, DeclaredSpace):
+        counts = (f"layers with {operator}" for operator in cell.shared)
+        return (*_choices(whole_of(cell)), *counts)
     if not isinstance(cell, DagCell):
-        return tuple(
-            f"{operator} from {source} on {layer.name}" for layer in space.layers for operator, source in layer.choices
-        )
+        return _choices(space)
     said = ["open", *(operator for operator in cell.operators if operator != cell.zero)]
     of_paths = [f"{what} {'on ' if what != 'open' else ''}{_joined(path)}" for path in cell.paths for what in said]
     over_all = [what if what != "open" else "open paths" for what in said]
@@ -181,6 +190,15 @@ def feature_names(space: SearchSpace) -> tuple[str, ...]:
         *of_paths,
         *(f"{what} on all paths together" if what != "open paths" else what for what in [*over_all, "depth"]),
         *(f"most {what} on one path" if what != "open paths" else "any open path" for what in [*over_all, "depth"]),
+    )
+
+
+def _choices(space: SearchSpace) -> tuple[str, ...]:
+    """The columns of ``one_hot``."""
+    return tuple(
+        f"{operator} from {source} on {layer.name}" if len(layer.sources) > 1 else f"{operator} on {layer.name}"
+        for layer in space.layers
+        for operator, source in layer.choices
     )
 
 
@@ -194,6 +212,9 @@ def blocks(space: SearchSpace) -> tuple[slice, ...]:
     cell = space.family
     if isinstance(cell, DartsCell):
         return darts_features.blocks(cell)
+    if isinstance(cell, DeclaredSpace) and cell.shared:
+        chosen = len(_choices(whole_of(cell)))
+        return slice(chosen), slice(chosen, None)
     if not isinstance(cell, DagCell):
         return (slice(None),)
     single = len(cell.paths) * len(cell.operators)

@@ -13,7 +13,7 @@ from lapt.errors import ConfigError
 from lapt.search.prior import NOTHING, Prior
 from lapt.search.searcher import Searcher
 from lapt.spaces import Architecture, DartsCell, SearchSpace
-from lapt.spaces.space import Choice
+from lapt.spaces.layer import Choice
 from lapt.training.relaxation import Relaxation, Strengths
 
 Epochs = Annotated[int, Field(ge=1, description="of the mixed supernet's training")]

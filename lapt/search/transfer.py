@@ -15,7 +15,7 @@ from lapt.search.features import Floats, cell_features, features
 from lapt.search.model_based import Description, ModelBased, scores_of, standardised
 from lapt.search.predictors import Every, WeakNas
 from lapt.search.prior import NOTHING, Prior
-from lapt.spaces import BUILTIN, ENUMERABLE, Architecture, DagCell, DartsCell, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, DagCell, DartsCell, DeclaredSpace, SearchSpace, space_named
 
 _SAMPLED = 2_000
 """DARTS cells that stand for all of them."""
@@ -31,12 +31,12 @@ def learnable(prior: Prior) -> tuple[Evaluation, ...]:
 def family_features(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
     """``features``, standardised over the cells of the whole family: the same numbers in every restriction.
 
-    What was learned of the source in the whole space is right in a refined one only so. For DARTS cells a sample of
-    the family stands in; another family too large to list is taken as it is.
+    What was learned of the source in the whole space is right in a refined one only so. For DARTS cells and declared
+    spaces a sample of the family stands in; another family too large to list is taken as it is.
     """
     x = features(space, architectures)
     cell = space.family
-    if isinstance(cell, DartsCell) or (
+    if isinstance(cell, DartsCell | DeclaredSpace) or (
         isinstance(cell, DagCell) and len(cell.operators) ** len(cell.edges) <= ENUMERABLE
     ):
         centre, scale = _moments(cell)
@@ -45,12 +45,12 @@ def family_features(space: SearchSpace, architectures: Sequence[Architecture]) -
 
 
 @lru_cache(maxsize=4)
-def _moments(cell: DagCell | DartsCell) -> tuple[Floats, Floats]:
+def _moments(cell: DagCell | DartsCell | DeclaredSpace) -> tuple[Floats, Floats]:
     if isinstance(cell, DagCell):
         chosen = product(cell.operators, repeat=len(cell.edges))
         x = cell_features(cell, [cell.architecture(operators) for operators in chosen])
     else:
-        whole, rng = BUILTIN[cell.name], np.random.default_rng(0)
+        whole, rng = space_named(cell if isinstance(cell, DeclaredSpace) else cell.name), np.random.default_rng(0)
         x = features(whole, [whole.sample(rng) for _ in range(_SAMPLED)])
     spread = x.std(axis=0)
     return x.mean(axis=0), np.where(spread > 0, spread, 1.0)

@@ -1,11 +1,19 @@
-"""The spaces that come with LAPT, by name."""
+"""Search spaces as a declaration names them: one that comes with LAPT, a YAML file, or the content of one."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ValidationError
+
+from lapt.declarations import fault, parsed, text_of
 from lapt.errors import ConfigError
 from lapt.spaces.cells import NAS201, TRANS101, DagCell
 from lapt.spaces.darts import DARTS
-from lapt.spaces.space import Layer, SearchSpace
+from lapt.spaces.declared import DeclaredSpace
+from lapt.spaces.layer import Layer
+from lapt.spaces.space import SearchSpace
 
 
 def _dag_space(cell: DagCell) -> SearchSpace:
@@ -36,9 +44,55 @@ BUILTIN: dict[str, SearchSpace] = {
 """``darts7`` is ``darts`` without the operator none, as NAS-Bench-301 has it."""
 
 
-def space_named(name: str) -> SearchSpace:
-    """The built-in space of that name. Raises ConfigError with the list of names otherwise."""
+def inlined(space: Any) -> str | DeclaredSpace:
+    """The name of a built-in space, or a declaration: of a path, what the YAML file there holds.
+
+    So whatever is kept or sent elsewhere is whole, and changes when the file does. Raises LaptError for anything else.
+    """
+    if isinstance(space, str) and space in BUILTIN:
+        return space
+    where = "the space"
+    if isinstance(space, str):
+        where, path = space, Path(space)
+        if not _is_file(path):
+            raise ConfigError(
+                f"a search space among {sorted(BUILTIN)} or the path of a YAML file", repr(space), "name one of them"
+            )
+        space = parsed(text_of(path), where, "declare name, layers and encoding")
+    if isinstance(space, dict):
+        try:
+            space = DeclaredSpace.model_validate(space)
+        except ValidationError as error:
+            raise fault(error, where, DeclaredSpace) from None
+    if not isinstance(space, DeclaredSpace):
+        raise ConfigError("the name, the file or the declaration of a search space", f"{space!r:.80}", "write one")
+    if space.name.lower() in BUILTIN:
+        raise ConfigError(
+            f"a name for the space that no built-in one has ({', '.join(BUILTIN)})",
+            repr(space.name),
+            f"give it another name in {where}",
+        )
+    return space
+
+
+Space = Annotated[str | DeclaredSpace, BeforeValidator(inlined)]
+"""A search space in a declaration."""
+
+
+def space_named(space: str | DeclaredSpace) -> SearchSpace:
+    """The built-in space of that name, or the one declared, in the YAML file of that path or here. Raises LaptError."""
+    found = inlined(space)
+    return BUILTIN[found] if isinstance(found, str) else whole_of(found)
+
+
+def whole_of(declared: DeclaredSpace) -> SearchSpace:
+    """The space with every candidate that is declared."""
+    layers = (Layer(name=one.name, operators=one.operators, sources=one.sources) for one in declared.layers)
+    return SearchSpace(name=declared.name, cell=declared, layers=tuple(layers))
+
+
+def _is_file(path: Path) -> bool:
     try:
-        return BUILTIN[name]
-    except KeyError:
-        raise ConfigError(f"a search space among {sorted(BUILTIN)}", repr(name), "name one of them") from None
+        return path.is_file()
+    except OSError:  # a name that is too long for one
+        return False

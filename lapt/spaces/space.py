@@ -17,42 +17,12 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from lapt.errors import SpaceError
 from lapt.spaces.architecture import Architecture, Cell
+from lapt.spaces.declared import DeclaredSpace
 from lapt.spaces.families import CELLS
+from lapt.spaces.layer import Choice, Layer
 
 ENUMERABLE = 200_000
 """Largest space that is listed as a whole; a larger one is sampled."""
-
-Choice = tuple[str, str]
-"""What one layer chooses: (operator l_i, source s_i)."""
-
-
-class Layer(BaseModel):
-    """One layer: its name, its candidate operators C_i and its candidate sources S_i."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    operators: tuple[str, ...]
-    sources: tuple[str, ...]
-
-    @model_validator(mode="after")
-    def _has_candidates(self) -> Layer:
-        for kind, candidates in (("operator", self.operators), ("source", self.sources)):
-            if not candidates:
-                raise SpaceError(
-                    f"at least one candidate {kind} on layer {self.name}",
-                    "none",
-                    f"keep a {kind} there or leave the layer unrestricted",
-                )
-            if len(set(candidates)) != len(candidates):
-                raise SpaceError(
-                    f"distinct candidate {kind}s on layer {self.name}", f"{list(candidates)}", "name each one once"
-                )
-        return self
-
-    @property
-    def choices(self) -> tuple[Choice, ...]:
-        return tuple(product(self.operators, self.sources))
 
 
 class _Node(NamedTuple):
@@ -70,7 +40,8 @@ class SearchSpace(BaseModel):
 
     ``layers`` in order; ``nodes`` groups layers by position. Layers of one node form an unordered set with distinct
     sources (DARTS: each node adds two inputs); a layer outside any group is a node of its own. ``cell`` names the cell
-    family (``lapt.spaces.CELLS``) that knows the encoding and which cells compute the same function.
+    family (``lapt.spaces.CELLS``) that knows the encoding and which cells compute the same function, or is the
+    declaration that knows it: then a space is understood wherever it travels.
 
     Two spaces are equal when their fields are. Nothing here draws from global random state: pass a Generator.
     """
@@ -78,7 +49,7 @@ class SearchSpace(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
     name: str
-    cell: str
+    cell: str | DeclaredSpace
     layers: tuple[Layer, ...]
     groups: tuple[tuple[int, ...], ...] = ()
 
@@ -87,7 +58,7 @@ class SearchSpace(BaseModel):
         names = [layer.name for layer in self.layers]
         if not names or len(set(names)) != len(names):
             raise SpaceError("one or more layers with distinct names", f"{names}", "name each layer once")
-        if self.cell not in CELLS:
+        if isinstance(self.cell, str) and self.cell not in CELLS:
             raise SpaceError(
                 f"a cell family among {sorted(CELLS)}", repr(self.cell), "register it in lapt.spaces.CELLS"
             )
@@ -126,7 +97,11 @@ class SearchSpace(BaseModel):
 
     @property
     def family(self) -> Cell:
-        return CELLS[self.cell]
+        return CELLS[self.cell] if isinstance(self.cell, str) else self.cell
+
+    @property
+    def family_name(self) -> str:
+        return self.cell if isinstance(self.cell, str) else self.cell.name
 
     @property
     def layer_names(self) -> tuple[str, ...]:

@@ -6,7 +6,8 @@
 One that trains on images is checked without: ``check_searcher(MyMethod, prior=Prior(strengths=invented_strengths))``.
 
 Each ``check_...`` raises AssertionError and says what is wrong; it needs no test framework. ``CHECKS`` lists them, for
-one test a check, and ``GROUNDS`` the spaces to check on: one that can be listed, and DARTS, which cannot.
+one test a check, and ``GROUNDS`` the spaces to check on: one that can be listed, DARTS, which cannot, and a declared
+space, of which nothing is known but its choices.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import numpy as np
 
 from lapt.evaluation import Evaluation, Metric
 from lapt.search.searcher import Searcher
-from lapt.spaces import BUILTIN, ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces import BUILTIN, ENUMERABLE, Architecture, DeclaredSpace, SearchSpace, space_named
+from lapt.spaces.declared import DeclaredLayer
 
 
 class Ground(NamedTuple):
@@ -41,9 +43,8 @@ class Ground(NamedTuple):
         return [self.space.sample(rng) for _ in range(n)]
 
 
-def _ground(name: str, convolution: str, rest: str) -> Ground:
+def _ground(space: SearchSpace, convolution: str, rest: str) -> Ground:
     """The small space: the first four layers choose between a convolution and none, and no layer what it reads."""
-    space = BUILTIN[name]
     return Ground(
         space,
         space.restrict(
@@ -55,11 +56,30 @@ def _ground(name: str, convolution: str, rest: str) -> Ground:
     )
 
 
-TRANS101 = _ground("trans101", "nor_conv_3x3", "skip_connect")
+TRANS101 = _ground(BUILTIN["trans101"], "nor_conv_3x3", "skip_connect")
 """4,096 cells."""
-DARTS = _ground("darts", "sep_conv_3x3", "skip_connect")
+DARTS = _ground(BUILTIN["darts"], "sep_conv_3x3", "skip_connect")
 """9.1e18 architectures, which nothing may list."""
-GROUNDS = {"trans101": TRANS101, "darts": DARTS}
+DECLARED = _ground(
+    space_named(
+        DeclaredSpace(
+            name="declared",
+            encoding="{a}+{b}/{b:source}+{c}+{d}+{e}",
+            layers=tuple(
+                DeclaredLayer(
+                    name=name,
+                    operators=("none", "skip_connect", "nor_conv_3x3"),
+                    sources=("a", "input") if name == "b" else ("input",),
+                )
+                for name in "abcde"
+            ),
+        )
+    ),
+    "nor_conv_3x3",
+    "skip_connect",
+)
+"""486 architectures."""
+GROUNDS = {"trans101": TRANS101, "darts": DARTS, "declared": DECLARED}
 
 Value = Callable[[Architecture], float | None]
 

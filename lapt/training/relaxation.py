@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lapt.spaces import SearchSpace
-from lapt.spaces.space import Choice
+from lapt.spaces.layer import Choice
 
 Strengths = Mapping[tuple[str, Choice], float]
 """(layer, (operator, source)) -> how much it counts, above 0. Every layer of a node (DARTS) has the choices of all of

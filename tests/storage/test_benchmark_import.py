@@ -209,7 +209,7 @@ def test_any_table_can_be_declared(declared: tuple[Path, Path], data: Path) -> N
     ("old", "new", "named"),
     [
         ("name: mine", "name: ../mine", "name: .*pattern"),
-        ("space: trans101", "space: nas301", "'nas301' for table mine"),
+        ("space: trans101", "space: nas301", r"'nas301' in .*mine\.yaml"),
         ("space: trans101", "spaces: trans101", "space"),
         ("metric: error, ", "", r"tasks\.depth\.metric: Field required"),
         ("higher_is_better", "lower_is_better", r"tasks\.depth\.lower_is_better: Extra"),

@@ -19,6 +19,7 @@ from lapt.testing import invented_strengths, invented_table
 from lapt.testing.searchers import (
     CHECKS,
     DARTS,
+    DECLARED,
     TRANS101,
     Check,
     check_any_batch_size,
@@ -82,6 +83,19 @@ ON_DARTS = [
 def test_conforms_where_nothing_can_be_listed(method: str, check: Check) -> None:
     name, parameters = METHODS[method]
     check(partial(SEARCHERS[name], **parameters), DARTS)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("method", [name for name in METHODS if " " not in name])
+def test_conforms_in_a_declared_space(method: str, check: Check) -> None:
+    name, parameters = METHODS[method]
+    check(partial(SEARCHERS[name], **parameters), DECLARED)
+
+
+@pytest.mark.parametrize("method", [name for name in TAKES_PRIOR if SEARCHERS[name].transfers])
+def test_a_source_in_a_declared_space(method: str) -> None:
+    source = Prior(source=tuple(told(DECLARED.scattered(40))))
+    check_history_from_elsewhere(partial(SEARCHERS[method], **QUICK.get(method, {}), prior=source), DECLARED)
 
 
 def darts_convolutions(architecture: Architecture) -> float:

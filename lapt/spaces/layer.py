@@ -1,0 +1,41 @@
+"""One layer of a search space: what it may choose."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from lapt.errors import SpaceError
+
+Choice = tuple[str, str]
+"""What one layer chooses: (operator l_i, source s_i)."""
+
+
+class Layer(BaseModel):
+    """One layer: its name, its candidate operators C_i and its candidate sources S_i."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    operators: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _has_candidates(self) -> Layer:
+        for kind, candidates in (("operator", self.operators), ("source", self.sources)):
+            if not candidates:
+                raise SpaceError(
+                    f"at least one candidate {kind} on layer {self.name}",
+                    "none",
+                    f"keep a {kind} there or leave the layer unrestricted",
+                )
+            if len(set(candidates)) != len(candidates):
+                raise SpaceError(
+                    f"distinct candidate {kind}s on layer {self.name}", f"{list(candidates)}", "name each one once"
+                )
+        return self
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return tuple(product(self.operators, self.sources))
