@@ -51,7 +51,7 @@ def checked(declaration: Declaration, source: pa.Table, path: Path) -> pa.Table:
 
 
 def columns_of(path: Path, architecture: str) -> pa.Table:
-    """A Parquet or CSV file; ``architecture``: the column that is text, whatever it looks like. Raises BenchmarkError."""
+    """A Parquet or CSV file; ``architecture``: the column that is read as text. Raises BenchmarkError."""
     if not path.is_file():
         raise BenchmarkError("a benchmark file", f"{path}, which is no file", "check the path")
     try:
