@@ -99,7 +99,7 @@ def test_a_language_model_reads_a_declared_space(files: Path) -> None:
         limits = ["--set", "reasoner.on_invalid=frequency", "--reasoner", "chat:openai:gpt-4o-mini"]
         run = lapt(files, "run", "pipeline.yaml", *limits, "--json", **model)
         assert json.loads(run)["targets"][0]["architecture"] in TEXTS
-        asked = json.dumps(server.requests[0])
+        asked = str(server.requests[0].body)
         assert "4x4 patches, embedded" in asked
         assert "LAYERS = {" in asked
 
