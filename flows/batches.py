@@ -74,6 +74,9 @@ def evaluate_batch_here(store: str, batch: str, label: str) -> None:
         for architecture in architectures:
             evaluator.final(architecture, heard)
         return
-    for number, evaluation in enumerate(evaluator.evaluate(architectures), start=1):
-        score = evaluation.error if evaluation.failed else f"{evaluation.value:.4g}{evaluation.metric.unit}"
-        logger.info("%d of %d: %s", number, len(architectures), score)
+    # A few at a time, for what another worker has stored meanwhile.
+    few = 2 * getattr(evaluator.evaluator, "side_by_side", 1)
+    for first in range(0, len(architectures), few):
+        for number, evaluation in enumerate(evaluator.evaluate(architectures[first : first + few]), start=first + 1):
+            score = evaluation.error if evaluation.failed else f"{evaluation.value:.4g}{evaluation.metric.unit}"
+            logger.info("%d of %d: %s", number, len(architectures), score)

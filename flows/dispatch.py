@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from flows.batches import Batch
 from flows.pools import Pool, Unreachable
 from flows.progress import listener
+from lapt.digests import short
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluation, OnEpoch, Prepared, Retrains
 from lapt.evaluators.supernet import SupernetEvaluator
@@ -49,6 +50,7 @@ class _Batches:
     running: dict[UUID, _Running] = field(default_factory=dict)
     strikes: dict[str, int] = field(default_factory=dict)
     heard: float = field(default_factory=time.monotonic)
+    adopted: bool = False
     last_word: str = ""
 
     def ended(self) -> list[_Running]:
@@ -69,7 +71,8 @@ class DispatchedEvaluator(StoredEvaluator):
     Batches are dispatched up to the workers that are there, each of about a minute's work by what such scores cost so
     far, or a share for every worker where that is less. Scores count as soon as they are in the store. A run that ends
     without all of its scores (killed, crashed, its machine lost) gives the rest back, to be dispatched again; one that
-    is much too slow is doubled by an idle worker. While the server is silent the search waits.
+    is much too slow is doubled by an idle worker. While the server is silent the search waits. Batches of a driver that
+    was killed go on, and are waited for like its own by the next one.
     """
 
     def __init__(self, inner: StoredEvaluator, template: Batch, pool: Pool) -> None:
@@ -100,6 +103,7 @@ class DispatchedEvaluator(StoredEvaluator):
                 self._one_run(
                     self.template.model_copy(update={"architectures": ()}),
                     f"{self.task}: supernet",
+                    inner.key,
                     lambda: inner.supernets.finished(inner.key) is not None,
                 )
         return super().prepare(on_epoch)
@@ -109,22 +113,26 @@ class DispatchedEvaluator(StoredEvaluator):
             update={"architectures": (self.space.encode(architecture),), "final": True, "spaces": ()}
         )
         with StoredCheckpoint(self.store, key).followed(on_epoch):
-            self._one_run(batch, f"{self.task}: final training", lambda: self._known_final(key) is not None)
+            self._one_run(batch, f"{self.task}: final training", key, lambda: self._known_final(key) is not None)
         found = self._known_final(key)
         assert found is not None
         return found
 
-    def _one_run(self, batch: Batch, label: str, done: Callable[[], bool]) -> None:
-        """A batch that is one thing, again and again until it is done."""
-        batches = _Batches(self.pool)
+    def _one_run(self, batch: Batch, label: str, key: str, done: Callable[[], bool]) -> None:
+        """A batch that is one thing, known by its key, again and again until it is done."""
+        batches, tag = _Batches(self.pool), self._tag(key)
         digest, tries = batch.kept(self.store), 0
         try:
             while not done():
                 with _Patience(batches):
                     if not batches.running:
+                        batches.running = {
+                            run: _Running((), time.monotonic(), None) for run in self.pool.under_way(tag)
+                        }
+                    if not batches.running:
                         self._give_up(tries >= ATTEMPTS, label, batches)
                         if self._free(batches):
-                            run = self.pool.submit(self.store.address, digest, label)
+                            run = self.pool.submit(self.store.address, digest, label, tag)
                             batches.running[run] = _Running((), time.monotonic(), None)
                             tries += 1
                     batches.ended()
@@ -146,11 +154,26 @@ class DispatchedEvaluator(StoredEvaluator):
                     self.on_stored(found)
                     yield found
                 with _Patience(batches):
+                    if not batches.adopted:
+                        self._adopt(waiting, batches)
                     self._next(waiting, batches)
                 if waiting:
                     time.sleep(POLL_SECONDS)
         finally:
             batches.cancel()
+
+    def _tag(self, key: str) -> str:
+        """Of the flow runs that compute what has that key, in this store."""
+        return "lapt:" + short([self.store.address, self.task, key])
+
+    def _adopt(self, waiting: Mapping[str, Architecture], batches: _Batches) -> None:
+        """What a driver before this one handed out, and did not live to see."""
+        for run, digest in self.pool.under_way(self._tag(self.fingerprint)).items():
+            texts = Batch.read(self.store, digest).architectures
+            identities = (self.identity(self.space.decode(text)) for text in texts)
+            mine = tuple(identity for identity in identities if identity in waiting)
+            batches.running[run] = _Running(mine, time.monotonic(), None)
+        batches.adopted = True
 
     def _next(self, waiting: dict[str, Architecture], batches: _Batches) -> None:
         """Gives back what ended without a score, and hands out what nobody has."""
@@ -177,7 +200,8 @@ class DispatchedEvaluator(StoredEvaluator):
         texts = tuple(self.space.encode(waiting[identity]) for identity in identities)
         batch = self.template.model_copy(update={"architectures": texts, "fingerprint": self.fingerprint})
         count = f"{len(texts)} architecture{'s' * (len(texts) > 1)}"
-        run = self.pool.submit(self.store.address, batch.kept(self.store), f"{self.task}: {count}")
+        tag = self._tag(self.fingerprint)
+        run = self.pool.submit(self.store.address, batch.kept(self.store), f"{self.task}: {count}", tag)
         expected = None if self.mean_cost is None else self.mean_cost * len(texts)
         batches.running[run] = _Running(tuple(identities), time.monotonic(), expected)
 

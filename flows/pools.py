@@ -9,8 +9,14 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import WorkerStatus
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import StateType, WorkerStatus
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
@@ -20,6 +26,8 @@ from lapt.errors import ConfigError, LaptError
 
 EVALUATES = "evaluate-batch"
 """The deployed flow; its deployment has the pool's name."""
+LIVING = ("SCHEDULED", "PENDING", "RUNNING")
+"""Types of the states of a flow run that may still give something."""
 
 
 class Unreachable(Exception):
@@ -51,8 +59,11 @@ class Pool:
             workers = client.read_workers_for_work_pool(self.name)
         return sum(worker.status == WorkerStatus.ONLINE for worker in workers)
 
-    def submit(self, store: str, batch: str, label: str) -> UUID:
-        """A flow run for a batch (its digest in the store): one, even where the answer was lost on the way."""
+    def submit(self, store: str, batch: str, label: str, tag: str) -> UUID:
+        """A flow run for a batch (its digest in the store): one, even where the answer was lost on the way.
+
+        ``tag``: by which ``under_way`` finds it.
+        """
         key = uuid.uuid4().hex
 
         @retry(retry=retry_if_exception_type(Unreachable), stop=stop_after_attempt(5), wait=wait_fixed(2), reraise=True)
@@ -63,12 +74,20 @@ class Pool:
                     parameters={"store": store, "batch": batch, "label": label},
                     flow_run_name=label,
                     timeout=0,
-                    tags=[self.name],
+                    tags=[self.name, tag],
                     idempotency_key=key,
                 )
             return run.id
 
         return submitted()
+
+    def under_way(self, tag: str) -> dict[UUID, str]:
+        """Flow runs with that tag that are not over, whoever started them, and the digests of their batches."""
+        living = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType(name) for name in LIVING]))
+        tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[tag]), state=living)
+        with self._asking(), get_client(sync_client=True) as client:
+            found = client.read_flow_runs(flow_run_filter=tagged)
+        return {run.id: str(run.parameters["batch"]) for run in found}
 
     def ended(self, runs: Iterable[UUID]) -> dict[UUID, str]:
         """Of these flow runs, those that are over or unknown, with the server's last word on them."""

@@ -42,7 +42,7 @@ def run_study(
     return study_id
 
 
-@flow(name="adapt-to-data", flow_run_name="adapt to {task}", persist_result=False)
+@flow(name="adapt-to-data", flow_run_name="{task}, announced", persist_result=False)
 def adapt_to_data(task: str, pipeline: str, execution: Execution, data: str | None = None) -> RunResult:
     """A pipeline with a new task as its target: the principles of its source are in the store after the first time.
 

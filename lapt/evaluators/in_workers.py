@@ -55,6 +55,11 @@ class InWorkers(ABC):
         self.spec = spec
         self._processes = processes
 
+    @property
+    def side_by_side(self) -> int:
+        """How many are measured at once."""
+        return self._workers.processes
+
     @cached_property
     def _workers(self) -> Workers[Job, Outcome]:
         from lapt.training.device import processes_for

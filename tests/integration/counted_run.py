@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import flows.build
+import flows.evaluators
 from flows.embedded import run_embedded
 from flows.progress import Listener
 from lapt.config import Execution, load_pipeline
@@ -56,7 +56,7 @@ def stored(table: Table, space: SearchSpace, task: str) -> StoredEvaluator:
 
 
 if __name__ == "__main__":
-    flows.build.evaluator_of = stored  # type: ignore[assignment]
+    flows.evaluators.evaluator_of = stored  # type: ignore[assignment]
     declared = load_pipeline("invented", ["source.archive.samples=40", "source.archive.size=10"])
     result = run_embedded(declared, Execution(store=STORE), Listener())
     print(result.model_dump_json())

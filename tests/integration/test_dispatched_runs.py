@@ -104,18 +104,18 @@ def test_what_is_announced_is_adapted_to_and_a_study_runs_by_night(machines: Clu
     pipeline = declared(machines, "waiting", 0.01, 20)
     said = machines.lapt("announce", "invented_b", "--pipeline", pipeline)
     assert said.returncode == 0, said.stderr
-    await_run(machines, "adapt to invented_b")
+    await_run(machines, "invented_b, announced")
     assert query(Store(store), "SELECT DISTINCT task FROM trials ORDER BY task").to_pylist() == [
         {"task": "invented_b"}, {"task": "invented_source"},
     ]  # fmt: skip
 
     # "Retry" in the UI sets this state: a worker runs it again, which replays from the store.
     before = Store(store).read("scores").num_rows
-    (run,) = [run for run in machines.runs() if run["name"] == "adapt to invented_b"]
+    (run,) = [run for run in machines.runs() if run["name"] == "invented_b, announced"]
     scheduled = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}}
     answer = httpx.post(f"{machines.api}/flow_runs/{run['id']}/set_state", json=scheduled, timeout=30)
     assert answer.json()["status"] == "ACCEPT"
-    await_run(machines, "adapt to invented_b", count=2)
+    await_run(machines, "invented_b, announced", count=2)
     assert Store(store).read("scores").num_rows == before
 
     parameters = {"name": "digits", "seeds": 2, "methods": ["lapt-rea"], "execution": {"store": str(store)}}
