@@ -208,8 +208,7 @@ class DispatchedEvaluator(StoredEvaluator):
     def _double(self, waiting: dict[str, Architecture], batches: _Batches) -> None:
         """What the slowest batch still owes goes to an idle worker too; the first score counts."""
         for run in list(batches.running.values()):
-            took = time.monotonic() - run.since
-            if run.doubled or run.expected is None or took < SLOW * run.expected + WORTH_SECONDS:
+            if run.doubled or not self._overdue(run):
                 continue
             run.doubled = True
             owed = [identity for identity in run.identities if identity in waiting]
@@ -221,7 +220,13 @@ class DispatchedEvaluator(StoredEvaluator):
         live = self.pool.live_workers()
         if live == 0:
             listener.get().stage(f"waiting for a worker of pool {self.pool.name} (lapt worker --pool {self.pool.name})")
-        return max(0, live - len(batches.running))
+        # What is overdue may be dead: it keeps no worker from taking its place.
+        return max(0, live - sum(not self._overdue(run) for run in batches.running.values()))
+
+    def _overdue(self, run: _Running) -> bool:
+        cost = self.mean_cost
+        expected = cost * len(run.identities) if run.expected is None and cost is not None else run.expected
+        return expected is not None and time.monotonic() - run.since > SLOW * expected + WORTH_SECONDS
 
     def _give_up(self, hopeless: bool, what: str, batches: _Batches) -> None:
         if hopeless:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -16,7 +18,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
     FlowRunFilterTags,
 )
-from prefect.client.schemas.objects import StateType, WorkerStatus
+from prefect.client.schemas.objects import State, StateType, WorkerStatus
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
@@ -26,8 +28,15 @@ from lapt.errors import ConfigError, LaptError
 
 EVALUATES = "evaluate-batch"
 """The deployed flow; its deployment has the pool's name."""
+CLAIMED_SECONDS = 90.0
+"""From a worker's taking a run to the start of its process, which takes it five."""
 LIVING = ("SCHEDULED", "PENDING", "RUNNING")
 """Types of the states of a flow run that may still give something."""
+
+
+def _age(state: State[Any]) -> float:
+    """Seconds, by the server's clock when it was set and ours now."""
+    return 0.0 if state.timestamp is None else (datetime.now(UTC) - state.timestamp).total_seconds()
 
 
 class Unreachable(Exception):
@@ -103,6 +112,10 @@ class Pool:
             if run not in states or (state is not None and state.is_final()):
                 said = "" if state is None or state.is_completed() else f"{state.name}: {state.message or ''}"
                 over[run] = " ".join(said.split())[:300]
+            elif state is not None and state.is_pending() and _age(state) > CLAIMED_SECONDS:
+                # Its worker died with it in hand: no process, no heartbeat, and nobody else who would say so.
+                over[run] = f"claimed by a worker that did not start it in {CLAIMED_SECONDS:.0f} s"
+                self.cancel([run])
         return over
 
     def cancel(self, runs: Iterable[UUID]) -> None:
