@@ -20,6 +20,8 @@ from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.principles import Principles
 from lapt.results import ControlResult, Found, RunResult, TargetResult
 from lapt.spaces import Architecture, SearchSpace
+from lapt.steps import SOURCE_RANKING
+from lapt.summary import named
 from storage.evaluator import StoredEvaluator
 from storage.record import subspace_id
 from storage.snapshot import snapshot
@@ -36,18 +38,24 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
     """Algorithm 1: learn principles from the source task once, then adapt them to each target task."""
     built = build(pipeline, execution)
     prefect_run = str(runtime.flow_run.id) if runtime.flow_run.id else None
+    good: Archive | None = None
     with built.record.attempt(pipeline, prefect_run):
 
         def learn(archive: Archive) -> str:
+            nonlocal good
+            good = archive
             listener.get().stage(f"learning principles from {len(archive.entries)} architectures of {archive.task}")
             return learn_principles(context(built.steps), data(archive), context(built.record))
 
         def control(target: str, method: str) -> ControlResult:
             hears = listener.get()
-            hears.stage(f"{method} search on {target}, for comparison")
+            hears.stage(f"{named(method)} on {target}, for comparison")
             evaluator = whole_space(built, target)
-            hears.target(target, pipeline.budget, f"{method} search")
-            result = search_control(context(built.steps), context(evaluator), context(built.record), method=method)
+            hears.target(target, pipeline.budget, named(method))
+            known = data(good) if method == SOURCE_RANKING else None
+            result = search_control(
+                context(built.steps), context(evaluator), context(built.record), known, method=method
+            )
             hears.target_done(target)
             return result
 

@@ -140,8 +140,8 @@ class Pipeline(_Model):
     adaptation: Adaptation = Adaptation()
     guidance: Guidance = Guidance()
     search: Search = ReaSearch()
-    controls: tuple[Literal["random", "rea"], ...] = Field(
-        (), description="search methods that get the same budget on the whole space, to compare with"
+    controls: tuple[Literal["random", "rea", "source_ranking"], ...] = Field(
+        (), description="what gets the same budget on the whole space, to compare with"
     )
     seed: int = Field(0, ge=0)
 

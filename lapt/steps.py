@@ -20,11 +20,15 @@ from lapt.principles import Principles
 from lapt.reasoning import Reasoner
 from lapt.reasoning.expectation import BACKGROUND, Expectation, expectation_of
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
+from lapt.search.controls import InOrder, source_ranking
 from lapt.search.loop import Evaluate, search
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 SHARPNESS = 3.0
 """Of the first population: what is expected of it lies a deviation or two above what its space has."""
+
+SOURCE_RANKING = "source_ranking"
+"""The control that transfers, without principles and without a search."""
 
 
 @dataclass(frozen=True)
@@ -150,12 +154,18 @@ class Steps:
             ),
         )
 
-    def control(self, method: str, evaluator: Evaluator) -> list[Evaluation]:
-        """What a search method finds on the whole space with LAPT's budget and nothing transferred."""
-        config = self.pipeline.search.by(method)
-        seed = self._stream("control", method, evaluator.task)
-        prior = with_images(NOTHING, evaluator)
-        searcher = config.searcher(self.space, seed=seed, identity=evaluator.identity, prior=prior)
+    def control(self, method: str, evaluator: Evaluator, archive: Archive | None = None) -> list[Evaluation]:
+        """What is found on the whole space with LAPT's budget: by a search method to which nothing is transferred, or
+        by ``source_ranking``, which searches nothing: the source's best (``archive``), in their order there."""
+        seed, identity = self._stream("control", method, evaluator.task), evaluator.identity
+        config = self.pipeline.search
+        if method == SOURCE_RANKING:
+            assert archive is not None
+            searcher: Searcher = InOrder(self.space, source_ranking(archive), seed=seed, identity=identity)
+        else:
+            config = config.by(method)
+            prior = with_images(NOTHING, evaluator)
+            searcher = config.searcher(self.space, seed=seed, identity=identity, prior=prior)
         return search(searcher, evaluator.evaluate, budget=self.pipeline.budget, ask_size=config.asked)
 
     def _ordered(self, wanted: bool | None, principles: Principles) -> bool:

@@ -9,6 +9,7 @@ from lapt.config import Pipeline
 from lapt.principles import Principles
 from lapt.reasoning.ledger import Ledger
 from lapt.results import FinalResult, Found, RunResult, TargetResult
+from lapt.steps import SOURCE_RANKING
 
 Learned = Mapping[str, Sequence[tuple[int, Principles]]]
 """Task -> (iteration, the principles that it left behind), in order; iteration 0 is the source's."""
@@ -58,6 +59,11 @@ def rows_of(target: TargetResult, method: str) -> Iterator[tuple[str, Found]]:
     yield f"lapt-{method}", target
     for control in target.controls:
         yield control.method, control
+
+
+def named(control: str) -> str:
+    """What a control is, in words."""
+    return "source ranking" if control == SOURCE_RANKING else f"{control} search"
 
 
 def cost_of(found: Found, final: FinalResult) -> str:

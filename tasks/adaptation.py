@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from lapt.archive import Archive
 from lapt.evaluation import Evaluation, Evaluator, OnEpoch, best
 from lapt.principles import Principles
 from lapt.results import ControlResult
@@ -74,11 +75,13 @@ def adapt_principles(
     return adapted, base
 
 
-@step(name="search-control", task_run_name="{method} search on the whole space")
-def search_control(steps: Steps, evaluator: Evaluator, record: RunRecord, *, method: str) -> ControlResult:
-    """A search with the same budget and nothing transferred; its trials go by the run id ``<run>-<method>``."""
+@step(name="search-control", task_run_name="{method}, whole space")
+def search_control(
+    steps: Steps, evaluator: Evaluator, record: RunRecord, archive: Archive | None, *, method: str
+) -> ControlResult:
+    """A control with the same budget; its trials go by the run id ``<run>-<method>``."""
     began = time.monotonic()
-    evaluations = steps.control(method, evaluator)
+    evaluations = steps.control(method, evaluator, archive)
     record.beside(method).trials(
         steps.space, evaluations, task=evaluator.task, iteration=1, first=1, fingerprint=evaluator.fingerprint
     )
