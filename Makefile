@@ -31,7 +31,7 @@ check: $(STAMP)
 
 # Pins for every supported Python and platform. Torch has its own file, so that another build of it can be chosen.
 lock: $(STAMP)
-	$(BIN)/uv pip compile pyproject.toml --extra export --extra surrogate --extra plots --extra llm --extra dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra export --extra surrogate --extra llm --extra dev --universal --python-version 3.11 \
 		--no-annotate --no-header --no-emit-index-url --quiet --upgrade -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra train --universal --python-version 3.11 \
 		--no-annotate --no-header --no-emit-index-url --quiet --upgrade -c requirements.lock -o requirements-torch.lock

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flows.cli_reasoning import principles_app, reasoner_app
+from flows.cli_report import report
 from flows.cli_study import study
 from flows.cli_workers import announce, deploy, doctor, worker
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
@@ -38,6 +39,7 @@ app.add_typer(store_app, name="store")
 app.add_typer(reasoner_app, name="reasoner")
 app.add_typer(principles_app, name="principles")
 app.command()(study)
+app.command()(report)
 for command in (deploy, worker, doctor, announce):
     app.command()(command)
 

@@ -50,9 +50,7 @@ def study(
     overrides: SetOption = None,
     replay: ReplayOption = False,
     processes: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores if unset.")] = None,
-    plots: Annotated[
-        Path | None, typer.Option(help="Folder for plots, as SVG and PNG; needs matplotlib: pip install 'lapt[plots]'.")
-    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for plots, as SVG and PNG.")] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Run everything again, also what the store has finished.")
     ] = False,
@@ -62,23 +60,20 @@ def study(
     """A table of the paper or an ablation over seeds, with intervals, controls and the published rows."""
     from flows.screen_study import study_progress
     from flows.studies import STUDIES, prepared
-    from flows.studies.ledger import keep_rows
+    from flows.studies.ledger import keep
     from flows.studies.literature import TABLES, literature
     from flows.studies.plots import plots as plotted
-    from flows.studies.plots import require_matplotlib
     from lapt.config import Execution, load_pipeline
     from storage.store import Store
 
     if name in TABLES:
         _refuse_others(context, name)
         result = literature(name)
-        keep_rows(Store(store), result)
+        keep(Store(store), result)
         _print(result, as_json)
         return
     if name not in STUDIES:
         raise ConfigError(f"a study among {sorted({*STUDIES, *TABLES})}", repr(name), "name one of them")
-    if plots is not None:
-        require_matplotlib()
     opened = Store(store)
     preset, settings = pipeline or STUDIES[name].preset, overrides or []
     named = [load_pipeline(preset, settings, wanted) for wanted in reasoner or ()]
@@ -99,7 +94,7 @@ def study(
     )
     with study_progress(prepared_study) as progress:
         result = prepared_study.run(progress)
-    keep_rows(opened, result)
+    keep(opened, result)
     for path in plotted(result, plots) if plots is not None else ():
         print(f"wrote {path}", file=sys.stderr)
     _print(result, as_json)

@@ -75,7 +75,7 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
             return result if final is None else result.model_copy(update={"test": final.test, "final": final})
 
         def report(target: str) -> TargetResult:
-            tested = test(target, found[target], f"lapt-{pipeline.search.method}")
+            tested = test(target, found[target], pipeline.label)
             beside = tuple(test(target, control, control.method) for control in controls[target])
             return tested.model_copy(update={"controls": beside})
 

@@ -114,7 +114,7 @@ def show_run(pipeline: Pipeline, result: RunResult) -> None:
     for heading in ("target", "method", "validation", "test", "evaluations", "paid now", "seconds"):
         table.add_column(heading, justify="left" if heading in ("target", "method") else "right", no_wrap=True)
     for target in result.targets:
-        for method, found in rows_of(target, pipeline.search.method):
+        for method, found in rows_of(target, pipeline.label):
             table.add_row(
                 target.task if found is target else "",
                 method,

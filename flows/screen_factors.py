@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from flows.screen import LOOK, out
+from flows.screen import LOOK
 from flows.studies.rows import Row, StudyResult
 
 
@@ -15,7 +15,7 @@ def p_text(p_value: float | None) -> str:
 
 
 # --- source evaluations --------------------------------------------------------------------------------------------
-def print_source_budgets(result: StudyResult) -> None:
+def source_budget_tables(result: StudyResult) -> Iterator[Table]:
     """A table a target: methods down, source evaluations across; below, what target and both together cost."""
     targets = list(dict.fromkeys(row.target for row in result.rows))
     budgets = sorted({row.source_budget for row in result.rows if row.source_budget is not None})
@@ -32,7 +32,7 @@ def print_source_budgets(result: StudyResult) -> None:
             costs = [_cost([row for row in rows if row.quantity == quantity], budget) for budget in budgets]
             if any(costs):
                 table.add_row(label, *costs, style="dim")
-        out.print(table)
+        yield table
     found = [row for row in result.rows if row.quantity == "rank_difference" and row.target == "mean"]
     table = Table(title="p against search alone (mean of targets)", **LOOK)
     for heading in ("from the source", *(f"{budget:,}" for budget in budgets if budget), "baseline"):
@@ -42,7 +42,7 @@ def print_source_budgets(result: StudyResult) -> None:
         cells = [_signed(of.get(budget)) for budget in budgets if budget]
         table.add_row(method, *cells, next(row.baseline or "" for row in of.values()))
     if table.row_count:
-        out.print(table)
+        yield table
 
 
 def _both(row: Row | None) -> str:
@@ -68,7 +68,7 @@ def _signed(row: Row | None) -> str:
 
 
 # --- variants ------------------------------------------------------------------------------------------------------
-def print_variants(result: StudyResult) -> None:
+def variant_tables(result: StudyResult) -> Iterator[Table]:
     """Mean ranks with their distance from the whole, then a column a target."""
     names = {row.who: f"{row.method}: {row.variant}" for row in result.rows}
     overall = [row for row in result.rows if row.target == "mean"]
@@ -85,7 +85,7 @@ def print_variants(result: StudyResult) -> None:
             "" if difference is None else _interval(difference),
             "" if difference is None else p_text(difference.p_value),
         )
-    out.print(table)
+    yield table
     targets = [target for target in dict.fromkeys(row.target for row in result.rows) if target != "mean"]
     for method in dict.fromkeys(who[0] for who in names):
         table = Table(title=f"{method}: mean rank a target", **LOOK)
@@ -95,7 +95,7 @@ def print_variants(result: StudyResult) -> None:
         for who in (who for who in names if who[0] == method):
             of = {row.target: row for row in result.rows if (row.who, row.quantity) == (who, "rank")}
             table.add_row(who[2], *("" if of[t].mean is None else f"{of[t].mean:.1f}" for t in targets))
-        out.print(table)
+        yield table
 
 
 def _interval(row: Row) -> str:
@@ -105,7 +105,7 @@ def _interval(row: Row) -> str:
 
 
 # --- refined spaces ------------------------------------------------------------------------------------------------
-def print_spaces(result: StudyResult) -> None:
+def space_tables(result: StudyResult) -> Iterator[Table]:
     """Two tables a target: what of Omega's best is inside, and where the scores inside lie among Omega's."""
     for target in dict.fromkeys(row.target for row in result.rows):
         whos = list(dict.fromkeys(row.who for row in result.rows if row.target == target))
@@ -118,7 +118,7 @@ def print_spaces(result: StudyResult) -> None:
             kept = [f"{of[who, f'{top}_kept']:.2f} x{of[who, f'{top}_lift']:.1f}" for top in tops]
             size, best = (f"{of[who, quantity]:,.0f}" for quantity in ("space_size", "best_inside"))
             table.add_row(who[1] or "(the whole space)", size, *kept, best)
-        out.print(table)
+        yield table
         quantiles = [quantity for (who, quantity) in of if who == whos[0] and quantity.startswith("ecdf_at_q")]
         table = Table(**LOOK)
         table.add_column("reasoner", no_wrap=True)
@@ -126,4 +126,4 @@ def print_spaces(result: StudyResult) -> None:
             table.add_column(f"below q{quantity.removeprefix('ecdf_at_q')}", justify="right")
         for who in whos:
             table.add_row(who[1] or "(the whole space)", *(f"{of[who, quantity]:.2f}" for quantity in quantiles))
-        out.print(table)
+        yield table

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from flows.screen import LOOK, out
+from flows.screen import LOOK
 from flows.studies.rows import Row, StudyResult
 from lapt.published import OURS
 
 
-def print_published(result: StudyResult) -> None:
+def published_table(result: StudyResult) -> Table:
     """One line a network."""
     of = {(row.method, row.quantity): row for row in result.rows}
     sized = any(row.published for row in result.rows if row.quantity == "parameters")
@@ -35,7 +35,7 @@ def print_published(result: StudyResult) -> None:
             _millions(parameters, 2),
             _millions(flops, 0),
         )
-    out.print(table)
+    return table
 
 
 def _accuracy(row: Row) -> str:

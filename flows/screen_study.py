@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from flows.screen import LOOK, err, out
-from flows.screen_factors import p_text, print_source_budgets, print_spaces, print_variants
-from flows.screen_literature import print_published
+from flows.screen_factors import p_text, source_budget_tables, space_tables, variant_tables
+from flows.screen_literature import published_table
 from flows.studies.comparison import Comparison
 from flows.studies.contrasts import DIFFERENCE
 from flows.studies.literature import TABLES
@@ -36,39 +36,50 @@ def study_progress(comparison: Comparison | Quality) -> Iterator[Callable[[int, 
 
 
 def show_study(result: StudyResult) -> None:
-    """Tables a target: our figures with intervals, and the published ones or the spread of the draws beside them."""
-    if result.study in TABLES:
-        print_published(result)
-    elif any(row.source_budget for row in result.rows):
-        print_source_budgets(result)
-    elif any(row.method == REFINED for row in result.rows):
-        print_spaces(result)
-    elif result.study == "ablation":
-        print_variants(result)
-    else:
-        _print_methods(result)
-    for stand_in in _stand_ins(result.rows):
-        out.print(stand_in, soft_wrap=True)
-    for failure in result.failures:
-        out.print(f"not compared: {failure}", soft_wrap=True)
+    """The tables, and what is to be known of them."""
+    for table in tables(result):
+        out.print(table)
+    for remark in remarks(result):
+        out.print(remark, soft_wrap=True)
     for note in result.notes:
         out.print(f"* {note}", style="dim")
     out.print(f"* {result.seconds:.1f} s", style="dim")
 
 
-def _print_methods(result: StudyResult) -> None:
+def tables(result: StudyResult) -> Iterator[Table]:
+    """Those of a target: our figures with intervals, and the published ones or the spread of the draws beside them."""
+    if result.study in TABLES:
+        yield published_table(result)
+    elif any(row.source_budget for row in result.rows):
+        yield from source_budget_tables(result)
+    elif any(row.method == REFINED for row in result.rows):
+        yield from space_tables(result)
+    elif result.study == "ablation":
+        yield from variant_tables(result)
+    else:
+        yield from _method_tables(result)
+
+
+def remarks(result: StudyResult) -> Iterator[str]:
+    """What a row does not say of itself."""
+    yield from _stand_ins(result.rows)
+    for failure in result.failures:
+        yield f"not compared: {failure}"
+
+
+def _method_tables(result: StudyResult) -> Iterator[Table]:
     names = _names(result.rows)
     drawn = any(row.sd_search is not None or row.sd_draws is not None for row in result.rows)
     for target in dict.fromkeys(row.target for row in result.rows if row.target != "mean"):
         rows = [row for row in result.rows if row.target == target]
         ranked = any(row.quantity == "rank" for row in rows)
         for table in (_values,) if not ranked else (_draws, _principles) if drawn else (_first, _second):
-            out.print(table(f"{result.study}: {target}", rows, names))
-        _print_differences(rows, names)
+            yield table(f"{result.study}: {target}", rows, names)
+        yield from _differences(rows, names)
     overall = [row for row in result.rows if row.target == "mean"]
     if overall and (drawn or len({row.target for row in result.rows}) > 2):
-        out.print((_draws if drawn else _ranks)(f"{result.study}: mean over the targets", overall, names))
-        _print_differences(overall, names)
+        yield (_draws if drawn else _ranks)(f"{result.study}: mean over the targets", overall, names)
+        yield from _differences(overall, names)
 
 
 def _names(rows: Sequence[Row]) -> dict[Who, str]:
@@ -177,7 +188,7 @@ def _ranks(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     return table
 
 
-def _print_differences(rows: Sequence[Row], names: Mapping[Who, str]) -> None:
+def _differences(rows: Sequence[Row], names: Mapping[Who, str]) -> Iterator[Table]:
     """Paired with the baseline at LAPT's budget; nothing where nothing has one."""
     found = [row for row in rows if row.quantity.endswith(DIFFERENCE)]
     if not found:
@@ -188,7 +199,7 @@ def _print_differences(rows: Sequence[Row], names: Mapping[Who, str]) -> None:
         table.add_row(
             names[row.who], _interval(row, 1 if what == "rank" else 3), p_text(row.p_value), row.baseline or ""
         )
-    out.print(table)
+    yield table
 
 
 def _spread(row: Row) -> str:

@@ -27,7 +27,7 @@ def run_study(
     """As ``lapt study``, its rows in the store and an artifact; the id of the rows. What the store has is not run
     again."""
     from flows.studies import STUDIES, prepared
-    from flows.studies.ledger import keep_rows
+    from flows.studies.ledger import keep
     from lapt.errors import ConfigError
     from storage.store import Store
 
@@ -37,7 +37,7 @@ def run_study(
     declared = load_pipeline(STUDIES[name].preset, overrides, STUDIES[name].reasoner)
     study = prepared(name, declared, (), draws=1, seeds=seeds, methods=methods, execution=execution, store=store)
     rows = run_comparison(context(study), name=name)
-    study_id = keep_rows(store, rows)
+    study_id = keep(store, rows)
     get_run_logger().info("study %s: SELECT * FROM studies WHERE study_id = '%s'", name, study_id)
     return study_id
 

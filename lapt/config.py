@@ -154,6 +154,11 @@ class Pipeline(_Model):
         return self
 
     @property
+    def label(self) -> str:
+        """LAPT with its search method, as tables name it: lapt-rea."""
+        return f"lapt-{self.search.method}"
+
+    @property
     def scored_again(self) -> int:
         """Evaluations a target may cost beside its budget: the best so far, in the supernet of every new space."""
         shared = self.evaluator.kind == "supernet"

@@ -29,7 +29,7 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
         "|---|---|---|---|---|---|",
     ]
     for target in result.targets:
-        for method, found in rows_of(target, pipeline.search.method):
+        for method, found in rows_of(target, pipeline.label):
             figures = f"{shown(found.validation, found.unit)} | {shown(found.test, found.unit)}"
             lines.append(f"| {target.task} | {method} | {figures} | {found.evaluations} | {found.paid_now} |")
     metrics = dict.fromkeys(f"{target.task}: {target.metric}" for target in result.targets)
@@ -54,9 +54,9 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
     return "\n".join([*lines, ""])
 
 
-def rows_of(target: TargetResult, method: str) -> Iterator[tuple[str, Found]]:
-    """(method, what it found): LAPT first, then the controls."""
-    yield f"lapt-{method}", target
+def rows_of(target: TargetResult, label: str) -> Iterator[tuple[str, Found]]:
+    """(method, what it found): LAPT first, by its ``label``, then the controls."""
+    yield label, target
     for control in target.controls:
         yield control.method, control
 

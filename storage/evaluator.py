@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache, cached_property
-from importlib.metadata import PackageNotFoundError, version
+from functools import cached_property
 from typing import Any, cast
 
 import pyarrow.compute as pc
@@ -23,6 +21,7 @@ from lapt.spaces import Architecture, SearchSpace
 from lapt.training.relaxation import Strengthen
 from storage.checkpoints import StoredCheckpoint
 from storage.store import Store
+from storage.versions import versions
 
 Row = dict[str, Any]
 
@@ -299,7 +298,7 @@ class StoredEvaluator:
             "flops": evaluation.flops,
             "cost_seconds": evaluation.cost_seconds,
             "device": str(getattr(self._inner, "device", "cpu")),
-            "versions": json.dumps(versions(), sort_keys=True, separators=(",", ":")),
+            "versions": versions(),
             "status": "failed" if evaluation.failed else "ok",
             "error": evaluation.error,
             "created_at": datetime.now(UTC),
@@ -319,15 +318,3 @@ def _checked(evaluation: Evaluation) -> Evaluation:
 def _precedence(row: Row) -> tuple[bool, Any]:
     """As the view ``scores``: a score comes before a failure, then the earliest wins."""
     return row["status"] != "ok", row["created_at"]
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Those that a measured score may depend on."""
-    found = {"python": platform.python_version()}
-    for package in ("lapt", "numpy", "torch", "torchvision"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +27,7 @@ from lapt.spaces import BUILTIN, Architecture, SearchSpace, space_named
 from storage.ids import the_one
 from storage.lock import only_attempt
 from storage.store import Store
+from storage.versions import versions
 
 
 @dataclass
@@ -107,6 +108,7 @@ class RunRecord:
             "prefect_run_id": prefect_run_id,
             "detail": detail,
             "result": result,
+            "versions": versions(),
         }
         self.store.append("runs", [row])
 
@@ -279,8 +281,16 @@ def finished_run(store: Store, run: str) -> tuple[Pipeline, RunResult]:
     rows = store.read("runs", ["run_id", "event", "config", "result", "created_at"]).to_pylist()
     finished = {row["run_id"]: row for row in sorted(rows, key=lambda row: row["created_at"]) if row["result"]}
     row = finished[the_one(finished, run, f"finished run in {store.address}", "write the id, or enough of its start")]
+    declared, result = declared_and_found(row)
+    assert result is not None
+    return declared, result
+
+
+def declared_and_found(row: Mapping[str, Any]) -> tuple[Pipeline, RunResult | None]:
+    """Of a row of ``runs``: what the run declared and, where it is finished, found. Raises StoreError."""
     try:
-        return Pipeline.model_validate_json(row["config"]), RunResult.model_validate_json(row["result"])
+        found = RunResult.model_validate_json(row["result"]) if row["result"] else None
+        return Pipeline.model_validate_json(row["config"]), found
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise StoreError(

@@ -77,7 +77,7 @@ TRIALS = _schema(
 )
 RUNS = _schema(
     "runs",
-    1,
+    2,
     {
         "run_id": TEXT,
         "attempt_id": TEXT,
@@ -88,6 +88,7 @@ RUNS = _schema(
         "detail": TEXT,
         "result": TEXT,  # JSON
         "created_at": TIME,
+        "versions": TEXT,  # JSON: package -> version; null in version 1
     },
 )
 PRINCIPLES = _schema(

@@ -15,7 +15,9 @@ import lapt
 from flows.studies.figures import Curve, Returned
 from flows.studies.rows import StudyResult
 from lapt.digests import digest, short
+from lapt.errors import StoreError
 from storage.store import Store
+from storage.versions import versions
 
 if TYPE_CHECKING:
     from flows.studies.comparison import Job
@@ -63,21 +65,45 @@ class Ledger:
         self.store.append("study_jobs", [row])
 
 
-def keep_rows(store: Store, result: StudyResult) -> str:
-    """Appends the rows to the data set ``studies`` and returns their id, a digest of what they say."""
+def keep(store: Store, result: StudyResult) -> str:
+    """Appends the rows to the data set ``studies``, writes the whole for its page, and returns their id, a digest of
+    what the rows say."""
     rows = [row.model_dump(mode="json") for row in result.rows]
     said = {"study": result.study, "pipeline": result.pipeline, "rows": rows}
     study_id = short(said)
     common = {"study_id": study_id, "study": result.study, "pipeline": result.pipeline}
     store.append("studies", [{**common, **row} for row in rows])
+    whole = {"versions": json.loads(versions()), "result": result.model_dump(mode="json")}
+    store.files.write(_file(study_id), json.dumps(whole, separators=(",", ":")).encode())
     return study_id
+
+
+def studies(store: Store) -> list[str]:
+    """The ids of all studies that were kept, each once."""
+    return sorted({row["study_id"] for row in store.read("studies", ["study_id"]).to_pylist()})
+
+
+def kept(store: Store, study_id: str) -> tuple[StudyResult, dict[str, str]]:
+    """A study's result, and the versions that ran it. Raises StoreError where its file is gone or unreadable."""
+    try:
+        whole = json.loads(store.files.read(_file(study_id)))
+        return StudyResult.model_validate(whole["result"]), whole["versions"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(
+            f"the file {_file(study_id)} of {store.address}", f"{type(error).__name__}: {error}", "run the study again"
+        ) from error
+
+
+def _file(study_id: str) -> str:
+    return f"reports/study-{study_id}.json"
 
 
 @lru_cache(maxsize=1)
 def code() -> str:
     """Digest of the modules that a figure depends on."""
     folders = (Path(lapt.__file__).parent, Path(__file__).parent)
-    return digest([path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.rglob("*.py"))])
+    paths = [path for folder in folders for path in sorted(folder.rglob("*.py")) if "report" not in path.parts]
+    return digest([path.read_text(encoding="utf-8") for path in paths])
 
 
 def _curve(written: dict[str, Any]) -> Curve:

@@ -282,7 +282,7 @@ def counting(pipeline: Pipeline) -> FrequencyReasoner:
 def lapt_entrant(pipeline: Pipeline, *, variant: str | None = None, draws: int | None = None) -> Entrant:
     """LAPT goes by the search method it uses: ``lapt-rea``, ``lapt-random``."""
     return Entrant(
-        f"lapt-{pipeline.search.method}",
+        pipeline.label,
         pipeline,
         lapt,
         pipeline.budget,

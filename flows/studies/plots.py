@@ -1,53 +1,45 @@
 """Plots of a study: incumbents against evaluations and cost, ranks (or scores where there are none) as boxes, and the
-scores of refined spaces as distributions.
-
-Needs matplotlib (extra ``plots``).
-"""
+scores of refined spaces as distributions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from flows.studies.quality import ECDF
 from flows.studies.rows import Anytime, Row, StudyResult
 from lapt.errors import ConfigError
+from lapt.report.figures import PRINT, Draw, style
 
 FORMATS = ("svg", "png")
-
-
-def require_matplotlib() -> None:
-    """Raises ConfigError where it is missing: better known before a study than after."""
-    if find_spec("matplotlib") is None:
-        raise ConfigError("matplotlib, to plot", "an environment without it", "pip install 'lapt[plots]'")
 
 
 def plots(result: StudyResult, folder: Path) -> list[Path]:
     """Writes the plots of each target, as SVG and PNG, and returns their paths.
 
-    Raises ConfigError without matplotlib, and for a folder that cannot be written.
+    Raises ConfigError for a folder that cannot be written.
     """
-    require_matplotlib()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"a folder at {folder}", str(error), "name another") from None
-    import matplotlib as mpl
-
-    mpl.use("Agg")  # no screen is needed
     written = []
     for target in dict.fromkeys(row.target for row in (*result.curves, *result.rows)):
-        curves = [curve for curve in result.curves if curve.target == target]
-        inside = [row for row in result.rows if row.target == target and row.quantity.startswith(ECDF)]
-        for name, draw in _drawings(curves, inside):
+        for name, draw in drawings(result, target):
             written += _written(folder / f"{result.study}-{target}-{name}", target, draw)
     return written
 
 
-def _drawings(curves: Sequence[Anytime], inside: Sequence[Row]) -> Iterator[tuple[str, Callable[[Any], None]]]:
+def drawings(result: StudyResult, target: str) -> Iterator[tuple[str, Draw]]:
+    """(what it shows, the drawing), as far as the study has it: anytime, ranks or validation, cost, ecdf."""
+    curves = [curve for curve in result.curves if curve.target == target]
+    inside = [row for row in result.rows if row.target == target and row.quantity.startswith(ECDF)]
     if curves:
         yield "anytime", partial(_anytime, curves=curves)
         yield "ranks" if curves[0].rank else "validation", partial(_boxes, curves=curves)
@@ -57,18 +49,15 @@ def _drawings(curves: Sequence[Anytime], inside: Sequence[Row]) -> Iterator[tupl
         yield "ecdf", partial(_distributions, rows=inside)
 
 
-def _written(path: Path, target: str, draw: Callable[[Any], None]) -> list[Path]:
-    from matplotlib import cycler, rcParams
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_prop_cycle(cycler(linestyle=("-", "--", ":")) * rcParams["axes.prop_cycle"])  # thirty lines differ
-    draw(axes)
-    axes.set_title(target)
+def _written(path: Path, target: str, draw: Draw) -> list[Path]:
     paths = [path.with_name(f"{path.name}.{suffix}") for suffix in FORMATS]
-    for written in paths:
-        figure.savefig(written, dpi=150)
+    with mpl.rc_context({**style(PRINT), "figure.facecolor": PRINT.paper}):
+        figure = Figure(figsize=(7, 4.5), layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes)
+        axes.set_title(target)
+        for written in paths:
+            figure.savefig(written, dpi=150)
     return paths
 
 
@@ -82,11 +71,12 @@ def _anytime(axes: Any, curves: Sequence[Anytime], *, cost: bool = False) -> Non
     longest = max(curve.evaluations[-1] for curve in curves)
     axes.set_xlabel("evaluations of source and target" if cost else "evaluations")
     if ranked:
-        axes.set(ylabel="mean rank of the incumbent", yscale="log")
+        axes.set(ylabel="mean rank of the incumbent")
+        _logarithmic(axes, "y")
     else:
         axes.set_ylabel("mean validation score of the incumbent")
     if cost or longest > 2 * min(curve.budget for curve in curves):
-        axes.set_xscale("log")  # baselines that run on would squeeze LAPT's budget into a corner
+        _logarithmic(axes, "x")  # baselines that run on would squeeze LAPT's budget into a corner
     axes.legend(fontsize="small" if len(curves) < 10 else "xx-small", ncols=1 + len(curves) // 10)
 
 
@@ -110,7 +100,15 @@ def _boxes(axes: Any, curves: Sequence[Anytime]) -> None:
     what = "rank" if ranked else "validation score"
     axes.set(xlabel=f"{what} after {curves[0].budget} evaluations, one a run; triangle: mean")
     if ranked:
-        axes.set_xscale("log")
+        _logarithmic(axes, "x")
+
+
+def _logarithmic(axes: Any, which: Literal["x", "y"]) -> None:
+    """With whole numbers at the ticks: what is drawn are ranks and evaluations."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = getattr(axes, f"{which}axis")
+    axis.set_major_formatter("{x:,.0f}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def named(curve: Anytime) -> str:

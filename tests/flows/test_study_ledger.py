@@ -9,7 +9,7 @@ import pytest
 
 from flows.screen_study import as_json
 from flows.studies import Comparison, StudyResult, comparison
-from flows.studies.ledger import Ledger, keep_rows
+from flows.studies.ledger import Ledger, keep
 from flows.studies.methods import Entrant, with_controls
 from lapt.config import Execution, load_pipeline
 from storage.snapshot import snapshot
@@ -89,7 +89,7 @@ def test_another_table_or_pipeline_is_another_job() -> None:
 def test_rows_are_read_by_sql_once_however_often_they_were_said(tmp_path: Path) -> None:
     store = Store(tmp_path)
     results = [study(store).run() for _ in range(2)]
-    assert len({keep_rows(store, result) for result in results}) == 1
+    assert len({keep(store, result) for result in results}) == 1
     found = query(store, "SELECT * EXCLUDE (study_id, study, pipeline, created_at) FROM studies").to_pylist()
     assert sorted(map(str, found)) == sorted(str(row.model_dump()) for row in results[0].rows)
     assert query(store, "SELECT count(*) AS n FROM study_jobs").to_pylist() == [{"n": 6}]
@@ -97,7 +97,7 @@ def test_rows_are_read_by_sql_once_however_often_they_were_said(tmp_path: Path) 
 
 def test_a_runs_snapshot_holds_no_study(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    keep_rows(store, study(store).run())
+    keep(store, study(store).run())
     store.append("runs", [{"run_id": "r", "event": "finished"}])
     assert snapshot(store, "r")
 

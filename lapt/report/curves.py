@@ -1,0 +1,62 @@
+"""The incumbents of a search and of its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from lapt.report.history import Search, Trial
+
+SETTLED = 3
+"""From this evaluation on, incumbents say how far the axis reaches: the first are anywhere."""
+
+
+def incumbents(axes: Any, searches: Sequence[Search]) -> None:
+    """A line a search, broken where a new evaluator begins, and the evaluations of the first search as dots."""
+    if not any(trial.incumbent is not None for search in searches for trial in search.trials):
+        axes.text(0.5, 0.5, "no evaluation succeeded", ha="center", transform=axes.transAxes)
+        return
+    for place, search in enumerate(searches):
+        (line,) = axes.plot([], [], label=search.method)
+        for _, of_one in groupby(search.trials, key=lambda trial: trial.fingerprint):
+            known = [trial for trial in of_one if trial.incumbent is not None]
+            x, y = [trial.ordinal for trial in known], [trial.incumbent for trial in known]
+            axes.step(x, y, where="post", color=line.get_color(), linestyle=line.get_linestyle())
+            if len(known) == 1:
+                axes.plot(x, y, marker="_", color=line.get_color())
+        if place == 0:
+            scored = [trial for trial in search.trials if trial.value is not None]
+            values = [trial.value for trial in scored]
+            axes.plot(
+                [trial.ordinal for trial in scored], values, ".", color=line.get_color(), alpha=0.45, markersize=4
+            )
+            _iterations(axes, search.trials, line.get_color())
+    low, high = _reach(searches)
+    axes.set_ylim(low, high)
+    one = searches[0]
+    axes.set_xlabel("evaluations")
+    better = "" if one.higher_is_better else ", lower is better"
+    axes.set_ylabel(f"validation {one.metric.replace('_', ' ')}{f' ({one.unit})' if one.unit else ''}{better}")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(loc="lower right" if one.higher_is_better else "upper right")
+
+
+def _iterations(axes: Any, trials: Sequence[Trial], colour: str) -> None:
+    """Where an iteration begins."""
+    firsts = [next(group).ordinal for _, group in groupby(trials, key=lambda trial: trial.iteration)]
+    for first in firsts[1:]:
+        axes.axvline(first - 0.5, color=colour, linewidth=0.7, linestyle=":", alpha=0.7)
+
+
+def _reach(searches: Sequence[Search]) -> tuple[float, float]:
+    """From the incumbents that count up to the best value, with some room."""
+    shown = [
+        trial.incumbent
+        for search in searches
+        for trial in search.trials
+        if trial.incumbent is not None and (trial.ordinal >= SETTLED or len(search.trials) < SETTLED)
+    ] or [trial.incumbent for search in searches for trial in search.trials if trial.incumbent is not None]
+    low, high = min(shown), max(shown)
+    room = (high - low or abs(high) or 1.0) * 0.12
+    return low - room, high + room

@@ -1,0 +1,136 @@
+"""Figures: SVG that takes its colours from the page it stands in, and pictures for what shows no SVG.
+
+A drawing is a function of matplotlib axes. Lines take their colours and dashes in order from ``style``; a drawing that
+names colours is given a ``Palette``.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from html import escape
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from cycler import cycler
+from matplotlib.figure import Figure
+
+Draw = Callable[[Any], None]
+"""Draws on matplotlib axes."""
+
+
+class Palette(NamedTuple):
+    """``ink``: text and axes; ``pale``: grids; ``paper``: what lies behind; ``dead``: what has no effect; ``series``:
+    lines, in order, the first of them LAPT's."""
+
+    ink: str
+    pale: str
+    paper: str
+    dead: str
+    series: tuple[str, ...]
+
+
+PAGE = Palette("#00000a", "#00000b", "#00000c", "#00000d", tuple(f"#0000f{number}" for number in range(1, 8)))
+"""Stand-ins, each for a variable of the page's style sheet."""
+PRINT = Palette(
+    "#1f2328",
+    "#d8dee4",
+    "#ffffff",
+    "#8c959f",
+    ("#0b57d0", "#b3541e", "#1a7f37", "#8250df", "#bf3989", "#6e5a00", "#0e7490"),
+)
+DASHES = ("-", "--", ":")
+"""Lines are told apart by these too: not everybody sees colours."""
+UNIT = 1.45
+"""Pixels that a point of a figure takes at most."""
+
+
+def style(palette: Palette) -> Any:
+    """matplotlib's rc parameters."""
+    dashes, colours = zip(*[(dash, colour) for dash in DASHES for colour in palette.series], strict=True)
+    return {
+        "svg.fonttype": "none",  # text stays text: it is read aloud, searched and copied
+        "text.parse_math": False,  # what is printed is other people's text
+        "font.family": "sans-serif",
+        "font.size": 10.5,
+        "text.color": palette.ink,
+        "axes.edgecolor": palette.ink,
+        "axes.labelcolor": palette.ink,
+        "axes.titlesize": 10,
+        "axes.titlelocation": "left",
+        "axes.facecolor": "none",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.8,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.prop_cycle": cycler(color=colours, linestyle=dashes),
+        "grid.color": palette.pale,
+        "grid.linewidth": 0.6,
+        "xtick.color": palette.ink,
+        "ytick.color": palette.ink,
+        "figure.facecolor": "none",
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "legend.handlelength": 2.4,
+        "boxplot.boxprops.color": palette.ink,
+        "boxplot.whiskerprops.color": palette.ink,
+        "boxplot.capprops.color": palette.ink,
+        "boxplot.flierprops.markeredgecolor": palette.ink,
+        "boxplot.medianprops.color": palette.series[1],
+        "boxplot.meanprops.markerfacecolor": palette.series[0],
+        "boxplot.meanprops.markeredgecolor": palette.series[0],
+        "lines.linewidth": 1.8,
+    }
+
+
+def svg(name: str, alt: str, draw: Draw, *, size: tuple[float, float] = (5.0, 3.2)) -> str:
+    """The drawing as an SVG element, in the colours of the page.
+
+    ``name``: no other figure of the page has it; ``alt``: for those who do not see it; ``size``: in inches.
+    """
+    buffer = io.StringIO()
+    with mpl.rc_context({**style(PAGE), "svg.hashsalt": name}):
+        _drawn(draw, size).savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return _in_page(buffer.getvalue(), name, alt)
+
+
+def png(draw: Draw, *, size: tuple[float, float] = (5.0, 3.2)) -> bytes:
+    """The drawing as a picture on white."""
+    buffer = io.BytesIO()
+    with mpl.rc_context({**style(PRINT), "figure.facecolor": PRINT.paper}):
+        _drawn(draw, size).savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def _drawn(draw: Draw, size: tuple[float, float]) -> Figure:
+    figure = Figure(figsize=size, layout="constrained")
+    draw(figure.add_subplot())
+    return figure
+
+
+_VARIABLES = {PAGE.ink: "ink", PAGE.pale: "pale", PAGE.paper: "paper", PAGE.dead: "dead"} | {
+    colour: f"series-{number}" for number, colour in enumerate(PAGE.series, start=1)
+}
+
+
+def _in_page(text: str, name: str, alt: str) -> str:
+    """The file as an element: without prolog, in the page's colours, with ids that no other figure has, and a name."""
+    body = text[text.index("<svg") :]
+    width, height = map(float, re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', body).groups())  # type: ignore[union-attr]
+    opening = (
+        f'<svg role="img" aria-label="{escape(alt, quote=True)}" viewBox="0 0 {width:g} {height:g}" '
+        f'style="max-width: {width * UNIT:.0f}px" xmlns="http://www.w3.org/2000/svg" '
+        'xmlns:xlink="http://www.w3.org/1999/xlink">'
+    )
+    body = opening + body[body.index(">") + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    used = set(re.findall(r"#([\w-]+)[\")]", body))
+    body = re.sub(r' id="([\w.-]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", body)
+    body = re.sub(r"(href=\"#|url\(#)([\w-]+)", rf"\g<1>{name}-\2", body)
+    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)  # it would hold for the whole page
+    body = re.sub(r" font-family: [^;\"]+;", "", body)
+    for colour, variable in _VARIABLES.items():
+        body = body.replace(colour, f"var(--{variable})")
+    return body.strip()

@@ -1,0 +1,228 @@
+"""The page of a run: what was searched and why, what was found, what it cost, and how to have it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import yaml
+from markupsafe import Markup
+
+from lapt.config import Pipeline
+from lapt.principles import Principles
+from lapt.report.cells import cell_figures
+from lapt.report.changes import changes
+from lapt.report.curves import incumbents
+from lapt.report.figures import svg
+from lapt.report.history import RunHistory, Search, TaskHistory, Trial
+from lapt.report.pages import number, page
+from lapt.report.run_tables import budget, leaderboard, lineage, results
+from lapt.results import Found, TargetResult
+from lapt.spaces import SearchSpace
+from lapt.spaces.graphs import short
+from lapt.summary import shown
+
+GRID = 60
+"""Layers, or candidates, that a grid has at most."""
+
+
+def run_page(history: RunHistory) -> str:
+    """One HTML document, which reads nothing else."""
+    pipeline = history.pipeline
+    found = {target.task: target for target in history.result.targets} if history.result else {}
+    return page(
+        "run",
+        title=f"{pipeline.name}, run {history.run_id}",
+        run_id=history.run_id,
+        when=_when(history),
+        about=_about(history),
+        trouble=_trouble(history),
+        source=pipeline.source.task,
+        results=results(history, found),
+        targets=[
+            _target(history, target, found.get(target.task), f"t{place}")
+            for place, target in enumerate(history.targets, start=1)
+        ],
+        learned=_learned(history),
+        budget=budget(history, found),
+        facts=_facts(history),
+        yaml=yaml.safe_dump(pipeline.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100),
+    )
+
+
+# --- the head --------------------------------------------------------------------------------------------
+def _when(history: RunHistory) -> str:
+    started, last = history.attempts[0], history.attempts[-1]
+    times = len([one for one in history.attempts if one.event == "started"])
+    again = f" in {times} attempts" if times > 1 else ""
+    return f"Started {started.created_at:%d %B %Y, %H:%M} UTC, {last.event} {last.created_at:%d %B %Y, %H:%M}{again}"
+
+
+def _about(history: RunHistory) -> list[str]:
+    pipeline, space = history.pipeline, history.space
+    source = pipeline.source
+    return [
+        f"Searched: {space.name}, a space of {number(space.size)} architectures, for {_listed(pipeline.targets)}.",
+        f"Why there: the {pipeline.reasoner.named} reasoner read {source.archive.described} of {source.task}, stated "
+        "design principles, and refined the space of each target by them.",
+        f"How: {pipeline.search.method} with {pipeline.budget} evaluations a target in "
+        f"{pipeline.adaptation.iterations} iterations; after each, the principles are adapted to what was found. "
+        f"Seed {pipeline.seed}.",
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _trouble(history: RunHistory) -> str | None:
+    if history.result is not None:
+        return None
+    last = history.attempts[-1]
+    why = f": {last.detail}" if last.detail else ""
+    return (
+        f"This run is not finished ({last.event}{why}). The page shows what is stored so far, without test scores; the "
+        "same command goes on from there."
+    )
+
+
+# --- a target --------------------------------------------------------------------------------------------
+def _target(history: RunHistory, target: TaskHistory, result: TargetResult | None, name: str) -> dict[str, Any]:
+    search = target.search
+    if search is None:
+        return {"task": target.task, "empty": "No evaluation is stored yet."}
+    best = search.best
+    searches = [search, *target.controls]
+    changed = _changes(history, target)
+    return {
+        "task": target.task,
+        "empty": "",
+        "architecture": best.architecture if best else "none could be scored",
+        "facts": _facts_of(best, search, result),
+        "cells": [Markup(text) for text in cell_figures(name, history.space, history.space.decode(best.architecture))]
+        if best
+        else [],
+        "curve": Markup(svg(f"{name}-curve", _curve_said(searches), partial(incumbents, searches=searches))),
+        "curve_note": "The best validation score so far. Dots: LAPT's evaluations, some below the axis; vertical "
+        "lines: a new iteration." + ("" if target.controls else " No control ran beside it."),
+        "grids": _grids(history.space, target),
+        "changes": changed,
+        "stated": _principles(target.principles[-1][1], history.space) if target.principles else [],
+        "leaderboard": leaderboard(search),
+        "lineage": lineage(history, target),
+    }
+
+
+def _facts_of(best: Trial | None, search: Search, result: Found | None) -> str:
+    if best is None:
+        return f"All {len(search.trials)} evaluations failed; the last: {search.trials[-1].error}"
+    sizes = [f"{best.parameters:,} parameters"] if best.parameters else []
+    sizes += [f"{best.flops / 1e6:,.1f}M multiply-adds"] if best.flops else []
+    found = f"evaluation {best.ordinal} of {len(search.trials)}, iteration {best.iteration}"
+    test = f"test {shown(result.test, result.unit)}" if result is not None and result.test is not None else None
+    return "; ".join(filter(None, [f"validation {shown(best.value, search.unit)}", test, found, *sizes]))
+
+
+def _curve_said(searches: Sequence[Search]) -> str:
+    ends = (f"{one.method} {one.best.value:.4g}" for one in searches if one.best and one.best.value is not None)
+    return f"Incumbents against evaluations; at the end: {', '.join(ends)}"
+
+
+def _grids(space: SearchSpace, target: TaskHistory) -> list[dict[str, Any]]:
+    """Layer by candidate, one an iteration: operators, and sources where these are chosen."""
+    if len(space.layers) > GRID or len(_columns(space, "operators")) > GRID:
+        return []
+    chosen = any(len(layer.sources) > 1 for layer in space.layers)
+    return [
+        _grid(space, refined, iteration, kind)
+        for kind in ("operators", *(["sources"] if chosen else []))
+        for iteration, refined, _ in target.spaces
+    ]
+
+
+def _columns(space: SearchSpace, kind: str) -> list[str]:
+    return list(dict.fromkeys(candidate for layer in space.layers for candidate in getattr(layer, kind)))
+
+
+def _grid(space: SearchSpace, refined: SearchSpace, iteration: int, kind: str) -> dict[str, Any]:
+    columns = _columns(space, kind)
+    rows = []
+    for whole, kept in zip(space.layers, refined.layers, strict=True):
+        known, left = set(getattr(whole, kind)), set(getattr(kept, kind))
+        rows.append((whole.name, ["kept" if c in left else "dropped" if c in known else "absent" for c in columns]))
+    size = f"{number(refined.size)} of {number(space.size)} architectures"
+    what = f"iteration {iteration}: {size}" if kind == "operators" else f"iteration {iteration}: sources"
+    return {"caption": what, "columns": [short(column) for column in columns], "rows": rows}
+
+
+def _changes(history: RunHistory, target: TaskHistory) -> list[dict[str, Any]]:
+    before, found = history.learned, []
+    for iteration, after in target.principles:
+        old = [principle.statement for principle in before.principles] if before else []
+        lines = changes(old, [principle.statement for principle in after.principles])
+        same = len(after.principles) - sum(line.kind != "gone" for line in lines)
+        found.append(
+            {
+                "iteration": iteration,
+                "step": _STEPS.get(after.origin.step, after.origin.step),
+                "said": f"{same} of {len(after.principles)} principles as before."
+                if lines
+                else f"All {len(after.principles)} principles as before.",
+                "lines": lines,
+            }
+        )
+        before = after
+    return found
+
+
+_STEPS = {
+    "learn": "what was learned from the source",
+    "transfer": "carried over from the source space",
+    "update": "updated from the best found so far",
+    "explore": "nothing better was found, so they were widened to explore",
+}
+
+
+# --- principles ------------------------------------------------------------------------------------------
+def _learned(history: RunHistory) -> dict[str, Any] | None:
+    stated = history.learned
+    if stated is None:
+        return None
+    pipeline = history.pipeline
+    about = (
+        f"Read: {pipeline.source.archive.described}. The bar says how many of those read do as the principle says, the "
+        "mark how many random architectures of the whole space would."
+    )
+    if stated.origin.instead_of:
+        about += f" Stated by counting: {stated.origin.instead_of} gave nothing that could be used."
+    return {"about": about, "stated": _principles(stated, history.space), "dropped": stated.dropped}
+
+
+def _principles(stated: Principles, space: SearchSpace) -> list[dict[str, Any]]:
+    return [
+        {
+            "statement": principle.statement,
+            "rationale": principle.rationale,
+            "support": round(100 * principle.support),
+            "chance": round(100 * principle.chance(space)) if stated.space == space.name else None,
+        }
+        for principle in stated.principles
+    ]
+
+
+# --- the foot --------------------------------------------------------------------------------------------
+def _facts(history: RunHistory) -> list[tuple[str, str]]:
+    pipeline: Pipeline = history.pipeline
+    evaluator = pipeline.evaluator.model_dump(mode="json")
+    named = {key: evaluator[key] for key in ("table", "model", "data") if evaluator.get(key)}
+    facts = [
+        ("store", history.store),
+        ("evaluator", ", ".join([evaluator["kind"], *(f"{key} {value}" for key, value in named.items())])),
+        ("fingerprint", next((t.search.trials[-1].fingerprint or "-" for t in history.targets if t.search), "-")),
+        ("seed", str(pipeline.seed)),
+    ]
+    if history.devices:
+        facts.append(("devices", ", ".join(history.devices)))
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(history.versions.items()))
+    return [*facts, ("versions", versions or "not recorded by the version of LAPT that ran it")]
