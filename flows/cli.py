@@ -379,6 +379,7 @@ def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: An
     from flows.embedded import run_embedded
     from flows.screen import run_progress, show_run
     from lapt.config import Execution
+    from storage.record import RunRecord
     from storage.store import Store
 
     execution = Execution(store=Store(store).address, **execution_settings)
@@ -387,4 +388,5 @@ def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: An
     if as_json:
         print(result.model_dump_json(indent=2))
     else:
-        show_run(pipeline, result)
+        stated = RunRecord(Store(result.store), result.run_id).principles_of(pipeline.source.task)
+        show_run(pipeline, result, stated[-1][1] if stated else None)

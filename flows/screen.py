@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import pyarrow as pa
@@ -33,8 +34,10 @@ from flows.options import DEFAULT_STORE
 from flows.progress import Listener
 from lapt.benchmarking import Noise
 from lapt.config import Pipeline
+from lapt.principles import Principles
 from lapt.results import RunResult, TargetResult
-from lapt.summary import cost_of, days, rows_of, shown
+from lapt.spaces import space_named
+from lapt.summary import against, cost_of, days, rows_of, shown
 from storage.benchmarks import BenchmarkInfo
 from storage.official_transnas import MacroTable
 from storage.published_files import Progress as Heard
@@ -48,6 +51,8 @@ err = Console(stderr=True, highlight=False, markup=False)
 LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "collapse_padding": True}
 
 
+FIRST = 3
+"""Principles that a run ends with."""
 SAID_SECONDS = 30
 """Between two lines on the epochs of a training, where there are no bars."""
 
@@ -108,44 +113,55 @@ def run_progress() -> Iterator[Listener]:
         yield _Bars(progress)
 
 
-def show_run(pipeline: Pipeline, result: RunResult) -> None:
-    """The table of targets, with the controls, and what to type next."""
+def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) -> None:
+    """What was found beside the controls, the first of what was ``learned`` from the source, and what to type next."""
     table = Table(title=f"{result.pipeline}, run {result.run_id}", **LOOK)
-    for heading in ("target", "method", "validation", "test", "evaluations", "paid now", "seconds"):
+    for heading in ("target", "method", "validation", "test", "evaluations", "paid now"):
         table.add_column(heading, justify="left" if heading in ("target", "method") else "right", no_wrap=True)
     for target in result.targets:
         for method, found in rows_of(target, pipeline.label):
-            table.add_row(
-                target.task if found is target else "",
-                method,
-                shown(found.validation, found.unit),
-                shown(found.test, found.unit),
-                str(found.evaluations),
-                str(found.paid_now),
-                f"{found.seconds:.1f}",
-            )
+            figures = shown(found.validation, found.unit), shown(found.test, found.unit)
+            counts = str(found.evaluations), str(found.paid_now)
+            table.add_row(target.task if found is target else "", method, *figures, *counts)
     out.print(table)
     for target in result.targets:
-        out.print(
-            f"{target.task}: {target.architecture or 'no architecture could be scored'}", soft_wrap=True, markup=False
-        )
+        out.print(f"{target.task}{f': {against(target)}' if target.controls else ''}")
+        out.print(f"  {target.architecture or 'no architecture could be scored'}", soft_wrap=True)
         if target.final is not None:
             out.print(f"  {cost_of(target, target.final)}", soft_wrap=True)
+    out.print("One run of one seed: differences of this size may be luck.", style="dim")
+    if learned is not None:
+        _show_principles(pipeline, learned)
     default = Store(DEFAULT_STORE).address
     option = "" if result.store == default else f" --store {shlex.quote(result.store)}"
-    where = f"WHERE run_id = '{result.run_id}'"
     out.print("\nWhat now?", style="bold")
-    out.print("  what was found and why, on one page:")
-    out.print(f"    {result.report}", soft_wrap=True)
+    of_run = f"WHERE run_id = '{result.run_id}'"
     export = f"lapt export {result.run_id} --target {result.targets[0].task}{option}"
     for what, command in (
+        ("the page: principles, spaces, curves and cells", f"lapt report {result.run_id}{option}"),
         *([("the network as readable Python", export)] if pipeline.evaluator.trains else []),
-        ("why these spaces", f'lapt sql "SELECT task, iteration, statements FROM principles {where}"{option}'),
-        ("how it went", f'lapt sql "SELECT * FROM anytime {where}"{option}'),
-        ("the runs as a graph", f"lapt ui{option}"),
+        ("how it went, evaluation by evaluation", f'lapt sql "SELECT * FROM anytime {of_run}"{option}'),
+        ("the flow and its tasks as a graph", f"lapt ui{option}"),
     ):
         out.print(f"  {what}:")
         out.print(f"    {command.replace('lapt', typed(), 1)}", soft_wrap=True)
+
+
+def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
+    """The first few, in two lines each: what is said, and how many do so."""
+    stated, space = learned.principles, space_named(pipeline.space)
+    first = f", the first {FIRST} of {len(stated)}" if len(stated) > FIRST else ""
+    out.print(f"\nPrinciples learned from {pipeline.source.task}{first}", style="bold")
+    for number, principle in enumerate(stated[:FIRST], start=1):
+        out.print(f"  {number}. {clipped(principle.statement, out.width - 5)}", soft_wrap=True)
+        support = f"{principle.support:.0%} of the architectures read do so"
+        whole = f", {principle.chance(space):.0%} of the whole space" if learned.space == space.name else ""
+        out.print(f"     {support}{whole}", style="dim")
+
+
+def clipped(text: str, width: int) -> str:
+    """In one line of so many characters, cut behind a word."""
+    return shorten(text, max(width, 20), placeholder=" ...")
 
 
 def show_finding(what: str, found: str, trouble: str | None) -> None:

@@ -36,6 +36,8 @@ class Found(BaseModel):
     test: float | None = None
     metric: str
     unit: str
+    higher_is_better: bool = True
+    """Unsaid by runs of earlier versions."""
     evaluations: int
     paid_now: int
     """Evaluations computed in this attempt; the others came from the store or a table."""
@@ -64,6 +66,7 @@ class Found(BaseModel):
             validation=incumbent.value if incumbent else None,
             metric=evaluator.metric.name,
             unit=evaluator.metric.unit,
+            higher_is_better=evaluator.metric.higher_is_better,
             evaluations=len(evaluations),
             paid_now=sum(evaluation.origin == "computed" for evaluation in evaluations),
             seconds=round(time.monotonic() - began, 3),

@@ -44,6 +44,8 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
     ]
     for target in result.targets:
         lines.append(f"* {target.task}: `{target.architecture}`")
+        if target.controls:
+            lines[-1] += f" ({against(target)})"
         if target.final is not None:
             lines[-1] += f": {cost_of(target, target.final)}"
     lines += ["", f"## Principles learned from {source.task}", "", *_statements(learned[source.task][-1][1])]
@@ -64,6 +66,20 @@ def rows_of(target: TargetResult, label: str) -> Iterator[tuple[str, Found]]:
 def named(control: str) -> str:
     """What a control is, in words."""
     return "source ranking" if control == SOURCE_RANKING else f"{control} search"
+
+
+def against(target: TargetResult) -> str:
+    """How far what was found is from what the controls found, by validation; empty without controls."""
+    said = []
+    for control in target.controls:
+        if target.validation is None or control.validation is None:
+            said.append(f"no comparison with {named(control.method)}")
+            continue
+        gain = (target.validation - control.validation) * (1 if target.higher_is_better else -1)
+        size = f"{abs(gain):.2g}{' points' if target.unit == '%' else f' {target.unit}' if target.unit else ''}"
+        how = f"{size} {'better' if gain > 0 else 'worse'} than" if gain else "as good as"
+        said.append(f"{how} {named(control.method)}")
+    return ", ".join(said)
 
 
 def cost_of(found: Found, final: FinalResult) -> str:

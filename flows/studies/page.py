@@ -27,7 +27,7 @@ def study_page(study_id: str, result: StudyResult, versions: Mapping[str, str]) 
             "Every row is a mean over the same seeds. Brackets: 95 % intervals by bootstrap. Published figures are "
             "named so.",
         ],
-        tables=[_as_html(table) for table in tables(result)],
+        groups=_groups([_as_html(table) for table in tables(result)]),
         remarks=[*remarks(result), *result.notes, f"{result.seconds:.1f} s."],
         figures=[
             {"target": target, "drawn": _figures(result, target, f"f{place}")}
@@ -37,6 +37,16 @@ def study_page(study_id: str, result: StudyResult, versions: Mapping[str, str]) 
         seeds=result.seeds,
         study=result.study,
     )
+
+
+def _groups(found: Sequence[dict[str, object]]) -> list[list[dict[str, object]]]:
+    """Tables that belong together: those without a caption to the one before."""
+    groups: list[list[dict[str, object]]] = []
+    for table in found:
+        if table["caption"] or not groups:
+            groups.append([])
+        groups[-1].append(table)
+    return groups
 
 
 def _as_html(printed: Printed) -> dict[str, object]:

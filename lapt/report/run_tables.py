@@ -7,7 +7,7 @@ from typing import Any
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.pages import Column, Table, number
 from lapt.results import TargetResult
-from lapt.summary import cost_of, rows_of, shown
+from lapt.summary import against, cost_of, rows_of, shown
 
 BEST = 10
 """Rows of a leaderboard."""
@@ -40,7 +40,10 @@ def results(history: RunHistory, found: dict[str, TargetResult]) -> dict[str, An
                     best = search.best
                     value = shown(best.value if best else None, search.unit)
                     table.add(target.task, search.method, value, "-", number(len(search.trials)), "-")
-    said = " ".join(f"{target.task}: {target.metric.replace('_', ' ')}." for target in found.values())
+    said = " ".join(
+        f"{target.task} ({target.metric.replace('_', ' ')}){f': {against(target)}' if target.controls else ''}."
+        for target in found.values()
+    )
     note = (
         f"{said} Validation chose the architecture, so it flatters. One run of one seed: differences of this size may "
         "be luck; a study over seeds says more. Paid now: evaluations that the store did not already have."
