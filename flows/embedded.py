@@ -37,9 +37,12 @@ def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> R
     from flows.build import build
 
     def run() -> RunResult:
+        from prefect import tags
+
         from flows.pipeline import lapt_flow
 
-        return lapt_flow(pipeline, execution)
+        with tags(f"space:{pipeline.space_name}"):
+            return lapt_flow(pipeline, execution)
 
     build(_without_block(pipeline), execution)
     return under_own_server(run, execution.store, hears)

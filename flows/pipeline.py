@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TypeVar, cast
 
-from prefect import flow, get_run_logger, runtime
+from prefect import flow, get_run_logger, runtime, tags
 
 from flows.build import Built, build
 from flows.final import final_training
@@ -25,6 +25,7 @@ from lapt.summary import named
 from storage.evaluator import StoredEvaluator
 from storage.record import subspace_id
 from storage.snapshot import snapshot
+from tasks import artifacts
 from tasks.adaptation import adapt_principles, evaluate_batch, refine_space, search_control, train_supernet
 from tasks.learning import evaluate_source, learn_principles
 from tasks.reporting import report_run, test_incumbent
@@ -33,19 +34,23 @@ from tasks.step import context, data
 F = TypeVar("F", bound=Found)
 
 
-@flow(name="lapt", flow_run_name="{pipeline.name}, seed {pipeline.seed}", persist_result=False)
+@flow(name="lapt", flow_run_name="{pipeline.title}", persist_result=False)
 def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
     """Algorithm 1: learn principles from the source task once, then adapt them to each target task."""
     built = build(pipeline, execution)
     prefect_run = str(runtime.flow_run.id) if runtime.flow_run.id else None
     good: Archive | None = None
-    with built.record.attempt(pipeline, prefect_run):
+    with built.record.attempt(pipeline, prefect_run), tags(f"space:{pipeline.space_name}"):
 
         def learn(archive: Archive) -> str:
             nonlocal good
             good = archive
             listener.get().stage(f"learning principles from {len(archive.entries)} architectures of {archive.task}")
             return learn_principles(context(built.steps), data(archive), context(built.record))
+
+        def adapt(target: str, principles: str) -> TargetResult:
+            with tags(f"target:{target}"):
+                return adapt_to_target(context(pipeline), context(execution), target, principles)
 
         def control(target: str, method: str) -> ControlResult:
             hears = listener.get()
@@ -83,9 +88,7 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
             pipeline.targets,
             build_archive=lambda: build_archive(context(pipeline), context(execution)),
             learn=learn,
-            adapt_target=lambda target, principles: adapt_to_target(
-                context(pipeline), context(execution), target, principles
-            ),
+            adapt_target=adapt,
         )
         controls = {target: [control(target, m) for m in pipeline.controls] for target in pipeline.targets}
         listener.get().stage("testing what was found")
@@ -97,7 +100,11 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
     return result
 
 
-@flow(name="build-archive", flow_run_name="archive from {pipeline.source.task}", persist_result=False)
+@flow(
+    name="build-archive",
+    flow_run_name="{pipeline.space_name}: archive from {pipeline.source.task}",
+    persist_result=False,
+)
 def build_archive(pipeline: Pipeline, execution: Execution) -> Archive:
     """Line 1: good architectures of the source task, and of nothing else."""
     built = build(pipeline, execution)
@@ -121,7 +128,7 @@ def whole_space(built: Built, task: str) -> Evaluator:
     return evaluator
 
 
-@flow(name="adapt-to-target", flow_run_name="adapt to {target}", persist_result=False)
+@flow(name="adapt-to-target", flow_run_name="{pipeline.space_name}: adapt to {target}", persist_result=False)
 def adapt_to_target(pipeline: Pipeline, execution: Execution, target: str, principles: str) -> TargetResult:
     """Lines 4 to 12: refine, search and adapt, ``iterations`` times, from the principles of that id."""
     began = time.monotonic()
@@ -139,6 +146,7 @@ def adapt_to_target(pipeline: Pipeline, execution: Execution, target: str, princ
         stopped=search.stop,
     )
     listener.get().target_done(target)
+    search.end()
     return TargetResult.of(
         built.space,
         search.evaluator,
@@ -165,6 +173,15 @@ class _TargetSearch:
         self.stopped: str | None = None
         self._principles: Principles | None = None
         self._batches: list[data[list[Evaluation]]] = []
+        self._of_one_evaluator: list[Evaluation] = []
+        pipeline = built.pipeline
+        self._progress = artifacts.SearchProgress(pipeline.name, target, pipeline.budget + pipeline.scored_again)
+
+    def end(self) -> None:
+        """What the Prefect UI shows of the whole search."""
+        evaluations = self._of_one_evaluator
+        self._progress.evaluated(self._asked, _shown(best(evaluations)), last=True)
+        artifacts.leaderboard(self.built.pipeline.name, self.target, self.built.space, evaluations)
 
     def stop(self, spent: BudgetSpent) -> None:
         self.stopped = str(spent)
@@ -216,9 +233,10 @@ class _TargetSearch:
         def evaluate(architectures: list[Architecture]) -> list[Evaluation]:
             found = self._evaluate(architectures, refined, g)
             done.extend(found)
-            incumbent = best(done)
-            text = "-" if incumbent is None else f"{incumbent.value:.4g}{incumbent.metric.unit}"
+            text = _shown(best(done))
+            self._of_one_evaluator = done
             listener.get().evaluated(self.target, self._asked, text)
+            self._progress.evaluated(self._asked, text)
             get_run_logger().info("iteration %d: %d evaluations in all, best %s", g, self._asked, text)
             return found
 
@@ -276,3 +294,7 @@ class _TargetSearch:
         self._batches = []
         get_run_logger().info("iteration %d: principles %s", g, adapted[0].origin.step)
         return adapted
+
+
+def _shown(incumbent: Evaluation | None) -> str:
+    return "-" if incumbent is None else f"{incumbent.value:.4g}{incumbent.metric.unit}"

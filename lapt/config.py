@@ -154,6 +154,16 @@ class Pipeline(_Model):
         return self
 
     @property
+    def title(self) -> str:
+        """In one line: from where to where, and in which space."""
+        targets = ", ".join(self.targets) if len(self.targets) < 4 else f"{len(self.targets)} targets"
+        return f"{self.name}: {self.source.task} to {targets} in {self.space_name}, seed {self.seed}"
+
+    @property
+    def space_name(self) -> str:
+        return self.space if isinstance(self.space, str) else self.space.name
+
+    @property
     def label(self) -> str:
         """LAPT with its search method, as tables name it: lapt-rea."""
         return f"lapt-{self.search.method}"

@@ -22,7 +22,7 @@ def refine_space(steps: Steps, record: RunRecord, principles: Principles, *, tar
     """Line 6: Omega_r of iteration g."""
     refined = steps.refine(principles, task=target)
     record.subspace(refined, principles, task=target, iteration=g)
-    artifacts.refined_space(steps.pipeline.name, target, steps.space, refined)
+    artifacts.refined_space(steps.pipeline.name, target, g, steps.space, refined)
     return refined
 
 

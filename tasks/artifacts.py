@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import time
+from collections.abc import Sequence
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_image_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 
 from lapt.archive import Archive
+from lapt.evaluation import Evaluation, best, top
 from lapt.principles import Principles
+from lapt.report.cells import cell_pictures
 from lapt.results import RunResult
 from lapt.spaces import SearchSpace
-from lapt.summary import literal
+from lapt.summary import literal, rows_of
 
 
 def archive(pipeline: str, built: Archive) -> None:
     shown = [
-        {"rank": rank, "architecture": built.space.encode(entry.architecture), entry.metric.name: entry.value}
+        {"rank": rank, "architecture": _code(built.space.encode(entry.architecture)), entry.metric.name: entry.value}
         for rank, entry in enumerate(built.entries[:20], start=1)
     ]
     create_table_artifact(
@@ -39,11 +50,13 @@ def principles(pipeline: str, task: str, stated: Principles) -> None:
             *(f"* {literal(item)}" for item in stated.dropped),
         ]
     create_markdown_artifact(
-        "\n".join(lines), key=_key(pipeline, task, "principles"), description=f"Design principles for {task}"
+        "\n".join(lines),
+        key=_key(pipeline, task, "principles"),
+        description=f"Design principles for {task}, version {stated.version}",
     )
 
 
-def refined_space(pipeline: str, task: str, whole: SearchSpace, refined: SearchSpace) -> None:
+def refined_space(pipeline: str, task: str, g: int, whole: SearchSpace, refined: SearchSpace) -> None:
     rows = [
         {
             "layer": before.name,
@@ -55,24 +68,83 @@ def refined_space(pipeline: str, task: str, whole: SearchSpace, refined: SearchS
     create_table_artifact(
         rows,
         key=_key(pipeline, task, "space"),
-        description=f"Refined space for {task}: {refined.size:,} of {whole.size:,} architectures",
+        description=f"Refined space for {task}, iteration {g}: {refined.size:,} of {whole.size:,} architectures",
     )
 
 
-def leaderboard(result: RunResult) -> None:
+def leaderboard(pipeline: str, task: str, space: SearchSpace, evaluations: Sequence[Evaluation]) -> None:
+    """The best evaluations of a search, and the cell that is the best of them."""
+    if not evaluations:
+        return
+    metric = evaluations[-1].metric
+    rows = [
+        {
+            "rank": rank,
+            "architecture": _code(space.encode(found.architecture)),
+            f"{metric.name} {metric.unit}".strip(): found.value,
+            "parameters": found.parameters,
+            "score from": found.origin,
+        }
+        for rank, found in enumerate(top(evaluations, 20), start=1)
+    ]
+    create_table_artifact(
+        rows,
+        key=_key(pipeline, task, "leaderboard"),
+        description=f"The best {len(rows)} of {len(evaluations)} evaluations on {task}, by validation",
+    )
+    incumbent = best(evaluations)
+    for said, picture in cell_pictures(space, incumbent.architecture) if incumbent else ():
+        create_image_artifact(
+            f"data:image/png;base64,{base64.b64encode(picture).decode()}",
+            key=_key(pipeline, task, said.split(";")[0]),
+            description=f"The best architecture on {task}: {said}",
+        )
+
+
+class SearchProgress:
+    """A bar for a search: how much of its ``budget`` is spent, and the incumbent."""
+
+    SECONDS = 2.0
+    """Between two updates, each of which is a request."""
+
+    def __init__(self, pipeline: str, task: str, budget: int) -> None:
+        self._task, self._budget, self._told = task, budget, time.monotonic()
+        self._artifact = create_progress_artifact(
+            0.0, key=_key(pipeline, task, "progress"), description=f"{budget} evaluations on {task}"
+        )
+
+    def evaluated(self, done: int, incumbent: str, *, last: bool = False) -> None:
+        if last or time.monotonic() - self._told > self.SECONDS:
+            self._told = time.monotonic()
+            progress = 100.0 if last else min(100 * done / self._budget, 100.0)
+            said = f"{done} of {self._budget} evaluations on {self._task}, best {incumbent}"
+            update_progress_artifact(self._artifact, progress=progress, description=said)
+
+
+def targets(result: RunResult, label: str) -> None:
+    """What was found for each target, with the controls beside it."""
     rows = [
         {
             "target": target.task,
-            "architecture": target.architecture or "none could be scored",
-            "validation": target.validation,
-            "test": target.test,
-            "evaluations": target.evaluations,
+            "method": method,
+            "validation": found.validation,
+            "test": found.test,
+            "evaluations": found.evaluations,
+            "architecture": _code(found.architecture) if found.architecture else "none could be scored",
         }
         for target in result.targets
+        for method, found in rows_of(target, label)
     ]
     create_table_artifact(
-        rows, key=_key(result.pipeline, "targets"), description=f"Run {result.run_id}: the best architecture a target"
+        rows,
+        key=_key(result.pipeline, "targets"),
+        description=f"Run {result.run_id}: the best architecture a target; for the page: lapt report {result.run_id}",
     )
+
+
+def _code(text: str) -> str:
+    """As Markdown, which a table's cells are: between ~ it would be struck through."""
+    return f"`{text}`"
 
 
 def _key(*parts: str) -> str:

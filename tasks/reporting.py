@@ -47,7 +47,7 @@ def train_final(
 @step(name="report-run", task_run_name="report {result.run_id}")
 def report_run(pipeline: Pipeline, result: RunResult, record: RunRecord) -> None:
     """The table of targets as an artifact, and the summary in the store."""
-    artifacts.leaderboard(result)
+    artifacts.targets(result, pipeline.label)
     learned = {task: record.principles_of(task) for task in (pipeline.source.task, *pipeline.targets)}
     ledger = Ledger.of(StoredRecordings(record.store, record.run_id).rows())
     record.report(summary(pipeline, result, learned, ledger))
