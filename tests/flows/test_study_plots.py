@@ -1,15 +1,11 @@
-"""Plots of studies: what is said without matplotlib, and files where it is."""
+"""Plots of studies: the files that are written."""
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-
-import pytest
 
 from flows.studies import StudyResult, plots
 from flows.studies.rows import Anytime, Row
-from lapt.errors import ConfigError
 
 
 def curve(method: str, evaluations: int) -> Anytime:
@@ -33,16 +29,7 @@ RESULT = StudyResult(
 )
 
 
-def test_the_install_line_is_named_where_matplotlib_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr(plots, "find_spec", lambda name: None if name == "matplotlib" else find(name))
-    with pytest.raises(ConfigError, match=r"pip install 'lapt\[plots\]'"):
-        plots.plots(RESULT, tmp_path / "plots")
-    assert not (tmp_path / "plots").exists()
-
-
 def test_each_target_gets_curves_and_boxes_in_both_formats(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="the extra plots is not installed")
     written = plots.plots(RESULT, tmp_path / "plots")
     names = {f"s-cifar10-{name}.{suffix}" for name in ("anytime", "ranks") for suffix in ("svg", "png")}
     names |= {f"s-cifar10-cost.{suffix}" for suffix in ("svg", "png")}
@@ -57,7 +44,6 @@ def test_lines_are_told_apart_by_what_their_source_cost() -> None:
 
 
 def test_refined_spaces_are_drawn_as_distributions(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="the extra plots is not installed")
     rows = tuple(
         Row(method=method, reasoner=reasoner, target="cifar10", quantity=f"ecdf_at_q{q}", unit="", mean=share * q / 100)
         for method, reasoner, share in (("omega", None, 1.0), ("omega_r", "patterns", 0.2))

@@ -1,0 +1,190 @@
+"""``lapt report``: the page of a run that finished, of one that did not, and of a study."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from small_study import a_study
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.embedded import run_embedded
+from flows.progress import Listener
+from flows.studies.ledger import keep
+from lapt.config import Execution, Pipeline, load_pipeline
+from lapt.errors import StoreError
+from lapt.principles import Origin, Principle, Principles
+from lapt.report import run_page
+from storage.history import run_history, runs
+from storage.record import RunRecord
+from storage.store import Store
+
+VOID = {"meta", "br", "input"}
+
+
+class Outline(HTMLParser):
+    """Tags that are open, ids, addresses, and the text that is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        found = dict(attrs)
+        self.ids += [found["id"]] if found.get("id") else []  # type: ignore[list-item]
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "xlink:href") and value]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text.append(data)
+
+
+def outline(page: str) -> Outline:
+    """Of a page that is whole: every tag is closed, ids are distinct, and every address is one of its own ids."""
+    found = Outline()
+    found.feed(page)
+    assert found.open == []
+    assert len(found.ids) == len(set(found.ids))
+    assert {address.removeprefix("#") for address in found.addresses} <= set(found.ids)
+    return found
+
+
+def shown(page: str) -> str:
+    return " ".join(" ".join(outline(page).text).split())
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    address = str(tmp_path_factory.mktemp("report"))
+    run_embedded(load_pipeline("invented"), Execution(store=address), Listener())
+    return Store(address)
+
+
+def test_everything_that_was_decided_is_on_the_page(store: Store, tmp_path: Path) -> None:
+    (run_id,) = runs(store)
+    target = tmp_path / "page.html"
+    done = CliRunner().invoke(app, ["report", run_id[:6], "--store", store.address, "--out", str(target)])
+    assert done.output == f"wrote {target}\n"
+    page = target.read_text()
+    text = shown(page)
+    history = run_history(store, run_id)
+    assert history.result is not None
+    assert len(page) < 2_000_000
+    for found in history.result.targets:
+        assert found.architecture
+        assert found.architecture in text
+        for control in found.controls:
+            assert f"{found.task} {control.method} {control.validation:.4g}" in text
+    for one in history.targets:
+        for iteration, space, principles_id in one.spaces:
+            assert f"iteration {iteration}: {space.size:,} of 15,625 architectures" in text
+            assert principles_id in text
+    assert history.learned is not None
+    for principle in history.learned.principles:
+        assert " ".join(principle.statement.split()) in text
+        assert f"{100 * principle.support:.0f} % of those read" in text
+    assert f"python {history.versions['python']}" in text
+    said = json.loads(json.dumps(history.pipeline.model_dump(mode="json")))
+    assert f"seed: {said['seed']}" in text
+    assert outline(page).tags.count("svg") == 2 * len(history.targets)
+
+
+def test_costs_are_those_of_the_view(store: Store) -> None:
+    history = run_history(store, runs(store)[0])
+    cost = {(one.task, one.method): one.evaluations for one in history.costs}
+    assert cost["invented_source", "lapt-rea"] == 200
+    for target in history.targets:
+        assert target.search is not None
+        assert cost[target.task, "lapt-rea"] == len(target.search.trials)
+        assert [control.method for control in target.controls] == ["random", "source_ranking"]
+        assert all(len(control.trials) == cost[target.task, control.method] for control in target.controls)
+
+
+def test_the_source_ranking_asks_for_the_source_s_best_in_their_order(store: Store) -> None:
+    history = run_history(store, runs(store)[0])
+    assert history.archive is not None
+    ranked = sorted(history.archive.trials, key=lambda trial: -(trial.score or 0.0))
+    best = list(dict.fromkeys(trial.architecture for trial in ranked))[:20]
+    for target in history.targets:
+        asked = [trial.architecture for trial in target.controls[1].trials]
+        assert asked == best[: len(asked)]
+
+
+def test_what_a_model_wrote_is_text(store: Store) -> None:
+    history = run_history(store, runs(store)[0])
+    hostile = "</li><script>alert(1)</script><img src=x onerror=alert(1)> $\\frac{ {{ 7*7 }}"
+    stated = Principles(
+        space="nas201",
+        principles=(Principle(statement=hostile, rationale=hostile, draws=(0,)),),
+        origin=Origin(reasoner=hostile, step="learn", task="invented_source", archive="x"),
+        dropped=(hostile,),
+    )
+    first = history.targets[0]
+    spoiled = type(first)(first.task, first.search, first.controls, [(1, stated)], first.spaces)
+    page = run_page(type(history)(**{**vars(history), "learned": stated, "targets": [spoiled]}))
+    found = outline(page)
+    assert "script" not in found.tags
+    assert "img" not in found.tags
+    assert page.count("&lt;script&gt;") >= 3
+    assert "{{ 7*7 }}" in shown(page)
+
+
+def unfinished(tmp_path: Path) -> tuple[Store, RunRecord, Pipeline]:
+    store = Store(str(tmp_path / "store"))
+    return store, RunRecord(store, "ab12"), load_pipeline("invented")
+
+
+def test_a_run_that_failed_before_its_first_evaluation_says_so(tmp_path: Path) -> None:
+    store, record, pipeline = unfinished(tmp_path)
+    with pytest.raises(RuntimeError), record.attempt(pipeline, None):
+        raise RuntimeError("the <disk> is full")
+    text = shown(run_page(run_history(store, "ab12")))
+    assert "This run is not finished (failed: RuntimeError: the <disk> is full)" in text
+    assert "No evaluation is stored yet." in text
+
+
+def test_a_run_that_there_is_not(store: Store) -> None:
+    with pytest.raises(StoreError, match="no row of it"):
+        run_history(store, "nothing")
+    done = CliRunner().invoke(app, ["report", "zz", "--store", store.address])
+    assert isinstance(done.exception, StoreError)
+    assert "the id of one run or study" in str(done.exception)
+
+
+def test_a_study_becomes_tables_and_plots(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    study_id = keep(store, a_study())
+    target = tmp_path / "study.html"
+    done = CliRunner().invoke(app, ["report", study_id[:5], "--store", store.address, "--out", str(target)])
+    assert done.output == f"wrote {target}\n"
+    page = target.read_text()
+    text = shown(page)
+    assert outline(page).tags.count("svg") == 2
+    assert "lapt-rea 20.0 [18.0, 22.0]" in text
+    assert "4.9" in text
+    assert "a <note>" in text
+    assert "not compared: x: y" in text
+    assert re.search(r"Versions: lapt [\d.]+, numpy", text)
+
+
+def test_a_study_whose_file_is_gone(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    study_id = keep(store, a_study())
+    (tmp_path / "store" / "reports" / f"study-{study_id}.json").unlink()
+    done = CliRunner().invoke(app, ["report", study_id, "--store", store.address])
+    assert isinstance(done.exception, StoreError)
+    assert "run the study again" in str(done.exception)
