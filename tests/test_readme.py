@@ -1,4 +1,4 @@
-"""What the README shows is what runs."""
+"""What the README and the pages of docs/ show is what runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,14 +18,31 @@ from openai_server import serving
 from lapt.config import validated
 from lapt.spaces import DeclaredSpace, space_named
 from storage.benchmark_kinds import Declaration
+from storage.sql import query
+from storage.store import Store
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text() for page in PAGES)
+
+
+def blocks(language: str, *pages: Path) -> list[str]:
+    """The code blocks of the pages (all if none is named), in order."""
+    text = "\n".join(page.read_text() for page in pages) if pages else TEXT
+    return [block for found, block in re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL) if found == language]
+
+
+def declared(name: str) -> dict[str, Any]:
+    """The YAML block that begins with ``# name.yaml``, the first of them."""
+    found: dict[str, Any] = yaml.safe_load(
+        next(text for text in blocks("yaml") if text.startswith(f"# {name}.yaml"))
+    )
+    return found
 
 
 def test_the_declared_table_and_pipeline_are_valid() -> None:
-    model, images, table, pipeline, _ = (yaml.safe_load(text) for language, text in BLOCKS if language == "yaml")
+    (model,) = (yaml.safe_load(text) for text in blocks("yaml") if text.startswith("reasoner:"))
+    images, table, pipeline = declared("images"), declared("mine"), declared("pipeline")
     assert validated({**pipeline, **model}, "README").reasoner.kind == "chat"
     assert validated(images, "README").evaluator.kind == "training"
     assert Declaration.model_validate(table).tasks["depth"].higher_is_better is False
@@ -34,18 +52,17 @@ def test_the_declared_table_and_pipeline_are_valid() -> None:
 def test_the_python_examples_run() -> None:
     said = [
         subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout
-        for language, text in BLOCKS
-        if language == "python"
+        for text in blocks("python")
     ]
-    supernet, search = said
-    assert 10 < float(supernet) <= 100
+    search, checked, supernet = said
     assert search.startswith("1250 |nor_conv_3x3~0|")
+    assert checked == ""
+    assert 10 < float(supernet) <= 100
 
 
 def test_the_declared_macro_space_holds_the_benchmark() -> None:
     """Duan et al. 2021: 3,256 networks of 4 to 6 modules; 1 to 3 double the channels (2, 4), 1 to 4 stride (3, 4)."""
-    declared = yaml.safe_load([text for language, text in BLOCKS if language == "yaml"][-1])
-    space = space_named(DeclaredSpace.model_validate(declared))
+    space = space_named(DeclaredSpace.model_validate(declared("macro")))
     modules = [space.encode(member).split("-")[1] for member in space.members()]
     assert space.size == len(set(modules)) == 5_376
     wider = [sum(module in "24" for module in row) for row in modules]
@@ -56,7 +73,7 @@ def test_the_declared_macro_space_holds_the_benchmark() -> None:
 
 @pytest.mark.integration
 def test_a_space_of_ones_own_is_declared_and_searched(tmp_path: Path) -> None:
-    (script,) = (text for language, text in BLOCKS if language == "shell")
+    (script,) = blocks("shell")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     environment |= {"LAPT_DATA": str(tmp_path / "data"), "LAPT_STORE": str(tmp_path / "store")}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -69,28 +86,64 @@ def test_a_space_of_ones_own_is_declared_and_searched(tmp_path: Path) -> None:
     assert "flowers: " in done.stdout
 
 
+SMALL = [
+    "evaluator.recipe={epochs: 1, batch_size: 32}",
+    "evaluator.final_epochs=1",
+    "evaluator.size=8",
+    "evaluator.channels=4",
+    "evaluator.cells=1",
+    "source.archive.samples=4",
+    "source.archive.size=2",
+    "search.population_size=2",
+]
+"""So that a machine without a card is done with somebody's images in seconds."""
+
+
 @pytest.mark.integration
-def test_every_command_runs(tmp_path: Path, real_data: Path, real_surrogate: Path) -> None:
-    """In order, in one store, with three seeds in place of the studies' many."""
-    data = tmp_path / "data"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_runs(page: Path, tmp_path: Path, real_data: Path, real_surrogate: Path) -> None:
+    """In order, in one store, with three seeds in place of the studies' many; RUN is the run before."""
+    commands = [line for text in blocks("bash", page) for line in text.splitlines() if line]
+    data, store = tmp_path / "data", tmp_path / "store"
     shutil.copytree(real_surrogate / "surrogates", data / "surrogates")
     for table in real_data.glob("*.parquet"):
         shutil.copy(table, data)
+    (tmp_path / "images.yaml").write_text(yaml.safe_dump(declared("images")))
+    images_in(tmp_path / declared("images")["evaluator"]["data"])
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-    environment |= {"LAPT_DATA": str(data), "LAPT_STORE": str(tmp_path / "store")}
-    commands = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines() if line]
-    ran = []
+    environment |= {"LAPT_DATA": str(data), "LAPT_STORE": str(store)}
     for command in commands:
         words = shlex.split(re.sub(r"--seeds \d+", "--seeds 3", command), comments=True)
         if words[0] == "make" or words[1:3] == ["benchmark", "import"]:
             continue  # make is what runs this; importing is what the fixtures did
+        if "RUN" in words:
+            words[words.index("RUN")] = latest_run(Store(store))
+        if words[1:] == ["run", "images.yaml"]:
+            words += [word for value in SMALL for word in ("--set", value)]
         words[0] = str(Path(sys.executable).with_name(Path(words[0]).name))
-        done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=240, check=False)
+        done = subprocess.run(
+            words, cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=240, check=False
+        )
         assert done.returncode == 0, (command, done.stderr)
         assert "ERROR" not in done.stderr
         assert "Traceback" not in done.stderr
-        ran.append(command)
-    assert len(ran) >= 6
+
+
+def latest_run(store: Store) -> str:
+    rows = query(store, "SELECT run_id FROM runs WHERE event = 'finished' ORDER BY created_at DESC LIMIT 1").to_pylist()
+    return str(rows[0]["run_id"])
+
+
+def images_in(folder: Path) -> None:
+    """scikit-learn's digits as somebody's folder of pictures, a few of each."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    for number, (pixels, label) in enumerate(zip(digits.images[:240], digits.target[:240], strict=True)):
+        target = folder / ("test" if number % 5 == 0 else "train") / str(label)
+        target.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((pixels * 15).astype("uint8")).save(target / f"{number}.png")
 
 
 @pytest.mark.integration
@@ -100,7 +153,7 @@ def test_every_run_of_a_language_model(tmp_path: Path, real_data: Path) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
         environment |= {"LAPT_DATA": str(real_data), "LAPT_STORE": str(tmp_path / "store"), "OPENAI_API_KEY": "none"}
         environment["OPENAI_BASE_URL"] = server.url
-        commands = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+        commands = [line for text in blocks("sh", ROOT / "README.md") for line in text.splitlines()]
         runs = [command for command in commands if command.startswith("lapt run") and "nas201" in command]
         assert len(runs) == 4
         for command in runs:
@@ -117,7 +170,7 @@ def test_every_run_of_a_language_model(tmp_path: Path, real_data: Path) -> None:
                 assert (len(server.requests) > asked) == ("--replay" not in command)
 
 
-@pytest.mark.parametrize("script", sorted(set(re.findall(r"`\.venv/bin/python (benchmarks/\w+\.py)`", README))))
+@pytest.mark.parametrize("script", sorted(set(re.findall(r"`\.venv/bin/python (benchmarks/\w+\.py)`", TEXT))))
 def test_the_scripts_behind_the_figures_find_what_they_import(script: str) -> None:
     load = f"import runpy; runpy.run_path({str(ROOT / script)!r})"  # what they do stands under __main__
     done = subprocess.run([sys.executable, "-c", load], capture_output=True, text=True, check=False)
@@ -135,5 +188,15 @@ def test_the_training_step_is_measured() -> None:
 
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"\bmake (\w[\w-]*)", README):
+    for target in re.findall(r"\bmake (\w[\w-]*)", TEXT):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for address in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        path, _, part = address.partition("#")
+        target = (page.parent / path) if path else page
+        assert target.exists(), address
+        heads = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE) if part else []
+        assert not part or part in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}, address
