@@ -34,9 +34,7 @@ def blocks(language: str, *pages: Path) -> list[str]:
 
 def declared(name: str) -> dict[str, Any]:
     """The YAML block that begins with ``# name.yaml``, the first of them."""
-    found: dict[str, Any] = yaml.safe_load(
-        next(text for text in blocks("yaml") if text.startswith(f"# {name}.yaml"))
-    )
+    found: dict[str, Any] = yaml.safe_load(next(text for text in blocks("yaml") if text.startswith(f"# {name}.yaml")))
     return found
 
 

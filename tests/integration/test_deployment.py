@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -24,6 +25,7 @@ from storage.store import Store
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
+WHOLE = "invented: invented_source to invented_a, invented_b in nas201, seed 0"
 PREFECT = Path(sys.executable).with_name("prefect")
 
 
@@ -112,16 +114,16 @@ def test_the_declared_deployment_runs_on_a_worker(server: tuple[str, dict[str, s
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         runs = rows(url, "flow_runs", {"sort": "START_TIME_DESC"})
-        if any(run["name"] == "invented, seed 0" and run["state_type"] == "COMPLETED" for run in runs):
+        if any(run["name"] == WHOLE and run["state_type"] == "COMPLETED" for run in runs):
             break
         assert not any(run["state_type"] in ("FAILED", "CRASHED") for run in runs), runs
         time.sleep(1)
     names = {run["name"]: run for run in rows(url, "flow_runs", {})}
     assert set(names) == {
-        "invented, seed 0",
-        "archive from invented_source",
-        "adapt to invented_a",
-        "adapt to invented_b",
+        WHOLE,
+        "nas201: archive from invented_source",
+        "nas201: adapt to invented_a",
+        "nas201: adapt to invented_b",
     }
     assert all(run["state_type"] == "COMPLETED" for run in names.values())
 
@@ -130,13 +132,33 @@ def test_the_declared_deployment_runs_on_a_worker(server: tuple[str, dict[str, s
         for task in rows(
             url,
             "task_runs",
-            {"flow_runs": {"id": {"any_": [names["adapt to invented_a"]["id"]]}}, "sort": "EXPECTED_START_TIME_ASC"},
+            {
+                "flow_runs": {"id": {"any_": [names["nas201: adapt to invented_a"]["id"]]}},
+                "sort": "EXPECTED_START_TIME_ASC",
+            },
         )
     ]
     assert [step.split(":")[1].split()[0] for step in steps] == [
         "refine", "evaluate", "evaluate", "adapt", "refine", "evaluate", "adapt", "refine", "evaluate", "adapt",
     ]  # fmt: skip
-    kinds = {artifact["key"]: artifact["type"] for artifact in rows(url, "artifacts", {})}
+    assert {"space:nas201", "target:invented_a"} <= set(names["nas201: adapt to invented_a"]["tags"])
+
+    artifacts = {artifact["key"]: artifact for artifact in rows(url, "artifacts", {"sort": "UPDATED_DESC"})[::-1]}
+    kinds = {key: artifact["type"] for key, artifact in artifacts.items()}
+    assert kinds["invented-invented-a-leaderboard"] == "table"
+    board = json.loads(artifacts["invented-invented-a-leaderboard"]["data"])
+    values = [row["invented score"] for row in board]
+    assert values == sorted(values, reverse=True)
+    assert board[0]["architecture"].startswith("`|")
+    assert kinds["invented-invented-a-progress"] == "progress"
+    assert artifacts["invented-invented-a-progress"]["data"] == 100.0
+    assert artifacts["invented-invented-a-progress"]["description"].startswith(
+        "20 of 20 evaluations on invented_a, best"
+    )
+    assert kinds["invented-invented-a-cell"] == "image"
+    kind, _, picture = artifacts["invented-invented-a-cell"]["data"].partition(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(picture).startswith(b"\x89PNG")
     assert kinds["invented-invented-a-principles"] == "markdown"
     assert (
         kinds["invented-invented-a-space"]
@@ -147,7 +169,7 @@ def test_the_declared_deployment_runs_on_a_worker(server: tuple[str, dict[str, s
 
     runs = query(Store(store), "SELECT event, prefect_run_id FROM runs ORDER BY created_at").to_pylist()
     assert [row["event"] for row in runs] == ["started", "finished"]
-    assert runs[0]["prefect_run_id"] == names["invented, seed 0"]["id"]
+    assert runs[0]["prefect_run_id"] == names[WHOLE]["id"]
 
 
 def test_an_imported_benchmark_starts_the_deployment(server: tuple[str, dict[str, str]], tmp_path: Path) -> None:
