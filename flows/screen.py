@@ -34,7 +34,7 @@ from flows.options import DEFAULT_STORE
 from flows.progress import Listener
 from lapt.benchmarking import Noise
 from lapt.config import Pipeline
-from lapt.principles import Principles
+from lapt.principles import Principle, Principles
 from lapt.results import RunResult, TargetResult
 from lapt.spaces import space_named
 from lapt.summary import against, cost_of, days, rows_of, shown
@@ -148,14 +148,21 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
 
 
 def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
-    """The first few, in two lines each: what is said, and how many do so."""
-    stated, space = learned.principles, space_named(pipeline.space)
-    first = f", the first {FIRST} of {len(stated)}" if len(stated) > FIRST else ""
-    out.print(f"\nPrinciples learned from {pipeline.source.task}{first}", style="bold")
-    for number, principle in enumerate(stated[:FIRST], start=1):
+    """Those that the source bears out most, in two lines each: what is said, and how many do so."""
+    space = space_named(pipeline.space)
+    of_space = learned.space == space.name
+
+    def lift(principle: Principle) -> float:
+        return principle.support - (principle.chance(space) if of_space else 0.0)
+
+    stated = learned.principles
+    first = sorted(stated, key=lift, reverse=True)[:FIRST]
+    most = f": {len(first)} of {len(stated)}, those that it bears out most" if len(stated) > FIRST else ""
+    out.print(f"\nPrinciples learned from {pipeline.source.task}{most}", style="bold")
+    for number, principle in enumerate(first, start=1):
         out.print(f"  {number}. {clipped(principle.statement, out.width - 5)}", soft_wrap=True)
         support = f"{principle.support:.0%} of the architectures read do so"
-        whole = f", {principle.chance(space):.0%} of the whole space" if learned.space == space.name else ""
+        whole = f", {principle.chance(space):.0%} of the whole space" if of_space else ""
         out.print(f"     {support}{whole}", style="dim")
 
 

@@ -186,7 +186,7 @@ def test_the_training_step_is_measured() -> None:
 
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"\bmake (\w[\w-]*)", TEXT):
+    for target in re.findall(r"(?:`|^)make (\w[\w-]*)", TEXT, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 

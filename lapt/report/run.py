@@ -104,7 +104,7 @@ def _target(history: RunHistory, target: TaskHistory, result: TargetResult | Non
         if best
         else [],
         "curve": Markup(svg(f"{name}-curve", _curve_said(searches), partial(incumbents, searches=searches))),
-        "curve_note": "The best validation score so far. Dots: LAPT's evaluations, some below the axis; vertical "
+        "curve_note": "The best validation score so far. Dots: LAPT's evaluations, some of them outside; vertical "
         "lines: a new iteration." + ("" if target.controls else " No control ran beside it."),
         "grids": _grids(history.space, target),
         "changes": changed,

@@ -108,7 +108,8 @@ def test_the_same_command_again_is_the_same_run(demo: tuple[Path, dict[str, Any]
     assert "What now?" in again.stdout
     assert all(len(line) <= 80 for line in again.stdout.splitlines() if "|" not in line and "lapt " not in line)
     count = lapt("sql", "SELECT count(*) AS n FROM trials", "--json", "--store", str(store))
-    assert json.loads(count.stdout)["rows"][0]["n"] == 200 + sum(t["evaluations"] for t in result["targets"])
+    evaluations = [found["evaluations"] for target in result["targets"] for found in (target, *target["controls"])]
+    assert json.loads(count.stdout)["rows"][0]["n"] == 200 + sum(evaluations)
 
 
 def test_a_run_leaves_a_page_of_what_was_found_and_why(demo: tuple[Path, dict[str, Any], str]) -> None:

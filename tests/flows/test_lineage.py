@@ -21,7 +21,7 @@ from storage.store import Store
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     address = str(tmp_path_factory.mktemp("lineage"))
-    pipeline = load_pipeline("invented", ["targets=[invented_a]", "search.population_size=4"])
+    pipeline = load_pipeline("invented", ["targets=[invented_a]", "search.population_size=4", "controls=[]"])
     run_embedded(pipeline, Execution(store=address), Listener())
     return Store(address)
 
