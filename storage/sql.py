@@ -64,6 +64,10 @@ def load(
 
     def fill() -> None:
         connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; SET schema = 'raw'")
+        connection.execute("SET enable_progress_bar = false")
+        if any(rows.merged is not None for rows in sources.values()):
+            # DuckDB does not know how many rows a scan has: it would hold the trials, not the scores, to join them.
+            connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
         bodies = dict(VIEWS)
         for name in SCHEMAS:
             rows = sources.get(name)
