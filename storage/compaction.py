@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.layout import ORIGINS, Origins, Part, age_seconds, is_merged, new_name, write_origins
-from storage.schemas import SCHEMAS, conform, schema_of
-from storage.store import BrokenFileWarning, Store, encoded, first_line
+from storage.layout import REPEATED, Merged, Origins, Part, age_seconds, is_merged, new_name, write_merged
+from storage.schemas import FLAG, KEYS, SCHEMAS, conform, schema_of
+from storage.store import BrokenFileWarning, Store, first_line, writing
+
+ROWS = 20_000
+"""In a row group, and at once in memory: a row of ``scores`` or ``trials`` has about a kilobyte."""
 
 GRACE_SECONDS = 60.0
 """How long merged files stay for readers that listed them before: longer than any reading takes."""
@@ -46,14 +52,18 @@ def _compact(store: Store, dataset: str, grace_seconds: float) -> Compaction:
     broken: dict[str, str] = {}
     # Only these may be deleted: what another compaction writes meanwhile may hold what this one never saw.
     there = store.files.names(dataset)
-    live = _read_live(store, dataset, broken)
-    before = {name: origins for name, (_, origins) in live.items() if is_merged(name)}
+    live = _checked(store, dataset, broken)
+    before = {part.name: origins for part, origins in live.parts.items() if is_merged(part.name)}
     deleted = _delete_held(store, dataset, there, before, grace_seconds)
-    merged = len(live) if len(live) > 1 else 0
-    if merged:
-        origins = tuple(origin for _, of_file in live.values() for origin in of_file)
-        name = _write(store, dataset, [table for table, _ in live.values()], origins)
-        deleted += _delete_held(store, dataset, there, {name: origins}, grace_seconds)
+    merged = 0
+    if len(live.parts) > 1 or any(store.known(name).key != KEYS[dataset] for name in before):
+        try:
+            name, origins = _write(store, dataset, live)
+        except FileNotFoundError:
+            pass  # another compaction merged and deleted them
+        else:
+            merged = len(live.parts)
+            deleted += _delete_held(store, dataset, there, {name: origins}, grace_seconds)
     count = {part.name for part in store.parts(dataset, broken=broken)}
     waiting = [name for name in store.files.names(dataset) if name not in count and name not in broken]
     for name, reason in sorted(broken.items()):
@@ -62,43 +72,115 @@ def _compact(store: Store, dataset: str, grace_seconds: float) -> Compaction:
     return Compaction(dataset, merged, deleted, len(waiting), tuple(sorted(broken)))
 
 
-def _read_live(store: Store, dataset: str, broken: dict[str, str]) -> dict[str, tuple[pa.Table, Origins]]:
-    """File -> its rows that count and where they came from."""
+@dataclass(frozen=True)
+class _Live:
+    """What counts of a data set: its files, where their rows came from, their columns, and whether each row's key is
+    that of another."""
+
+    parts: dict[Part, Origins]
+    columns: set[str]
+    repeated: npt.NDArray[np.bool_]
+
+
+def _checked(store: Store, dataset: str, broken: dict[str, str]) -> _Live:
+    """Every file is read to its last page."""
     while True:
         known = set(broken)
         try:
             parts = store.parts(dataset, broken=broken)
-            tables = {part: _read_part(store, dataset, part, broken) for part in parts}
+            found = {part: _check(store, dataset, part, broken) for part in parts}
         except FileNotFoundError:
             continue  # another compaction deleted it: list again
         if any(is_merged(name) for name in set(broken) - known):
             continue  # it had displaced its inputs: look for them again
-        return {part.name: found for part, found in tables.items() if found is not None}
+        checked = {part: one for part, one in found.items() if one is not None}
+        columns = {column for columns, _ in checked.values() for column in columns}
+        origins = {part: _origins(store, part, keys.num_rows) for part, (_, keys) in checked.items()}
+        none = _keys(dataset, schema_of(dataset).empty_table())
+        repeated = _repeated(pa.concat_tables([none, *(keys for _, keys in checked.values())]))
+        return _Live(origins, columns, repeated)
 
 
-def _read_part(store: Store, dataset: str, part: Part, broken: dict[str, str]) -> tuple[pa.Table, Origins] | None:
+def _check(store: Store, dataset: str, part: Part, broken: dict[str, str]) -> tuple[set[str], pa.Table] | None:
+    """The columns of a file and the keys of its rows that count; nothing where it is broken or too new."""
     schema = schema_of(dataset)
-    content = store.files.read(f"{dataset}/{part.name}")
-    try:
-        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
-        if not set(table.column_names) <= set(schema.names):
+    with store.files.open(f"{dataset}/{part.name}") as file:
+        try:
+            columns = set(pq.read_schema(file).names) - {REPEATED}
+            if not columns <= set(schema.names):
+                return None
+            keys = [_keys(dataset, table) for table in _tables(file, part, schema)]
+        except (pa.ArrowException, OSError) as error:
+            broken[part.name] = first_line(error)
             return None
-        table = part.counted(conform(table, schema))
-    except (pa.ArrowException, OSError) as error:
-        broken[part.name] = first_line(error)
-        return None
+    return columns, pa.concat_tables([_keys(dataset, schema.empty_table()), *keys])
+
+
+def _tables(file: pa.NativeFile, part: Part, schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of a file that count, some at a time."""
+    first = 0
+    for batch in pq.ParquetFile(file, page_checksum_verification=True).iter_batches(ROWS, use_threads=False):
+        yield part.counted(conform(pa.Table.from_batches([batch]), schema), first)
+        first += batch.num_rows
+
+
+def _keys(dataset: str, table: pa.Table) -> pa.Table:
+    return table.select(list(KEYS[dataset]))
+
+
+def _repeated(keys: pa.Table) -> npt.NDArray[np.bool_]:
+    """Whether the digest of each key is that of another; should two keys share one, both are marked in vain."""
+    with duckdb.connect() as connection:
+        columns = ", ".join(f'"{name}"' for name in keys.column_names)
+        digests = connection.from_arrow(keys).project(f"hash({columns}) AS digest").fetchnumpy()["digest"]
+    _, of, counts = np.unique(digests, return_inverse=True, return_counts=True)
+    return counts[of] > 1
+
+
+def _origins(store: Store, part: Part, rows: int) -> Origins:
     if not is_merged(part.name):
-        return table, ((part.name, table.num_rows),)
-    origins = store.origins(dataset, part.name, broken)
-    return table, tuple((name, rows) for name, rows in origins if name in part.origins)
+        return ((part.name, rows),)
+    counting = set(part.origins)
+    return tuple(origin for origin in store.known(part.name).origins if origin[0] in counting)
 
 
-def _write(store: Store, dataset: str, tables: list[pa.Table], origins: Origins) -> str:
-    table = pa.concat_tables(tables)
-    metadata = {**(schema_of(dataset).metadata or {}), ORIGINS: write_origins(origins)}
+def _write(store: Store, dataset: str, live: _Live) -> tuple[str, Origins]:
+    """The merged file's name and what it holds. Raises FileNotFoundError when one of the files is gone."""
+    schema = schema_of(dataset)
+    kept = [field for field in schema if field.name in live.columns]
+    marked = [pa.field(REPEATED, FLAG)] if live.repeated.any() else []
+    merged = Merged(tuple(origin for origins in live.parts.values() for origin in origins), KEYS[dataset])
+    sink, done = pa.BufferOutputStream(), 0
+    metadata = {**(schema.metadata or {}), **write_merged(merged)}
+    with writing(sink, pa.schema([*kept, *marked]), metadata, "zstd") as writer:
+        for table in _grouped(_rows(store, dataset, live)):
+            if marked:
+                marks = live.repeated[done : done + table.num_rows]
+                table = table.append_column(marked[0], pa.array(marks, FLAG, mask=~marks))
+            done += table.num_rows
+            writer.write_table(table.select(writer.schema.names))
     name = new_name(merged=True)
-    store.files.write(f"{dataset}/{name}", encoded(table.replace_schema_metadata(metadata), "zstd"))
-    return name
+    store.files.write(f"{dataset}/{name}", sink.getvalue().to_pybytes())
+    return name, merged.origins
+
+
+def _rows(store: Store, dataset: str, live: _Live) -> Iterator[pa.Table]:
+    for part in live.parts:
+        with store.files.open(f"{dataset}/{part.name}") as file:
+            yield from _tables(file, part, schema_of(dataset))
+
+
+def _grouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows, ``ROWS`` or more at a time."""
+    waiting, count = list[pa.Table](), 0
+    for table in tables:
+        waiting.append(table)
+        count += table.num_rows
+        if count >= ROWS:
+            yield pa.concat_tables(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _delete_held(
@@ -109,7 +191,7 @@ def _delete_held(
     held = {origin for origins in old.values() for origin, _ in origins}
     deleted = 0
     for name in there:
-        of_file = {origin for origin, _ in store.known_origins(name)} if is_merged(name) else {name}
+        of_file = {origin for origin, _ in store.known(name).origins} if is_merged(name) else {name}
         if name not in old and of_file and of_file <= held:
             store.files.delete(f"{dataset}/{name}")
             deleted += 1

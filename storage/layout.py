@@ -14,10 +14,23 @@ SUFFIX, MERGED = ".parquet", ".merged.parquet"
 ORIGINS = b"lapt.origins"
 """Key of a merged file's metadata: JSON [[file, rows], ...], the appended files it holds, in row order."""
 
+KEY = b"lapt.key"
+"""Of its metadata: JSON, the columns by which its rows were compared for ``REPEATED``; absent in older files."""
+REPEATED = "lapt.repeated"
+"""Column of a merged file: true where another of its rows has the same key, null elsewhere; absent where none has."""
+
 _TIME = "%Y%m%dT%H%M%S%fZ"
 
 Origins = tuple[tuple[str, int], ...]
 """(appended file, number of its rows), in row order."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merged file says of itself: what it holds and the ``KEY`` (none in older files)."""
+
+    origins: Origins = ()
+    key: tuple[str, ...] = ()
 
 
 def new_name(merged: bool = False) -> str:
@@ -38,15 +51,17 @@ def age_seconds(name: str) -> float:
     return (datetime.now(UTC) - made).total_seconds()
 
 
-def write_origins(origins: Origins) -> bytes:
-    return json.dumps(origins, separators=(",", ":")).encode()
+def write_merged(merged: Merged) -> dict[bytes, bytes]:
+    said = {ORIGINS: merged.origins, KEY: merged.key}
+    return {name: json.dumps(value, separators=(",", ":")).encode() for name, value in said.items()}
 
 
-def read_origins(metadata: Mapping[bytes, bytes] | None) -> Origins:
+def read_merged(metadata: Mapping[bytes, bytes] | None) -> Merged:
     """Raises ValueError when the metadata names no origins: then it is no merged file of ours."""
     if not metadata or ORIGINS not in metadata:
         raise ValueError("a merged file that does not say what it merges")
-    return tuple((str(name), int(rows)) for name, rows in json.loads(metadata[ORIGINS]))
+    origins = tuple((str(name), int(rows)) for name, rows in json.loads(metadata[ORIGINS]))
+    return Merged(origins, tuple(map(str, json.loads(metadata.get(KEY, b"[]")))))
 
 
 @dataclass(frozen=True)
@@ -57,23 +72,26 @@ class Part:
     origins: tuple[str, ...]
     ranges: tuple[tuple[int, int], ...] | None = None
 
-    def counted(self, table: pa.Table) -> pa.Table:
-        """The rows of the file's table that count."""
+    def counted(self, table: pa.Table, first: int = 0) -> pa.Table:
+        """The rows of a table that count: the file's from row ``first`` on."""
         if self.ranges is None:
             return table
-        return pa.concat_tables([table.slice(start, stop - start) for start, stop in self.ranges])
+        last = first + table.num_rows
+        kept = [(max(start, first) - first, min(stop, last) - first) for start, stop in self.ranges]
+        return pa.concat_tables([table.slice(0, 0), *(table.slice(i, j - i) for i, j in kept if i < j)])
 
 
 def live_parts(names: Iterable[str], merged: Mapping[str, Origins], seen: Iterable[str] = ()) -> list[Part]:
     """What to read so that the rows of every appended file count exactly once.
 
     ``names``: appended files; ``merged``: merged file -> what it holds; ``seen``: appended files to leave out.
-    The merged file that holds most goes first, whatever is still missing follows. So it does not matter whether a
-    compaction was killed before it deleted its inputs, or two of them ran at once and merged overlapping sets.
+    The merged file that holds most, of equals the youngest, goes first, whatever is still missing follows. So it does
+    not matter whether a compaction was killed before it deleted its inputs, or two of them ran at once and merged
+    overlapping sets.
     """
     taken = set(seen)
     parts = []
-    for name in sorted(merged, key=lambda name: (-len(merged[name]), name)):
+    for name in sorted(merged, key=lambda name: (len(merged[name]), name), reverse=True):
         fresh = tuple(origin for origin, _ in merged[name] if origin not in taken)
         if fresh:
             whole = len(fresh) == len(merged[name])

@@ -232,6 +232,23 @@ SCHEMAS: dict[str, pa.Schema] = {
 }
 """Data set -> schema. Raise the version in ``_schema`` when a column is added; none is ever renamed or removed."""
 
+KEYS: dict[str, tuple[str, ...]] = {
+    # Two processes may have measured the same thing, and a failure may have been tried again.
+    "scores": ("key",),
+    # A resumed run asks the same questions again.
+    "trials": ("run_id", "task", "ordinal"),
+    "runs": tuple(RUNS.names),
+    "principles": ("run_id", "task", "iteration", "step", "principles_id"),
+    "subspaces": ("run_id", "task", "iteration", "subspace_id"),
+    # An invalid reply and the valid one after it were both paid for; the same record twice was not.
+    "reasoner_calls": ("run_id", "call_key", "valid", "reply"),
+    "supernets": ("run_id", "task", "iteration", "fingerprint"),
+    # The same study again says the same again.
+    "studies": ("study_id", "method", "reasoner", "variant", "source_budget", "target", "quantity", "budget"),
+    "study_jobs": ("key",),
+}
+"""Data set -> the columns by which rows say the same thing; of those that do, the views count one."""
+
 
 def schema_of(dataset: str) -> pa.Schema:
     """Raises StoreError with the list of data sets for a name there is none of."""

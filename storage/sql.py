@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from lapt.errors import StoreError
 from storage.schemas import COUNT, FLAG, REAL, SCHEMAS, TEXT, TEXTS, TIME
-from storage.store import Store
-from storage.views import NEEDS, VIEWS
+from storage.store import Rows, Store
+from storage.views import NEEDS, VIEWS, contested, counted, everything, uncontested
 
 _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 _LISTINGS = ("query", "show", "duckdb_", "schema", "pg_", "sqlite_")
@@ -37,7 +37,7 @@ def connect(
     What was read stays as it was: later appends need a new connection. Files, the network, extensions, Python
     variables and the settings are out of reach. Raises StoreError when the store cannot be read.
     """
-    return load(store, datasets, views, locked=True)
+    return load(store, datasets, views, locked=True, scanned=True)
 
 
 def load(
@@ -46,29 +46,39 @@ def load(
     views: Iterable[str] = tuple(VIEWS),
     run_id: str | None = None,
     locked: bool = False,
+    scanned: bool = False,
 ) -> duckdb.DuckDBPyConnection:
-    """As ``connect``, locked down or not; with ``run_id``, only that run's rows and the scores it used, no studies."""
-    tables = {name: store.read(name) for name in datasets}
-    bodies = [f"CREATE VIEW {name} AS {VIEWS[name]}" for name in VIEWS if name in set(views)]
+    """As ``connect``, locked down or not; with ``run_id``, only that run's rows and the scores it used, no studies.
+
+    ``scanned``: merged files are read as a query needs them (a broken page then ends it), not whole and now.
+    """
+    sources = {name: store.rows(name) if scanned else Rows(None, store.read(name)) for name in datasets}
     if run_id is not None:
         mine = pc.field("run_id") == run_id
-        tables = {
-            name: table if name == "scores" else table.filter(mine)
-            for name, table in tables.items()
-            if name == "scores" or "run_id" in table.column_names
+        sources = {
+            name: rows if name == "scores" else Rows(None, rows.rest.filter(mine))
+            for name, rows in sources.items()
+            if name == "scores" or "run_id" in rows.rest.column_names
         }
     connection = duckdb.connect()
 
     def fill() -> None:
-        connection.execute("; ".join(["SET TimeZone = 'UTC'", "CREATE SCHEMA raw", *_EMPTY.values()]))
-        for name, table in tables.items():
-            if table.num_rows:
-                connection.register("incoming", table)
-                connection.execute(f"INSERT INTO raw.{name} SELECT * FROM incoming")
-                connection.unregister("incoming")
+        connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; SET schema = 'raw'")
+        connection.execute("SET enable_progress_bar = false")
+        if any(rows.merged is not None for rows in sources.values()):
+            # DuckDB does not know how many rows a scan has: it would hold the trials, not the scores, to join them.
+            connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
+        bodies = dict(VIEWS)
+        for name in SCHEMAS:
+            rows = sources.get(name)
+            if rows is not None and rows.merged is not None:
+                bodies[name] = _create_merged(connection, name, rows)
+            else:
+                _create(connection, name, name, None if rows is None else rows.rest)
         if run_id is not None:
             connection.execute(_OTHER_SCORES)
-        connection.execute("; ".join(bodies))
+        connection.execute("SET schema = 'main'")
+        connection.execute("; ".join(f"CREATE VIEW {name} AS {bodies[name]}" for name in VIEWS if name in set(views)))
         if locked:
             connection.execute("SET python_enable_replacements = false")
             connection.execute("SET enable_external_access = false")
@@ -78,12 +88,28 @@ def load(
     return connection
 
 
-def _empty(dataset: str) -> str:
+def _create_merged(connection: duckdb.DuckDBPyConnection, dataset: str, rows: Rows) -> str:
+    """What the views need in the schema ``raw`` where there is a merged file; returns the data set's own view."""
+    connection.from_arrow(rows.merged).create_view(f"{dataset}_merged")
+    _create(connection, f"{dataset}_rest", dataset, rows.rest)
+    connection.execute(f"CREATE VIEW {dataset} AS {everything(dataset)}")
+    some = False
+    if rows.rest.num_rows:  # a join with no row still costs a scan
+        connection.execute(f"CREATE TABLE {dataset}_contested AS {contested(dataset)}")
+        some = connection.execute(f"SELECT count(*) FROM {dataset}_contested").fetchone() != (0,)
+    connection.execute(f"CREATE TABLE {dataset}_counted AS {counted(dataset, some)}")
+    return uncontested(dataset, some)
+
+
+def _create(connection: duckdb.DuckDBPyConnection, table: str, dataset: str, rows: pa.Table | None) -> None:
+    """A table in the schema ``raw`` with these rows of a data set."""
     columns = ", ".join(f'"{field.name}" {_TYPES[field.type]}' for field in SCHEMAS[dataset])
-    return f"CREATE TABLE raw.{dataset} ({columns})"
+    connection.execute(f"CREATE TABLE {table} ({columns})")
+    if rows is not None and rows.num_rows:
+        connection.register("incoming", rows)
+        connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")
+        connection.unregister("incoming")
 
-
-_EMPTY = {dataset: _empty(dataset) for dataset in SCHEMAS}
 
 # The test split of what the run asked for has a key of its own: matched by everything else that makes a key.
 _OTHER_SCORES = """
@@ -105,15 +131,25 @@ def query(store: Store, sql: str) -> pa.Table:
     """
     _require_one_select(sql)
     store.require()
-    with connect(store, *_needed(sql)) as connection:
+    try:
         try:
-            answer: pa.Table = interruptible(connection, lambda: connection.sql(sql).to_arrow_table())
-        except duckdb.PermissionException as error:
-            raise QueryError(f"a query over {_VIEW_LIST}", _said(error), "import files, do not query them") from error
-        except duckdb.Error as error:
-            raise QueryError(f"a query over {_VIEW_LIST}", _said(error), _try(error)) from error
+            answer = _answer(store, sql, scanned=True)
+        except (duckdb.InvalidInputException, duckdb.IOException):
+            # A page of a merged file may be broken: read whole, its inputs are read instead and a warning names it.
+            answer = _answer(store, sql, scanned=False)
+    except duckdb.PermissionException as error:
+        raise QueryError(f"a query over {_VIEW_LIST}", _said(error), "import files, do not query them") from error
+    except duckdb.Error as error:
+        raise QueryError(f"a query over {_VIEW_LIST}", _said(error), _try(error)) from error
     named: pa.Table = answer.rename_columns(unique_names(answer.column_names))
     return named
+
+
+def _answer(store: Store, sql: str, scanned: bool) -> pa.Table:
+    datasets, views = _needed(sql)
+    with load(store, datasets, views, locked=True, scanned=scanned) as connection:
+        answer: pa.Table = interruptible(connection, lambda: connection.sql(sql).to_arrow_table())
+    return answer
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection, action: Callable[[], T]) -> T:
@@ -179,4 +215,4 @@ def _said(error: duckdb.Error) -> str:
 
 def _try(error: duckdb.Error) -> str:
     hints = [line for line in str(error).splitlines()[1:] if line.startswith(("Candidate bindings", "Did you mean"))]
-    return f"{hints[0]}; " * bool(hints) + 'list the columns with "DESCRIBE <view>"'
+    return "".join(f"{hint}; " for hint in hints[:1]) + 'list the columns with "DESCRIBE <view>"'

@@ -7,21 +7,23 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from pyarrow import fs
 
 from lapt.errors import StoreError
 from storage.files import Files, LocalFiles, ObjectFiles, unreadable
-from storage.layout import Origins, Part, is_merged, live_parts, new_name, read_origins
-from storage.schemas import SCHEMAS, conform, schema_of
+from storage.layout import REPEATED, Merged, Part, is_merged, live_parts, new_name, read_merged
+from storage.schemas import FLAG, KEYS, SCHEMAS, conform, schema_of
 
 ATTEMPTS = 12
 """How often a read starts over when a compaction deletes files under it, after ever longer pauses of some 10 ms."""
@@ -29,6 +31,15 @@ ATTEMPTS = 12
 
 class BrokenFileWarning(UserWarning):
     """A file of the store that is no whole Parquet file was passed over; the message names it."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a data set: ``merged`` is read when it is scanned, and no two rows of it have one key; the ``rest``
+    has been read."""
+
+    merged: pads.Dataset | None
+    rest: pa.Table
 
 
 class Store:
@@ -41,7 +52,7 @@ class Store:
 
     def __init__(self, address: str | Path) -> None:
         self.address, self.files = _open(address)
-        self._known_origins: dict[str, Origins] = {}  # merged files never change
+        self._merged: dict[str, Merged] = {}  # merged files never change
 
     def __reduce__(self) -> tuple[Callable[[str], Store], tuple[str]]:
         return Store, (self.address,)
@@ -102,21 +113,61 @@ class Store:
         if unknown:
             raise StoreError(f"columns of {dataset} among {schema.names}", f"{unknown}", "name those it has")
         wanted = schema if filter is not None or columns is None else pa.schema([schema.field(c) for c in columns])
-        parts, tables = self._read_parts(dataset, wanted, seen)
+        fitting: list[pa.Schema] = []
+
+        def read(parts: list[Part], broken: dict[str, str]) -> list[pa.Table | None]:
+            return self._map(lambda part: self._read_part(dataset, part, wanted, broken, fitting), parts)
+
+        parts, tables = self._read_parts(dataset, seen, read)
         table = _joined(wanted, tables)
         if filter is not None:
             table = table.filter(filter)
         seen.update(origin for part in parts for origin in part.origins)
         return table if columns is None else table.select(list(columns))
 
-    def _read_parts(self, dataset: str, schema: pa.Schema, seen: Iterable[str]) -> tuple[list[Part], list[pa.Table]]:
-        broken: dict[str, str] = {}
+    def rows(self, dataset: str) -> Rows:
+        """As ``read``, but the largest merged file is only opened: a million rows need not be in memory at once.
+
+        Scanning it fails where a page of it is broken; ``read`` then finds what it was merged from, if that is there.
+        """
+        schema, opened = schema_of(dataset), list[pads.Dataset]()
         fitting: list[pa.Schema] = []
+
+        def read(parts: list[Part], broken: dict[str, str]) -> list[pa.Table | None]:
+            keyed = [part for part in parts if part.ranges is None and self.known(part.name).key == KEYS[dataset]]
+            largest = max(keyed, key=lambda part: len(part.origins), default=None)
+            opened.clear()
+
+            def read_one(part: Part) -> pa.Table | None:
+                if part is not largest:
+                    return self._read_part(dataset, part, schema, broken, fitting)
+                file = self.files.open(f"{dataset}/{part.name}")
+                try:
+                    merged, repeated = _opened(file, schema)
+                except (pa.ArrowException, OSError) as error:
+                    broken[part.name] = first_line(error)
+                    return None
+                opened.append(merged)
+                return repeated
+
+            return self._map(read_one, parts)
+
+        _, tables = self._read_parts(dataset, (), read)
+        return Rows(opened[0] if opened else None, _joined(schema, tables))
+
+    def _read_parts(
+        self,
+        dataset: str,
+        seen: Iterable[str],
+        read: Callable[[list[Part], dict[str, str]], list[pa.Table | None]],
+    ) -> tuple[list[Part], list[pa.Table]]:
+        """``read`` answers None for a part, and adds it to what is broken, where it can be read no more."""
+        broken: dict[str, str] = {}
         for attempt in range(ATTEMPTS):
             time.sleep(0.01 * attempt)
             try:
                 parts = self.parts(dataset, seen, broken)
-                tables = self._map(lambda part: self._read_part(dataset, part, schema, broken, fitting), parts)
+                tables = read(parts, broken)
             except FileNotFoundError:
                 continue  # merged and deleted since it was listed: list again
             # A merged file found broken here had displaced its inputs: look for them again.
@@ -140,26 +191,25 @@ class Store:
         """The files of a data set that count (and the rows of them that do). ``broken`` is passed over and added to."""
         broken = {} if broken is None else broken
         names = [n for n in self.files.names(dataset) if n.endswith(".parquet") and n not in broken]
-        merged = {name: self.origins(dataset, name, broken) for name in names if is_merged(name)}
+        merged = {name: self._merged_of(dataset, name, broken).origins for name in names if is_merged(name)}
         whole = {name: origins for name, origins in merged.items() if name not in broken}
         return live_parts((name for name in names if not is_merged(name)), whole, seen)
 
-    def origins(self, dataset: str, name: str, broken: dict[str, str]) -> Origins:
-        """What a merged file holds; nothing, and an entry in ``broken``, when it is broken."""
-        if name not in self._known_origins:
+    def _merged_of(self, dataset: str, name: str, broken: dict[str, str]) -> Merged:
+        """What a merged file says; nothing, and an entry in ``broken``, when it is broken."""
+        if name not in self._merged:
             try:
-                content = self.files.read(f"{dataset}/{name}")
-                self._known_origins[name] = read_origins(pq.read_schema(pa.BufferReader(content)).metadata)
+                with self.files.open(f"{dataset}/{name}") as file:
+                    self._merged[name] = read_merged(pq.read_schema(file).metadata)
             except FileNotFoundError:
                 raise
             except (pa.ArrowException, OSError, ValueError) as error:
                 broken[name] = first_line(error)
-                return ()
-        return self._known_origins[name]
+        return self.known(name)
 
-    def known_origins(self, name: str) -> Origins:
-        """As ``origins`` for a merged file that was read already; nothing for any other."""
-        return self._known_origins.get(name, ())
+    def known(self, name: str) -> Merged:
+        """What a merged file said when ``parts`` looked at it; nothing for any other."""
+        return self._merged.get(name, Merged())
 
     def _read_part(
         self, dataset: str, part: Part, schema: pa.Schema, broken: dict[str, str], fitting: list[pa.Schema]
@@ -217,7 +267,7 @@ def _columns(table: pa.Table) -> tuple[str, ...]:
     return tuple(table.column_names)
 
 
-def encoded(table: pa.Table, compression: Literal["none", "zstd"] = "none") -> bytes:
+def encoded(table: pa.Table) -> bytes:
     """The table as a Parquet file, without the columns that are null throughout.
 
     A file has a row or two and time goes by the column: without those, the Arrow schema (the types are Parquet's own),
@@ -225,19 +275,29 @@ def encoded(table: pa.Table, compression: Literal["none", "zstd"] = "none") -> b
     """
     used = [name for name in table.column_names if table.column(name).null_count < table.num_rows]
     kept, sink = table.select(used or table.column_names[:1]), pa.BufferOutputStream()
-    with pq.ParquetWriter(
+    with writing(sink, kept.schema, table.schema.metadata or {}) as writer:
+        writer.write_table(kept)
+    return sink.getvalue().to_pybytes()
+
+
+def writing(
+    sink: pa.NativeFile,
+    schema: pa.Schema,
+    metadata: Mapping[bytes, bytes],
+    compression: Literal["none", "zstd"] = "none",
+) -> pq.ParquetWriter:
+    """Of a Parquet file of the store."""
+    writer = pq.ParquetWriter(
         sink,
-        kept.schema,
+        schema,
         compression=compression,
         use_dictionary=compression != "none",
         write_statistics=False,
         write_page_checksum=True,
         store_schema=False,
-    ) as writer:
-        writer.write_table(kept)
-        metadata = table.schema.metadata or {}
-        writer.add_key_value_metadata({key.decode(): value.decode() for key, value in metadata.items()})
-    return sink.getvalue().to_pybytes()
+    )
+    writer.add_key_value_metadata({key.decode(): value.decode() for key, value in metadata.items()})
+    return writer
 
 
 def decoded(content: bytes, schema: pa.Schema, fitting: list[pa.Schema]) -> pa.Table:
@@ -253,6 +313,24 @@ def decoded(content: bytes, schema: pa.Schema, fitting: list[pa.Schema]) -> pa.T
         fitting.append(table.schema)
         return table
     return conform(table, schema)
+
+
+def _opened(file: pa.NativeFile, schema: pa.Schema) -> tuple[pads.Dataset, pa.Table]:
+    """The rows of a merged file whose key no other has, to be scanned, and those of the others, read.
+
+    Each row group is a fragment of its own: of one file Arrow would read all that are wanted ahead.
+    """
+    options = pads.ParquetFragmentScanOptions(page_checksum_verification=True)
+    format = pads.ParquetFileFormat(default_fragment_scan_options=options)
+    fragment = cast(
+        pads.ParquetFileFragment, format.make_fragment(cast(Any, file))
+    )  # its stubs know only Python's files
+    fragments = fragment.split_by_row_group()
+    if REPEATED not in fragment.physical_schema.names:
+        return pads.FileSystemDataset(fragments, schema, format), schema.empty_table()
+    dataset = pads.FileSystemDataset(fragments, schema.append(pa.field(REPEATED, FLAG)), format)
+    once = pc.field(REPEATED).is_null()
+    return dataset.filter(once), dataset.to_table(schema.names, filter=~once)
 
 
 def _table(dataset: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

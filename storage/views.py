@@ -2,29 +2,65 @@
 
 from __future__ import annotations
 
+from storage.schemas import KEYS, SCHEMAS
 
-def _earliest(dataset: str, *key: str, first: str = "") -> str:
-    """One row per key, the earliest; ``first`` is what counts before time."""
-    order = f"{first}, created_at" if first else "created_at"
-    return f"SELECT * FROM raw.{dataset} QUALIFY row_number() OVER (PARTITION BY {', '.join(key)} ORDER BY {order}) = 1"
+_FIRST = {"scores": "(status = 'ok') DESC, "}
+"""What counts before time."""
+
+
+def earliest(dataset: str, source: str) -> str:
+    """Of the source's rows one a key, the earliest; of two at the same microsecond the lesser, whatever their order."""
+    return f"""
+        SELECT * FROM {source} one QUALIFY row_number() OVER (
+            PARTITION BY {", ".join(KEYS[dataset])} ORDER BY {_FIRST.get(dataset, "")}created_at, one) = 1
+    """
+
+
+# Of a data set with a merged file, ``raw.<data set>_merged`` holds rows of which no two have one key and
+# ``raw.<data set>_rest`` the others: few, as are the keys in both. Only these go through a window.
+
+
+def everything(dataset: str) -> str:
+    """What ``raw.<data set>`` then is."""
+    return f"{_all_of(dataset, 'merged')} UNION ALL {_all_of(dataset, 'rest')}"
+
+
+def contested(dataset: str) -> str:
+    """The keys that both have."""
+    key = ", ".join(KEYS[dataset])
+    return f"SELECT {key} FROM raw.{dataset}_merged one SEMI JOIN raw.{dataset}_rest other ON {_same_key(dataset)}"
+
+
+def counted(dataset: str, contested: bool) -> str:
+    """What counts of the rest, and of the merged rows with a key in ``raw.<data set>_contested`` where there is any."""
+    rest = _all_of(dataset, "rest")
+    if contested:
+        rest += f" UNION ALL {_all_of(dataset, 'merged')} one SEMI JOIN {_contested(dataset)}"
+    return earliest(dataset, f"({rest})")
+
+
+def uncontested(dataset: str, contested: bool) -> str:
+    """The view, ``raw.<data set>_counted`` being what ``counted`` found."""
+    merged = _all_of(dataset, "merged")
+    if contested:
+        merged += f" one ANTI JOIN {_contested(dataset)}"
+    return f"{merged} UNION ALL {_all_of(dataset, 'counted')}"
+
+
+def _all_of(dataset: str, part: str) -> str:
+    return f"SELECT {', '.join(SCHEMAS[dataset].names)} FROM raw.{dataset}_{part}"
+
+
+def _contested(dataset: str) -> str:
+    return f"raw.{dataset}_contested other ON {_same_key(dataset)}"
+
+
+def _same_key(dataset: str) -> str:
+    return " AND ".join(f"one.{column} IS NOT DISTINCT FROM other.{column}" for column in KEYS[dataset])
 
 
 VIEWS: dict[str, str] = {
-    # Two processes may have measured the same thing, and a failure may have been tried again.
-    "scores": _earliest("scores", "key", first="(status = 'ok') DESC"),
-    # A resumed run asks the same questions again.
-    "trials": _earliest("trials", "run_id", "task", "ordinal"),
-    "runs": "SELECT DISTINCT * FROM raw.runs",
-    "principles": _earliest("principles", "run_id", "task", "iteration", "step", "principles_id"),
-    "subspaces": _earliest("subspaces", "run_id", "task", "iteration", "subspace_id"),
-    # An invalid reply and the valid one after it were both paid for; the same record twice was not.
-    "reasoner_calls": _earliest("reasoner_calls", "run_id", "call_key", "valid", "reply"),
-    "supernets": _earliest("supernets", "run_id", "task", "iteration", "fingerprint"),
-    # The same study again says the same again.
-    "studies": _earliest(
-        "studies", "study_id", "method", "reasoner", "variant", "source_budget", "target", "quantity", "budget"
-    ),
-    "study_jobs": _earliest("study_jobs", "key"),
+    **{dataset: earliest(dataset, f"raw.{dataset}") for dataset in SCHEMAS},
     # score: value normalised to higher is better, null where the evaluation failed.
     "evaluations": """
         SELECT
@@ -44,21 +80,29 @@ VIEWS: dict[str, str] = {
             ON u.subspace_id = t.subspace_id
     """,
     # Only what was measured in one way is ranked together: metric, direction, evaluator (a table is one) and fidelity.
-    # rank: 1 + the number of architectures strictly better. An architecture stands once, where it was first that good.
+    # rank: 1 + the number of architectures strictly better. An architecture stands once, where it was first that good
+    # (a million rows: a window over them takes twice as long, and half a gigabyte more).
     "leaderboard": """
-        WITH best AS (
-            SELECT * FROM evaluations WHERE score IS NOT NULL
-            QUALIFY row_number() OVER (
-                PARTITION BY space, task, metric, higher_is_better, fingerprint, fidelity, architecture
-                ORDER BY score DESC, created_at, run_id, ordinal) = 1
+        WITH ordered AS (
+            SELECT *, struct_pack(worse := 0 - score, created_at, run_id, ordinal) AS place
+            FROM evaluations WHERE score IS NOT NULL
+        ), best AS (
+            SELECT
+                space, task, metric, higher_is_better, fingerprint, fidelity, architecture, min(place) AS first,
+                arg_min(struct_pack(unit, parameters, flops, iteration, origin), place) AS found
+            FROM ordered
+            GROUP BY space, task, metric, higher_is_better, fingerprint, fidelity, architecture
         )
         SELECT
             space, task, rank() OVER (
-                PARTITION BY space, task, metric, higher_is_better, fingerprint, fidelity ORDER BY score DESC) AS rank,
-            architecture, value, metric, unit, parameters, flops, run_id, iteration, ordinal, origin,
-            fingerprint, fidelity
+                PARTITION BY space, task, metric, higher_is_better, fingerprint, fidelity ORDER BY first.worse) AS rank,
+            architecture, CASE WHEN higher_is_better THEN 0 - first.worse ELSE first.worse END AS value, metric,
+            found.unit AS unit, found.parameters AS parameters, found.flops AS flops, first.run_id AS run_id,
+            found.iteration AS iteration, first.ordinal AS ordinal, found.origin AS origin, fingerprint, fidelity
         FROM best
-        ORDER BY space, task, metric, higher_is_better, fingerprint, fidelity, rank, created_at, run_id, ordinal
+        ORDER BY
+            space, task, metric, higher_is_better, fingerprint, fidelity, rank, first.created_at, first.run_id,
+            first.ordinal
     """,
     # The incumbent after each evaluation; null until one succeeds. Among equals the first stays. A new supernet begins
     # anew: what was found before is scored again in it.

@@ -1,4 +1,4 @@
-"""Pages from the templates. Everything is escaped but the figures: what a model wrote is text."""
+"""Pages from the templates. Everything is escaped but the style sheet and the figures: what a model wrote is text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
 
 
 class Column(NamedTuple):
@@ -43,7 +44,7 @@ def page(template: str, **variables: Any) -> str:
     """The page of that name (``lapt/report/templates/<name>.html.jinja``) with its variables filled in."""
     environment = _environment()
     css = resources.files(__package__).joinpath("templates/style.css").read_text(encoding="utf-8")
-    text: str = environment.get_template(f"{template}.html.jinja").render(css=css, **variables)
+    text: str = environment.get_template(f"{template}.html.jinja").render(css=Markup(css), **variables)
     return text
 
 

@@ -370,6 +370,12 @@ def test_a_wrong_column_is_named_with_what_there_is(filled: Store) -> None:
         query(filled, "SELECT * FROM leaderbord")
 
 
+def test_what_fails_while_it_runs_is_said_in_one_line(filled: Store) -> None:
+    with pytest.raises(QueryError, match="Could not convert string") as raised:
+        query(filled, "SELECT architecture::INTEGER FROM trials")
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_query_loads_what_its_view_needs(filled: Store, view: str) -> None:
     """The same answer whether only the needed data sets are loaded or all of them."""
