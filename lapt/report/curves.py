@@ -36,8 +36,7 @@ def incumbents(axes: Any, searches: Sequence[Search]) -> None:
     axes.set_ylim(low, high)
     one = searches[0]
     axes.set_xlabel("evaluations")
-    better = "" if one.higher_is_better else ", lower is better"
-    axes.set_ylabel(f"validation {one.metric.replace('_', ' ')}{f' ({one.unit})' if one.unit else ''}{better}")
+    axes.set_ylabel(f"validation {one.metric.replace('_', ' ')}{f' ({one.unit})' if one.unit else ''}")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(loc="lower right" if one.higher_is_better else "upper right")
 

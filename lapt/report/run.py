@@ -94,6 +94,7 @@ def _target(history: RunHistory, target: TaskHistory, result: TargetResult | Non
         return {"task": target.task, "empty": "No evaluation is stored yet."}
     best = search.best
     searches = [search, *target.controls]
+    better = "" if search.higher_is_better else "; lower is better"
     changed = _changes(history, target)
     return {
         "task": target.task,
@@ -104,7 +105,7 @@ def _target(history: RunHistory, target: TaskHistory, result: TargetResult | Non
         if best
         else [],
         "curve": Markup(svg(f"{name}-curve", _curve_said(searches), partial(incumbents, searches=searches))),
-        "curve_note": "The best validation score so far. Dots: LAPT's evaluations, some of them outside; vertical "
+        "curve_note": f"The best validation score so far{better}. Dots: LAPT's evaluations, some of them outside; vertical "
         "lines: a new iteration." + ("" if target.controls else " No control ran beside it."),
         "grids": _grids(history.space, target),
         "changes": changed,

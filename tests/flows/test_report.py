@@ -84,6 +84,7 @@ def test_everything_that_was_decided_is_on_the_page(store: Store, tmp_path: Path
     history = run_history(store, run_id)
     assert history.result is not None
     assert len(page) < 2_000_000
+    assert '"Segoe UI"' in page  # the style sheet as it is
     for found in history.result.targets:
         assert found.architecture
         assert found.architecture in text
