@@ -15,7 +15,14 @@ LAPT = Path(sys.executable).with_name("lapt")
 
 with tempfile.TemporaryDirectory() as folder:
     store, page = f"{folder}/store", Path(folder) / "page.html"
-    budget = ["--set", "search.population_size=25", "--set", "search.generations=13"]  # 25 + 3 x 25 x 13
+    budget = [
+        "--set",
+        "search.population_size=25",
+        "--set",
+        "search.generations=13",  # 25 + 3 x 25 x 13
+        "--set",
+        "reasoner.max_operators=4",
+    ]  # a space that has as many
     subprocess.run([LAPT, "run", "invented", *budget, "--store", store], stdout=subprocess.DEVNULL, check=True)
     counted = "SELECT count(*) FROM evaluations WHERE run_id = (SELECT run_id FROM runs LIMIT 1)"
     said = subprocess.run([LAPT, "sql", counted, "--store", store], capture_output=True, text=True, check=True).stdout

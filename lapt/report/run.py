@@ -105,8 +105,8 @@ def _target(history: RunHistory, target: TaskHistory, result: TargetResult | Non
         if best
         else [],
         "curve": Markup(svg(f"{name}-curve", _curve_said(searches), partial(incumbents, searches=searches))),
-        "curve_note": f"The best validation score so far{better}. Dots: LAPT's evaluations, some of them outside; vertical "
-        "lines: a new iteration." + ("" if target.controls else " No control ran beside it."),
+        "curve_note": f"The best validation score so far{better}. Dots: LAPT's evaluations, some of them outside; "
+        "vertical lines: a new iteration."
         "grids": _grids(history.space, target),
         "changes": changed,
         "stated": _principles(target.principles[-1][1], history.space) if target.principles else [],
