@@ -106,7 +106,7 @@ def _target(history: RunHistory, target: TaskHistory, result: TargetResult | Non
         else [],
         "curve": Markup(svg(f"{name}-curve", _curve_said(searches), partial(incumbents, searches=searches))),
         "curve_note": f"The best validation score so far{better}. Dots: LAPT's evaluations, some of them outside; "
-        "vertical lines: a new iteration."
+        "vertical lines: a new iteration." + ("" if target.controls else " No control ran beside it."),
         "grids": _grids(history.space, target),
         "changes": changed,
         "stated": _principles(target.principles[-1][1], history.space) if target.principles else [],
