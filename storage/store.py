@@ -116,7 +116,7 @@ class Store:
         fitting: list[pa.Schema] = []
 
         def read(parts: list[Part], broken: dict[str, str]) -> list[pa.Table | None]:
-            return self._map(lambda part: self._read_part(dataset, part, wanted, broken, fitting), parts)
+            return self._map(lambda part: self._read_part(dataset, part, wanted, broken, fitting, filter), parts)
 
         parts, tables = self._read_parts(dataset, seen, read)
         table = _joined(wanted, tables)
@@ -212,10 +212,19 @@ class Store:
         return self._merged.get(name, Merged())
 
     def _read_part(
-        self, dataset: str, part: Part, schema: pa.Schema, broken: dict[str, str], fitting: list[pa.Schema]
+        self,
+        dataset: str,
+        part: Part,
+        schema: pa.Schema,
+        broken: dict[str, str],
+        fitting: list[pa.Schema],
+        filter: pc.Expression | None = None,
     ) -> pa.Table | None:
+        """``filter``: what need not be read of a merged file, which is long, may be left out by it."""
         content = self.files.read(f"{dataset}/{part.name}")
         try:
+            if filter is not None and part.ranges is None and is_merged(part.name):
+                return _selected(content, schema, filter)
             return part.counted(decoded(content, schema, fitting))
         except (pa.ArrowException, OSError) as error:
             broken[part.name] = first_line(error)
@@ -313,6 +322,13 @@ def decoded(content: bytes, schema: pa.Schema, fitting: list[pa.Schema]) -> pa.T
         fitting.append(table.schema)
         return table
     return conform(table, schema)
+
+
+def _selected(content: bytes, schema: pa.Schema, filter: pc.Expression) -> pa.Table:
+    """As ``decoded``, but only the rows that pass, a row group at a time. Raises as it does."""
+    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    groups = (file.read_row_group(group, columns=schema.names) for group in range(file.num_row_groups))
+    return pa.concat_tables([schema.empty_table(), *(conform(group, schema).filter(filter) for group in groups)])
 
 
 def _opened(file: pa.NativeFile, schema: pa.Schema) -> tuple[pads.Dataset, pa.Table]:
