@@ -145,6 +145,16 @@ class Pipeline(_Model):
     )
     seed: int = Field(0, ge=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_kind_that_is_the_default(cls, declared: Any) -> Any:
+        """Sections that do not say of what kind they are: ``search.generations=2`` where nothing is said of search."""
+        if not isinstance(declared, dict):
+            return declared
+        kinds = {"search": {"method": "rea"}, "reasoner": {"kind": "patterns"}}
+        said = {name: declared[name] for name in kinds if isinstance(declared.get(name), dict)}
+        return {**declared, **{name: {**kinds[name], **section} for name, section in said.items()}}
+
     @model_validator(mode="after")
     def _distinct_targets(self) -> Pipeline:
         if len(set(self.targets)) != len(self.targets):

@@ -10,6 +10,7 @@ from lapt.config import ReaSearch, load_pipeline, overridden, presets
 from lapt.errors import ConfigError
 from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation
 from lapt.evaluators.images import TrainingSpec
+from lapt.reasoning.config import PatternsReasoner
 from lapt.spaces import space_named
 from lapt.training import Recipe
 
@@ -152,3 +153,11 @@ def test_a_finished_pipeline_with_other_values() -> None:
     assert overridden(digits, ["evaluator.final_epochs=3"]).evaluator.final_epochs == 3  # type: ignore[union-attr]
     with pytest.raises(ConfigError, match="final_epohcs"):
         overridden(digits, ["evaluator.final_epohcs=3"])
+
+
+def test_a_section_that_says_no_kind_is_of_the_default_one(tmp_path: Path) -> None:
+    short = tmp_path / "short.yaml"
+    short.write_text("name: a\nspace: nas201\nevaluator: {kind: table, table: t}\nsource: {task: x}\ntargets: [y]\n")
+    given = load_pipeline(str(short), ["search.generations=2", "reasoner.breadth=0.5"])
+    assert (given.search.method, given.search.generations) == ("rea", 2)
+    assert given.reasoner == PatternsReasoner(breadth=0.5)
