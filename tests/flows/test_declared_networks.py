@@ -15,7 +15,7 @@ import yaml
 from macro_builders import build
 
 from flows.batches import Batch
-from flows.evaluators import evaluators_of, space_of
+from flows.evaluators import evaluators_of, space_of, table_of
 from lapt.config import Execution, Pipeline, load_pipeline
 from lapt.errors import ConfigError
 from lapt.networks.declared import BuilderError, backbone_size, digest_of
@@ -177,6 +177,23 @@ def test_scores_belong_to_the_text_of_the_builder_and_of_the_declaration(
     assert digest(source.replace("MaxPool2d(2)", "AvgPool2d(2) ")) != before
     assert digest(source, codes={"conv3": "1", "conv1": "3", "skip": "-"}) != before
     sys.modules.pop("mine", None)
+
+
+def test_a_benchmark_of_a_declared_space_is_built_and_searched(folder: Path) -> None:
+    Path("macro.yaml").write_text(yaml.safe_dump(SPACE | {"encoding": "{a}{b}", "layers": SPACE["layers"][:2]}))
+    plan = {
+        "name": "macros", "space": "macro.yaml", "tasks": ["classification", "rotation"],
+        "seeds": 2, "best": 0, "sample": 8,
+        "evaluator": {**PIPELINE["evaluator"], "training_images": 100, "recipe": {"epochs": 1, "batch_size": 50}},
+    }  # fmt: skip
+    Path("plan.yaml").write_text(yaml.safe_dump(plan))
+    built = lapt("benchmark", "build", "plan.yaml", "--out", "data/macros.parquet")
+    assert built.returncode == 0, built.stderr
+    assert "All 9 architectures of macro that" in Path("data/macros.md").read_text()
+    pipeline = load_pipeline("pipeline.yaml", ["evaluator={kind: table, table: macros}"])
+    space = space_of(pipeline)
+    table = table_of(pipeline, "data")
+    assert {space.decode(text) for text in table.architectures} == set(space.members())
 
 
 def test_a_declaration_without_a_builder_is_written_as_before() -> None:
