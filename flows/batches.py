@@ -61,7 +61,7 @@ def evaluate_batch_here(store: str, batch: str, label: str) -> None:
     def heard(epoch: int, epochs: int, loss: float) -> None:
         logger.info("epoch %d of %d, loss %.4g", epoch, epochs, loss)
 
-    if evaluator.of_space:
+    if evaluator.of_space and not asked.final:  # which needs no supernet
         evaluator.prepare(heard)
     if asked.fingerprint is not None and evaluator.fingerprint != asked.fingerprint:
         raise LaptError(
@@ -74,8 +74,8 @@ def evaluate_batch_here(store: str, batch: str, label: str) -> None:
         for architecture in architectures:
             evaluator.final(architecture, heard)
         return
-    # A few at a time, for what another worker has stored meanwhile.
-    few = 2 * getattr(evaluator.evaluator, "side_by_side", 1)
+    # A few at a time, for what another worker has stored meanwhile: one, or enough that no process of several waits.
+    few = 2 * getattr(evaluator.evaluator, "side_by_side", 1) - 1
     for first in range(0, len(architectures), few):
         for number, evaluation in enumerate(evaluator.evaluate(architectures[first : first + few]), start=first + 1):
             score = evaluation.error if evaluation.failed else f"{evaluation.value:.4g}{evaluation.metric.unit}"

@@ -12,7 +12,7 @@ from flows.batches import Batch
 from flows.pools import Pool, Unreachable
 from flows.progress import listener
 from lapt.digests import short
-from lapt.errors import LaptError
+from lapt.errors import LaptError, StoreError
 from lapt.evaluation import Evaluation, OnEpoch, Prepared, Retrains
 from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.spaces import Architecture, SearchSpace
@@ -27,7 +27,7 @@ UNKNOWN_SIZE = 32
 ATTEMPTS = 3
 """Runs that may end over an architecture without a score of it, before the search says so."""
 LOST_SECONDS = 600.0
-"""How long a server may be silent."""
+"""How long a server may be silent, and a store out of reach or full."""
 SLOW = 4.0
 """A batch that takes so many times what it should, and a minute more, is given to an idle worker as well."""
 
@@ -71,8 +71,8 @@ class DispatchedEvaluator(StoredEvaluator):
     Batches are dispatched up to the workers that are there, each of about a minute's work by what such scores cost so
     far, or a share for every worker where that is less. Scores count as soon as they are in the store. A run that ends
     without all of its scores (killed, crashed, its machine lost) gives the rest back, to be dispatched again; one that
-    is much too slow is doubled by an idle worker. While the server is silent the search waits. Batches of a driver that
-    was killed go on, and are waited for like its own by the next one.
+    is much too slow is doubled by an idle worker. While the server is silent or the store cannot be written, the search
+    waits. Batches of a driver that was killed go on, and are waited for like its own by the next one.
     """
 
     def __init__(self, inner: StoredEvaluator, template: Batch, pool: Pool) -> None:
@@ -132,6 +132,7 @@ class DispatchedEvaluator(StoredEvaluator):
                     if not batches.running:
                         self._give_up(tries >= ATTEMPTS, label, batches)
                         if self._free(batches):
+                            self.store.check_writable()
                             run = self.pool.submit(self.store.address, digest, label, tag)
                             batches.running[run] = _Running((), time.monotonic(), None)
                             tries += 1
@@ -148,15 +149,17 @@ class DispatchedEvaluator(StoredEvaluator):
         waiting, batches = dict(wanted), _Batches(self.pool)
         try:
             while waiting:
-                self._refresh()
-                for identity in [one for one in waiting if self._known(self._key(one)) is not None]:
-                    found = replace(self._stored(identity, waiting.pop(identity)), origin="computed")
-                    self.on_stored(found)
-                    yield found
+                ready: list[Evaluation] = []
                 with _Patience(batches):
+                    self._refresh()
+                    known = [one for one in waiting if self._known(self._key(one)) is not None]
+                    ready = [replace(self._stored(one, waiting.pop(one)), origin="computed") for one in known]
                     if not batches.adopted:
                         self._adopt(waiting, batches)
                     self._next(waiting, batches)
+                for found in ready:
+                    self.on_stored(found)
+                    yield found
                 if waiting:
                     time.sleep(POLL_SECONDS)
         finally:
@@ -198,6 +201,7 @@ class DispatchedEvaluator(StoredEvaluator):
 
     def _hand_out(self, identities: Sequence[str], waiting: dict[str, Architecture], batches: _Batches) -> None:
         texts = tuple(self.space.encode(waiting[identity]) for identity in identities)
+        self.store.check_writable()
         batch = self.template.model_copy(update={"architectures": texts, "fingerprint": self.fingerprint})
         count = f"{len(texts)} architecture{'s' * (len(texts) > 1)}"
         tag = self._tag(self.fingerprint)
@@ -247,7 +251,7 @@ def batch_size(todo: int, workers: int, cost: float | None, *, struck: bool = Fa
 
 
 class _Patience:
-    """Passes over a server that does not answer, for so long."""
+    """Passes over a server that does not answer and a store that is out of reach or full, for so long."""
 
     def __init__(self, batches: _Batches) -> None:
         self._batches = batches
@@ -259,11 +263,16 @@ class _Patience:
         if error is None:
             self._batches.heard = time.monotonic()
             return False
-        if not isinstance(error, Unreachable):
+        if not isinstance(error, Unreachable | StoreError):
             return False
-        silent = time.monotonic() - self._batches.heard
-        if silent > LOST_SECONDS:
+        lost = time.monotonic() - self._batches.heard > LOST_SECONDS
+        if isinstance(error, StoreError):
+            listener.get().stage(f"waiting for the store: {error.got} ({error.remedy})")
+            return not lost
+        if lost:
             raise LaptError(
-                "a Prefect server that answers", f"none for {silent:.0f} s: {error}", "start it, and run this again"
+                "a Prefect server that answers",
+                f"none for {LOST_SECONDS:.0f} s: {error}",
+                "start it, and run this again",
             ) from error
         return True

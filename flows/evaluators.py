@@ -148,9 +148,18 @@ def trained_evaluator(
     """Raises LaptError for data or a device that is not there, a task that cannot be made of the data, and a space
     whose networks nobody knows."""
     if isinstance(space.cell, DeclaredSpace):
-        raise ConfigError(
-            f"evaluator.kind table for {space.name}", config.kind, "import scores: a declared space has no networks"
-        )
+        if isinstance(config, SupernetEvaluation):
+            raise ConfigError(
+                f"evaluator.kind table or training for {space.name}",
+                config.kind,
+                "choose one of them: the networks of a declared space share no weights",
+            )
+        if space.cell.network is None:
+            raise ConfigError(
+                f"evaluator.kind table for {space.name}, or a builder of its networks",
+                f"{config.kind}, and no builder",
+                "import scores, or name the builder in its declaration: network: MODULE:FUNCTION",
+            )
     measures = (
         _inheriting(config, execution, space, store, task)
         if isinstance(config, SupernetEvaluation)

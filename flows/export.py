@@ -76,12 +76,21 @@ def _content(
         evaluator = evaluator.final_evaluator
     assert isinstance(evaluator, TrainingEvaluator)
     spec = evaluator.spec
+    builder = getattr(spec.space.family, "network", None)
     if format == "python":
+        if builder is not None:
+            raise ConfigError(
+                "--format state-dict or onnx, of networks that are not LAPT's own",
+                f"python, of one that {builder} builds",
+                "choose one of them: the source is that builder's",
+            )
         return python_source(spec.space, architecture, task_of(spec), **spec.size_of_network).encode()
     stage("reading the trained network (it is trained now if the run did not)")
     weights = stored.weights(architecture)
     if format == "state-dict":
         declared = {"space": spec.space.name, "task": spec.task, **config.model_dump(mode="json")}
+        if builder is not None:
+            declared["builder"] = builder
         return with_config(weights, {**told, "architecture": spec.space.encode(architecture), "training": declared})
     network = network_of(spec, architecture, weights)
     stage("writing ONNX and checking it against torch")

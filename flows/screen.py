@@ -68,6 +68,8 @@ class _Bars(Listener):
         self._said = -math.inf
 
     def stage(self, text: str) -> None:
+        if text == self._progress.tasks[self._stage].description:
+            return
         self._progress.update(self._stage, description=text)
         if not self._progress.console.is_terminal:
             self._progress.console.print(text)

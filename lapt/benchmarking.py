@@ -13,7 +13,7 @@ from scipy.stats import kendalltau
 
 from lapt.config import BenchmarkPlan
 from lapt.evaluation import Evaluation, Metric
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import Architecture, SearchSpace, space_named
 
 Scores = npt.NDArray[np.float64]
 
@@ -130,10 +130,11 @@ def page(plan: BenchmarkPlan, tasks: Mapping[str, Measured], versions: Mapping[s
     cells = len(next(iter(tasks.values())).scores)
     again = {task: int(np.isfinite(measured.scores).all(axis=1).sum()) for task, measured in tasks.items()}
     hours = sum(measured.hours for measured in tasks.values())
+    space = space_named(plan.space).name
     lines = [
         f"# The {plan.name} benchmark",
         "",
-        f"All {cells:,} architectures of {plan.space} that compute different functions, trained from scratch on "
+        f"All {cells:,} architectures of {space} that compute different functions, trained from scratch on "
         f"{', '.join(tasks)}. Our own measurements, made by `lapt benchmark build {plan.name}`.",
         "",
         f"Each was trained with one seed; the best {plan.best} of each task and {plan.sample} random ones with "

@@ -198,7 +198,7 @@ class BenchmarkPlan(_Model):
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")
-    space: str
+    space: Space
     evaluator: TrainingEvaluation
     tasks: tuple[str, ...] = Field(min_length=1)
     seeds: int = Field(3, ge=2, description="trainings of those that are measured again")

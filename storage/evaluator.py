@@ -226,10 +226,13 @@ class StoredEvaluator:
         return None if again else row
 
     def _computed(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:
-        """Each result once it is stored."""
+        """Each result once it is stored; what another process has stored meanwhile is not stored again."""
         for evaluation in self._measured(wanted):
             identity = evaluation.identity
             stored = replace(_checked(evaluation), origin="computed", key=self._key(identity))
+            self._refresh()
+            if self._known(self._key(identity)) is not None:
+                continue
             self._append([self._row(stored, "validation")])
             self._retried.add(self._key(identity))
             self.on_stored(stored)

@@ -49,12 +49,17 @@ class Files(Protocol):
 
 
 class LocalFiles:
-    """A folder. A write goes to a temporary name in the same folder, is synchronised to the disk and then renamed."""
+    """A folder. A write goes to a temporary name in the same folder, is synchronised to the disk and then renamed.
+
+    The first write makes the folder. Once it was seen there it is not made again: a disk that is away for a while would
+    come back without what was written meanwhile.
+    """
 
     parallel_reads = 2  # half of the time is Arrow's own; 2,000 small files: 0.60 s, 0.48 s with two, 0.53 s with four
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._seen = root.is_dir()
 
     def names(self, folder: str) -> list[str]:
         try:
@@ -86,7 +91,7 @@ class LocalFiles:
         path = self.root / name
         temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._make_folder(name)
             try:
                 write_durably(temporary, content)
                 os.replace(temporary, path)
@@ -95,6 +100,15 @@ class LocalFiles:
                 raise
         except OSError as error:
             raise unwritable(path, error) from error
+
+    def _make_folder(self, name: str) -> None:
+        if not self._seen:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._seen = True
+        folder = self.root
+        for part in Path(name).parts[:-1]:
+            folder /= part
+            folder.mkdir(exist_ok=True)
 
     def delete(self, name: str) -> None:
         try:
@@ -199,4 +213,4 @@ def _remedy(error: OSError) -> str:
         return "a file stands where a folder belongs: name another store with --store or LAPT_STORE"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "check its permissions or name another store with --store or LAPT_STORE"
-    return f"check the address, the network and the credentials, then {STORED_IS_KEPT}"
+    return f"check the address, the disk or the network behind it and the credentials, then {STORED_IS_KEPT}"

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from lapt.benchmarking import Measured, Scores
+from lapt.spaces import Space
 from storage.benchmark_checks import column_name
 from storage.benchmark_kinds import CountColumn, Declaration, TaskColumns
 from storage.benchmarks import BenchmarkInfo, write_table
@@ -17,7 +18,7 @@ from storage.benchmarks import BenchmarkInfo, write_table
 
 def write_measured(
     name: str,
-    space: str,
+    space: Space,
     architectures: Sequence[str],
     sizes: Sequence[tuple[int, int]],
     tasks: Mapping[str, Measured],

@@ -29,6 +29,10 @@ ATTEMPTS = 12
 """How often a read starts over when a compaction deletes files under it, after ever longer pauses of some 10 ms."""
 
 
+WRITABLE = 65_536
+"""Bytes that must find room: a full disk takes an empty file."""
+
+
 class BrokenFileWarning(UserWarning):
     """A file of the store that is no whole Parquet file was passed over; the message names it."""
 
@@ -77,7 +81,7 @@ class Store:
 
     def check_writable(self) -> None:
         """Raises StoreError unless a file can be written here: better known before hours of work than after."""
-        self.files.write(".writable", b"")
+        self.files.write(".writable", bytes(WRITABLE))
         self.files.delete(".writable")
 
     # --- rows --------------------------------------------------------------------------------------------------------

@@ -70,8 +70,9 @@ def test_the_declared_macro_space_holds_the_benchmark() -> None:
 
 
 @pytest.mark.integration
-def test_a_space_of_ones_own_is_declared_and_searched(tmp_path: Path) -> None:
-    (script,) = blocks("shell")
+@pytest.mark.parametrize(("block", "target"), [(0, "flowers"), (1, "classification")])
+def test_a_space_of_ones_own_is_declared_and_searched(tmp_path: Path, block: int, target: str) -> None:
+    script = blocks("shell")[block]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     environment |= {"LAPT_DATA": str(tmp_path / "data"), "LAPT_STORE": str(tmp_path / "store")}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -81,7 +82,7 @@ def test_a_space_of_ones_own_is_declared_and_searched(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "ERROR" not in done.stderr
-    assert "flowers: " in done.stdout
+    assert f"{target}: " in done.stdout
 
 
 SMALL = [

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 from lapt.evaluators.config import ImagesEvaluation, Networks
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import Architecture, DeclaredSpace, SearchSpace
 from lapt.training import Recipe
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ class TrainingSpec(Networks):
         mine = self.model_dump(
             mode="json", include={"channels", "cells", "stem", "validation_share", "training_images"}
         )
+        if isinstance(self.space.family, DeclaredSpace):
+            from lapt.networks.declared import digest_of
+
+            mine["network"] = digest_of(self.space.family)
         return {**mine, **task_of(self).settings}
 
 
@@ -109,10 +113,16 @@ def _sides(source: _Source, held_out: tuple[float, int | None] | None, device: t
 
 
 def size_of_backbone(spec: TrainingSpec, architecture: Architecture, classes: int | None) -> tuple[int, int]:
-    """Parameters and flops (multiply-adds of one image) of the published network; without a head if None."""
+    """Parameters and flops (multiply-adds of one image) of the published network, or of the one that a declared space's
+    builder builds; without a head if None."""
     from lapt.networks import flops, parameters
 
-    image_channels, height, width = data_of(spec).train.shape
+    shape = data_of(spec).train.shape
+    if isinstance(spec.space.family, DeclaredSpace):
+        from lapt.networks.declared import backbone_size
+
+        return backbone_size(spec.space.family, architecture, shape, classes, spec.channels, spec.cells)
+    image_channels, height, width = shape
     size = {**spec.size_of_network, "image_channels": image_channels}
     return (
         parameters(spec.space, architecture, **size, classes=classes),

@@ -13,7 +13,7 @@ from lapt.evaluation import Evaluation
 from lapt.evaluators.images import TrainingSpec, data_of, sides_of, size_of_backbone, task_of
 from lapt.evaluators.in_workers import InWorkers, Outcome
 from lapt.evaluators.workers import Crashed
-from lapt.spaces import Architecture, DartsCell
+from lapt.spaces import Architecture, DartsCell, DeclaredSpace
 from lapt.training import Recipe
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ VERSION = 2
 class TrainingEvaluator(InWorkers):
     """Trains each architecture's canonical representative from scratch and scores it on the validation split.
 
-    Failures (a loss that is not finite, out of memory even at half the batch, a process that died) come back as failed
-    evaluations.
+    Failures (a loss that is not finite, out of memory even at half the batch, a process that died, a network that its
+    builder does not build) come back as failed evaluations.
     """
 
     @cached_property
@@ -57,6 +57,11 @@ class TrainingEvaluator(InWorkers):
         data = data_of(self.spec)
         sides(data.train, self.spec.validation_share, 0, limit=self.spec.training_images)
         data.test()
+        if isinstance(self.spec.space.family, DeclaredSpace):
+            from lapt.networks.declared import check_builder
+
+            size = {"channels": self.spec.channels, "cells": self.spec.cells}
+            check_builder(self.spec.space.family, data.train.shape, **size)
         if self.spec.recipe.drop_path and not isinstance(self.spec.space.family, DartsCell):
             raise ConfigError("DARTS cells, for recipe.drop_path", self.spec.space.name, "say recipe.drop_path: 0")
         if self.spec.recipe.auxiliary:
@@ -107,6 +112,7 @@ class Job(NamedTuple):
 
     def run(self) -> Outcome:
         """Trains, here and now. Raises DataError when the images are no longer those of the job."""
+        from lapt.networks.declared import BuilderError
         from lapt.training.data import DataError
         from lapt.training.loop import Diverged, OutOfMemory
 
@@ -122,7 +128,7 @@ class Job(NamedTuple):
                 break
             try:
                 return _trained(self, recipe)
-            except Diverged as error:
+            except (Diverged, BuilderError) as error:
                 return Outcome(error=str(error), seconds=time.perf_counter() - began)
             except OutOfMemory as error:
                 failure, recipe = str(error), recipe.halved()
@@ -169,11 +175,17 @@ def network_of(
     import torch
 
     from lapt.networks import backbone
-    from lapt.training.network import build
+    from lapt.networks.declared import declared_backbone
+    from lapt.training.network import Backbone, build
 
-    task = task_of(spec)
-    size = {**spec.size_of_network, "image_channels": task.shape[0]}
-    network = build(lambda: backbone(spec.space, architecture, **size), task, seed=spec.seed, auxiliary=auxiliary)
+    task, family = task_of(spec), spec.space.family
+
+    def body() -> Backbone:
+        if isinstance(family, DeclaredSpace):
+            return declared_backbone(family, architecture, task.shape, channels=spec.channels, cells=spec.cells)
+        return backbone(spec.space, architecture, **spec.size_of_network, image_channels=task.shape[0])
+
+    network = build(body, task, seed=spec.seed, auxiliary=auxiliary)
     if weights is not None:
         network.load_state_dict(torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True))
     return network

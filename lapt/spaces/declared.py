@@ -57,7 +57,8 @@ class DeclaredSpace(BaseModel):
     ``encoding``: the text of an architecture, with ``{layer}`` for the operator that a layer chose and
     ``{layer:source}`` for its source, which may be left out where a layer has one. ``codes``: what operators and
     sources are written as there, their names if unsaid; "" for an operator that leaves no trace. ``meanings``: what
-    they compute, for language models.
+    they compute, for language models. ``network``: the function that builds networks (``lapt.networks.declared``),
+    imported when one is wanted, never here.
 
     Raises ConfigError unless every architecture has a text of its own.
     """
@@ -69,6 +70,9 @@ class DeclaredSpace(BaseModel):
     layers: tuple[DeclaredLayer, ...] = Field(min_length=1, max_length=100)
     codes: Texts = ()
     meanings: Texts = ()
+    network: Annotated[str, StringConstraints(max_length=200)] | None = Field(
+        None, pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$", exclude_if=lambda network: network is None
+    )
 
     @model_validator(mode="after")
     def _can_be_written(self) -> DeclaredSpace:

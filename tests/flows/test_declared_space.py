@@ -135,10 +135,3 @@ def test_workers_and_run_ids_hang_on_what_the_file_said(files: Path) -> None:
     there = Batch.model_validate_json(batch)
     assert run_id(there.pipeline, "data") == run_id(pipeline, "data")
     assert space_of(there.pipeline) == there.spaces[0]
-
-
-def test_what_has_no_networks_is_not_trained(files: Path) -> None:
-    archive = "source.archive={strategy: random, samples: 4, size: 2}"
-    pipeline = load_pipeline("pipeline.yaml", ["evaluator={kind: training, data: digits}", archive])
-    with pytest.raises(ConfigError, match="a declared space has no networks"):
-        evaluators_of(pipeline, Execution(store="store"), space_of(pipeline), Store("store"))

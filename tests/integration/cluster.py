@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -125,7 +126,7 @@ class Cluster:
             assert time.monotonic() < deadline
             time.sleep(0.3)
 
-    def runs(self, **names: str) -> list[dict[str, object]]:
+    def runs(self) -> list[dict[str, Any]]:
         """Flow runs, the latest first."""
         body = {"sort": "START_TIME_DESC"}
         return list(httpx.post(f"{self.api}/flow_runs/filter", json=body, timeout=30).raise_for_status().json())

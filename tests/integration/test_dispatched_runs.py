@@ -8,30 +8,17 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 from cluster import BIN, Cluster, cluster, end_group
+from rehearsal import declared, engines, found, paid
 
 from storage.sql import query
 from storage.store import Store
 
 pytestmark = pytest.mark.integration
-
-REHEARSAL = """
-name: rehearsal
-space: nas201
-evaluator: {{kind: table, table: invented, seconds: {seconds}}}
-source: {{task: invented_source, archive: {{strategy: random, samples: {samples}, size: 10}}}}
-targets: [invented_a]
-reasoner: {{kind: frequency}}
-adaptation: {{iterations: 2, top_r: 3}}
-search: {{method: rea, population_size: 4, generations: 1, tournament_size: 2}}
-seed: 0
-"""
 
 
 @pytest.fixture(scope="module")
@@ -39,25 +26,6 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with cluster(tmp_path_factory.mktemp("cluster")) as made:
         assert made.lapt("deploy").returncode == 0
         yield made
-
-
-def declared(machines: Cluster, name: str, seconds: float, samples: int) -> str:
-    path = machines.home / f"{name}.yaml"
-    path.write_text(REHEARSAL.format(seconds=seconds, samples=samples))
-    return str(path)
-
-
-def found(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
-    assert done.returncode == 0, done.stderr[-3000:]
-    target = json.loads(done.stdout)["targets"][0]
-    return {key: target[key] for key in ("architecture", "validation", "test", "evaluations", "repeats")}
-
-
-def paid(store: Path) -> list[int]:
-    """How often each stored score was computed."""
-    rows = Store(store).read("scores", ["key", "split"]).to_pylist()
-    keys = [row["key"] for row in rows if row["split"] == "validation"]
-    return [keys.count(key) for key in dict.fromkeys(keys)]
 
 
 def test_deploying_twice_makes_the_same_and_the_doctor_says_what_is_there(machines: Cluster) -> None:
@@ -209,14 +177,3 @@ def under_way(machines: Cluster, driver: subprocess.Popen[str]) -> bool:
 def again(machines: Cluster, driver: subprocess.Popen[str], arguments: tuple[str, ...]) -> subprocess.Popen[str]:
     """A driver that the faults ended is started once more, as its user would; one that is done is left."""
     return machines.start_lapt(*arguments) if driver.returncode else driver
-
-
-def engines(machines: Cluster) -> list[psutil.Process]:
-    """Processes of flow runs that the workers started."""
-    found = []
-    for worker in machines.workers:
-        if worker.poll() is None:
-            for child in psutil.Process(worker.pid).children(recursive=True):
-                with suppress(psutil.Error):  # it ended meanwhile
-                    found += [child] if "prefect.engine" in " ".join(child.cmdline()) else []
-    return found

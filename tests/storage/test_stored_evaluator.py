@@ -207,3 +207,23 @@ def test_a_killed_process_loses_the_architecture_it_was_at(store: Store, request
     resumed = Counting()
     StoredEvaluator(resumed, store, SPACE, seed=0).evaluate(CELLS)
     assert resumed.asked == [[text] for text in texts(*CELLS[2:])]
+
+
+class Slow(Streaming):
+    """While it is at the first, somebody else scores them all."""
+
+    def __init__(self, other: StoredEvaluator) -> None:
+        super().__init__()
+        self._other = other
+
+    def stream(self, architectures: Sequence[Architecture]) -> Iterator[Evaluation]:
+        self._other.evaluate(architectures)
+        yield from super().stream(architectures)
+
+
+def test_what_another_process_stored_meanwhile_is_not_stored_again(store: Store) -> None:
+    other = StoredEvaluator(Streaming(), store, SPACE, seed=0)
+    mine = StoredEvaluator(Slow(other), store, SPACE, seed=0)
+    found = mine.evaluate(CELLS[:3])
+    assert [evaluation.origin for evaluation in found] == ["store"] * 3
+    assert store.read("scores").num_rows == 3
