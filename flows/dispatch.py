@@ -180,7 +180,10 @@ class DispatchedEvaluator(StoredEvaluator):
 
     def _next(self, waiting: dict[str, Architecture], batches: _Batches) -> None:
         """Gives back what ended without a score, and hands out what nobody has."""
-        for gone in batches.ended():
+        ended = batches.ended()
+        if ended:
+            self.store.check_writable()  # if it is not, that was why, and no fault of what they were at
+        for gone in ended:
             self._refresh()
             self._retried.update(self._key(identity) for identity in gone.identities)
             for identity in gone.identities:
