@@ -18,9 +18,9 @@ from lapt.evaluation import Evaluation
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.spaces import Architecture, space_named
 from storage.benchmarks import BenchmarkInfo
-from storage.evaluator import versions
 from storage.measured import write_measured
 from storage.store import Store
+from storage.versions import versions
 from tasks.measuring import train_batch
 from tasks.step import context
 

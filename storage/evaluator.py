@@ -21,7 +21,7 @@ from lapt.spaces import Architecture, SearchSpace
 from lapt.training.relaxation import Strengthen
 from storage.checkpoints import StoredCheckpoint
 from storage.store import Store
-from storage.versions import versions
+from storage.versions import versions_text
 
 Row = dict[str, Any]
 
@@ -301,7 +301,7 @@ class StoredEvaluator:
             "flops": evaluation.flops,
             "cost_seconds": evaluation.cost_seconds,
             "device": str(getattr(self._inner, "device", "cpu")),
-            "versions": versions(),
+            "versions": versions_text(),
             "status": "failed" if evaluation.failed else "ok",
             "error": evaluation.error,
             "created_at": datetime.now(UTC),

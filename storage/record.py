@@ -27,7 +27,7 @@ from lapt.spaces import BUILTIN, Architecture, SearchSpace, space_named
 from storage.ids import the_one
 from storage.lock import only_attempt
 from storage.store import Store
-from storage.versions import versions
+from storage.versions import versions_text
 
 
 @dataclass
@@ -108,7 +108,7 @@ class RunRecord:
             "prefect_run_id": prefect_run_id,
             "detail": detail,
             "result": result,
-            "versions": versions(),
+            "versions": versions_text(),
         }
         self.store.append("runs", [row])
 

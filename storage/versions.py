@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -11,12 +12,17 @@ _PACKAGES = ("lapt", "numpy", "scipy", "scikit-learn", "torch", "torchvision")
 
 
 @cache
-def versions() -> str:
-    """JSON: package -> version, of those that are here, and of Python."""
+def versions() -> Mapping[str, str]:
+    """Package -> version, of those that are here, and of Python."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return json.dumps(found, sort_keys=True, separators=(",", ":"))
+    return found
+
+
+def versions_text() -> str:
+    """``versions`` as the store keeps them: JSON."""
+    return json.dumps(versions(), sort_keys=True, separators=(",", ":"))

@@ -73,7 +73,7 @@ def keep(store: Store, result: StudyResult) -> str:
     study_id = short(said)
     common = {"study_id": study_id, "study": result.study, "pipeline": result.pipeline}
     store.append("studies", [{**common, **row} for row in rows])
-    whole = {"versions": json.loads(versions()), "result": result.model_dump(mode="json")}
+    whole = {"versions": versions(), "result": result.model_dump(mode="json")}
     store.files.write(_file(study_id), json.dumps(whole, separators=(",", ":")).encode())
     return study_id
 

@@ -189,6 +189,7 @@ def test_bad_declarations_are_one_line(tmp_path: Path, override: str, status: in
     assert words in refused(lapt("run", "invented", "--set", override, "--store", str(tmp_path)), status)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("stage", ["starting Prefect", "building the archive", "adapting to invented_a"])
 def test_ctrl_c_says_what_becomes_of_the_work(tmp_path: Path, stage: str) -> None:
     process = subprocess.Popen(
@@ -228,6 +229,7 @@ def test_unknown_names_list_the_known(arguments: list[str]) -> None:
     refused(lapt(*arguments), 2)
 
 
+@pytest.mark.integration
 def test_a_declared_table_can_be_imported_and_run(tmp_path: Path) -> None:
     table = invented_table()
     columns: dict[str, Any] = {"cell": list(table.architectures)}
@@ -265,6 +267,7 @@ def np_quantile(values: Any, share: float) -> float:
     return float(np.quantile(values, share))
 
 
+@pytest.mark.integration
 def test_the_study_prints_the_agreed_rows(real_data: Path) -> None:
     done = lapt("study", "nas201", "--seeds", "2", "--json", data=real_data)
     assert done.returncode == 0, done.stderr

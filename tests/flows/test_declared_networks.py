@@ -65,6 +65,7 @@ def lapt(*arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.integration
 def test_its_networks_are_trained_tested_and_exported(folder: Path) -> None:
     done = lapt("run", "pipeline.yaml", "--json")
     assert done.returncode == 0, done.stderr
@@ -179,6 +180,7 @@ def test_scores_belong_to_the_text_of_the_builder_and_of_the_declaration(
     sys.modules.pop("mine", None)
 
 
+@pytest.mark.integration
 def test_a_benchmark_of_a_declared_space_is_built_and_searched(folder: Path) -> None:
     Path("macro.yaml").write_text(yaml.safe_dump(SPACE | {"encoding": "{a}{b}", "layers": SPACE["layers"][:2]}))
     plan = {

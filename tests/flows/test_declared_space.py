@@ -74,6 +74,7 @@ def lapt(folder: Path, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.integration
 def test_a_declared_space_is_imported_searched_and_explained(files: Path) -> None:
     assert "space backbone, 18 rows" in lapt(
         files, "benchmark", "import", "table", "scores.csv", "--declare", "table.yaml"

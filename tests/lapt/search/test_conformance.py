@@ -166,7 +166,14 @@ def test_the_suite_finds_what_is_wrong(wrong: type[Searcher], words: str) -> Non
         check_searcher(wrong)
 
 
-@pytest.mark.parametrize("method", [name for name in SEARCHERS if name != "random"])
+SLOW = ("hebo_like", "arch_graph", "transfer_gp", "bonas", "arch_zero", "bananas", "weaknas_t", "weaknas")
+"""Methods that train a model for every evaluation."""
+
+
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param(m, marks=[pytest.mark.integration] * (m in SLOW)) for m in SEARCHERS if m != "random"],
+)
 def test_beats_random_search_on_a_fixed_table(method: str) -> None:
     """Mean best score of 8 seeds after 40 evaluations of the invented benchmark."""
     space, table = BUILTIN["nas201"], invented_table()
