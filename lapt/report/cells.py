@@ -17,10 +17,10 @@ ROW = 4
 """Layers that stand in a row, where they only follow each other."""
 
 
-def cell_figures(name: str, space: SearchSpace, architecture: Architecture) -> list[str]:
-    """An SVG element for each cell of the architecture. ``name``: as of ``figures.svg``."""
+def cell_figures(name: str, space: SearchSpace, architecture: Architecture) -> list[tuple[str, str]]:
+    """(its name, SVG element) for each cell of the architecture. ``name``: as of ``figures.svg``."""
     return [
-        svg(f"{name}-{number}", said(graph), draw, size=_size(graph))
+        (graph.name, svg(f"{name}-{number}", said(graph), draw, size=_size(graph)))
         for number, (graph, draw) in enumerate(_drawings(space, architecture, PAGE))
     ]
 

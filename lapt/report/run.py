@@ -101,9 +101,7 @@ def _target(history: RunHistory, target: TaskHistory, result: TargetResult | Non
         "empty": "",
         "architecture": best.architecture if best else "none could be scored",
         "facts": _facts_of(best, search, result),
-        "cells": [Markup(text) for text in cell_figures(name, history.space, history.space.decode(best.architecture))]
-        if best
-        else [],
+        "cells": [(said, Markup(drawn)) for said, drawn in _cells(name, history, best)],
         "curve": Markup(svg(f"{name}-curve", _curve_said(searches), partial(incumbents, searches=searches))),
         "curve_note": f"The best validation score so far{better}. Dots: LAPT's evaluations, some of them outside; "
         "vertical lines: a new iteration." + ("" if target.controls else " No control ran beside it."),
@@ -113,6 +111,10 @@ def _target(history: RunHistory, target: TaskHistory, result: TargetResult | Non
         "leaderboard": leaderboard(search),
         "lineage": lineage(history, target),
     }
+
+
+def _cells(name: str, history: RunHistory, best: Trial | None) -> list[tuple[str, str]]:
+    return [] if best is None else cell_figures(name, history.space, history.space.decode(best.architecture))
 
 
 def _facts_of(best: Trial | None, search: Search, result: Found | None) -> str:

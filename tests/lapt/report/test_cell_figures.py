@@ -28,7 +28,7 @@ def test_an_edge_from_a_node_that_nothing_feeds_is_dead() -> None:
         (1, 3): False,
         (2, 3): True,
     }
-    (drawn,) = cell_figures("t", NAS201, cell)
+    ((_, drawn),) = cell_figures("t", NAS201, cell)
     assert 'aria-label="cell; in to 1: none (dead), in to 2: conv 3×3, 1 to 2: conv 1×1 (dead)' in drawn
     assert drawn.count("var(--dead)") >= 3
 
@@ -71,14 +71,14 @@ def test_layers_of_a_declared_space_follow_each_other_or_their_sources(
 def test_figures_are_whole_and_take_their_colours_from_the_page(space: SearchSpace) -> None:
     architecture = space.sample(np.random.default_rng(0))
     drawn = cell_figures("one", space, architecture) + cell_figures("two", space, architecture)
-    for text in drawn:
+    for _, text in drawn:
         root = ElementTree.fromstring(text)
         assert root.attrib["role"] == "img"
         assert not re.search(r"#0000[0-9a-f]{2}", text)
         assert "<style" not in text
         used = {match.removeprefix("#") for match in re.findall(r'(?:href="|url\()(#[\w-]+)', text)}
         assert used <= {element.attrib.get("id") for element in root.iter()}
-    ids = [found for text in drawn for found in re.findall(r' id="([^"]+)"', text)]
+    ids = [found for _, text in drawn for found in re.findall(r' id="([^"]+)"', text)]
     assert len(ids) == len(set(ids))
     assert all(picture.startswith(b"\x89PNG") for _, picture in cell_pictures(space, architecture))
 
