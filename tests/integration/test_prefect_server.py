@@ -164,7 +164,7 @@ def get(address: str, **headers: str) -> bytes:
 
 
 def history(run: str) -> dict[str, tuple[str, str, list[str]]]:
-    """State, message and tags of the runs of the command ``run``, its task included, by name."""
+    """State, message and tags of the runs of the command ``run``, its task included, by name; of those that have one."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName, TaskRunFilter, TaskRunFilterName
 
@@ -182,6 +182,7 @@ def history(run: str) -> dict[str, tuple[str, str, list[str]]]:
             item.tags,
         )
         for item in runs
+        if item.state is not None  # of a task that has just begun, for a moment
     }
 
 

@@ -83,8 +83,10 @@ class Drill:
     def half_way(self, engine: psutil.Process) -> bool:
         """Has this process of a flow run stored some scores of its batch, and not all?"""
         mine = engine.environ()["PREFECT__FLOW_RUN_ID"]
-        (digest,) = (run["parameters"]["batch"] for run in batches(self.machines, self.store) if run["id"] == mine)
-        asked = set(Batch.read(Store(self.store), digest).architectures)
+        digests = [run["parameters"]["batch"] for run in batches(self.machines, self.store) if run["id"] == mine]
+        if not digests:
+            return False  # it ends what the drill before began
+        asked = set(Batch.read(Store(self.store), digests[0]).architectures)
         stored = set(Store(self.store).read("scores", ["identity"]).column(0).to_pylist())
         return bool(asked & stored) and not asked <= stored
 
