@@ -164,7 +164,7 @@ def get(address: str, **headers: str) -> bytes:
 
 
 def history(run: str) -> dict[str, tuple[str, str, list[str]]]:
-    """State, message and tags of the runs of the command ``run``, its task included, by name; of those that have one."""
+    """State, message and tags by name: of the runs of the command ``run``, its task included, that have a state."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName, TaskRunFilter, TaskRunFilterName
 
