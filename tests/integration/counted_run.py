@@ -57,6 +57,6 @@ def stored(table: Table, space: SearchSpace, task: str) -> StoredEvaluator:
 
 if __name__ == "__main__":
     flows.evaluators.evaluator_of = stored  # type: ignore[assignment]
-    declared = load_pipeline("invented", ["source.archive.samples=40", "source.archive.size=10"])
+    declared = load_pipeline("invented", ["source.archive.samples=40", "source.archive.size=10", "controls=[]"])
     result = run_embedded(declared, Execution(store=STORE), Listener())
     print(result.model_dump_json())

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -116,11 +115,9 @@ def small_disk(folder: Path) -> Iterator[None]:
 def fill(folder: Path) -> Path:
     """A file that takes all the room there is."""
     ballast = folder / "ballast"
-    free = shutil.disk_usage(folder).free
-    while free:
-        with ballast.open("ab") as file:
-            file.write(bytes(free))
-        free = shutil.disk_usage(folder).free
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):  # that there is no room
+        while True:
+            file.write(bytes(4096))
     return ballast
 
 
