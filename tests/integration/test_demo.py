@@ -49,14 +49,14 @@ def test_an_interrupted_demo_goes_on_without_retraining(tmp_path: Path) -> None:
     assert "adapting to autoencoding" in done.stderr
 
     for target in result["targets"]:
-        (control,) = target["controls"]
-        for found in (target, control):
+        assert [control["method"] for control in target["controls"]] == ["random", "source_ranking"]
+        for found in (target, *target["controls"]):
             assert found["evaluations"] == 20
             assert found["test"] > 0
     counted = query(Store(store), "SELECT task, split, count(*) AS n FROM scores GROUP BY ALL").to_pylist()
     counts = {(row["task"], row["split"]): row["n"] for row in counted}
     assert counts["jigsaw", "validation"] == 64
-    assert 20 <= counts["classification", "validation"] <= 40  # what both searches asked for was trained once
+    assert 20 <= counts["classification", "validation"] <= 60  # what several asked for was trained once
     page = (store / "reports" / f"{result['run_id']}.md").read_text()
     assert "Principles learned from jigsaw" in page
     assert "1: " in page  # what each iteration did
