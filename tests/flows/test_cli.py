@@ -131,6 +131,7 @@ def test_exports_that_cannot_be(demo: tuple[Path, dict[str, Any], str], tmp_path
     assert not (tmp_path / "net.py").exists()
 
 
+@pytest.mark.integration
 def test_plans_that_are_wrong_are_one_line(tmp_path: Path) -> None:
     refused(lapt("benchmark", "build", "nowhere", "--store", str(tmp_path)), 2)
     line = refused(lapt("benchmark", "build", "digits", "--set", "tasks=[depth]", "--store", str(tmp_path)), 1)

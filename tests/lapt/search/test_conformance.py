@@ -166,7 +166,7 @@ def test_the_suite_finds_what_is_wrong(wrong: type[Searcher], words: str) -> Non
         check_searcher(wrong)
 
 
-SLOW = ("hebo_like", "arch_graph", "transfer_gp", "bonas", "arch_zero", "bananas", "weaknas_t", "weaknas")
+SLOW = ("gp", "hebo_like", "arch_graph", "transfer_gp", "bonas", "arch_zero", "bananas", "weaknas_t", "weaknas")
 """Methods that train a model for every evaluation."""
 
 
