@@ -123,17 +123,20 @@ def _statements(principles: Principles) -> list[str]:
 
 
 def _language_model(ledger: Ledger) -> list[str]:
-    cost = "" if ledger.cost is None else f", {ledger.cost:.4g} in the currency of its prices"
-    lines = [
-        "## Language model",
-        "",
-        f"{ledger.model}: {ledger.calls} calls ({ledger.paid_now} of them now, the others from the store), "
-        f"{ledger.invalid} replies that could not be used, {ledger.tokens_in:,} tokens in and {ledger.tokens_out:,} "
-        f"out{cost}, {ledger.seconds:.1f} s.",
-    ]
+    lines = ["## Language model", "", paid(ledger)]
     if ledger.spread is not None:
         lines += ["", f"Two draws of a refined space disagree by {ledger.spread:.2f} (0: alike, 1: nothing shared)."]
     return lines
+
+
+def paid(ledger: Ledger) -> str:
+    """What a language model was asked in a run, and what that cost."""
+    cost = "" if ledger.cost is None else f", {ledger.cost:.4g} in the currency of its prices"
+    return (
+        f"{ledger.model}: {ledger.calls} calls ({ledger.paid_now} of them now, the others from the store), "
+        f"{ledger.invalid} replies that could not be used, {ledger.tokens_in:,} tokens in and {ledger.tokens_out:,} "
+        f"out{cost}, {ledger.seconds:.1f} s."
+    )
 
 
 def literal(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.pages import Column, Table, number
 from lapt.results import TargetResult
-from lapt.summary import against, cost_of, rows_of, shown
+from lapt.summary import against, cost_of, paid, rows_of, shown
 
 BEST = 10
 """Rows of a leaderboard."""
@@ -159,11 +159,5 @@ def budget(history: RunHistory, found: dict[str, TargetResult]) -> dict[str, Any
     ]
     notes += [f"{target.task} ended early: {target.stopped}." for target in found.values() if target.stopped]
     if history.ledger is not None:
-        ledger = history.ledger
-        money = "" if ledger.cost is None else f", {ledger.cost:.4g} in the currency of its prices"
-        notes.append(
-            f"Language model {ledger.model}: {ledger.calls} calls ({ledger.paid_now} of them in this attempt), "
-            f"{ledger.invalid} replies that could not be used, {ledger.tokens_in:,} tokens in and "
-            f"{ledger.tokens_out:,} out{money}, {ledger.seconds:.1f} s."
-        )
+        notes.append(f"Language model {paid(history.ledger)}")
     return {"columns": table.columns, "rows": table.rows, "notes": notes}
