@@ -18,7 +18,6 @@ from prefect.artifacts import (
 from lapt.archive import Archive
 from lapt.evaluation import Evaluation, best, top
 from lapt.principles import Principles
-from lapt.report.cells import cell_pictures
 from lapt.results import RunResult
 from lapt.spaces import SearchSpace
 from lapt.summary import literal, rows_of
@@ -92,6 +91,8 @@ def leaderboard(pipeline: str, task: str, space: SearchSpace, evaluations: Seque
         key=_key(pipeline, task, "leaderboard"),
         description=f"The best {len(rows)} of {len(evaluations)} evaluations on {task}, by validation",
     )
+    from lapt.report.cells import cell_pictures  # matplotlib takes a second: no start waits for it
+
     incumbent = best(evaluations)
     for said, picture in cell_pictures(space, incumbent.architecture) if incumbent else ():
         create_image_artifact(
