@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import shorten
+from textwrap import wrap
 from typing import Any
 
 import pyarrow as pa
@@ -36,7 +36,7 @@ from lapt.benchmarking import Noise
 from lapt.config import Pipeline
 from lapt.principles import Principle, Principles
 from lapt.results import RunResult, TargetResult
-from lapt.spaces import space_named
+from lapt.spaces import DeclaredSpace, space_named
 from lapt.summary import against, cost_of, days, rows_of, shown
 from storage.benchmarks import BenchmarkInfo
 from storage.official_transnas import MacroTable
@@ -138,10 +138,16 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
     option = "" if result.store == default else f" --store {shlex.quote(result.store)}"
     out.print("\nWhat now?", style="bold")
     of_run = f"WHERE run_id = '{result.run_id}'"
-    export = f"lapt export {result.run_id} --target {result.targets[0].task}{option}"
+    as_code = not isinstance(pipeline.space, DeclaredSpace)
+    format = "" if as_code else " --format state-dict"
+    export = f"lapt export {result.run_id} --target {result.targets[0].task}{format}{option}"
     for what, command in (
         ("the page: principles, spaces, curves and cells", f"lapt report {result.run_id}{option}"),
-        *([("the network as readable Python", export)] if pipeline.evaluator.trains else []),
+        *(
+            [(f"the network {'as readable Python' if as_code else 'with its weights'}", export)]
+            if pipeline.evaluator.trains
+            else []
+        ),
         ("how it went, evaluation by evaluation", f'lapt sql "SELECT * FROM anytime {of_run}"{option}'),
         ("the flow and its tasks as a graph", f"lapt ui{option}"),
     ):
@@ -150,7 +156,7 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
 
 
 def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
-    """Those that the source bears out most, in two lines each: what is said, and how many do so."""
+    """Those that the source bears out most: what is said, and how many do so."""
     space = space_named(pipeline.space)
     of_space = learned.space == space.name
 
@@ -162,15 +168,11 @@ def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
     most = f": {len(first)} of {len(stated)}, those that it bears out most" if len(stated) > FIRST else ""
     out.print(f"\nPrinciples learned from {pipeline.source.task}{most}", style="bold")
     for number, principle in enumerate(first, start=1):
-        out.print(f"  {number}. {clipped(principle.statement, out.width - 5)}", soft_wrap=True)
+        lines = wrap(principle.statement, out.width, initial_indent=f"  {number}. ", subsequent_indent="     ")
+        out.print("\n".join(lines), soft_wrap=True)
         support = f"{principle.support:.0%} of the architectures read do so"
         whole = f", {principle.chance(space):.0%} of the whole space" if of_space else ""
         out.print(f"     {support}{whole}", style="dim")
-
-
-def clipped(text: str, width: int) -> str:
-    """In one line of so many characters, cut behind a word."""
-    return shorten(text, max(width, 20), placeholder=" ...")
 
 
 def show_finding(what: str, found: str, trouble: str | None) -> None:

@@ -274,9 +274,10 @@ def _pattern(feature: str, weight: float, good: Floats, space: Floats, task: str
 def _statement(patterns: Sequence[Pattern], word: str, rest: bool, functions: int, task: str) -> str:
     named = ", ".join(f"{p.feature} ({p.support:.0%} against {p.chance:.0%})" for p in patterns[:_SAID])
     if rest:
-        return f"And, less clearly, {word} of {len(patterns)} other things, first {named}."
+        others = f"{len(patterns)} others, first " if len(patterns) > _SAID else ""
+        return f"Less clearly, {word} of {others}{named}."
     side = "above" if word == "more" else "below"
-    return (
-        f"The {functions} different functions of good architectures of {task} have {word} than their space (share "
-        f"{side} the space's mean, against the space's own) of {named}."
-    )
+    among = f"{functions} function{'s' if functions > 1 else ''}"
+    means = f"% of them {side} the mean of the space, against "
+    first = named.replace("% against ", means, 1).replace("%)", "% of the space)", 1)
+    return f"Good architectures of {task} ({among}) have {word} of {first}."
