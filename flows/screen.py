@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 import shutil
 import sys
@@ -11,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import wrap
+from textwrap import shorten
 from typing import Any
 
 import pyarrow as pa
@@ -52,6 +53,8 @@ LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_ed
 
 
 FIRST = 3
+_FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
+"""In brackets, in a principle: the line below has them."""
 """Principles that a run ends with."""
 SAID_SECONDS = 30
 """Between two lines on the epochs of a training, where there are no bars."""
@@ -156,7 +159,7 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
 
 
 def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
-    """Those that the source bears out most: what is said, and how many do so."""
+    """Those that the source bears out most, in two lines each: what is said, and how many do so."""
     space = space_named(pipeline.space)
     of_space = learned.space == space.name
 
@@ -168,8 +171,8 @@ def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
     most = f": {len(first)} of {len(stated)}, those that it bears out most" if len(stated) > FIRST else ""
     out.print(f"\nPrinciples learned from {pipeline.source.task}{most}", style="bold")
     for number, principle in enumerate(first, start=1):
-        lines = wrap(principle.statement, out.width, initial_indent=f"  {number}. ", subsequent_indent="     ")
-        out.print("\n".join(lines), soft_wrap=True)
+        said = _FIGURES.sub("", principle.statement)
+        out.print(f"  {number}. {shorten(said, max(out.width - 5, 20), placeholder=' ...')}", soft_wrap=True)
         support = f"{principle.support:.0%} of the architectures read do so"
         whole = f", {principle.chance(space):.0%} of the whole space" if of_space else ""
         out.print(f"     {support}{whole}", style="dim")
