@@ -27,7 +27,7 @@ def final_training(
     """
     built = build(pipeline, execution)
     evaluator = built.evaluator(target)
-    if not isinstance(evaluator, StoredEvaluator):
+    if not isinstance(evaluator, StoredEvaluator) or not evaluator.retrains:
         return None
     listener.get().stage(f"training what {label or 'the search'} found for {target}")
     heard = epochs(f"{target}, final training{f' of {label}' if label else ''}")

@@ -38,7 +38,7 @@ from lapt.config import Pipeline
 from lapt.principles import Principle, Principles
 from lapt.results import RunResult, TargetResult
 from lapt.spaces import DeclaredSpace, space_named
-from lapt.summary import against, cost_of, days, rows_of, shown
+from lapt.summary import against, caution, cost_of, days, rows_of, shown
 from storage.benchmarks import BenchmarkInfo
 from storage.official_transnas import MacroTable
 from storage.published_files import Progress as Heard
@@ -134,28 +134,30 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
         out.print(f"  {target.architecture or 'no architecture could be scored'}", soft_wrap=True)
         if target.final is not None:
             out.print(f"  {cost_of(target, target.final)}", soft_wrap=True)
-    out.print("One run of one seed: differences of this size may be luck.", style="dim")
+    out.print(caution(pipeline), style="dim")
     if learned is not None:
         _show_principles(pipeline, learned)
-    default = Store(DEFAULT_STORE).address
-    option = "" if result.store == default else f" --store {shlex.quote(result.store)}"
     out.print("\nWhat now?", style="bold")
-    of_run = f"WHERE run_id = '{result.run_id}'"
-    as_code = not isinstance(pipeline.space, DeclaredSpace)
-    format = "" if as_code else " --format state-dict"
-    export = f"lapt export {result.run_id} --target {result.targets[0].task}{format}{option}"
-    for what, command in (
-        ("the page: principles, spaces, curves and cells", f"lapt report {result.run_id}{option}"),
-        *(
-            [(f"the network {'as readable Python' if as_code else 'with its weights'}", export)]
-            if pipeline.evaluator.trains
-            else []
-        ),
-        ("how it went, evaluation by evaluation", f'lapt sql "SELECT * FROM anytime {of_run}"{option}'),
-        ("the flow and its tasks as a graph", f"lapt ui{option}"),
-    ):
+    option = "" if result.store == Store(DEFAULT_STORE).address else f" --store {shlex.quote(result.store)}"
+    for what, command in _next(pipeline, result):
         out.print(f"  {what}:")
-        out.print(f"    {command.replace('lapt', typed(), 1)}", soft_wrap=True)
+        out.print(f"    {command.replace('lapt', typed(), 1)}{option}", soft_wrap=True)
+
+
+def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, str]]:
+    """What to type after a run, and what for."""
+    run = result.run_id
+    yield "the page: principles, spaces, curves and cells", f"lapt report {run}"
+    if getattr(pipeline.evaluator, "final", "") is None:
+        yield "what was found, trained from scratch", f"lapt final {run} --set evaluator.final.recipe.epochs=100"
+    elif pipeline.evaluator.trains:
+        export = f"lapt export {run} --target {result.targets[0].task}"
+        if isinstance(pipeline.space, DeclaredSpace):
+            yield "the network with its weights", f"{export} --format state-dict"
+        else:
+            yield "the network as readable Python", export
+    yield "how it went, evaluation by evaluation", f"lapt sql \"SELECT * FROM anytime WHERE run_id = '{run}'\""
+    yield "the flow and its tasks as a graph", "lapt ui"
 
 
 def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
@@ -188,7 +190,7 @@ def show_finding(what: str, found: str, trouble: str | None) -> None:
 def show_final(results: Sequence[TargetResult]) -> None:
     """What was trained from scratch: score, size, cost."""
     table = Table(title="Trained from scratch", **LOOK)
-    for heading in ("target", "test", "parameters", "multiply-adds", "days of search", "of training"):
+    for heading in ("target", "test", "parameters", "multiply-adds", "search", "training"):
         table.add_column(heading, justify="left" if heading == "target" else "right", no_wrap=True)
     for found in results:
         final = found.final
@@ -200,7 +202,7 @@ def show_final(results: Sequence[TargetResult]) -> None:
         reason = "it has no test images" if found.final is None else found.final.error
         said = f"{found.task}: {found.architecture}{f'; no test score: {reason}' if found.test is None else ''}"
         out.print(said, soft_wrap=True, markup=False)
-    out.print("Days of one device; of search: all scores and supernets on the target.", style="dim")
+    out.print("Search, all scores and supernets on the target, and training: in days of one device.", style="dim")
 
 
 def typed() -> str:

@@ -67,7 +67,7 @@ def _located(location: Sequence[int | str], model: type[BaseModel]) -> tuple[str
         if part in fields:
             keys.append(str(part))
             models = _models(fields[str(part)].annotation)
-        elif tagged:
+        elif tagged and len(models) > 1:  # an unknown key may be spelt as a kind is
             models = tagged
         else:
             keys.append(str(part))

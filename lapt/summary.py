@@ -36,8 +36,8 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
     lines += [
         "",
         f"Metrics: {'; '.join(metrics)}. Validation chose the architecture, so it flatters; test is from a training of "
-        "its own where the networks are trained. One run of one seed: differences of this size may be luck. Paid now: "
-        "evaluations that the store did not already have.",
+        f"its own where the networks are trained. {caution(pipeline)} Paid now: evaluations that the store did not "
+        "already have.",
         "",
         "## What was found",
         "",
@@ -80,6 +80,14 @@ def against(target: TargetResult) -> str:
         how = f"{size} {'better' if gain > 0 else 'worse'} than" if gain else "as good as"
         said.append(f"{how} {named(control.method)}")
     return ", ".join(said)
+
+
+def caution(pipeline: Pipeline) -> str:
+    """What a reader of one run's figures must know."""
+    said = "One run of one seed: differences of this size may be luck."
+    if pipeline.evaluator.kind == "supernet":
+        said += " Each search inherits the weights of its own supernets, so their validation scores compare roughly."
+    return said
 
 
 def cost_of(found: Found, final: FinalResult) -> str:

@@ -144,6 +144,11 @@ class StoredEvaluator:
         found = self.final(architecture)
         return None if found is None else found.value
 
+    @property
+    def retrains(self) -> bool:
+        """Whether ``final`` trains: networks are trained here, by a final recipe, and there are test images."""
+        return self._retrains is not None and self._retrains.has_test
+
     def final(self, architecture: Architecture, on_epoch: OnEpoch | None = None) -> Evaluation | None:
         """As ``test``, with what belongs to it: size and seconds of the final retraining. ``on_epoch`` hears of it."""
         row = self._final(architecture, on_epoch)

@@ -25,6 +25,16 @@ def cell_figures(name: str, space: SearchSpace, architecture: Architecture) -> l
     ]
 
 
+def legend(space: SearchSpace, architecture: Architecture) -> str:
+    """What the lines of its figures are."""
+    found = graphs(space, architecture)
+    dead = any(not edge.live for graph in found for edge in graph.edges)
+    said = ["Edges are operators."]
+    said += ["Dotted grey ones have no part in what the cell computes."] if dead else []
+    said += ["Thin grey lines join the nodes to the output."] if any(graph.joined for graph in found) else []
+    return " ".join(said)
+
+
 def cell_pictures(space: SearchSpace, architecture: Architecture) -> list[tuple[str, bytes]]:
     """(in words, PNG) for each cell of the architecture."""
     return [(said(graph), png(draw, size=_size(graph))) for graph, draw in _drawings(space, architecture, PRINT)]

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 
 class Column(NamedTuple):
-    """``number``: set to the right; ``code``: an architecture or an id."""
+    """``number``: set to the right; ``code``, of the last one alone: an architecture, in a line below the others."""
 
     name: str
     number: bool = False

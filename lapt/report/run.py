@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from lapt.config import Pipeline
 from lapt.principles import Principles
-from lapt.report.cells import cell_figures
+from lapt.report.cells import cell_figures, legend
 from lapt.report.changes import changes
 from lapt.report.curves import incumbents
 from lapt.report.figures import svg
@@ -95,26 +95,23 @@ def _target(history: RunHistory, target: TaskHistory, result: TargetResult | Non
     best = search.best
     searches = [search, *target.controls]
     better = "" if search.higher_is_better else "; lower is better"
-    changed = _changes(history, target)
+    drawn = history.space.decode(best.architecture) if best else None
     return {
         "task": target.task,
         "empty": "",
         "architecture": best.architecture if best else "none could be scored",
         "facts": _facts_of(best, search, result),
-        "cells": [(said, Markup(drawn)) for said, drawn in _cells(name, history, best)],
+        "cells": [(said, Markup(drawn)) for said, drawn in (cell_figures(name, history.space, drawn) if drawn else [])],
+        "legend": legend(history.space, drawn) if drawn else "",
         "curve": Markup(svg(f"{name}-curve", _curve_said(searches), partial(incumbents, searches=searches))),
         "curve_note": f"The best validation score so far{better}. Dots: LAPT's evaluations, some of them outside; "
         "vertical lines: a new iteration." + ("" if target.controls else " No control ran beside it."),
         "grids": _grids(history.space, target),
-        "changes": changed,
+        "changes": _changes(history, target),
         "stated": _principles(target.principles[-1][1], history.space) if target.principles else [],
         "leaderboard": leaderboard(search),
         "lineage": lineage(history, target),
     }
-
-
-def _cells(name: str, history: RunHistory, best: Trial | None) -> list[tuple[str, str]]:
-    return [] if best is None else cell_figures(name, history.space, history.space.decode(best.architecture))
 
 
 def _facts_of(best: Trial | None, search: Search, result: Found | None) -> str:
@@ -132,16 +129,13 @@ def _curve_said(searches: Sequence[Search]) -> str:
     return f"Incumbents against evaluations; at the end: {', '.join(ends)}"
 
 
-def _grids(space: SearchSpace, target: TaskHistory) -> list[dict[str, Any]]:
-    """Layer by candidate, one an iteration: operators, and sources where these are chosen."""
+def _grids(space: SearchSpace, target: TaskHistory) -> list[list[dict[str, Any]]]:
+    """Layer by candidate, for each iteration: operators, and sources where these are chosen."""
     if len(space.layers) > GRID or len(_columns(space, "operators")) > GRID:
         return []
     chosen = any(len(layer.sources) > 1 for layer in space.layers)
-    return [
-        _grid(space, refined, iteration, kind)
-        for kind in ("operators", *(["sources"] if chosen else []))
-        for iteration, refined, _ in target.spaces
-    ]
+    kinds = ("operators", "sources") if chosen else ("operators",)
+    return [[_grid(space, refined, iteration, kind) for kind in kinds] for iteration, refined, _ in target.spaces]
 
 
 def _columns(space: SearchSpace, kind: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.pages import Column, Table, number
 from lapt.results import TargetResult
-from lapt.summary import against, cost_of, paid, rows_of, shown
+from lapt.summary import against, caution, cost_of, paid, rows_of, shown
 
 BEST = 10
 """Rows of a leaderboard."""
@@ -45,8 +45,8 @@ def results(history: RunHistory, found: dict[str, TargetResult]) -> dict[str, An
         for target in found.values()
     )
     note = (
-        f"{said} Validation chose the architecture, so it flatters. One run of one seed: differences of this size may "
-        "be luck; a study over seeds says more. Paid now: evaluations that the store did not already have."
+        f"{said} Validation chose the architecture, so it flatters. {caution(history.pipeline)} A study over seeds "
+        "says more. Paid now: evaluations that the store did not already have."
     )
     return {"columns": table.columns, "rows": table.rows, "note": note.strip()}
 
@@ -55,12 +55,12 @@ def leaderboard(search: Search) -> Table:
     sizes = any(trial.parameters for trial in search.trials)
     table = Table(
         Column("rank", number=True),
-        Column("architecture", code=True),
         Column(search.metric.replace("_", " ") + (f", {search.unit}" if search.unit else ""), number=True),
         Column("evaluation", number=True),
         Column("iteration", number=True),
         *([Column("parameters", number=True), Column("multiply-adds", number=True)] if sizes else []),
         Column("score from"),
+        Column("architecture", code=True),
     )
     last = search.trials[-1].fingerprint
     first: dict[str, Trial] = {}
@@ -71,7 +71,7 @@ def leaderboard(search: Search) -> Table:
         size = [_counted(trial.parameters), _counted(trial.flops)] if sizes else []
         value = f"{trial.value:.4g}"
         places = number(trial.ordinal), number(trial.iteration)
-        table.add(number(rank), trial.architecture, value, *places, *size, trial.origin)
+        table.add(number(rank), value, *places, *size, trial.origin, trial.architecture)
     return table
 
 

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 from small_study import a_study
 
 from flows.studies.ledger import keep
+from storage.history import runs
 from storage.store import Store
 
 pytestmark = pytest.mark.integration
@@ -36,16 +37,56 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+SUPERNETS = """
+name: shared
+space: darts7
+evaluator:
+  kind: supernet
+  data: digits
+  channels: 2
+  cells: 1
+  training_images: 200
+  calibration_images: 64
+  recipe: {epochs: 1, batch_size: 50}
+source: {task: rotation, archive: {strategy: random, samples: 8, size: 4}}
+targets: [classification]
+adaptation: {iterations: 2, top_r: 2}
+search: {method: rea, population_size: 2, generations: 1, tournament_size: 2}
+controls: [random]
+"""
+"""Without a final training."""
+
+
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A run on the invented table, and a study."""
+def supernets(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The store of such a run, and what it said."""
+    folder = tmp_path_factory.mktemp("supernets")
+    (folder / "shared.yaml").write_text(SUPERNETS)
+    store = str(folder / "store")
+    return store, lapt("run", str(folder / "shared.yaml"), "--store", store)
+
+
+def test_a_run_on_supernets_ends_with_what_trains_its_finding(supernets: tuple[str, str]) -> None:
+    ending = supernets[1].partition("What now?")[2]
+    assert "training what" not in supernets[1]
+    assert "their validation scores compare roughly" in " ".join(supernets[1].split())
+    assert "lapt export" not in ending, "nothing is trained, so there is nothing to take away"
+    command = next(line for line in ending.splitlines() if " final " in line).replace("epochs=100", "epochs=1")
+    assert "Trained from scratch" in lapt(*command.split()[1:])
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory, supernets: tuple[str, str]) -> dict[str, Path]:
+    """A run on the invented table, one on supernets, and a study."""
     folder = tmp_path_factory.mktemp("pages")
     store = Store(str(folder / "store"))
     result = json.loads(lapt("run", "invented", "--json", "--store", store.address))
     found = {"run": result["run_id"], "study": keep(store, a_study())}
     for name, identifier in found.items():
         lapt("report", identifier, "--store", store.address, "--out", str(folder / f"{name}.html"))
-    return {name: folder / f"{name}.html" for name in found}
+    (run,) = runs(Store(supernets[0]))
+    lapt("report", run, "--store", supernets[0], "--out", str(folder / "supernets.html"))
+    return {name: folder / f"{name}.html" for name in (*found, "supernets")}
 
 
 def lapt(*arguments: str) -> str:
@@ -96,7 +137,7 @@ LOOK = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("name", ["run", "study"])
+@pytest.mark.parametrize("name", ["run", "study", "supernets"])
 def test_a_page_is_drawn_in_a_browser(
     browser: Browser, pages: dict[str, Path], name: str, width: int, scheme: Any
 ) -> None:

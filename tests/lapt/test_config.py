@@ -58,6 +58,7 @@ def test_set_overrides_a_key_with_a_yaml_value() -> None:
         ("seed", ["--set key=value"]),
         ("search.method.deep=1", ["--set"]),
         ("seed={", ["YAML"]),
+        ("evaluator={kind: supernet, data: digits, supernet: {epochs: 2}}", ["'recipe'", "got evaluator.supernet"]),
     ],
 )
 def test_a_fault_is_one_line_that_says_what_to_do(override: str, parts: list[str]) -> None:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from lapt.report.cells import cell_figures, cell_pictures
+from lapt.report.cells import cell_figures, cell_pictures, legend
 from lapt.report.figures import PAGE, svg
 from lapt.spaces import BUILTIN, DeclaredSpace, SearchSpace, whole_of
 from lapt.spaces.graphs import graphs, short
@@ -31,6 +31,11 @@ def test_an_edge_from_a_node_that_nothing_feeds_is_dead() -> None:
     ((_, drawn),) = cell_figures("t", NAS201, cell)
     assert 'aria-label="cell; in to 1: none (dead), in to 2: conv 3×3, 1 to 2: conv 1×1 (dead)' in drawn
     assert drawn.count("var(--dead)") >= 3
+    assert "Dotted grey ones have no part" in legend(NAS201, cell)
+    alive = NAS201.decode(
+        "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|avg_pool_3x3~1|skip_connect~2|"
+    )
+    assert legend(NAS201, alive) == "Edges are operators."
 
 
 def test_both_cells_of_darts_with_their_two_inputs() -> None:
