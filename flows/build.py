@@ -45,6 +45,7 @@ def reasoner_of(pipeline: Pipeline, execution: Execution, run_id: str, *, sample
 
 def caller_of(config: ChatReasoner, execution: Execution, run_id: str, *, sample: int) -> Caller:
     store = Store(execution.store)
+    recordings = StoredRecordings(store, run_id)
     prices = prices_of(config.model) if config.prices is None else Prices(**config.prices.model_dump())
     if config.budget.cost is not None and prices is None:
         raise ConfigError(
@@ -56,7 +57,7 @@ def caller_of(config: ChatReasoner, execution: Execution, run_id: str, *, sample
     if config.model == "manual":
         model = ManualModel(store)
     else:
-        model = LangChainModel(
+        asks = LangChainModel(
             config.model,
             key=None if execution.replies == "replay" else _key(config),  # a replay asks nobody
             **config.model_dump(
@@ -71,9 +72,12 @@ def caller_of(config: ChatReasoner, execution: Execution, run_id: str, *, sample
                 }
             ),
         )
+        if execution.replies == "auto" and not recordings.of_model(config.model):
+            asks.ready()  # not after an archive that took hours
+        model = asks
     return Caller(
         model,
-        StoredRecordings(store, run_id),
+        recordings,
         sample=sample,
         mode=execution.replies,
         repairs=config.repairs,

@@ -154,7 +154,8 @@ def benchmark_import(
     declare: Annotated[Path | None, typer.Option(help="For kind table: a YAML file that names its columns.")] = None,
 ) -> None:
     """Check a benchmark file, or a surrogate's folder, and copy it into the data folder (LAPT_DATA)."""
-    from flows.screen import import_progress, show_benchmarks, show_macro, typed
+    from flows.console import typed
+    from flows.screen import import_progress, show_benchmarks, show_macro
     from lapt.config import load_pipeline, presets
     from storage.benchmark_kinds import MACRO
     from storage.benchmarks import data_folder, import_benchmark

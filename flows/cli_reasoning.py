@@ -18,7 +18,7 @@ principles_app = typer.Typer(help="Design principles: what was learned, and how 
 @reasoner_app.command("waiting")
 def waiting(store: StoreOption = DEFAULT_STORE) -> None:
     """Prompts of chat:manual that have no reply yet."""
-    from flows.screen import typed
+    from flows.console import typed
     from storage.manual import FOLDER, PROMPT
     from storage.manual import waiting as unanswered
     from storage.store import Store

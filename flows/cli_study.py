@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, or_meant
 
 if TYPE_CHECKING:
     from flows.studies.rows import StudyResult
+    from storage.store import Store
 
 
 def study(
@@ -68,12 +70,13 @@ def study(
 
     if name in TABLES:
         _refuse_others(context, name)
-        result = literature(name)
-        keep(Store(store), result)
-        _print(result, as_json)
+        result = literature(name).model_copy(update={"command": f"lapt study {name}"})
+        kept_in = Store(store)
+        _print(result, keep(kept_in, result), kept_in, as_json)
         return
     if name not in STUDIES:
-        raise ConfigError(f"a study among {sorted({*STUDIES, *TABLES})}", repr(name), "name one of them")
+        known = sorted({*STUDIES, *TABLES})
+        raise ConfigError(f"a study among {known}", repr(name), or_meant(name, known, "name one of them"))
     opened = Store(store)
     preset, settings = pipeline or STUDIES[name].preset, overrides or []
     named = [load_pipeline(preset, settings, wanted) for wanted in reasoner or ()]
@@ -94,13 +97,34 @@ def study(
     )
     with study_progress(prepared_study) as progress:
         result = prepared_study.run(progress)
-    keep(opened, result)
+    result = result.model_copy(update={"command": _command(context)})
+    study_id = keep(opened, result)
     for path in plotted(result, plots) if plots is not None else ():
         print(f"wrote {path}", file=sys.stderr)
-    _print(result, as_json)
+    _print(result, study_id, opened, as_json)
 
 
-def _print(result: StudyResult, as_json: bool) -> None:
+def _command(context: typer.Context) -> str:
+    """What makes the same figures again: the command without what says where and how fast."""
+    said = ["lapt", "study", context.params["name"]]
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in ("name", *_NOT_OF_THE_FIGURES) or source is None or source.name != "COMMANDLINE":
+            continue
+        value, option = context.params[parameter.name], parameter.opts[0]
+        if value is True:
+            said.append(option)
+        else:
+            for one in value if isinstance(value, list | tuple) else [value]:
+                said += [option, str(one)]
+    return shlex.join(said)
+
+
+_NOT_OF_THE_FIGURES = ("store", "as_json", "plots", "processes", "fresh", "replay")
+
+
+def _print(result: StudyResult, study_id: str, store: Store, as_json: bool) -> None:
+    from flows.console import out, store_option, typed
     from flows.screen_study import as_json as written
     from flows.screen_study import show_study
 
@@ -108,6 +132,7 @@ def _print(result: StudyResult, as_json: bool) -> None:
         print(written(result))
     else:
         show_study(result)
+        out.print(f"What now?  {typed()} report {study_id}{store_option(store.address)}", soft_wrap=True)
 
 
 def _refuse_others(context: typer.Context, name: str) -> None:

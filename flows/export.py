@@ -9,7 +9,7 @@ from typing import Any
 from flows.build import run_id
 from flows.evaluators import evaluators_of, space_of
 from lapt.config import Execution
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation
 from lapt.results import TargetResult
 from lapt.spaces import Architecture
@@ -30,12 +30,15 @@ def export(
     target, a run that trained nothing, a network that could not be trained.
     """
     pipeline, result = finished_run(store, run)
-    found = _target(result.targets, target)
     config = pipeline.evaluator
     if not isinstance(config, TrainingEvaluation | SupernetEvaluation):
         raise ConfigError(
             "a run that trains its networks", f"run {result.run_id}, whose scores come from a table", "export another"
         )
+    found = _target(result.targets, target)
+    path = out or Path(f"{pipeline.name}-{found.task}{SUFFIX[format]}")
+    if not path.absolute().parent.is_dir():
+        raise ConfigError(f"a folder at {path.absolute().parent}", "none", "make it, or name another file with --out")
     if found.architecture is None:
         raise ConfigError(f"an architecture found for {found.task}", "none: every evaluation failed", "export another")
     space = space_of(pipeline)
@@ -51,7 +54,6 @@ def export(
     assert isinstance(stored, StoredEvaluator)
     told = {"run": result.run_id, "metric": found.metric, "validation": found.validation, "test": found.test}
     content = _content(stored, config, space.canonical(space.decode(found.architecture)), told, format, stage)
-    path = out or Path(f"{pipeline.name}-{found.task}{SUFFIX[format]}")
     LocalFiles(path.absolute().parent).write(path.name, content)
     return path
 
@@ -85,7 +87,7 @@ def _content(
                 "choose one of them: the source is that builder's",
             )
         return python_source(spec.space, architecture, task_of(spec), **spec.size_of_network).encode()
-    stage("reading the trained network (it is trained now if the run did not)")
+    stage("reading the trained network; one that is not in the store is trained now")
     weights = stored.weights(architecture)
     if format == "state-dict":
         declared = {"space": spec.space.name, "task": spec.task, **config.model_dump(mode="json")}
@@ -102,5 +104,5 @@ def _target(targets: tuple[TargetResult, ...], wanted: str | None) -> TargetResu
     if wanted is None and len(targets) == 1:
         return targets[0]
     if wanted not in names:
-        raise ConfigError(f"--target among {names}", f"{wanted}", "name one of them")
+        raise ConfigError(f"--target among {names}", wanted or "none", or_meant(wanted, names, "name one of them"))
     return targets[names.index(wanted)]

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import shlex
-import shutil
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import shorten
+from textwrap import shorten, wrap
 from typing import Any
 
 import pyarrow as pa
-from rich import box
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -31,30 +26,20 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from flows.options import DEFAULT_STORE
+from flows.console import LOOK, err, out, print_table, store_option, typed
 from flows.progress import Listener
 from lapt.benchmarking import Noise
 from lapt.config import Pipeline
 from lapt.principles import Principle, Principles
 from lapt.results import RunResult, TargetResult
 from lapt.spaces import DeclaredSpace, space_named
-from lapt.summary import against, caution, cost_of, days, rows_of, shown
+from lapt.summary import against, caution, cost_of, lasting, measured, rows_of, shown
 from storage.benchmarks import BenchmarkInfo
 from storage.official_transnas import MacroTable
 from storage.published_files import Progress as Heard
-from storage.store import Store
 from storage.surrogates import SurrogateInfo
 
-# No markup anywhere: task names, statements and SQL values are other people's text.
-out = Console(highlight=False, markup=False)
-err = Console(stderr=True, highlight=False, markup=False)
-
-LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "collapse_padding": True}
-
-
 FIRST = 3
-_FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
-"""In brackets, in a principle: the line below has them."""
 """Principles that a run ends with."""
 SAID_SECONDS = 30
 """Between two lines on the epochs of a training, where there are no bars."""
@@ -128,9 +113,9 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
             figures = shown(found.validation, found.unit), shown(found.test, found.unit)
             counts = str(found.evaluations), str(found.paid_now)
             table.add_row(target.task if found is target else "", method, *figures, *counts)
-    out.print(table)
+    print_table(table, keys=2)
     for target in result.targets:
-        out.print(f"{target.task}{f': {against(target)}' if target.controls else ''}")
+        out.print(f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}")
         out.print(f"  {target.architecture or 'no architecture could be scored'}", soft_wrap=True)
         if target.final is not None:
             out.print(f"  {cost_of(target, target.final)}", soft_wrap=True)
@@ -138,7 +123,7 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
     if learned is not None:
         _show_principles(pipeline, learned)
     out.print("\nWhat now?", style="bold")
-    option = "" if result.store == Store(DEFAULT_STORE).address else f" --store {shlex.quote(result.store)}"
+    option = store_option(result.store)
     for what, command in _next(pipeline, result):
         out.print(f"  {what}:")
         out.print(f"    {command.replace('lapt', typed(), 1)}{option}", soft_wrap=True)
@@ -161,7 +146,7 @@ def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, str]]:
 
 
 def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
-    """Those that the source bears out most, in two lines each: what is said, and how many do so."""
+    """Those that the source bears out most, in two lines each."""
     space = space_named(pipeline.space)
     of_space = learned.space == space.name
 
@@ -173,11 +158,11 @@ def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
     most = f": {len(first)} of {len(stated)}, those that it bears out most" if len(stated) > FIRST else ""
     out.print(f"\nPrinciples learned from {pipeline.source.task}{most}", style="bold")
     for number, principle in enumerate(first, start=1):
-        said = _FIGURES.sub("", principle.statement)
-        out.print(f"  {number}. {shorten(said, max(out.width - 5, 20), placeholder=' ...')}", soft_wrap=True)
-        support = f"{principle.support:.0%} of the architectures read do so"
-        whole = f", {principle.chance(space):.0%} of the whole space" if of_space else ""
-        out.print(f"     {support}{whole}", style="dim")
+        whole = f", {principle.chance(space):.0%} of all" if of_space else ""
+        grounds = f" ({principle.support:.0%} of those read{whole})"
+        said = shorten(principle.statement, max(2 * (out.width - 8) - len(grounds), 20), placeholder=" ...")
+        lines = wrap(said + grounds, out.width, initial_indent=f"  {number}. ", subsequent_indent="     ")
+        out.print("\n".join(lines), soft_wrap=True)
 
 
 def show_finding(what: str, found: str, trouble: str | None) -> None:
@@ -195,19 +180,14 @@ def show_final(results: Sequence[TargetResult]) -> None:
     for found in results:
         final = found.final
         sizes = ("-", "-") if final is None else (f"{final.parameters or 0:,}", f"{(final.flops or 0) / 1e6:,.1f}M")
-        training = "-" if final is None else f"{days(final.device_seconds)}"
-        table.add_row(found.task, shown(found.test, found.unit), *sizes, days(found.device_seconds), training)
-    out.print(table)
+        training = "-" if final is None else lasting(final.device_seconds)
+        table.add_row(found.task, shown(found.test, found.unit), *sizes, lasting(found.device_seconds), training)
+    print_table(table)
     for found in results:
         reason = "it has no test images" if found.final is None else found.final.error
         said = f"{found.task}: {found.architecture}{f'; no test score: {reason}' if found.test is None else ''}"
         out.print(said, soft_wrap=True, markup=False)
-    out.print("Search, all scores and supernets on the target, and training: in days of one device.", style="dim")
-
-
-def typed() -> str:
-    """How this command can be typed again: by its name if the shell finds it, else as it was typed."""
-    return "lapt" if shutil.which("lapt") else shlex.quote(sys.argv[0])
+    out.print("Search, all scores and supernets on the target, and training: time of one device.", style="dim")
 
 
 # --- benchmarks ------------------------------------------------------------------------------------------
@@ -254,7 +234,7 @@ def show_benchmarks(known: Sequence[BenchmarkInfo | SurrogateInfo]) -> None:
             test = "-" if task.best_test is None else f"{task.best_test:.2f}"
             label = f"{task.metric}{f' {task.unit}' if task.unit else ''}"
             table.add_row(name, label, f"{task.best_validation:.4g}", test)
-        out.print(table)
+        print_table(table)
         for name, task in info.tasks.items():
             out.print(f"best of {name}: {task.best_architecture}", soft_wrap=True)
         if info.identity:
@@ -296,7 +276,7 @@ def show_noise(trial: Mapping[str, Noise]) -> None:
     for task, noise in trial.items():
         figures = (f"{noise.tau:.2f}", f"{noise.tau_top:.2f}", f"{noise.deviation:.3g}")
         table.add_row(task, str(noise.architectures), *figures)
-    out.print(table)
+    print_table(table)
 
 
 def show_table(table: pa.Table) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from flows.screen import LOOK
+from flows.console import LOOK
 from flows.studies.rows import Row, StudyResult
 
 

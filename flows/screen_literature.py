@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from flows.screen import LOOK
+from flows.console import LOOK
 from flows.studies.rows import Row, StudyResult
 from lapt.published import OURS
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from flows.screen import LOOK, out, typed
+from flows.console import LOOK, out, print_table, typed
 from lapt.principles import Principles
 from lapt.reasoning.expert import Grounded
 from lapt.spaces import SearchSpace
@@ -28,7 +28,7 @@ def show_principles(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         cells = (row["principles_id"], row["run_id"], row["task"], row["iteration"], row["step"], row["reasoner"])
         table.add_row(*(str(cell) for cell in cells))
-    out.print(table)
+    print_table(table)
     if rows:
         out.print(f"What now?  {typed()} principles show {rows[0]['principles_id']}", soft_wrap=True)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flows.screen import LOOK, err, out
+from flows.console import LOOK, err, out, print_table
 from flows.screen_factors import p_text, source_budget_tables, space_tables, variant_tables
 from flows.screen_literature import published_table
 from flows.studies.comparison import Comparison
@@ -17,6 +17,7 @@ from flows.studies.contrasts import DIFFERENCE
 from flows.studies.literature import TABLES
 from flows.studies.quality import REFINED, Quality
 from flows.studies.rows import Row, StudyResult, Who
+from lapt.summary import lasting
 
 
 @contextmanager
@@ -38,12 +39,12 @@ def study_progress(comparison: Comparison | Quality) -> Iterator[Callable[[int, 
 def show_study(result: StudyResult) -> None:
     """The tables, and what is to be known of them."""
     for table in tables(result):
-        out.print(table)
+        print_table(table)
     for remark in remarks(result):
         out.print(remark, soft_wrap=True)
     for note in result.notes:
         out.print(f"* {note}", style="dim")
-    out.print(f"* {result.seconds:.1f} s", style="dim")
+    out.print(f"* took {lasting(result.seconds)}", style="dim")
 
 
 def tables(result: StudyResult) -> Iterator[Table]:
@@ -115,7 +116,7 @@ def _table(title: str | None, first: str, *others: str) -> Table:
 def _first(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     split = "test" if any(row.quantity == "test" for row in rows) else "validation"
     published = any(row.published for row in rows)
-    table = _table(title, "method", "archs", "hits", split, *(["published"] if published else []))
+    table = _table(title, "method", "archs", "hits", f"{split} at the end", *(["published"] if published else []))
     for who, mine in _by_who(rows).items():
         archs, hits, value = (_of(mine, quantity) for quantity in ("archs_to_top_0.1%", "hit_rate", split))
         cited = " / ".join(row.published for row in (archs, value) if row is not None and row.published)
@@ -130,7 +131,9 @@ def _first(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
 
 
 def _archs(row: Row) -> str:
-    """A mean with its interval; a median where seeds that missed would make the mean a bound."""
+    """A mean with its interval; a median where seeds that missed would make the mean a bound; a bound if all missed."""
+    if row.budget and row.censored == row.seeds * row.draws:
+        return f">{row.budget}"
     if row.censored and row.budget and row.budget > 100:
         median = f">{row.budget}" if row.median and row.median > row.budget else f"{row.median:.0f}"
         return f"median {median}"
@@ -139,15 +142,16 @@ def _archs(row: Row) -> str:
 
 
 def _interval(row: Row, digits: int) -> str:
-    mean = f"{row.mean:.{digits}f}"
-    return mean if row.seeds * row.draws < 2 else f"{mean} [{row.ci_low:.{digits}f}, {row.ci_high:.{digits}f}]"
+    mean = f"{row.mean:,.{digits}f}"
+    return mean if row.seeds * row.draws < 2 else f"{mean} [{row.ci_low:,.{digits}f}, {row.ci_high:,.{digits}f}]"
 
 
 def _second(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     """The same runs by other definitions: the scripts' rule, and every method at LAPT's budget."""
     short = min(row.budget for row in rows if row.quantity == "rank" and row.budget)
     values = [split for split in ("validation", "test") if any(row.quantity == split for row in rows)]
-    table = _table(None, "method", "to the best", "found by", *(f"{split} at {short}" for split in values), "rank")
+    shown = [f"rank at {short}", *(f"{split} at {short}" for split in values)]
+    table = _table(None, "method", *shown, "to the best")
     for who, mine in _by_who(rows).items():
         here = {row.quantity: row for row in mine if row.budget == short}
         best = _of(mine, "archs_to_best_if_found")
@@ -155,10 +159,9 @@ def _second(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
             continue
         table.add_row(
             names[who],
-            "-" if best.mean is None else f"{best.mean:.1f}",
-            f"{best.seeds} of {best.seeds + best.censored}",
-            *(_spread(here[split]) if split in here else "" for split in values),
             _plain(here.get("rank"), 1),
+            *(_spread(here[split]) if split in here else "" for split in values),
+            ("" if best.mean is None else f"{best.mean:.1f} in ") + f"{best.seeds} of {best.seeds + best.censored}",
         )
     return table
 
@@ -170,7 +173,10 @@ def _values(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     for who, mine in _by_who(rows).items():
         at = {row.budget: row for row in mine if row.quantity == "validation"}
         found = [at.get(budget) for budget in budgets]
-        cells = [(_interval(row, _digits(row)), f"{row.sd:.2f}") if row else ("", "") for row in found]
+        cells = [
+            (_interval(row, _digits(row)), "-" if row.sd is None else f"{row.sd:.2f}") if row else ("", "")
+            for row in found
+        ]
         table.add_row(names[who], *(cell for pair in cells for cell in pair))
     return table
 
@@ -194,7 +200,7 @@ def _differences(rows: Sequence[Row], names: Mapping[Who, str]) -> Iterator[Tabl
     if not found:
         return
     what = found[0].quantity.removesuffix(DIFFERENCE)
-    table = _table(None, "method", f"{what} less the baseline's", "p", "baseline")
+    table = _table(None, "method", f"{what} - baseline's", "p", "baseline")
     for row in found:
         table.add_row(
             names[row.who], _interval(row, 1 if what == "rank" else 3), p_text(row.p_value), row.baseline or ""

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lapt.algorithms import Rule
 from lapt.declarations import fault, parsed, text_of
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
 from lapt.reasoning.calls import Mode
 from lapt.reasoning.config import PatternsReasoner, Reasoning
@@ -228,13 +228,17 @@ def presets() -> list[str]:
     return _shipped("lapt.presets")
 
 
+REASONERS = ("patterns", "frequency", "random", "chat")
+"""Their kinds."""
+
+
 def load_pipeline(preset_or_file: str, overrides: Sequence[str] = (), reasoner: str | None = None) -> Pipeline:
     """A preset by name or a YAML file by path, with ``key.sub=value`` overrides applied (values are YAML).
 
-    ``reasoner``: ``frequency``, ``random`` or ``chat:MODEL`` in place of the declared one; what is declared for the
-    same kind stays. ``scale=NAME`` among the overrides takes the values of the declaration's ``scales.NAME``; the other
-    overrides come after it. Raises ConfigError: unknown preset or file, malformed YAML, unknown keys, values out of
-    range.
+    ``reasoner``: ``patterns``, ``frequency``, ``random`` or ``chat:MODEL`` in place of the declared one; what that says
+    of the same kind stays. ``scale=NAME`` among the overrides takes the values of the declaration's ``scales.NAME``;
+    the other overrides come after it. Raises ConfigError: unknown preset or file, malformed YAML, unknown keys,
+    values out of range.
     """
     declared = _declared(preset_or_file, "lapt.presets", "preset", ())
     scale = [override for override in overrides if override.startswith("scale=")]
@@ -244,6 +248,12 @@ def load_pipeline(preset_or_file: str, overrides: Sequence[str] = (), reasoner: 
     _scaled(declared, preset_or_file)
     if reasoner is not None:
         kind, _, model = reasoner.partition(":")
+        if kind not in REASONERS or (kind == "chat") != bool(model):
+            raise ConfigError(
+                "--reasoner patterns, frequency, random, chat:PROVIDER:MODEL or chat:manual",
+                repr(reasoner),
+                or_meant(kind, REASONERS, "write, for example, chat:openai:gpt-4o"),
+            )
         given = declared.get("reasoner")
         kept = given if isinstance(given, dict) and given.get("kind") == kind else {}
         declared["reasoner"] = {**kept, "kind": kind, **({"model": model} if model else {})}
@@ -291,7 +301,9 @@ def _declared(name_or_file: str, package: str, kind: str, overrides: Sequence[st
         text = text_of(path)
     else:
         raise ConfigError(
-            f"a {kind} among {known} or the path of a YAML file", repr(name_or_file), "check the name or the path"
+            f"a {kind} among {known} or the path of a YAML file",
+            repr(name_or_file),
+            or_meant(name_or_file, known, "check the name or the path"),
         )
     declared = parsed(text, name_or_file, f"start from a shipped one: {known}")
     for override in overrides:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, or_meant
 
 
 def text_of(path: Path) -> str:
@@ -49,9 +49,14 @@ def fault(error: ValidationError, where: str, model: type[BaseModel]) -> ConfigE
     key, known = _located(first["loc"], model)
     if first["type"] == "extra_forbidden":
         _, known = _located(first["loc"][:-1], model)
-        return ConfigError(f"in {where} one of the keys {known}", f"{key}{more}", "remove or rename it")
+        remedy = or_meant(first["loc"][-1], known, "remove or rename it")
+        return ConfigError(f"in {where} one of the keys {known}", f"{key}{more}", remedy)
     if first["type"] == "missing":
         return ConfigError(f"the key {key} in {where}", f"nothing{more}", "add it")
+    if first["type"] == "union_tag_invalid":
+        tag, tags, name = (str(first["ctx"][part]) for part in ("tag", "expected_tags", "discriminator"))
+        remedy = or_meant(tag, tags.replace("'", "").split(", "), f"change it in {where}")
+        return ConfigError(f"{key}.{name.strip(chr(39))} among {tags}", f"{tag!r}{more}", remedy)
     message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
     got = "what is declared" if isinstance(first["input"], dict) else f"{first['input']!r:.80}"
     return ConfigError(f"{key}: {message[0].lower()}{message[1:]}", f"{got}{more}", f"change it in {where}")

@@ -1,5 +1,14 @@
 """Errors in three parts: what was expected, what came, what to do."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def or_meant(wrong: object, known: Iterable[str], remedy: str) -> str:
+    """The remedy, or the known name that is spelt almost so."""
+    close = get_close_matches(str(wrong), list(known), n=1)
+    return f"did you mean {close[0]}?" if close else remedy
+
 
 class LaptError(Exception):
     """Base of every error LAPT raises on purpose. The command line prints it as one line.

@@ -14,7 +14,8 @@ class Summary(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     mean: float
-    sd: float
+    sd: float | None
+    """None of a single value."""
     ci_low: float
     ci_high: float
     median: float
@@ -73,7 +74,7 @@ def summarised(values: Sequence[float], *, resamples: int = 2000) -> Summary:
     q25, median, q75 = (float(q) for q in np.quantile(array, [0.25, 0.5, 0.75]))
     return Summary(
         mean=float(array.mean()),
-        sd=float(array.std(ddof=1)) if len(array) > 1 else 0.0,
+        sd=float(array.std(ddof=1)) if len(array) > 1 else None,
         ci_low=low,
         ci_high=high,
         median=median,

@@ -32,7 +32,7 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
         for method, found in rows_of(target, pipeline.label):
             figures = f"{shown(found.validation, found.unit)} | {shown(found.test, found.unit)}"
             lines.append(f"| {target.task} | {method} | {figures} | {found.evaluations} | {found.paid_now} |")
-    metrics = dict.fromkeys(f"{target.task}: {target.metric}" for target in result.targets)
+    metrics = dict.fromkeys(f"{target.task}: {measured(target)}" for target in result.targets)
     lines += [
         "",
         f"Metrics: {'; '.join(metrics)}. Validation chose the architecture, so it flatters; test is from a training of "
@@ -76,9 +76,9 @@ def against(target: TargetResult) -> str:
             said.append(f"no comparison with {named(control.method)}")
             continue
         gain = (target.validation - control.validation) * (1 if target.higher_is_better else -1)
-        size = f"{abs(gain):.2g}{' points' if target.unit == '%' else f' {target.unit}' if target.unit else ''}"
-        how = f"{size} {'better' if gain > 0 else 'worse'} than" if gain else "as good as"
-        said.append(f"{how} {named(control.method)}")
+        size = f"{abs(gain):.3g}{' points' if target.unit == '%' else f' {target.unit}' if target.unit else ''}"
+        other = named(control.method)
+        said.append(f"{'better' if gain > 0 else 'worse'} than {other} by {size}" if gain else f"as good as {other}")
     return ", ".join(said)
 
 
@@ -90,18 +90,25 @@ def caution(pipeline: Pipeline) -> str:
     return said
 
 
+def measured(found: Found) -> str:
+    """The metric in words, and its direction where lower is better."""
+    return f"{found.metric.replace('_', ' ')}{'' if found.higher_is_better else ', lower is better'}"
+
+
 def cost_of(found: Found, final: FinalResult) -> str:
     """The size of a network that was found, and what finding and training it took of one device."""
     size = f"{final.parameters or 0:,} parameters, {(final.flops or 0) / 1e6:,.1f}M multiply-adds"
     failed = f"; its training failed: {final.error}" if final.error else ""
-    return (
-        f"{size}; {days(found.device_seconds)} device-days of search, {days(final.device_seconds)} of final training"
-        f"{failed}"
-    )
+    search, training = lasting(found.device_seconds), lasting(final.device_seconds)
+    return f"{size}; {search} of one device for the search on the target, {training} for its final training{failed}"
 
 
-def days(seconds: float) -> str:
-    return f"{seconds / 86_400:.2g}"
+def lasting(seconds: float) -> str:
+    """In the unit that makes it readable: 3.2 s, 5.4 min, 7.5 h, 2.3 days."""
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
 
 
 def shown(value: float | None, unit: str) -> str:

@@ -42,6 +42,10 @@ class StoredRecordings:
     def find(self, key: str) -> Completion | None:
         return self._replies.get(key)
 
+    def of_model(self, model: str) -> int:
+        """How many replies of that model the store has."""
+        return self.store.read("reasoner_calls", ["model"], filter=pc.field("model") == model).num_rows
+
     def add(self, call: Call) -> None:
         self._replies[call.key] = call.completion
         self._spent = self.spent().plus(call)

@@ -18,7 +18,7 @@ from flows.studies.ledger import Ledger
 from flows.studies.methods import Bench, Entrant, Searched
 from flows.studies.rows import StudyResult
 from lapt.config import Execution
-from lapt.errors import BudgetSpent, ConfigError
+from lapt.errors import BudgetSpent, ConfigError, or_meant
 from lapt.evaluation import best
 from lapt.measures import evaluations_to, rank, top_threshold
 from lapt.published import Published
@@ -73,7 +73,8 @@ class Comparison:
         known = list(dict.fromkeys(entrant.method for entrant in entrants))
         unknown = [method for method in methods or () if method not in known]
         if unknown:
-            raise ConfigError(f"methods among {known}", f"{unknown}", "name some of them, separated by commas")
+            remedy = or_meant(unknown[0], known, "name some of them, separated by commas")
+            raise ConfigError(f"methods among {', '.join(known)}", ", ".join(unknown), remedy)
         wanted = list(methods or dict.fromkeys(entrant.method for entrant in entrants if entrant.default))
         self.entrants = sorted((e for e in entrants if e.method in wanted), key=lambda e: wanted.index(e.method))
         self.name, self.seeds, self.execution, self.published = name, seeds, execution, tuple(published)
@@ -183,7 +184,7 @@ class Comparison:
         if any(entrant.source_budget for entrant in self.entrants):
             read = "the best tenth of so many random architectures, or the best 50 of all"
         notes = [
-            f"source {source.task}, {read}; {self.seeds} seeds; "
+            f"source {source.task}, {read}; {self.seeds} seed{'s' if self.seeds > 1 else ''}; "
             f"LAPT's budget {self.pipeline.budget} evaluations a target"
         ]
         notes += self.own_notes
@@ -193,6 +194,8 @@ class Comparison:
             but = " but the draw" if any(entrant.fixed and entrant.draws for entrant in self.entrants) else ""
             notes.append(f"{'; '.join(fixed)}: nothing random{but}, one run stands for every seed")
         notes += contrasts.notes(self.entrants, self.baselines, self.pipeline.budget, self.compared)
+        if self.baselines and self.seeds < ENOUGH:
+            notes.append(f"{self.seeds} seeds: no p can be below {2 ** (1 - self.seeds):.2g}, before Holm")
         return tuple(notes)
 
     def _of_methods(self) -> list[str]:
@@ -201,8 +204,8 @@ class Comparison:
             "archs (archs_to_top_0.1%): evaluations to the first of the top 0.1 % by validation, mean and 95 % "
             "interval; a miss counts as budget + 1"
             + (", and beyond 100 evaluations a median stands for a mean with misses" if long > 100 else ""),
-            f"hits: seeds that got there within {self.pipeline.budget} evaluations"
-            + (f" (what refines the space) or {long}" if long > self.pipeline.budget else ""),
+            f"hits: share of the seeds that got there within {self.pipeline.budget} evaluations"
+            + (f", or {long} for methods that do not refine the space" if long > self.pipeline.budget else ""),
         ]
         notes += OF_DRAWS if any(entrant.draws for entrant in self.entrants) else OF_METHODS
         if any(row.test for row in self.published):
@@ -215,6 +218,8 @@ class Comparison:
         return notes + [f"published {row.method}: {row.name}" for row in self.published if row.reasoner]
 
 
+ENOUGH = 9
+"""Seeds from which a p below 0.01 can be, in one comparison: the smallest is 2^(1 - seeds)."""
 OF_RANKS = ("rank: of the incumbent by validation at the end, 1 + the architectures strictly better",)
 OF_VALUES = (
     "validation: of the incumbent after so many evaluations, mean over seeds and 95 % interval, ±: sd over seeds; no "
@@ -222,7 +227,7 @@ OF_VALUES = (
 )
 OF_METHODS = (
     "to the best (archs_to_best_if_found): the published scripts' rule, evaluations to the global best by "
-    "validation, mean over the seeds that found it; ±: sd over seeds",
+    "validation, mean over the seeds that found it, and how many did; ±: sd over seeds",
 )
 OF_DRAWS = (
     "rank: of the incumbent by validation at the end, 1 + the architectures strictly better; ± draws: sd of what a "

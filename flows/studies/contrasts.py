@@ -164,7 +164,7 @@ def notes(
     better = " (negative: better)" if quantity == "rank" else ""
     means = " (means: over methods)" if quantity == "rank" else ""
     yield (
-        f"difference: {quantity} at {budget} evaluations less the baseline's over the same seeds, mean and 95 % "
+        f"{quantity} - baseline's: at {budget} evaluations, over the same seeds, mean and 95 % "
         f"interval{better}; p: Wilcoxon signed-rank (Pratt), Holm over methods and targets{means}"
     )
     if any(entrant.draws for entrant in entrants):

@@ -8,10 +8,12 @@ from markupsafe import Markup
 from rich.table import Table as Printed
 
 from flows.screen_study import remarks, tables
+from flows.studies.literature import TABLES
 from flows.studies.plots import drawings, named
 from flows.studies.rows import Anytime, StudyResult
 from lapt.report.figures import svg
 from lapt.report.pages import Column, Table, page
+from lapt.summary import lasting
 
 
 def study_page(study_id: str, result: StudyResult, versions: Mapping[str, str]) -> str:
@@ -20,23 +22,31 @@ def study_page(study_id: str, result: StudyResult, versions: Mapping[str, str]) 
     targets += [row.target for row in result.rows if row.target not in (*targets, "mean")]
     return page(
         "study",
-        title=f"study {result.study}, {result.seeds} {'seeds' if result.seeds > 1 else 'seed'}",
+        title=f"study {result.study}{_seeds(result)}",
         study_id=study_id,
-        about=[
-            f"Pipeline {result.pipeline}; methods: {', '.join(result.methods)}.",
-            "Every row is a mean over the same seeds. Brackets: 95 % intervals by bootstrap. Published figures are "
-            "named so.",
-        ],
+        about=_about(result),
         groups=_groups([_as_html(table) for table in tables(result)]),
-        remarks=[*remarks(result), *result.notes, f"{result.seconds:.1f} s."],
+        remarks=[*remarks(result), *result.notes, f"took {lasting(result.seconds)}"],
         figures=[
             {"target": target, "drawn": _figures(result, target, f"f{place}")}
             for place, target in enumerate(dict.fromkeys(targets), start=1)
         ],
         versions=", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
-        seeds=result.seeds,
-        study=result.study,
+        command=result.command or f"lapt study {result.study} --seeds {result.seeds}",
     )
+
+
+def _seeds(result: StudyResult) -> str:
+    return f", {result.seeds} seed{'s' if result.seeds > 1 else ''}" if result.seeds else ""
+
+
+def _about(result: StudyResult) -> list[str]:
+    if result.study in TABLES:
+        return ["Published figures, and what can be counted here: no network is trained."]
+    return [
+        f"Pipeline {result.pipeline}; methods: {', '.join(result.methods)}.",
+        "Rows are means over the same seeds. Brackets: 95 % intervals by bootstrap. Published figures are named so.",
+    ]
 
 
 def _groups(found: Sequence[dict[str, object]]) -> list[list[dict[str, object]]]:
@@ -66,7 +76,7 @@ def _figures(result: StudyResult, target: str, name: str) -> list[dict[str, obje
     found = []
     for kind, draw in drawings(result, target):
         curves = [curve for curve in result.curves if curve.target == target]
-        height = 3.6 if len(curves) < 9 else 3.6 + 0.13 * len(curves)
+        height = 3.6 if len(curves) < 9 or kind not in ("ranks", "validation") else 3.6 + 0.13 * len(curves)
         drawn = svg(f"{name}-{kind}", f"{_SAID[kind]} on {target}. {_ends(curves)}", draw, size=(5.6, height))
         found.append({"svg": Markup(drawn), "said": _SAID[kind]})
     return found
@@ -75,7 +85,8 @@ def _figures(result: StudyResult, target: str, name: str) -> list[dict[str, obje
 _SAID = {
     "anytime": "The incumbent as the budget grows, mean over seeds",
     "ranks": "Ranks of what each run found; the box: half of the runs, the line: the median, the triangle: the mean",
-    "validation": "Validation scores of what each run found; the box: half of the runs, the line: the median",
+    "validation": "Validation scores of what each run found; the box: half of the runs, the line: the median, the "
+    "triangle: the mean",
     "cost": "The same with the source's evaluations before the target's",
     "ecdf": "Scores inside the refined spaces among those of the whole space; below the diagonal is better",
 }

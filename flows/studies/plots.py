@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from flows.studies.quality import ECDF
 from flows.studies.rows import Anytime, Row, StudyResult
 from lapt.errors import ConfigError
-from lapt.report.figures import PRINT, Draw, style
+from lapt.report.figures import PRINT, Draw, legend_below, style
 
 FORMATS = ("svg", "png")
 
@@ -77,7 +77,7 @@ def _anytime(axes: Any, curves: Sequence[Anytime], *, cost: bool = False) -> Non
         axes.set_ylabel("mean validation score of the incumbent")
     if cost or longest > 2 * min(curve.budget for curve in curves):
         _logarithmic(axes, "x")  # baselines that run on would squeeze LAPT's budget into a corner
-    axes.legend(fontsize="small" if len(curves) < 10 else "xx-small", ncols=1 + len(curves) // 10)
+    legend_below(axes)
 
 
 def _distributions(axes: Any, rows: Sequence[Row]) -> None:
@@ -87,8 +87,8 @@ def _distributions(axes: Any, rows: Sequence[Row]) -> None:
         points = {0.0: 0.0, **dict(sorted(mine.items())), 1.0: 1.0}
         method, reasoner, *_ = who
         axes.plot(list(points), list(points.values()), marker=".", label=reasoner or f"{method}: the whole space")
-    axes.set(xlabel="quantile of the whole space", ylabel="share of the refined space that scores no higher")
-    axes.legend(fontsize="small")
+    axes.set(xlabel="quantile of the whole space", ylabel="share that scores no higher")
+    legend_below(axes)
 
 
 def _boxes(axes: Any, curves: Sequence[Anytime]) -> None:
@@ -98,7 +98,7 @@ def _boxes(axes: Any, curves: Sequence[Anytime]) -> None:
     axes.set_yticks(range(1, len(curves) + 1), [named(curve) for curve in curves], fontsize="small")
     axes.invert_yaxis()
     what = "rank" if ranked else "validation score"
-    axes.set(xlabel=f"{what} after {curves[0].budget} evaluations, one a run; triangle: mean")
+    axes.set(xlabel=f"{what} after {curves[0].budget} evaluations")
     if ranked:
         _logarithmic(axes, "x")
 
@@ -107,6 +107,8 @@ def _logarithmic(axes: Any, which: Literal["x", "y"]) -> None:
     """With whole numbers at the ticks: what is drawn are ranks and evaluations."""
     axes.set(**{f"{which}scale": "log"})
     axis = getattr(axes, f"{which}axis")
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1.0, 3.0) if high / max(low, 1.0) < 3_000 else (1.0,)))
     axis.set_major_formatter("{x:,.0f}")
     axis.set_minor_formatter(NullFormatter())
 

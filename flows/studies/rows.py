@@ -95,3 +95,5 @@ class StudyResult(BaseModel):
     failures: tuple[str, ...] = ()
     """What could not be run, and why: no row stands for it."""
     curves: tuple[Anytime, ...] = ()
+    command: str = ""
+    """What makes it again; unsaid by studies of earlier versions."""

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from lapt.errors import BenchmarkError
+from lapt.errors import BenchmarkError, ConfigError, or_meant
 from lapt.evaluation import Evaluation, Metric
 from lapt.spaces import Architecture, SearchSpace
 
@@ -44,10 +44,12 @@ class Table:
         return {architecture: row for row, architecture in enumerate(self.architectures)}
 
     def column(self, task: str, split: Split = "validation") -> Scores:
-        """N values. Raises BenchmarkError for a task or split that the table lacks."""
+        """N values. Raises ConfigError for a task, BenchmarkError for a split, that the table lacks."""
         if task not in self.scores:
-            raise BenchmarkError(
-                f"a task of table {self.name} among {sorted(self.scores)}", repr(task), "name one of them"
+            raise ConfigError(
+                f"a task of table {self.name} among {sorted(self.scores)}",
+                repr(task),
+                or_meant(task, self.scores, "name one of them"),
             )
         if split not in self.scores[task]:
             raise BenchmarkError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 VERSION = 2
 """Raised by hand when the same specification would give other scores; part of every fingerprint."""
+FEW = 100
+"""Validation images below which a user is warned."""
 
 
 class TrainingEvaluator(InWorkers):
@@ -55,7 +58,14 @@ class TrainingEvaluator(InWorkers):
 
         device_for(self.spec.device)
         data = data_of(self.spec)
-        sides(data.train, self.spec.validation_share, 0, limit=self.spec.training_images)
+        _, validation = sides(data.train, self.spec.validation_share, 0, limit=self.spec.training_images)
+        if len(validation) < FEW:
+            warnings.warn(
+                f"expected {FEW} validation images or more, to tell good architectures from better ones; got "
+                f"{len(validation)}: one image is {100 / len(validation):.3g} points of accuracy; add images, or raise "
+                "evaluator.validation_share",
+                stacklevel=2,
+            )
         data.test()
         if isinstance(self.spec.space.family, DeclaredSpace):
             from lapt.networks.declared import check_builder

@@ -24,6 +24,11 @@ class _Reasoner(_Model):
         """As the command line spells it."""
         return self.kind
 
+    @property
+    def refines(self) -> str:
+        """By which rule it narrows a space, where its principles do not say it themselves."""
+        return ""
+
 
 class FrequencyReasoner(_Reasoner):
     """No LLM: counts what good architectures have in common."""
@@ -47,6 +52,20 @@ class PatternsReasoner(_Reasoner):
         if not self.evidence and not self.knowledge:
             raise ValueError("knowledge 0 and no evidence leave nothing to say")
         return self
+
+    @property
+    def refines(self) -> str:
+        """By which rule it narrows a space."""
+        kept = (
+            "The patterns reasoner keeps the candidates that its principles together find most promising: at most "
+            f"{100 * self.breadth:.3g} % of the space"
+        )
+        if self.growth == 1:
+            return f"{kept}."
+        return (
+            f"{kept} at first, and {self.growth:g} times as much after each adaptation ({self.growth**2:g} times where "
+            "nothing better was found), since what the target has shown is to lead the search more and more."
+        )
 
 
 class ReasonerBudget(_Model):

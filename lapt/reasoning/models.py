@@ -74,6 +74,10 @@ class LangChainModel:
     def parameters(self) -> dict[str, Any]:
         return {"temperature": self.temperature, "max_tokens": self.max_tokens, "structured": self.structured}
 
+    def ready(self) -> None:
+        """Raises ConfigError for a model that cannot be asked: a package, key or provider that is not there."""
+        _ = self._client
+
     def complete(self, messages: Sequence[Message], schema: dict[str, Any], key: str) -> Completion:
         """Raises ReasonerError: no such provider, a refused key, no answer after every try."""
         if self.structured != "text" and not self._state.refused:
@@ -195,10 +199,16 @@ class LangChainModel:
         except ImportError as error:
             raise ConfigError(f"the package of {self.model}", self._said(error), "install it") from None
         except Exception as error:  # noqa: BLE001 - as above
+            if re.search("api.?key|credential", str(error), re.IGNORECASE):
+                raise ConfigError(
+                    f"the key of {self.model} in its provider's environment variable",
+                    self._said(error),
+                    "export it, or name another variable as reasoner.key_env",
+                ) from None
             raise ConfigError(
-                "provider:model as LangChain's init_chat_model takes it, with the provider's key in its variable",
+                "provider:model as LangChain's init_chat_model takes it, such as openai:gpt-4o",
                 f"{self.model!r}: {self._said(error)}",
-                "write, for example, openai:gpt-4o, and reasoner.key_env where the key has another variable",
+                "correct the name",
             ) from None
 
     def _address(self) -> dict[str, Any]:

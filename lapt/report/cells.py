@@ -41,10 +41,11 @@ def cell_pictures(space: SearchSpace, architecture: Architecture) -> list[tuple[
 
 
 def _drawings(space: SearchSpace, architecture: Architecture, palette: Palette) -> list[tuple[CellGraph, Draw]]:
-    """Each cell and its drawing; an operator has one colour in all of them."""
+    """Each cell and its drawing; an operator has one colour in all cells of the space."""
     found = graphs(space, architecture)
-    operators = sorted({edge.operator for graph in found for edge in graph.edges})
-    colours = {op: palette.series[at % len(palette.series)] for at, op in enumerate(operators)}
+    operators = dict.fromkeys(operator for layer in space.layers for operator in layer.operators)
+    coloured = [operator for operator in operators if operator != "none"]  # which is an edge without effect
+    colours = {op: palette.series[at % len(palette.series)] for at, op in enumerate(coloured)}
     return [(graph, partial(_draw, graph=graph, palette=palette, colours=colours)) for graph in found]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from lapt.report.figures import legend_below
 from lapt.report.history import Search, Trial
 
 SETTLED = 3
@@ -38,7 +39,15 @@ def incumbents(axes: Any, searches: Sequence[Search]) -> None:
     axes.set_xlabel("evaluations")
     axes.set_ylabel(f"validation {one.metric.replace('_', ' ')}{f' ({one.unit})' if one.unit else ''}")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(loc="lower right" if one.higher_is_better else "upper right")
+    legend_below(axes)
+
+
+def some_outside(searches: Sequence[Search]) -> bool:
+    """Whether an evaluation of the first search lies outside of what is drawn."""
+    if not any(trial.incumbent is not None for search in searches for trial in search.trials):
+        return False
+    low, high = _reach(searches)
+    return any(trial.value is not None and not low <= trial.value <= high for trial in searches[0].trials)
 
 
 def _iterations(axes: Any, trials: Sequence[Trial], colour: str) -> None:

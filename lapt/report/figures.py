@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Callable
 from html import escape
+from itertools import cycle, islice
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -41,14 +42,16 @@ PRINT = Palette(
     ("#0b57d0", "#b3541e", "#1a7f37", "#8250df", "#bf3989", "#6e5a00", "#0e7490"),
 )
 DASHES = ("-", "--", ":")
-"""Lines are told apart by these too: not everybody sees colours."""
+"""Lines are told apart by these too: not everybody sees colours, and where two lie on each other both show. No two of
+the first 21 lines are alike, for there are seven colours."""
 UNIT = 1.45
 """Pixels that a point of a figure takes at most."""
 
 
 def style(palette: Palette) -> Any:
     """matplotlib's rc parameters."""
-    dashes, colours = zip(*[(dash, colour) for dash in DASHES for colour in palette.series], strict=True)
+    many = len(DASHES) * len(palette.series)
+    dashes, colours = (tuple(islice(cycle(each), many)) for each in (DASHES, palette.series))
     return {
         "svg.fonttype": "none",  # text stays text: it is read aloud, searched and copied
         "text.parse_math": False,  # what is printed is other people's text
@@ -83,6 +86,16 @@ def style(palette: Palette) -> Any:
         "boxplot.meanprops.markeredgecolor": palette.series[0],
         "lines.linewidth": 1.8,
     }
+
+
+def legend_below(axes: Any) -> None:
+    """The lines' names, in as many columns as there is room for; the figure grows by their rows."""
+    figure, labels = axes.figure, axes.get_legend_handles_labels()[1]
+    longest = max(map(len, labels))
+    columns = max(1, min(len(labels), int(figure.get_figwidth() * 15 // (longest + 8))))
+    rows = -(-len(labels) // columns)
+    figure.set_figheight(figure.get_figheight() + 0.2 * rows)
+    figure.legend(loc="outside lower left", ncols=columns)
 
 
 def svg(name: str, alt: str, draw: Draw, *, size: tuple[float, float] = (5.0, 3.2)) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
 from jinja2 import DictLoader, Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 
 class Column(NamedTuple):
@@ -52,6 +53,13 @@ def page(template: str, **variables: Any) -> str:
 def _environment() -> Environment:
     files = resources.files(__package__).joinpath("templates").iterdir()
     texts = {file.name: file.read_text(encoding="utf-8") for file in files if file.name.endswith(".jinja")}
-    return Environment(
+    environment = Environment(
         loader=DictLoader(texts), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["breakable"] = breakable
+    return environment
+
+
+def breakable(architecture: str) -> Markup:
+    """Where a narrow screen may break the text of an architecture: between operators, not inside their names."""
+    return Markup(re.sub(r"\+|(?<=[\w>])\|(?=\w)", r"\g<0><wbr>", str(escape(architecture))))

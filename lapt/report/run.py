@@ -12,8 +12,8 @@ from markupsafe import Markup
 from lapt.config import Pipeline
 from lapt.principles import Principles
 from lapt.report.cells import cell_figures, legend
-from lapt.report.changes import changes
-from lapt.report.curves import incumbents
+from lapt.report.changes import Line, changes
+from lapt.report.curves import incumbents, some_outside
 from lapt.report.figures import svg
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.pages import number, page
@@ -62,10 +62,13 @@ def _when(history: RunHistory) -> str:
 def _about(history: RunHistory) -> list[str]:
     pipeline, space = history.pipeline, history.space
     source = pipeline.source
+    read = "read {}, stated design principles, and refined the space of each target by them."
+    if history.learned is None:
+        read = "was to read {}, state design principles, and refine the space of each target by them."
     return [
         f"Searched: {space.name}, a space of {number(space.size)} architectures, for {_listed(pipeline.targets)}.",
-        f"Why there: the {pipeline.reasoner.named} reasoner read {source.archive.described} of {source.task}, stated "
-        "design principles, and refined the space of each target by them.",
+        f"Why there: the {pipeline.reasoner.named} reasoner "
+        + read.format(f"{source.archive.described} of {source.task}"),
         f"How: {pipeline.search.method} with {pipeline.budget} evaluations a target in "
         f"{pipeline.adaptation.iterations} iterations; after each, the principles are adapted to what was found. "
         f"Seed {pipeline.seed}.",
@@ -104,9 +107,12 @@ def _target(history: RunHistory, target: TaskHistory, result: TargetResult | Non
         "cells": [(said, Markup(drawn)) for said, drawn in (cell_figures(name, history.space, drawn) if drawn else [])],
         "legend": legend(history.space, drawn) if drawn else "",
         "curve": Markup(svg(f"{name}-curve", _curve_said(searches), partial(incumbents, searches=searches))),
-        "curve_note": f"The best validation score so far{better}. Dots: LAPT's evaluations, some of them outside; "
-        "vertical lines: a new iteration." + ("" if target.controls else " No control ran beside it."),
+        "curve_note": f"The best validation score so far{better}. Dots: LAPT's evaluations"
+        + (", some of them outside" if some_outside(searches) else "")
+        + "; vertical lines: a new iteration."
+        + ("" if target.controls else " No control ran beside it."),
         "grids": _grids(history.space, target),
+        "refines": history.pipeline.reasoner.refines,
         "changes": _changes(history, target),
         "stated": _principles(target.principles[-1][1], history.space) if target.principles else [],
         "leaderboard": leaderboard(search),
@@ -158,27 +164,30 @@ def _changes(history: RunHistory, target: TaskHistory) -> list[dict[str, Any]]:
     for iteration, after in target.principles:
         old = [principle.statement for principle in before.principles] if before else []
         lines = changes(old, [principle.statement for principle in after.principles])
-        same = len(after.principles) - sum(line.kind != "gone" for line in lines)
-        found.append(
-            {
-                "iteration": iteration,
-                "step": _STEPS.get(after.origin.step, after.origin.step),
-                "said": f"{same} of {len(after.principles)} principles as before."
-                if lines
-                else f"All {len(after.principles)} principles as before.",
-                "lines": lines,
-            }
-        )
+        step = _STEPS.get(after.origin.step, after.origin.step)
+        if after.origin.step == "explore" and iteration < history.pipeline.adaptation.iterations:
+            step += WIDENS
+        found.append({"iteration": iteration, "step": step, "said": _kept(old, lines), "lines": lines})
         before = after
     return found
+
+
+def _kept(old: Sequence[str], lines: Sequence[Line]) -> str:
+    if not lines:
+        return f"All {len(old)} principles stay."
+    gone, changed, new = (sum(line.kind == kind for line in lines) for kind in ("gone", "same", "new"))
+    counts = [(gone, "dropped"), (changed, "changed"), (new, "new")]
+    said = [f"{len(old) - gone - changed} of {len(old)} principles stay", *(f"{n} {word}" for n, word in counts if n)]
+    return f"{', '.join(said)}."
 
 
 _STEPS = {
     "learn": "what was learned from the source",
     "transfer": "carried over from the source space",
     "update": "updated from the best found so far",
-    "explore": "nothing better was found, so they were widened to explore",
+    "explore": "nothing better was found",
 }
+WIDENS = ", so that the next space is to be a wider one"
 
 
 # --- principles ------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.pages import Column, Table, number
 from lapt.results import TargetResult
-from lapt.summary import against, caution, cost_of, paid, rows_of, shown
+from lapt.summary import against, caution, cost_of, measured, paid, rows_of, shown
 
 BEST = 10
 """Rows of a leaderboard."""
@@ -41,7 +41,7 @@ def results(history: RunHistory, found: dict[str, TargetResult]) -> dict[str, An
                     value = shown(best.value if best else None, search.unit)
                     table.add(target.task, search.method, value, "-", number(len(search.trials)), "-")
     said = " ".join(
-        f"{target.task} ({target.metric.replace('_', ' ')}){f': {against(target)}' if target.controls else ''}."
+        f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}."
         for target in found.values()
     )
     note = (
@@ -67,7 +67,9 @@ def leaderboard(search: Search) -> Table:
     for trial in sorted(search.trials, key=lambda one: -(one.score if one.score is not None else float("-inf"))):
         if trial.score is not None and trial.fingerprint == last:
             first.setdefault(trial.architecture, trial)
-    for rank, trial in enumerate(list(first.values())[:BEST], start=1):
+    best = list(first.values())[:BEST]
+    for trial in best:
+        rank = 1 + sum((other.score or 0.0) > (trial.score or 0.0) for other in best)
         size = [_counted(trial.parameters), _counted(trial.flops)] if sizes else []
         value = f"{trial.value:.4g}"
         places = number(trial.ordinal), number(trial.iteration)

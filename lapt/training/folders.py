@@ -63,8 +63,8 @@ def _files(tree: Path) -> dict[str, list[Path]]:
     if empty or not found:
         raise DataError(
             f"a folder a class in {tree}, with image files ({', '.join(SUFFIXES)})",
-            f"no image in {empty[:5]}" if empty else "no such folder",
-            "check the folder",
+            f"no image in {empty[:5]}" if empty else "no folder in it",
+            "put the images of each class into a folder named after it",
         )
     return found
 

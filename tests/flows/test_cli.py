@@ -124,7 +124,7 @@ def test_a_run_leaves_a_page_of_what_was_found_and_why(demo: tuple[Path, dict[st
 def test_exports_that_cannot_be(demo: tuple[Path, dict[str, Any], str], tmp_path: Path) -> None:
     store, result, _ = demo
     here = ("--store", str(store), "--out", str(tmp_path / "net.py"))
-    assert "--target among ['invented_a', 'invented_b']" in refused(lapt("export", result["run_id"], *here), 2)
+    assert "a run that trains its networks" in refused(lapt("export", result["run_id"], *here), 2)
     from_table = lapt("export", result["run_id"][:5], "--target", "invented_a", *here)
     assert "a run that trains its networks" in refused(from_table, 2)
     assert result["run_id"] in refused(lapt("export", "nosuchrun", *here), 1)
@@ -177,17 +177,41 @@ def test_a_missing_table_names_the_import_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "status", "words"),
+    ("override", "words"),
     [
-        ("targets=[cifar10]", 1, "invented_a"),
-        ("source.task=cifar10", 1, "invented_source"),
-        ("space=darts", 2, "nas201"),
-        ("sead=3", 2, "seed"),
-        ("source.archive.samples=20000", 2, "15625"),
+        ("targets=[cifar10]", "invented_a"),
+        ("targets=[invented_c]", "did you mean invented_"),
+        ("source.task=cifar10", "invented_source"),
+        ("space=darts", "nas201"),
+        ("sead=3", "did you mean seed?"),
+        ("source.archive.samples=20000", "15625"),
     ],
 )
-def test_bad_declarations_are_one_line(tmp_path: Path, override: str, status: int, words: str) -> None:
-    assert words in refused(lapt("run", "invented", "--set", override, "--store", str(tmp_path)), status)
+def test_bad_declarations_are_one_line(tmp_path: Path, override: str, words: str) -> None:
+    assert words in refused(lapt("run", "invented", "--set", override, "--store", str(tmp_path)), 2)
+
+
+@pytest.mark.parametrize(
+    ("reasoner", "words"),
+    [
+        ("gpt-4", "write, for example, chat:openai:gpt-4o"),
+        ("frequncy", "did you mean frequency?"),
+        ("chat", "chat:PROVIDER:MODEL"),
+        ("patterns:openai", "--reasoner patterns, "),
+    ],
+)
+def test_a_reasoner_that_is_none_is_one_line(tmp_path: Path, reasoner: str, words: str) -> None:
+    assert words in refused(lapt("run", "invented", "--reasoner", reasoner, "--store", str(tmp_path)), 2)
+
+
+def test_a_narrow_screen_loses_no_column(demo: tuple[Path, dict[str, Any], str]) -> None:
+    store, _, _ = demo
+    shown = lapt("run", "invented", "--store", str(store), COLUMNS="50").stdout
+    heads = [line.split() for line in shown.splitlines() if line.startswith(" target ")]
+    assert len(heads) > 1, "in parts"
+    assert all(head[:2] == ["target", "method"] for head in heads)
+    assert [word for head in heads for word in head[2:]] == ["validation", "test", "evaluations", "paid", "now"]
+    assert "…" not in shown
 
 
 @pytest.mark.integration

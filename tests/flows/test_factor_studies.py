@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.screen import out
+from flows.console import out
 from flows.screen_study import show_study
 from flows.studies import STUDIES, StudyResult, prepared
 from flows.studies.quality import Quality, of_space

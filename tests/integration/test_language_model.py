@@ -144,6 +144,15 @@ def test_a_wrong_key_is_an_error_in_words(lapt: Lapt, server: OpenAIServer) -> N
     assert "Traceback" not in done.stderr
 
 
+def test_a_missing_key_is_said_before_anything_is_evaluated(lapt: Lapt, tmp_path: Path) -> None:
+    done = invented(lapt, "chat:openai:test-model", OPENAI_API_KEY=None, OPENAI_BASE_URL=None)
+    assert done.returncode == 2
+    assert "expected the key of openai:test-model" in done.stderr
+    assert "OPENAI_API_KEY" in done.stderr
+    assert not list((tmp_path / "store").glob("trials/*"))
+    assert not list((tmp_path / "store").glob("runs/*"))
+
+
 @pytest.mark.parametrize("whose", ["a configured server", "a server of its own"])
 def test_a_key_comes_from_a_secret_block(
     lapt: Lapt, server: OpenAIServer, prefect: tuple[str, Path], tmp_path: Path, whose: str

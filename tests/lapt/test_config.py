@@ -41,7 +41,9 @@ def test_set_overrides_a_key_with_a_yaml_value() -> None:
 @pytest.mark.parametrize(
     ("override", "parts"),
     [
-        ("sead=1", ["one of the keys", "'seed'", "got sead", "rename"]),
+        ("sead=1", ["one of the keys", "'seed'", "got sead", "did you mean seed?"]),
+        ("colour=1", ["one of the keys", "got colour", "rename"]),
+        ("search.method=rae", ["search.method among 'random'", "got 'rae'", "did you mean rea?"]),
         ("search.generatons=2", ["'generations'", "got search.generatons"]),
         ("search.generations=0", ["search.generations", "greater than or equal to 1", "got 0"]),
         ("seed=many", ["seed", "integer", "'many'"]),

@@ -1,0 +1,79 @@
+"""What is printed on: standard output and error, and tables that lose no digit on a narrow screen."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Column, Table
+
+from flows.options import DEFAULT_STORE
+from storage.store import Store
+
+# No markup anywhere: task names, statements and SQL values are other people's text.
+out = Console(highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False)
+
+LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "collapse_padding": True}
+"""Of a table."""
+
+
+def print_table(table: Table, keys: int = 1) -> None:
+    """In parts, one below the other, where it is wider than the screen; each begins with the first ``keys`` columns."""
+    for part in _parts(table, keys, out.width):
+        out.print(part)
+
+
+def _parts(table: Table, keys: int, width: int) -> Iterator[Table]:
+    # LOOK puts two characters between columns and one at each side.
+    taken = sum(_width(column) + 2 for column in table.columns[:keys])
+    if taken + sum(_width(column) + 2 for column in table.columns[keys:]) <= width:
+        yield table
+        return
+    groups: list[list[Column]] = [[]]
+    left = width - taken
+    for column in table.columns[keys:]:
+        if groups[-1] and _width(column) + 2 > left:
+            groups.append([])
+            left = width - taken
+        groups[-1].append(column)
+        left -= _width(column) + 2
+    for number, group in enumerate(groups):
+        yield _of(table.title if number == 0 else None, [*table.columns[:keys], *group])
+
+
+def _width(column: Column) -> int:
+    """Characters that it needs at least."""
+    lines = [line for text in (column.header, *column.cells) for line in str(text).split("\n")]
+    return max(map(cell_len, lines)) if column.no_wrap else column.min_width or max(map(cell_len, lines))
+
+
+def _of(title: Any, columns: list[Column]) -> Table:
+    part = Table(title=title, **LOOK)
+    for column in columns:
+        part.add_column(
+            column.header,
+            justify=column.justify,
+            no_wrap=column.no_wrap,
+            overflow=column.overflow,
+            min_width=column.min_width,
+        )
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        part.add_row(*cells)
+    return part
+
+
+def store_option(address: str) -> str:
+    """What a command needs behind it to read that store."""
+    return "" if address == Store(DEFAULT_STORE).address else f" --store {shlex.quote(address)}"
+
+
+def typed() -> str:
+    """How this command can be typed again: by its name if the shell finds it, else as it was typed."""
+    return "lapt" if shutil.which("lapt") else shlex.quote(sys.argv[0])
