@@ -17,6 +17,7 @@ from flows.cli_reasoning import principles_app, reasoner_app
 from flows.cli_report import report
 from flows.cli_study import study
 from flows.cli_workers import announce, deploy, doctor, worker
+from flows.console import warned
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
 from lapt.errors import ConfigError, LaptError
 
@@ -57,7 +58,7 @@ PoolOption = Annotated[
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Train again what the store only knows as failed.")]
 ReasonerOption = Annotated[
     str | None,
-    typer.Option(help="In place of the pipeline's: frequency, random, chat:PROVIDER:MODEL or chat:manual."),
+    typer.Option(help="In place of the pipeline's: patterns, frequency, random, chat:PROVIDER:MODEL or chat:manual."),
 ]
 
 
@@ -67,7 +68,7 @@ def main() -> None:
     No traceback unless --debug.
     """
     arguments = sys.argv[1:]
-    warnings.showwarning = lambda message, *_: print(f"lapt: warning: {message}", file=sys.stderr)
+    warnings.showwarning = warned
     debug = "--debug" in arguments
     try:
         status = app([a for a in arguments if a != "--debug"], standalone_mode=False)

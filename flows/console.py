@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from rich import box
@@ -14,7 +15,6 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from flows.options import DEFAULT_STORE
-from storage.store import Store
 
 # No markup anywhere: task names, statements and SQL values are other people's text.
 out = Console(highlight=False, markup=False)
@@ -69,8 +69,20 @@ def _of(title: Any, columns: list[Column]) -> Table:
     return part
 
 
+@cache
+def _said(text: str) -> None:
+    print(f"lapt: warning: {text}", file=sys.stderr)
+
+
+def warned(message: Warning | str, *_: object) -> None:
+    """A warning as one line, once in a process: every step of a run would say it again."""
+    _said(str(message))
+
+
 def store_option(address: str) -> str:
     """What a command needs behind it to read that store."""
+    from storage.store import Store
+
     return "" if address == Store(DEFAULT_STORE).address else f" --store {shlex.quote(address)}"
 
 

@@ -44,16 +44,10 @@ def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> R
         with tags(f"space:{pipeline.space_name}"):
             return lapt_flow(pipeline, execution)
 
-    build(_without_block(pipeline), execution)
+    # A Secret block is kept by the server, which is not there yet: the flow reads it before it does anything else.
+    later = isinstance(pipeline.reasoner, ChatReasoner) and pipeline.reasoner.key_block is not None
+    build(pipeline, execution.model_copy(update={"replies": "replay"}) if later else execution)
     return under_own_server(run, execution.store, hears)
-
-
-def _without_block(pipeline: Pipeline) -> Pipeline:
-    """A Secret block is kept by the server, which is not there yet: the flow asks it before it does anything else."""
-    reasoner = pipeline.reasoner
-    if not isinstance(reasoner, ChatReasoner):
-        return pipeline
-    return pipeline.model_copy(update={"reasoner": reasoner.model_copy(update={"key_block": None})})
 
 
 def under_own_server(run: Callable[[], R], store: str, hears: Listener) -> R:
