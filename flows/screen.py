@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +40,8 @@ from storage.official_transnas import MacroTable
 from storage.published_files import Progress as Heard
 from storage.surrogates import SurrogateInfo
 
+_FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
+"""In brackets, in a principle: what goes first where it is too long for two lines."""
 FIRST = 3
 """Principles that a run ends with."""
 SAID_SECONDS = 30
@@ -160,7 +163,10 @@ def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
     for number, principle in enumerate(first, start=1):
         whole = f", {principle.chance(space):.0%} of all" if of_space else ""
         grounds = f" ({principle.support:.0%} of those read{whole})"
-        said = shorten(principle.statement, max(2 * (out.width - 8) - len(grounds), 20), placeholder=" ...")
+        room = max(2 * (out.width - 8) - len(grounds), 20)
+        said = principle.statement
+        if len(said) > room:
+            said = shorten(_FIGURES.sub("", said), room, placeholder=" ...")
         lines = wrap(said + grounds, out.width, initial_indent=f"  {number}. ", subsequent_indent="     ")
         out.print("\n".join(lines), soft_wrap=True)
 

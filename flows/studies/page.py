@@ -32,7 +32,7 @@ def study_page(study_id: str, result: StudyResult, versions: Mapping[str, str]) 
             for place, target in enumerate(dict.fromkeys(targets), start=1)
         ],
         versions=", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
-        command=result.command or f"lapt study {result.study} --seeds {result.seeds}",
+        command=result.command or f"lapt study {result.study}" + (f" --seeds {result.seeds}" if result.seeds else ""),
     )
 
 

@@ -74,7 +74,7 @@ EXPERTS = (
         tuple((layer, CONV, "keep") for layer in ("0->1", "1->2", "2->3")),
     ),
     ExpertPrinciple(
-        "The input skips to the output, around a path with convolutions.",
+        "The input skips straight to the output, around a path with convolutions.",
         "He et al. 2016, residual learning",
         _residual,
         (("0->3", "skip_connect", "keep"),),
@@ -92,7 +92,7 @@ EXPERTS = (
         tuple((layer, POOL, "avoid") for layer in EVERY),
     ),
     ExpertPrinciple(
-        "A 3x3 convolution reads the input: local patterns are found before they are mixed.",
+        "A 3x3 convolution leads from the input into the cell: local patterns are found before they are mixed.",
         "Xiao et al. 2021, early convolutions",
         _early,
         tuple((layer, CONV, "keep") for layer in ("0->1", "0->2")),

@@ -57,7 +57,7 @@ def test_the_architectures_that_were_read_can_be_found_again(store: Store) -> No
 def test_experts_on_the_command_line(store: Store) -> None:
     learned = next(row["principles_id"] for row in stated_principles(store) if row["step"] == "learn")
     shown = CliRunner().invoke(app, ["principles", "experts", learned[:8], "--store", store.address])
-    assert "The input skips to the output" in shown.output
+    assert "The input skips straight to the output" in shown.output
     assert "of the space; " in shown.output
     as_json = CliRunner().invoke(app, ["principles", "experts", learned, "--store", store.address, "--json"])
     rows = json.loads(as_json.stdout)

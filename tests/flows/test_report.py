@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from typer.testing import CliRunner
 from flows.cli import app
 from flows.embedded import run_embedded
 from flows.progress import Listener
-from flows.studies.ledger import keep
+from flows.studies.ledger import keep, kept
+from flows.studies.literature import literature
+from flows.studies.page import study_page
 from lapt.config import Execution, Pipeline, load_pipeline
 from lapt.errors import StoreError
 from lapt.principles import Origin, Principle, Principles
 from lapt.report import run_page
+from lapt.report.run_tables import leaderboard
 from storage.history import run_history, runs
 from storage.record import RunRecord
 from storage.store import Store
@@ -156,6 +160,16 @@ def test_a_run_that_failed_before_its_first_evaluation_says_so(tmp_path: Path) -
     text = shown(run_page(run_history(store, "ab12")))
     assert "This run is not finished (failed: RuntimeError: the <disk> is full)" in text
     assert "No evaluation is stored yet." in text
+    assert "the frequency reasoner was to read the best 20" in text
+    assert "Validation chose" not in text, "nothing was found that it could have chosen"
+
+
+def test_equal_scores_have_one_rank(store: Store) -> None:
+    history = run_history(store, runs(store)[0])
+    search = history.targets[0].search
+    assert search is not None
+    twice = replace(search, trials=[replace(trial, value=1.0, score=1.0) for trial in search.trials[:3]])
+    assert [row.cells[0] for row in leaderboard(twice).rows] == ["1", "1", "1"]
 
 
 def test_a_run_that_there_is_not(store: Store) -> None:
@@ -180,6 +194,26 @@ def test_a_study_becomes_tables_and_plots(tmp_path: Path) -> None:
     assert "a <note>" in text
     assert "not compared: x: y" in text
     assert re.search(r"Versions: lapt [\d.]+, numpy", text)
+
+
+def test_a_study_says_how_to_have_it_again(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    asked = ["study", "nas201", "--pipeline", "invented", "--seeds", "2", "--methods", "lapt-rea,rea"]
+    where = ["--store", store.address, "--processes", "1"]
+    said = CliRunner().invoke(app, [*asked, *where]).output
+    study_id = re.search(r"What now\?  \S+ report (\w+) --store", said)
+    assert study_id, said
+    assert "2 seeds: no p can be below 0.5, before Holm" in said
+    result, _ = kept(store, study_id[1])
+    assert result.command.startswith("lapt study nas201 --seeds 2 ")
+    assert set(result.command.split()) == {"lapt", *asked}
+    assert result.command in shown(study_page(study_id[1], result, {}))
+
+
+def test_a_table_of_published_figures_has_no_seeds(tmp_path: Path) -> None:
+    text = shown(study_page("ab", literature("table4"), {}))
+    assert text.startswith("study table4 study table4 Published figures")
+    assert "lapt study table4" in text
 
 
 def test_a_study_whose_file_is_gone(tmp_path: Path) -> None:
