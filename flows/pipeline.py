@@ -21,7 +21,7 @@ from lapt.principles import Principles
 from lapt.results import ControlResult, Found, RunResult, TargetResult
 from lapt.spaces import Architecture, SearchSpace
 from lapt.steps import SOURCE_RANKING
-from lapt.summary import named
+from lapt.wording import named
 from storage.evaluator import StoredEvaluator
 from storage.record import subspace_id
 from storage.snapshot import snapshot

@@ -34,7 +34,7 @@ from lapt.config import Pipeline
 from lapt.principles import Principle, Principles
 from lapt.results import RunResult, TargetResult
 from lapt.spaces import DeclaredSpace, space_named
-from lapt.summary import against, caution, cost_of, lasting, measured, rows_of, shown
+from lapt.wording import against, caution, cost_of, lasting, measured, rows_of, shown
 from storage.benchmarks import BenchmarkInfo
 from storage.official_transnas import MacroTable
 from storage.published_files import Progress as Heard

@@ -17,7 +17,7 @@ from flows.studies.contrasts import DIFFERENCE
 from flows.studies.literature import TABLES
 from flows.studies.quality import REFINED, Quality
 from flows.studies.rows import Row, StudyResult, Who
-from lapt.summary import lasting
+from lapt.wording import lasting
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from lapt.evaluation import Evaluation, best, top
 from lapt.principles import Principles
 from lapt.results import RunResult
 from lapt.spaces import SearchSpace
-from lapt.summary import literal, rows_of
+from lapt.wording import literal, rows_of
 
 
 def archive(pipeline: str, built: Archive) -> None:

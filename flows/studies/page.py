@@ -13,7 +13,7 @@ from flows.studies.plots import drawings, named
 from flows.studies.rows import Anytime, StudyResult
 from lapt.report.figures import svg
 from lapt.report.pages import Column, Table, page
-from lapt.summary import lasting
+from lapt.wording import lasting
 
 
 def study_page(study_id: str, result: StudyResult, versions: Mapping[str, str]) -> str:

@@ -21,7 +21,7 @@ from lapt.report.run_tables import budget, leaderboard, lineage, results
 from lapt.results import Found, TargetResult
 from lapt.spaces import SearchSpace
 from lapt.spaces.graphs import short
-from lapt.summary import shown
+from lapt.wording import shown
 
 GRID = 60
 """Layers, or candidates, that a grid has at most."""

@@ -7,7 +7,7 @@ from typing import Any
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.pages import Column, Table, number
 from lapt.results import TargetResult
-from lapt.summary import against, caution, cost_of, measured, paid, rows_of, shown
+from lapt.wording import against, caution, cost_of, measured, paid, rows_of, shown
 
 BEST = 10
 """Rows of a leaderboard."""

@@ -7,7 +7,7 @@ import pytest
 from lapt.errors import or_meant
 from lapt.report.pages import breakable
 from lapt.results import ControlResult, TargetResult
-from lapt.summary import against, lasting, measured
+from lapt.wording import against, lasting, measured
 
 
 @pytest.mark.parametrize(
