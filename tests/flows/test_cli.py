@@ -204,16 +204,6 @@ def test_a_reasoner_that_is_none_is_one_line(tmp_path: Path, reasoner: str, word
     assert words in refused(lapt("run", "invented", "--reasoner", reasoner, "--store", str(tmp_path)), 2)
 
 
-def test_a_narrow_screen_loses_no_column(demo: tuple[Path, dict[str, Any], str]) -> None:
-    store, _, _ = demo
-    shown = lapt("run", "invented", "--store", str(store), COLUMNS="50").stdout
-    heads = [line.split() for line in shown.splitlines() if line.startswith(" target ")]
-    assert len(heads) > 1, "in parts"
-    assert all(head[:2] == ["target", "method"] for head in heads)
-    assert [word for head in heads for word in head[2:]] == ["validation", "test", "evaluations", "paid", "now"]
-    assert "…" not in shown
-
-
 @pytest.mark.integration
 @pytest.mark.parametrize("stage", ["starting Prefect", "building the archive", "adapting to invented_a"])
 def test_ctrl_c_says_what_becomes_of_the_work(tmp_path: Path, stage: str) -> None:
@@ -315,6 +305,7 @@ def test_the_study_prints_the_agreed_rows(real_data: Path) -> None:
     assert by["tnas-bo", "cifar10", "test"] | {"mean": None, "published": "94.37"} == by["tnas-bo", "cifar10", "test"]
 
 
+@pytest.mark.integration
 def test_a_study_is_named_after_what_it_does(real_data: Path) -> None:
     done = lapt(
         "study", "nas201", "--seeds", "2", "--json", "--set", "search={method: random}", "--methods",

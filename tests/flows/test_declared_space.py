@@ -92,6 +92,7 @@ def test_a_declared_space_is_imported_searched_and_explained(files: Path) -> Non
     assert {row["method"] for row in study["rows"]} >= {"lapt-rea", "rea", "source_predictor", "random_subspace"}
 
 
+@pytest.mark.integration
 def test_a_language_model_reads_a_declared_space(files: Path) -> None:
     import_benchmark("table", "scores.csv", declare="table.yaml", data=files / "data")
     with serving() as server:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lapt.errors import BenchmarkError
+from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Metric, best
 from lapt.evaluators import Table, TableEvaluator
 from lapt.measures import evaluations_to, rank, top_threshold
@@ -75,7 +75,7 @@ def test_a_table_looks_up_both_splits_apart(nasbench201: Table) -> None:
 
 
 def test_a_task_that_the_table_lacks_is_named() -> None:
-    with pytest.raises(BenchmarkError, match=r"invented_a.*got 'cifar10'"):
+    with pytest.raises(ConfigError, match=r"invented_a.*got 'cifar10'"):
         TableEvaluator(invented_table(), BUILTIN["nas201"], "cifar10")
 
 

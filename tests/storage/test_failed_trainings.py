@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.in_workers import Outcome
@@ -37,6 +38,7 @@ def fragile(job: Job) -> Outcome:
     return job.run()
 
 
+@pytest.mark.integration
 def test_six_scores_and_two_stored_failures(tmp_path: Path) -> None:
     store = Store(tmp_path)
     inner = TrainingEvaluator(SPEC)

@@ -98,7 +98,7 @@ def test_folders_without_images(folder: Path, tmp_path: Path) -> None:
         load_images(str(folder))
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(DataError, match="no folder in it"):
         load_images(str(empty))
 
 
