@@ -39,7 +39,7 @@ def measured(made: Cluster, name: str) -> float:
     done = made.lapt("run", str(made.home / "p.yaml"), "--pool", "cpu", "--store", str(made.home / name), timeout=600)
     assert done.returncode == 0, done.stderr
     runs = [run for run in made.runs() if run["id"] not in before]
-    (archive,) = [run for run in runs if str(run["name"]).startswith("archive")]
+    (archive,) = [run for run in runs if "archive from" in str(run["name"])]
     batches = [run for run in runs if str(run["name"]).startswith("invented_source:")]
     sizes = [int(str(run["name"]).split()[1]) for run in batches]
     took = seconds(archive, "start_time", "end_time")
