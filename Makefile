@@ -1,4 +1,5 @@
-# Two commands: make demo, make test. Each sets up .venv on first use.
+# Two commands: make demo, make test. Each sets up .venv on first use; packages are compiled then, not at each start of a
+# process on a machine that keeps no bytecode.
 PYTHON ?= python3
 # What to install as torch; for a CPU build: make demo TORCH="torch torchvision --index-url ADDRESS-OF-THE-CPU-INDEX"
 TORCH ?= --no-deps -r requirements-torch.lock
@@ -40,7 +41,7 @@ $(STAMP): requirements.lock requirements-torch.lock pyproject.toml
 	@echo "Setting up $(VENV), once: some minutes, most of them for torch."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $(STAMP)
