@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flows.evaluators import EvaluatorOf, dispatched_to, evaluators_of, space_of
 from flows.prefect_settings import apply_environment
 from lapt.algorithms import VERSION
-from lapt.config import Execution, Guidance, Pipeline
+from lapt.config import Execution, Pipeline
 from lapt.digests import short
 from lapt.errors import ConfigError
 from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
@@ -160,7 +160,6 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
 def run_id(pipeline: Pipeline, data_checksum: str) -> str:
     """What is computed, as 12 hex digits: configuration with seed, data, algorithm version; not the execution.
 
-    Guidance that says nothing is left out: runs from before there was any keep their ids.
+    Keys that an earlier version did not have are left out at their defaults (``added``): earlier runs keep their ids.
     """
-    declared = pipeline.model_dump(mode="json", exclude={"guidance"} if pipeline.guidance == Guidance() else None)
-    return short({"pipeline": declared, "data": data_checksum, "algorithm": VERSION})
+    return short({"pipeline": pipeline.model_dump(mode="json"), "data": data_checksum, "algorithm": VERSION})

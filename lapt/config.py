@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lapt.algorithms import Rule
-from lapt.declarations import fault, parsed, text_of
+from lapt.declarations import added, fault, parsed, text_of
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
 from lapt.reasoning.calls import Mode
@@ -138,7 +138,7 @@ class Pipeline(_Model):
     targets: tuple[str, ...] = Field(min_length=1)
     reasoner: Reasoning = PatternsReasoner()
     adaptation: Adaptation = Adaptation()
-    guidance: Guidance = Guidance()
+    guidance: Guidance = added(Guidance())
     search: Search = ReaSearch()
     controls: tuple[Literal["random", "rea", "source_ranking"], ...] = Field(
         (), description="what gets the same budget on the whole space, to compare with"

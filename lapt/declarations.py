@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from lapt.errors import ConfigError, or_meant
+
+
+def added(default: Any, **field: Any) -> Any:
+    """A pydantic field for a key that an earlier version did not have.
+
+    At its default it is left out of what is written, so that run ids, fingerprints and stored configurations stay as
+    they were before the key existed.
+    """
+    return Field(default, exclude_if=lambda value: value == default, **field)
 
 
 def text_of(path: Path) -> str:
