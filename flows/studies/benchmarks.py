@@ -29,11 +29,13 @@ class Benchmark:
         return self.evaluators(task)
 
     def scores(self, task: str) -> Scores | None:
-        """Of every architecture, higher is better, for ranks: N values; None where they cannot be listed."""
+        """Of every architecture that has one, higher is better, for ranks: N values; None where they cannot be
+        listed."""
         if self.table is None:
             return None
         column = self.table.column(task)
-        return column if self.table.metrics[task].higher_is_better else -column
+        scored = column[np.isfinite(column)]
+        return scored if self.table.metrics[task].higher_is_better else -scored
 
 
 def benchmark_of(pipeline: Pipeline, data: str | None) -> Benchmark:
