@@ -209,7 +209,7 @@ class BenchmarkPlan(_Model):
 class Execution(_Model):
     """How a pipeline is executed. Nothing here changes a result or the run id."""
 
-    store: str = Field(description="folder or s3:// address of the result store")
+    store: str = Field(description="folder, or s3://, gs:// or abfs:// address, of the result store")
     data: str | None = Field(None, description="folder of imported benchmark tables; LAPT_DATA if unset")
     processes: int | None = Field(
         None, ge=1, description="trainings side by side; if unset, one a core, or one on a GPU"
