@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 
 def allowed(variable: str, value: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """True where ``variable`` lists a pattern (``*``, ``?``, ``[...]``) that ``value`` matches; unset allows nothing."""
+    """Whether ``variable`` lists a pattern (``*``, ``?``, ``[...]``) that matches ``value``; unset allows nothing."""
     patterns = (pattern.strip() for pattern in environment.get(variable, "").split(","))
     return any(fnmatchcase(value, pattern) for pattern in patterns if pattern)
 
