@@ -219,18 +219,18 @@ class _Folder:
     def _check_contrast(self, split: Split, data: ImageData) -> None:
         """Names images of one value. Raises DataError for a class of nothing else that reading has made so."""
         pixels = data.images.flatten(1)
-        flat = (pixels.amin(1) == pixels.amax(1)).tolist()
-        files = self.files[split]
-        for label, name in enumerate(self.classes):
-            mine = [at for at, found in enumerate(data.labels.tolist()) if found == label]
-            as_they_are = all(self._as_it_is(files[at]) for at in mine)
-            if mine and not as_they_are and all(flat[at] for at in mine):
+        flat = dict(zip(self.files[split], (pixels.amin(1) == pixels.amax(1)).tolist(), strict=True))
+        for name, files in self.splits[split].items():
+            headers = [self.headers[file] for file in files]
+            if all(flat[file] for file in files) and any(h.clear or h.depth != "8-bit" for h in headers):
                 raise DataError(
                     f"images of the class {name!r} in {shown(self.path)} that show something",
-                    f"nothing but images of one value, {self._values([files[at] for at in mine])}",
-                    self._remedy([files[at] for at in mine]),
+                    f"nothing but images of one value, {self._values(files)}",
+                    f"say evaluator.background: {'black' if self.look.background == 'white' else 'white'}, or mend them"
+                    if any(header.clear for header in headers)
+                    else "write all images with one range of values, or remove those that set it",
                 )
-        constant = [file for file, is_flat in zip(files, flat, strict=True) if is_flat]
+        constant = [file for file, is_flat in flat.items() if is_flat]
         if constant:
             warnings.warn(
                 f"expected images that show something in {shown(self.path)}; got {len(constant)} of one value each "
@@ -238,21 +238,12 @@ class _Folder:
                 stacklevel=4,
             )
 
-    def _as_it_is(self, file: Path) -> bool:
-        header = self.headers[file]
-        return header.depth == "8-bit" and not header.clear and "8-bit" not in self.look.ranges
-
     def _values(self, files: Sequence[Path]) -> str:
         spans = list(self._all(range_of, files))
         found = f"values from {min(low for low, _ in spans):g} to {max(high for _, high in spans):g}"
         common = [self.look.ranges[d] for d in sorted({self.headers[f].depth for f in files}) if d in self.look.ranges]
         scaled = "".join(f" where {low:g} to {high:g} become 0 to 255" for low, high in common)
         return found + scaled + (f", on {self.look.background}" if any(self.headers[f].clear for f in files) else "")
-
-    def _remedy(self, files: Sequence[Path]) -> str:
-        if any(self.headers[file].clear for file in files):
-            return f"say evaluator.background: {'black' if self.look.background == 'white' else 'white'}, or mend them"
-        return "write all images with one range of values, or remove those that set it"
 
     # --- all files -----------------------------------------------------------------------------------------------
     def _all(self, function: Callable[[Path], T], files: Sequence[Path]) -> Iterator[T]:

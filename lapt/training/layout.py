@@ -254,7 +254,7 @@ def _folders(parent: Path) -> list[Path]:
     for folder in found:
         if folder.is_symlink() and folder.resolve() in around:
             raise DataError(
-                f"folders in {shown(parent)} that end somewhere",
+                f"folders of images in {shown(parent)}",
                 f"{[folder.name]}, a link to a folder that it lies in",
                 "remove the link",
             )
