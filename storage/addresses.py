@@ -63,7 +63,8 @@ def address_of(address: str | Path) -> Address:
 
 
 def _folder(path: Path) -> Address:
-    path = path.expanduser().absolute()
+    path = path.expanduser()
+    path = path.resolve() if ".." in path.parts else path.absolute()  # what it is, whatever it is called
     return Address(str(path), path)
 
 

@@ -22,6 +22,7 @@ from lapt.errors import StoreError
 from storage.addresses import address_of
 from storage.files import Files, LocalFiles, ObjectFiles, unreadable
 from storage.layout import REPEATED, Merged, Part, is_merged, live_parts, new_name, read_merged
+from storage.rights import check_store
 from storage.schemas import FLAG, KEYS, SCHEMAS, conform, schema_of
 
 ATTEMPTS = 12
@@ -50,11 +51,11 @@ class Store:
 
     Any number of processes may append at once without a lock. Nothing is created before the first write; a store that
     does not exist reads as empty tables. Only the address travels when a Store is pickled. Raises StoreError for an
-    address that is empty or cannot be one.
+    address that is empty, cannot be one, or is not allowed on this worker.
     """
 
     def __init__(self, address: str | Path) -> None:
-        self.address, self.files = _open(address)
+        self.address, self.files = _opened_store(address)
         self._merged: dict[str, Merged] = {}  # merged files never change
 
     def __reduce__(self) -> tuple[Callable[[str], Store], tuple[str]]:
@@ -366,8 +367,9 @@ def _table(dataset: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         raise StoreError(f"rows of {dataset} with types {types}", first_line(error), "convert the values") from error
 
 
-def _open(address: str | Path) -> tuple[str, Files]:
+def _opened_store(address: str | Path) -> tuple[str, Files]:
     text, folder = address_of(address)
+    check_store(text)
     if folder is not None:
         if folder.is_file():
             raise unreadable(folder, NotADirectoryError(20, "a file"))
