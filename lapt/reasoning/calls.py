@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from lapt.digests import digest
 from lapt.errors import BudgetSpent, LaptError
-from lapt.reasoning.replies import InvalidReply
+from lapt.reasoning.answers import InvalidReply
 from lapt.reasoning.templates import Prompt, section
 
 T = TypeVar("T")
