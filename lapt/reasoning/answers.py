@@ -125,6 +125,11 @@ def _having(value: Any, field: str) -> Iterator[dict[str, Any]]:
             waiting += reversed(list(one.values()) if isinstance(one, dict) else one)
 
 
+def plain(text: str) -> str:
+    """One line without control characters: a reply is other people's text."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 _BROKEN = object()
 
 

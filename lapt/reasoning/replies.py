@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from lapt.errors import LaptError
 from lapt.principles import Count, Effect, Kind, Principle
-from lapt.reasoning.answers import InvalidReply, last_valid
+from lapt.reasoning.answers import InvalidReply, last_valid, plain
 from lapt.reasoning.evidence import claimed
 from lapt.reasoning.vocabulary import Vocabulary
 from lapt.spaces import Architecture, SearchSpace
@@ -259,8 +259,3 @@ def _model(text: str, model: type[M]) -> M:
             raise InvalidReply("the JSON is nested too deeply") from None
 
     return last_valid(text, next(iter(model.model_fields)), validated)
-
-
-def plain(text: str) -> str:
-    """One line without control characters: a reply is other people's text."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
