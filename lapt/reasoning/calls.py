@@ -229,7 +229,8 @@ class Caller:
             if fault is None:
                 return value
             messages += [Message("assistant", completion.text[:SHOWN]), Message("user", section("repair", fault=fault))]
-        raise Unusable(fault or "", remedy)
+        words = "" if "{" in completion.text or completion.finish else plain(completion.text)[:200]
+        raise Unusable(f"{fault}: {words}" if words else f"{fault}", remedy)
 
     def _completion(
         self, messages: Sequence[Message], schema: dict[str, Any], draw: int

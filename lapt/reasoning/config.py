@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_serializer, field_validator, model_validator
@@ -126,6 +127,12 @@ class ChatReasoner(_Reasoner):
     @property
     def named(self) -> str:
         return f"chat:{self.model}"
+
+    @field_validator("api_version", mode="before")
+    @classmethod
+    def _is_no_date(cls, version: object) -> object:
+        """YAML reads 2024-10-21 as a date."""
+        return version.isoformat() if isinstance(version, date) else version
 
     @field_validator("base_url")
     @classmethod

@@ -7,16 +7,16 @@ import re
 _ORDINARY = {"", "stop", "end_turn", "stop_sequence", "complete", "completed", "eos", "eos_token", "end"}
 _ENDINGS = {
     r"length|max.{0,8}tokens|context": (
-        "it ended at the limit of tokens",
+        "a cut at the limit of tokens",
         "raise reasoner.max_tokens, or the server's own limit where that is unset",
     ),
-    r"refus": ("the model refused", "name another model, or say on_invalid: frequency to let counting stand in"),
+    r"refus": ("a refusal", "name another model, or say on_invalid: frequency to let counting stand in"),
     r"filter|safety|prohibit|block|recitation|guardrail|spii": (
-        "the provider's filter withheld it",
+        "nothing that passes the provider's filter",
         "name another model, or say on_invalid: frequency to let counting stand in",
     ),
     r"tool|function": (
-        "it came as a call of a tool",
+        "a call of a tool",
         "say reasoner.structured=text, or start the server without its parser of tool calls",
     ),
 }
@@ -35,4 +35,4 @@ def ending(finish: str | None) -> tuple[str, str | None]:
     for pattern, (said, remedy) in _ENDINGS.items():
         if re.search(pattern, finish, re.IGNORECASE):
             return f"{said} (finish reason {finish})", remedy
-    return f"it ended early (finish reason {finish})", None
+    return f"an early end (finish reason {finish})", None

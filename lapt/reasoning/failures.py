@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from typing import Any
 
 from lapt.reasoning.addresses import without_login
@@ -20,7 +21,8 @@ _SUBJECTS = {
     "quota": r"insufficient.{0,12}(quota|balance|credit|fund)|(exceed|spent|out of|over).{0,25}(quota|credit|balance)"
     r"|quota.{0,10}exceed|credit balance|billing|payment required|spending limit",
     "schema": r"schema|response.?format|grammar|structured|json.?(mode|object|output)|guided|constrained",
-    "context": r"context.{0,8}(length|window|size|limit)|too (long|large)|too many.{0,20}tokens|reduce the length"
+    "context": r"context.{0,8}(length|window|size|limit)|too many.{0,20}tokens|reduce the length"
+    r"|(prompt|input|messages?|request|entity|tokens)\W{0,2}( is| are)? too (long|large)"
     r"|tokens.{0,40}(exceed|more than|fit)|(exceed|more than|maximum).{0,40}tokens",
     "temperature": r"temperature",
     "max_tokens": r"max_?(completion_|output_|new_)?tokens",
@@ -31,7 +33,7 @@ _SUBJECTS = {
     "thinking": r"think|reasoning",
     "stream": r"\bstream",
 }
-"""What a refusal is about: by its code and the parameter that it names, else by its words; the first that fits counts."""
+"""What a refusal is about: by the parameter and code that it names, else by its words; the first that fits counts."""
 _OF_A_SERVER_ERROR = ("quota", "schema", "context")
 """Other words in it are no reason."""
 _REMEDIES = {
@@ -45,7 +47,7 @@ _REMEDIES = {
     "model": "check the model's name and base_url",
     "thinking": "say what it asks for in reasoner.extra_body, such as {enable_thinking: false}, or say "
     "reasoner.streaming=true",
-    "stream": "say reasoner.streaming=true, or false where it is true",
+    "stream": "change reasoner.streaming",
     "parameter": "leave that key out, or say what it asks for in reasoner.extra_body",
     "page": "check base_url: for most servers it ends in /v1",
 }
@@ -59,6 +61,8 @@ _OF_STATUS = {
 _RUN_AGAIN = "check the model and base_url, or run again later: what is recorded is not asked again"
 
 _PAGE = re.compile(r"<(!doctype|html|head|body)\b.*", re.IGNORECASE | re.DOTALL)
+_QUOTES = " '\"."
+"""LangChain shows a page as Python writes texts."""
 _EVENTS = re.compile(r"(^|')(data|event): ?")
 
 
@@ -87,23 +91,26 @@ class Failure(Exception):
         return _REMEDIES[self.about] if self.about else _OF_STATUS.get(self.status or 0, _RUN_AGAIN)
 
 
-def failure_of(error: Exception) -> Failure:
-    """What any client's error says: a refusal, a cut connection, or an answer that is no chat completion."""
+def failure_of(error: Exception, streaming: bool) -> Failure:
+    """What any client's error says: a refusal, a cut connection, or an answer that is no chat completion.
+
+    ``streaming``: was the reply asked for piece by piece?
+    """
     response = getattr(error, "response", None)
     told = _told(_document(error, response))
     status = _status(error, response, told)
     if told is None:
-        return _untold(error, response, status)
-    words, names = told.get("message") or str(error), f"{told.get('param')} {told.get('code')} {told.get('type')}"
-    about = _about(names, words, status)
-    if about is None and told.get("param"):
-        about = "parameter"
-    if about == "quota" and status == 429 and re.search(r"retry.{0,10}\d|per (minute|second)", words, re.IGNORECASE):
-        about = None  # of the minute, and not of the account
-    may_pass = status in _TRANSIENT or status is None
-    return Failure(
-        words, status=status, about=about, transient=may_pass and about is None, retry_after=_retry_after(response)
-    )
+        sent = _sent(error, response)
+        if status is None or _PAGE.search(sent):
+            return _untold(error, sent, status, streaming)
+        told = {"message": _line(sent) or "no more is said"}
+    words, names = told["message"], " ".join(str(told.get(name)) for name in ("param", "code", "type"))
+    about, retry_after = _about(names, words, status), _retry_after(response)
+    if about == "quota" and not re.search(_SUBJECTS["quota"], names, re.IGNORECASE):
+        soon = retry_after is not None or re.search(r"retry.{0,10}\d|per (minute|second)", words, re.IGNORECASE)
+        about = None if soon else about  # a quota of the minute is no spent account
+    transient = about is None and (status is None or status in _TRANSIENT)
+    return Failure(words, status=status, about=about, transient=transient, retry_after=retry_after)
 
 
 def _document(error: Exception, response: Any) -> Any:
@@ -112,10 +119,8 @@ def _document(error: Exception, response: Any) -> Any:
     if body is None and error.args and isinstance(error.args[0], dict):  # LangChain, over an error in an answer
         body = error.args[0]
     if body is None and hasattr(response, "json"):
-        try:
+        with suppress(ValueError, RuntimeError):  # no JSON; a stream that was not read
             body = response.json()
-        except (ValueError, RuntimeError):  # no JSON; a stream that was not read
-            pass
     return body
 
 
@@ -126,8 +131,8 @@ def _told(document: Any) -> dict[str, Any] | None:
     if not isinstance(document, dict):
         return None
     told = document.get("error") or document
-    if isinstance(told, str):
-        return {"message": told}
+    if not isinstance(told, dict):
+        return {"message": _line(told)}
     message = told.get("message") or document.get("message") or document.get("detail")
     return {**told, "message": _line(message)} if message else None
 
@@ -149,26 +154,26 @@ def _about(names: str, words: str, status: int | None) -> str | None:
         for name, pattern in subjects.items():
             if re.search(pattern, text, re.IGNORECASE):
                 return name
-    return None
+    named = not names.startswith("None") and status is not None and status < 429
+    return "parameter" if named else None
 
 
-def _untold(error: Exception, response: Any, status: int | None) -> Failure:
-    """An error without an error message of the server: a page, a stream, or nothing that came."""
-    sent = _sent(error, response)
+def _untold(error: Exception, sent: str, status: int | None, streaming: bool) -> Failure:
+    """An error without a message of the server: a page, a stream, or nothing that came."""
     if page := _PAGE.search(sent):
-        words = f"a page: {_line(re.sub(r'<[^>]*>', ' ', page[0]))[:200]}"
-        may_pass = status in _TRANSIENT
-        return Failure(words, status=status, about=None if may_pass else "page", transient=may_pass)
-    if _EVENTS.search(sent):
+        words = _line(f"an HTML page: {re.sub('<[^>]*>', ' ', page[0]).rstrip(_QUOTES)}")
+        about = "page" if status in (None, 404) else None
+        return Failure(words, status=status, about=about, transient=status in _TRANSIENT)
+    if _EVENTS.search(sent) and not streaming:
         return Failure("the answer is streamed, which was not asked for", about="stream")
-    if status is not None:
-        return Failure(_line(sent) or "no more is said", status=status, transient=status in _TRANSIENT)
     names = {base.__name__ for base in type(error).__mro__}
     if "unexpected keyword argument" in str(error):
         return Failure(_line(error), about="parameter")
     if names & _CUT:
         return Failure(f"{type(error).__name__}: {_line(error)}{_cause(error)}", transient=True)
-    if isinstance(error, AttributeError | LookupError | TypeError | ValueError):  # the client, over what it was sent
+    if isinstance(error, AssertionError | AttributeError | LookupError | TypeError | ValueError):  # over what was sent
+        if streaming:
+            return Failure("nothing is streamed", about="stream")
         return Failure(f"the answer is no chat completion ({type(error).__name__}: {_line(error)})", transient=True)
     return Failure(f"{type(error).__name__}: {_line(error)}{_cause(error)}")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from lapt.allowed import allowed
 from lapt.errors import ConfigError
 from lapt.reasoning.addresses import Server
 
@@ -90,9 +91,8 @@ def key_from_variable(
     if owner is None:
         _check_listed(named, "key_env", ALLOWED, environment)
     elif not is_its_own(owner, base_url, environment) or (base_url is None and owner != provider):
-        trusted = "".join(
-            f"export {name}={base_url} here if it may have it, or " for name in PROVIDERS[owner].addresses[-1:]
-        )
+        address = shlex.quote(Server.at(base_url).url) if base_url else "..."
+        trusted = "".join(f"export {name}={address} if it may have it, or " for name in PROVIDERS[owner].addresses[-1:])
         raise ConfigError(
             f"an address of {owner}'s own for its key, {named}",
             "that of another server" if base_url else f"the provider {provider}",
@@ -110,11 +110,11 @@ def check_block(name: str, environment: Mapping[str, str]) -> None:
 
 
 def _check_listed(name: str, key: str, variable: str, environment: Mapping[str, str]) -> None:
-    listed = [pattern.strip() for pattern in environment.get(variable, "").split(",") if pattern.strip()]
-    if any(fnmatchcase(name, pattern) for pattern in listed):
-        return
-    raise ConfigError(
-        f"a reasoner.{key} that {variable} lists on the machine that asks the model",
-        f"{name}, and the list {','.join(listed) or '(empty)'}",
-        f"if pipelines may send it away: export {variable}={shlex.quote(','.join([*listed, name]))}",
-    )
+    if not allowed(variable, name, environment):
+        listed = environment.get(variable, "").strip(" ,")
+        longer = f"{listed},{name}" if listed else name
+        raise ConfigError(
+            f"a reasoner.{key} that {variable} lists on the machine that asks the model",
+            f"{name}, and the list {listed or '(empty)'}",
+            f"if pipelines may use it: export {variable}={shlex.quote(longer)}",
+        )

@@ -67,7 +67,11 @@ class LangChainModel:
     @property
     def parameters(self) -> dict[str, Any]:
         """What recordings are found by: keys that came later are left out where they say nothing."""
-        known = {"temperature": self.temperature, "max_tokens": self.max_tokens, "structured": self.structured}
+        known: dict[str, Any] = {
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "structured": self.structured,
+        }
         if self.extra_body:
             known["extra_body"] = self.extra_body
         if not self.system_message:
@@ -120,12 +124,10 @@ class LangChainModel:
                     return _completion(reduce(add, asks.stream(self._said(messages), **more)))
                 return _completion(asks.invoke(self._said(messages), **more))
             except Exception as error:  # noqa: BLE001 - every provider's client has errors of its own
-                cut = getattr(
-                    error, "completion", None
-                )  # OpenAI's, over a reply to a schema that did not end by itself
+                cut = getattr(error, "completion", None)  # OpenAI's, over a reply to a schema that ended early
                 if cut is not None:
                     return _unfinished(cut)
-                raise failure_of(error) from None
+                raise failure_of(error, self.streaming) from None
 
     def _said(self, messages: Sequence[Message]) -> list[tuple[str, str]]:
         if self.system_message or messages[0].role != "system":
@@ -168,6 +170,8 @@ class LangChainModel:
                 "this server is not the provider's own and was sent no key: name a variable with its key as "
                 f"reasoner.key_env, and list it in {ALLOWED}"
             )
+        elif failure.about == "stream":
+            remedy = f"say reasoner.streaming={str(not self.streaming).lower()}"
         return ReasonerError(
             f"a reply of {self.model}{f' at {without_login(address)}' if address else ''}",
             self._shown(failure),
@@ -216,9 +220,8 @@ def _completion(reply: Any) -> Completion:
     finish = (meta.get("incomplete_details") or {}).get("reason")  # OpenAI's Responses
     finish = finish or next((meta[name] for name in _FINISH if meta.get(name)), None)
     text = str(reply.text)
-    calls = [json.dumps(call["args"]) for call in reply.tool_calls] + [
-        c["args"] or "" for c in reply.invalid_tool_calls
-    ]
+    calls = [json.dumps(call["args"]) for call in reply.tool_calls]
+    calls += [call["args"] or "" for call in reply.invalid_tool_calls]
     if not text and said.get("refusal"):
         text, finish = said["refusal"], "refusal"
     elif not text and calls:
