@@ -85,6 +85,7 @@ class DispatchedEvaluator(StoredEvaluator):
             fidelity=inner.fidelity,
             retry_failed=inner.retry_failed,
             on_stored=inner.on_stored,
+            enough=inner.enough,
         )
         self.template, self.pool = template, pool
 
@@ -148,7 +149,7 @@ class DispatchedEvaluator(StoredEvaluator):
             return
         waiting, batches = dict(wanted), _Batches(self.pool)
         try:
-            while waiting:
+            while waiting and not self.enough():
                 ready: list[Evaluation] = []
                 with _Patience(batches):
                     self._refresh()

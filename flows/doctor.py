@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from lapt.errors import LaptError
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import WorkPool
 
 SKEW_SECONDS = 5.0
 """Between two clocks: the store tells what came first by them."""
@@ -74,10 +78,15 @@ def _server(store: str) -> Iterator[Finding]:
 def _reached(address: str) -> Finding:
     from prefect.client.orchestration import get_client
 
+    from flows.prefect_server import refusal
+
     try:
         with get_client(sync_client=True) as client:
             theirs = client.api_version()
     except Exception as error:  # whatever a connection does  # noqa: BLE001
+        refused = refusal(error)
+        if refused is not None:
+            return Finding("server", f"{address}: {refused.got}", refused.remedy)
         said = " ".join(str(error).split())[:120] or type(error).__name__
         return Finding("server", f"{address}: {said}", "start it, or correct PREFECT_API_URL")
     mine = version("prefect")
@@ -107,7 +116,7 @@ def _pools(local_store: bool) -> Iterator[Finding]:
     from flows.pools import Pool
 
     with get_client(sync_client=True) as client:
-        there = {pool.name for pool in client.read_work_pools()}
+        there = {pool.name: pool for pool in client.read_work_pools()}
         known = {deployment.name for deployment in client.read_deployments()}
         watched = bool(client.read_automations_by_name(ZOMBIES))
     missing = [
@@ -118,8 +127,19 @@ def _pools(local_store: bool) -> Iterator[Finding]:
     yield Finding(
         "deployments", f"missing: {', '.join(missing)}" if missing else "all", "lapt deploy" if missing else None
     )
-    for pool in sorted(there & set(POOLS)):
+    yield _access([there[name] for name in POOLS if name in there])
+    for pool in sorted(there.keys() & set(POOLS)):
         yield _live(pool, Pool(pool).live_workers, local_store)
+
+
+def _access(pools: Sequence[WorkPool]) -> Finding:
+    from flows.job_templates import is_open
+
+    unsafe = [pool.name for pool in pools if is_open(pool)]
+    if unsafe:
+        chosen = "command and environment are chosen by whoever starts a run"
+        return Finding("access", f"pool {', '.join(unsafe)}: {chosen}", "lapt deploy")
+    return Finding("access", "runs choose nothing of the machine they run on")
 
 
 def _live(pool: str, live_workers: Callable[[], int], local_store: bool) -> Finding:
