@@ -45,6 +45,10 @@ class Found(BaseModel):
     device_seconds: float = 0.0
     """What the scores cost, by whomever: trainings and inherited scores, with those of the supernets."""
     final: FinalResult | None = None
+    failed: int = 0
+    """Evaluations without a score."""
+    lacking: int = 0
+    """Architectures that the search proposed and the table lacks: they are no evaluations, and cost nothing."""
 
     @classmethod
     def of(
@@ -69,6 +73,7 @@ class Found(BaseModel):
             higher_is_better=evaluator.metric.higher_is_better,
             evaluations=len(evaluations),
             paid_now=sum(evaluation.origin == "computed" for evaluation in evaluations),
+            failed=sum(evaluation.failed for evaluation in evaluations),
             seconds=round(time.monotonic() - began, 3),
             device_seconds=round(sum(evaluation.cost_seconds for evaluation in evaluations) + supernets, 3),
             **rest,

@@ -16,6 +16,7 @@ from lapt.errors import BudgetSpent
 from lapt.measures import top_threshold
 from lapt.reasoning.calls import AwaitingReply, ReasonerError
 from lapt.reasoning.config import PatternsReasoner, RandomReasoner
+from lapt.search.confined import scored
 from lapt.statistics import summarised
 
 Scores = npt.NDArray[np.float64]
@@ -105,7 +106,8 @@ class Quality:
             learned = steps.learn(bench.archive(seed))
             for task in pipeline.targets:
                 evaluator = bench.evaluator(task)
-                members = {evaluator.identity(m): m for m in steps.refine(learned, task=task).members()}
+                refined = steps.refine(learned, task=task)
+                members = {evaluator.identity(member): member for member in scored(refined, evaluator)}
                 inside = np.array([e.score for e in evaluator.evaluate(list(members.values()))])
                 for quantity, value in of_space(inside, self.table.comparable(task)).items():
                     found.setdefault((task, quantity), []).append(value)

@@ -27,7 +27,7 @@ _SAMPLED, _PARENTS = 10_000, 10
 
 
 class InOrder(Searcher):
-    """Asks in a given order; behind its end, uniformly among what is left."""
+    """Asks in a given order, for what of it lies in the space; behind its end, uniformly among what is left."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class InOrder(Searcher):
         identity: Callable[[Architecture], str] | None = None,
     ) -> None:
         super().__init__(space, seed=seed, identity=identity)
-        self._order = iter(order)
+        self._order = (architecture for architecture in order if space.contains(architecture))
 
     def propose(self) -> Architecture:
         following = next(self._order, None)
