@@ -8,8 +8,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from lapt.errors import LaptError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.spaces import SearchSpace
+
+
+class NothingFound(LaptError):
+    """A run in which nothing could be scored."""
 
 
 class FinalResult(BaseModel):
@@ -108,6 +113,16 @@ class RunResult(BaseModel):
     targets: tuple[TargetResult, ...]
     stopped: str | None = None
     """The limit of the run that it ended at before its end."""
+
+    def require_scores(self, remedy: str) -> None:
+        """Raises NothingFound where every search came to its end without any score."""
+        asked = sum(target.evaluations + target.lacking for target in self.targets)
+        if self.stopped is None and not any(target.architecture for target in self.targets):
+            raise NothingFound(
+                "a score of some architecture",
+                f"run {self.run_id}: no architecture of {asked} asked has a score",
+                remedy,
+            )
 
     @property
     def report(self) -> str:

@@ -92,10 +92,8 @@ def standardised(scores: Floats, lowest: float = -2.0) -> Floats:
 
 
 def scores_of(evaluations: Sequence[Evaluation]) -> Floats:
-    """Their scores; a failed one has the worst of the others (minus infinity where all failed)."""
-    scores = np.array([evaluation.score for evaluation in evaluations], dtype=np.float64)
-    learned = scores[np.isfinite(scores)]
-    return np.where(np.isfinite(scores), scores, learned.min()) if len(learned) else scores
+    """Of evaluations that did not fail."""
+    return np.array([evaluation.score for evaluation in evaluations], dtype=np.float64)
 
 
 def one_thread() -> AbstractContextManager[Any]:
@@ -116,8 +114,9 @@ class ModelBased(Searcher):
 
     The first ``initial`` evaluations are uniform, earlier iterations counted. Candidates are the whole space, or, in
     one too large to list, a sample, drawn anew now and then, and mutants of the best, drawn anew after each tell. A
-    failed evaluation counts as the worst seen. What is asked and not told yet counts as mediocre (the constant liar of
-    Ginsbourger et al. 2010, with the mean), so that a batch spreads out.
+    failed evaluation says nothing of scores; what it says of where evaluations fail is learned apart (``feasible``).
+    What is asked and not told yet counts as mediocre (the constant liar of Ginsbourger et al. 2010, with the mean), so
+    that a batch spreads out.
     """
 
     description: ClassVar[Description] = PATHS
@@ -140,15 +139,20 @@ class ModelBased(Searcher):
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
         """N values, the next ask highest. ``x``: n x F, ``y``: n targets, standardised; ``at``: N x F candidates.
 
-        The first ``len(self.history)`` of the n were evaluated, the others are pending.
+        The first ``len(self.learned)`` of the n were evaluated, the others are pending.
         """
 
     def rated(self, x: Floats, y: Floats, candidates: Candidates) -> Floats:
         """As ``rate``, for methods that make use of which candidates look the same."""
         return self.rate(x, y, candidates.x)
 
+    @property
+    def learned(self) -> list[Evaluation]:
+        """The history without failures."""
+        return [evaluation for evaluation in self.history if not evaluation.failed]
+
     def ready(self, scores: Floats) -> bool:
-        """Is there enough to learn from? Until then asks are what ``propose`` says. ``scores``: n, of the history."""
+        """Is there enough to learn from? Until then asks are what ``propose`` says. ``scores``: n, of ``learned``."""
         return len(scores) >= self.initial and len(set(scores)) >= 2
 
     def targets(self, scores: Floats) -> Floats:
@@ -159,19 +163,49 @@ class ModelBased(Searcher):
         return self.space.sample(self.rng)
 
     def _unknown(self) -> Architecture | None:
-        scores = scores_of(self.history)
+        learned = self.learned
+        scores = scores_of(learned)
         if not self.ready(scores):
             return super()._unknown()
         candidates = self._candidates()
-        known = [*(evaluation.architecture for evaluation in self.history), *self.pending]
+        known = [*(evaluation.architecture for evaluation in learned), *self.pending]
         x, y = candidates.standardise(self._described(known)), self.targets(scores)
         with one_thread():
             ratings = self.rated(x, np.concatenate([y, np.zeros(len(self.pending))]), candidates)
+            if len(learned) < len(self.history):
+                ratings = (ratings - ratings.min()) * self.feasible(candidates)
         for at in np.lexsort((self.rng.random(len(ratings)), -ratings)):
             architecture = candidates.architectures[int(at)]
-            if self._identity(architecture) not in self._known:
+            if self._identity(architecture) not in self._known and self._is_there(architecture):
                 return architecture
         return super()._unknown()
+
+    def feasible(self, candidates: Candidates) -> Floats:
+        """N probabilities that an evaluation does not fail."""
+        import os
+
+        kind = os.environ.get("FEAS", "none")
+        if kind == "none":
+            return np.ones(len(candidates.x))
+        ok = np.array([not e.failed for e in self.history], dtype=float)
+        arch = [e.architecture for e in self.history]
+        a = float(os.environ.get("FA", "1"))
+        base = (ok.sum() + a) / (len(ok) + a) if os.environ.get("FB", "share") == "share" else 1.0
+        if kind == "rbf":
+            x = candidates.standardise(self._described(arch))
+            d = (
+                ((x[:, None, :] - candidates.x[None, :, :]) ** 2).mean(-1)
+                if False
+                else np.maximum((x**2).sum(1)[:, None] + (candidates.x**2).sum(1) - 2 * x @ candidates.x.T, 0)
+                / x.shape[1]
+            )
+            k = np.exp(-d / float(os.environ.get("FL", "0.5")))
+        elif kind == "hamming":
+            H = np.array([[o1 + s1 for o1, s1 in zip(*c)] for c in candidates.architectures])
+            G = np.array([[o1 + s1 for o1, s1 in zip(*c)] for c in arch])
+            sh = np.stack([(g == H).mean(1) for g in G])
+            k = sh ** float(os.environ.get("FL", "4"))
+        return (a * base + ok @ k) / (a + k.sum(0))
 
     def _described(self, known: Sequence[Architecture]) -> Floats:
         """n x F: each is described once, though it is learned from at every ask that follows."""
