@@ -16,10 +16,16 @@ from lapt.evaluation import Evaluation, top
 from lapt.search.features import Floats, features, flat_graphs
 from lapt.search.searcher import Searcher
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces.coded import Coded
 
 _SAMPLED, _PARENTS, _MUTANTS, _ANEW = 1000, 10, 50, 1.25
 """Candidates in a space too large to list: uniform ones, drawn anew when a quarter of evaluations was
 added, and mutants of each of the best so far."""
+
+
+_ALIKE, _PRIOR = 8, 0.3
+"""Of ``feasible``. Mean rank of ``gp`` (random search) after 50 evaluations where a random half, an operator of one layer, most
+3x3 convolutions or the largest cells fail: MEASURED. Without it, failures left out: MEASURED."""
 
 
 class Description(NamedTuple):
@@ -63,6 +69,10 @@ class Candidates:
     def among(self, space: SearchSpace, architectures: Sequence[Architecture], description: Description) -> Candidates:
         """Others, described in the units of these."""
         return replace(self, architectures=architectures, x=self.standardise(description.of(space, architectures)))
+
+    @cached_property
+    def coded(self) -> Coded:
+        return Coded.of(self.architectures)
 
     @cached_property
     def distinct(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -181,31 +191,15 @@ class ModelBased(Searcher):
         return super()._unknown()
 
     def feasible(self, candidates: Candidates) -> Floats:
-        """N probabilities that an evaluation does not fail."""
-        import os
+        """N probabilities that an evaluation does not fail, by the share of those alike that did not.
 
-        kind = os.environ.get("FEAS", "none")
-        if kind == "none":
-            return np.ones(len(candidates.x))
-        ok = np.array([not e.failed for e in self.history], dtype=float)
-        arch = [e.architecture for e in self.history]
-        a = float(os.environ.get("FA", "1"))
-        base = (ok.sum() + a) / (len(ok) + a) if os.environ.get("FB", "share") == "share" else 1.0
-        if kind == "rbf":
-            x = candidates.standardise(self._described(arch))
-            d = (
-                ((x[:, None, :] - candidates.x[None, :, :]) ** 2).mean(-1)
-                if False
-                else np.maximum((x**2).sum(1)[:, None] + (candidates.x**2).sum(1) - 2 * x @ candidates.x.T, 0)
-                / x.shape[1]
-            )
-            k = np.exp(-d / float(os.environ.get("FL", "0.5")))
-        elif kind == "hamming":
-            H = np.array([[o1 + s1 for o1, s1 in zip(*c)] for c in candidates.architectures])
-            G = np.array([[o1 + s1 for o1, s1 in zip(*c)] for c in arch])
-            sh = np.stack([(g == H).mean(1) for g in G])
-            k = sh ** float(os.environ.get("FL", "4"))
-        return (a * base + ok @ k) / (a + k.sum(0))
+        An evaluation counts for a candidate by the share of layers in which both choose alike, to the power of
+        ``_ALIKE``; the share of all counts as ``_PRIOR`` evaluations.
+        """
+        succeeded = np.array([not evaluation.failed for evaluation in self.history], dtype=np.float64)
+        alike = np.stack([candidates.coded.agree(e.architecture).mean(axis=1) for e in self.history]) ** _ALIKE
+        overall = (succeeded.sum() + _PRIOR) / (len(succeeded) + _PRIOR)
+        return np.asarray((_PRIOR * overall + succeeded @ alike) / (_PRIOR + alike.sum(axis=0)))
 
     def _described(self, known: Sequence[Architecture]) -> Floats:
         """n x F: each is described once, though it is learned from at every ask that follows."""

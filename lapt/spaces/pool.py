@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lapt.spaces.architecture import Architecture
+from lapt.spaces.coded import Coded
 from lapt.spaces.layer import Choice, Layer
 from lapt.spaces.space import SearchSpace
 
@@ -99,22 +100,12 @@ class Pool(SearchSpace):
         return frozenset(self.written(row) for row in self.rows)
 
     @cached_property
-    def _numbers(self) -> dict[Choice, int]:
-        choices = (choice for row in self.rows for choice in zip(*row, strict=True))
-        return {choice: number for number, choice in enumerate(dict.fromkeys(choices))}
-
-    @cached_property
-    def _codes(self) -> npt.NDArray[np.int64]:
-        """N x L: what each layer of each row chose, as a number."""
-        return np.array([[self._numbers[choice] for choice in zip(*row, strict=True)] for row in self.rows])
+    def _coded(self) -> Coded:
+        return Coded.of(self.rows)
 
     def _keeping(self, architecture: Architecture) -> npt.NDArray[np.bool_]:
-        """N x L: which layers of ``architecture`` each row has too; those of one node in either order."""
-        wanted = [self._numbers.get(choice, -1) for choice in zip(*architecture, strict=True)]
-        kept = np.empty(self._codes.shape, dtype=bool)
-        for layer, code in enumerate(wanted):
-            kept[:, layer] = (self._codes[:, self.together(layer)] == code).any(axis=1)
-        return kept
+        """N x L: which layers of ``architecture`` each row has too."""
+        return self._coded.agree(architecture, self.together)
 
 
 def _nearest_without(kept: npt.NDArray[np.bool_], layer: int) -> npt.NDArray[np.int64]:
