@@ -170,9 +170,7 @@ def test_decision_7_rank_is_one_plus_the_strictly_better() -> None:
 
 
 def test_decision_8_controls_without_an_llm_stand_in_every_comparison() -> None:
-    default = Comparison(
-        "nas201", with_controls(INVENTED), seeds=1, execution=on(), published=TABLE_2.rows
-    )
+    default = Comparison("nas201", with_controls(INVENTED), seeds=1, execution=on(), published=TABLE_2.rows)
     controls = ["source_ranking", "mode", "source_predictor", "random_subspace"]
     assert list(default.methods) == ["lapt-rea", "rea", "random", *controls]
 
