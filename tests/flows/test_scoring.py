@@ -82,7 +82,7 @@ def test_each_architecture_is_scored_once_and_what_is_none_is_named_by_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "list.txt").write_text("\n".join([CELLS[0], "nonsense", CELLS[1], CELLS[0]]))
-    with pytest.raises(Unscored, match="line 2 .'nonsense'"):
+    with pytest.raises(Unscored, match=r"line 2 .'nonsense'"):
         lapt("score", "invented", str(tmp_path / "list.txt"), "--json", "--store", str(tmp_path / "store"))
     said = scores(capsys)
     table = invented_table()

@@ -158,7 +158,7 @@ def test_a_table_that_lacks_rows_serves_pipelines_that_say_what_then(tmp_path: P
     imported(tmp_path, "nas201", "refuse")
     (tmp_path / "holes.yaml").write_text(PIPELINE.format(space="nas201"))
     data = str(tmp_path / "data")
-    with pytest.raises(ConfigError, match="evaluator.pool=table"):
+    with pytest.raises(ConfigError, match=r"evaluator\.pool=table"):
         table_of(declared(tmp_path), data)
     for said in ("evaluator.pool=table", "evaluator.missing=skip", "evaluator.missing=fail"):
         assert table_of(declared(tmp_path, said), data).name == "partial"
