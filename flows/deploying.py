@@ -20,8 +20,8 @@ from prefect.utilities.callables import parameter_schema
 from flows.batches import evaluate_batch_here
 from flows.final import train_found
 from flows.pipeline import lapt_flow
+from flows.prefect_settings import HEARTBEAT_SECONDS
 from flows.standing import ANNOUNCED, adapt_to_data, run_study
-from flows.workers import HEARTBEAT_SECONDS
 
 POOLS = {"cpu": "Drivers of searches, and evaluations on CPUs", "gpu": "Evaluations on GPUs, one at a time a device"}
 ZOMBIE_SECONDS = 3 * HEARTBEAT_SECONDS

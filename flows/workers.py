@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 
 from flows.prefect_settings import DEFAULTS
 
-HEARTBEAT_SECONDS = 30
 END_SECONDS = 30.0
 POLL_SECONDS = 0.5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 60.0
@@ -36,7 +35,6 @@ def worker_environment(device: str | None, environment: Mapping[str, str] = os.e
     """What a worker is started with; its flow runs inherit it."""
     mine = {
         **DEFAULTS,
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "PREFECT_WORKER_QUERY_SECONDS": "1",  # a batch waits half of it; Prefect's own 10 s doubled what one costs
         **environment,
     }

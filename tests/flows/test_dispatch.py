@@ -12,8 +12,10 @@ from prefect.client.schemas.objects import StateType
 from prefect.logging import disable_run_logger
 
 from flows.batches import Batch, evaluate_batch_here
+from flows.deploying import ZOMBIE_SECONDS
 from flows.evaluators import stored_evaluator
 from flows.pools import REFUSED
+from flows.prefect_settings import apply_environment
 from flows.workers import visible_devices, worker_environment
 from lapt import __version__
 from lapt.config import Execution, load_pipeline
@@ -33,6 +35,13 @@ def test_cuda_visible_devices_is_respected() -> None:
     assert (mine["CUDA_VISIBLE_DEVICES"], mine["PREFECT_WORKER_QUERY_SECONDS"]) == ("3", "7")
     assert mine["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
     assert "CUDA_VISIBLE_DEVICES" not in worker_environment(None, {})
+
+
+def test_every_process_says_that_it_lives_before_the_watch_takes_it_for_lost() -> None:
+    command_line: dict[str, str] = {}
+    apply_environment(command_line)
+    for environment in (command_line, worker_environment(None, {})):
+        assert 2 * int(environment["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]) < ZOMBIE_SECONDS
 
 
 def test_a_worker_evaluates_what_the_store_lacks_and_returns_nothing(tmp_path: Path) -> None:
