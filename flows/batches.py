@@ -12,8 +12,8 @@ from flows.evaluators import stored_evaluator
 from flows.pools import REFUSED
 from lapt import __version__
 from lapt.config import Execution, Pipeline
-from lapt.declarations import fault
 from lapt.errors import LaptError, StoreError
+from lapt.faults import fault
 from lapt.spaces import SearchSpace
 from storage.evaluator import StoredEvaluator
 from storage.store import Store
@@ -69,6 +69,10 @@ class Batch(BaseModel):
         return evaluator
 
 
+def _refused(error: LaptError) -> State[None]:
+    return Failed(name=REFUSED, message=str(error))
+
+
 @flow(name="evaluate-batch", flow_run_name="{label}", persist_result=False)
 def evaluate_batch_here(store: str, batch: str, label: str) -> State[None] | None:
     """Evaluates the batch of that digest; what is stored meanwhile, by whomever, is not evaluated again.
@@ -76,14 +80,17 @@ def evaluate_batch_here(store: str, batch: str, label: str) -> State[None] | Non
     Nothing is returned, or the state Refused where this worker can never do it: no other try would mend that.
     """
     logger = get_run_logger()
-    there = Store(store)
+    try:
+        there = Store(store)
+    except StoreError as error:  # an address that this worker may not use
+        return _refused(error)
     try:
         asked = Batch.read(there, batch)
         evaluator = asked.evaluator(there)
     except StoreError:  # which may be mended
         raise
     except LaptError as error:
-        return Failed(name=REFUSED, message=str(error))
+        return _refused(error)
 
     def heard(epoch: int, epochs: int, loss: float) -> None:
         logger.info("epoch %d of %d, loss %.4g", epoch, epochs, loss)
@@ -96,7 +103,7 @@ def evaluate_batch_here(store: str, batch: str, label: str) -> State[None] | Non
             f"others on this worker ({evaluator.fingerprint[:40]})",
             "give the worker the same data (LAPT_DATA, evaluator.root)",
         )
-        return Failed(name=REFUSED, message=str(other))
+        return _refused(other)
     architectures = [evaluator.space.decode(text) for text in asked.architectures]
     if asked.final:
         for architecture in architectures:

@@ -16,24 +16,29 @@ from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
     FlowRunFilterTags,
+    WorkPoolFilter,
+    WorkPoolFilterName,
 )
 from prefect.client.schemas.objects import State, StateType, WorkerStatus
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
+from flows.prefect_server import refusal
 from lapt.errors import ConfigError, LaptError
 
 EVALUATES = "evaluate-batch"
 """The deployed flow; its deployment has the pool's name."""
 CLAIMED_SECONDS = 90.0
 """From a worker's taking a run to the start of its process, which takes it five."""
-LIVING = ("SCHEDULED", "PENDING", "RUNNING")
+LIVING = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING)
 """Types of the states of a flow run that may still give something."""
 REFUSED = "Refused"
 """Name of the state of a batch that its worker cannot compute, whoever asks again: other data, another version."""
@@ -67,6 +72,19 @@ class End:
     refused: bool = False
 
 
+@dataclass(frozen=True)
+class Queue:
+    """Runs of a pool: those that a worker has, those that are due, and seconds since the first of these was."""
+
+    running: int
+    waiting: int
+    waiting_seconds: float
+
+
+def _of(*types: StateType) -> FlowRunFilterState:
+    return FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))
+
+
 def _age(state: State[Any]) -> float:
     """Seconds, by the server's clock when it was set and ours now."""
     return 0.0 if state.timestamp is None else (datetime.now(UTC) - state.timestamp).total_seconds()
@@ -87,9 +105,11 @@ class Unreachable(Exception):
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Says a server that does not answer as an error of three parts."""
+    """Says a server that does not answer, or not us, as an error of three parts."""
     try:
         yield
+    except httpx.HTTPStatusError as error:
+        raise refusal(error) or error from None
     except (httpx.TransportError, ConnectionError, TimeoutError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "reach" not in str(error):
             raise
@@ -118,11 +138,29 @@ class Pool:
         with self._asking():
             return _root(str(inside))
 
-    def live_workers(self) -> int:
-        """Workers that were heard of within their heartbeat."""
+    def online(self) -> list[str]:
+        """Names of the workers that were heard of within their heartbeat."""
         with self._asking(), get_client(sync_client=True) as client:
             workers = client.read_workers_for_work_pool(self.name)
-        return sum(worker.status == WorkerStatus.ONLINE for worker in workers)
+        return [worker.name for worker in workers if worker.status == WorkerStatus.ONLINE]
+
+    def live_workers(self) -> int:
+        return len(self.online())
+
+    def queue(self) -> Queue:
+        """Runs of the pool, whoever started them. What is scheduled for later does not wait yet."""
+        here = WorkPoolFilter(name=WorkPoolFilterName(any_=[self.name]))
+        by_now = FlowRunFilterExpectedStartTime(before_=datetime.now(UTC))
+        due = FlowRunFilter(state=_of(StateType.SCHEDULED), expected_start_time=by_now)
+        taken = FlowRunFilter(state=_of(StateType.PENDING, StateType.RUNNING))
+        with self._asking(), get_client(sync_client=True) as client:
+            running = client.count_flow_runs(flow_run_filter=taken, work_pool_filter=here)
+            waiting = client.count_flow_runs(flow_run_filter=due, work_pool_filter=here)
+            first = client.read_flow_runs(
+                flow_run_filter=due, work_pool_filter=here, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=1
+            )
+        since = first[0].expected_start_time if first else None
+        return Queue(running, waiting, 0.0 if since is None else (datetime.now(UTC) - since).total_seconds())
 
     def submit(self, store: str, batch: str, label: str, tag: str) -> UUID:
         """A flow run for a batch (its digest in the store): one, even where the answer was lost on the way.
@@ -151,8 +189,7 @@ class Pool:
 
         Those of another pool count once they run: what waits there may wait for workers that never come.
         """
-        living = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType(name) for name in LIVING]))
-        tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[tag]), state=living)
+        tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[tag]), state=_of(*LIVING))
         with self._asking(), get_client(sync_client=True) as client:
             found = client.read_flow_runs(flow_run_filter=tagged)
         return {

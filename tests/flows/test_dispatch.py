@@ -31,10 +31,10 @@ PIPELINE = load_pipeline("invented", ["evaluator.seconds=0.001"])
 def test_cuda_visible_devices_is_respected() -> None:
     assert visible_devices({"CUDA_VISIBLE_DEVICES": "2,3"}) == ["2", "3"]
     assert visible_devices({"CUDA_VISIBLE_DEVICES": ""}) == [None]
-    mine = worker_environment("3", {"CUDA_VISIBLE_DEVICES": "2,3", "PREFECT_WORKER_QUERY_SECONDS": "7"})
+    mine = worker_environment("3", "/store", {"CUDA_VISIBLE_DEVICES": "2,3", "PREFECT_WORKER_QUERY_SECONDS": "7"})
     assert (mine["CUDA_VISIBLE_DEVICES"], mine["PREFECT_WORKER_QUERY_SECONDS"]) == ("3", "7")
     assert mine["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
-    assert "CUDA_VISIBLE_DEVICES" not in worker_environment(None, {})
+    assert "CUDA_VISIBLE_DEVICES" not in worker_environment(None, "/store", {})
 
 
 def test_every_process_says_that_it_lives_before_the_watch_takes_it_for_lost() -> None:
