@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lapt.declarations import FileName
 from lapt.errors import ConfigError
 from lapt.training import Recipe
 from lapt.training.reading import Reading
@@ -22,7 +23,7 @@ class TableEvaluation(_Model):
     """Scores looked up in an imported benchmark table (``lapt benchmark list``)."""
 
     kind: Literal["table"] = "table"
-    table: str
+    table: FileName
     seconds: float | None = Field(
         None,
         gt=0,
@@ -38,7 +39,7 @@ class SurrogateEvaluation(_Model):
     """
 
     kind: Literal["surrogate"]
-    model: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="its name in the data folder")
+    model: FileName = Field(description="its name in the data folder")
     epoch: int = Field(98, ge=1, le=98, description="epochs after which the task cifar10 is scored")
 
 
