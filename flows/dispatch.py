@@ -42,6 +42,7 @@ class DispatchedEvaluator(StoredEvaluator):
             fidelity=inner.fidelity,
             retry_failed=inner.retry_failed,
             on_stored=inner.on_stored,
+            enough=inner.enough,
         )
         self.template, self.pool = template, pool
 
@@ -104,7 +105,7 @@ class DispatchedEvaluator(StoredEvaluator):
             return
         waiting, under_way, halving = dict(wanted), UnderWay(self.pool, self._tag(self.fingerprint)), Halving()
         try:
-            while waiting:
+            while waiting and not self.enough():
                 ready: list[Evaluation] = []
                 with under_way.patiently():
                     self._refresh()

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import platform
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from lapt import __version__
 from lapt.errors import LaptError
 from lapt.wording import lasting
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import WorkPool
 
 SKEW_SECONDS = 5.0
 """Between two clocks: the store tells what came first by them."""
@@ -113,7 +117,7 @@ def _pools(local_store: bool) -> Iterator[Finding]:
     from flows.deploying import DEPLOYMENTS, POOLS, ZOMBIES
 
     with get_client(sync_client=True) as client:
-        there = {pool.name for pool in client.read_work_pools()}
+        there = {pool.name: pool for pool in client.read_work_pools()}
         lies_in = {one.name: one.work_pool_name for one in client.read_deployments() if "lapt" in one.tags}
         watched = bool(client.read_automations_by_name(ZOMBIES))
     missing = [
@@ -126,9 +130,20 @@ def _pools(local_store: bool) -> Iterator[Finding]:
     misplaced = [f"{deployed.full_name} (pool {pool})" for deployed, pool in found if pool != deployed.pool]
     wrong = [f"{said}: {', '.join(names)}" for said, names in (("missing", missing), ("misplaced", misplaced)) if names]
     yield Finding("deployments", "; ".join(wrong) or "all", "lapt deploy" if wrong else None)
+    yield _access([there[name] for name in POOLS if name in there])
     own = {pool for name, pool in lies_in.items() if pool and pool == name}
-    for pool in sorted(there & ({*POOLS} | own)):
+    for pool in sorted(there.keys() & ({*POOLS} | own)):
         yield _pool(pool, local_store)
+
+
+def _access(pools: Sequence[WorkPool]) -> Finding:
+    from flows.job_templates import is_open
+
+    unsafe = [pool.name for pool in pools if is_open(pool)]
+    if unsafe:
+        chosen = "command and environment are chosen by whoever starts a run"
+        return Finding("access", f"pool {', '.join(unsafe)}: {chosen}", "lapt deploy")
+    return Finding("access", "runs choose nothing of the machine they run on")
 
 
 def _pool(name: str, local_store: bool) -> Finding:

@@ -17,6 +17,7 @@ from lapt.config import Execution, Pipeline
 from lapt.errors import LaptError, Stopped, StoreError, interruption
 from lapt.reasoning.config import ChatReasoner
 from lapt.results import RunResult
+from storage.addresses import address_of
 from storage.store import Store
 
 R = TypeVar("R")
@@ -26,10 +27,11 @@ def history_home(store_address: str) -> Path:
     """Where the embedded server keeps its history: in the store's folder, or in the user's cache for a remote store."""
     from lapt.digests import short
 
-    if "://" not in store_address:
-        return Path(store_address).absolute() / "prefect"
+    address, folder = address_of(store_address)
+    if folder is not None:
+        return folder / "prefect"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "lapt" / "prefect" / short(store_address)
+    return cache / "lapt" / "prefect" / short(address)
 
 
 def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
