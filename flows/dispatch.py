@@ -85,7 +85,7 @@ class DispatchedEvaluator(StoredEvaluator):
             fidelity=inner.fidelity,
             retry_failed=inner.retry_failed,
             on_stored=inner.on_stored,
-            enough=inner.enough,
+            meter=inner.meter,
         )
         self.template, self.pool = template, pool
 
@@ -96,9 +96,10 @@ class DispatchedEvaluator(StoredEvaluator):
 
     # --- supernets and final trainings -------------------------------------------------------------------------------
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
-        inner = self.evaluator
+        inner, began = self.evaluator, time.monotonic()
         assert isinstance(inner, SupernetEvaluator)
-        if inner.supernets.finished(inner.key) is None:
+        fresh = inner.supernets.finished(inner.key) is None
+        if fresh:
             checkpoint = StoredCheckpoint(self.store, inner.key)
             with checkpoint.followed(on_epoch):
                 self._one_run(
@@ -107,7 +108,10 @@ class DispatchedEvaluator(StoredEvaluator):
                     inner.key,
                     lambda: inner.supernets.finished(inner.key) is not None,
                 )
-        return super().prepare(on_epoch)
+        prepared = super().prepare(on_epoch)
+        if fresh:
+            self.meter().trained(prepared.seconds, began)
+        return prepared
 
     def _retrained(self, inner: Retrains, architecture: Architecture, key: str, on_epoch: OnEpoch | None) -> Row:
         batch = self.template.model_copy(
@@ -149,7 +153,7 @@ class DispatchedEvaluator(StoredEvaluator):
             return
         waiting, batches = dict(wanted), _Batches(self.pool)
         try:
-            while waiting and not self.enough():
+            while waiting and self._has_time():
                 ready: list[Evaluation] = []
                 with _Patience(batches):
                     self._refresh()
@@ -159,8 +163,7 @@ class DispatchedEvaluator(StoredEvaluator):
                         self._adopt(waiting, batches)
                     self._next(waiting, batches)
                 for found in ready:
-                    self.on_stored(found)
-                    yield found
+                    yield self._paid(found)
                 if waiting:
                     time.sleep(POLL_SECONDS)
         finally:
