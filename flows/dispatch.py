@@ -42,7 +42,7 @@ class DispatchedEvaluator(StoredEvaluator):
             fidelity=inner.fidelity,
             retry_failed=inner.retry_failed,
             on_stored=inner.on_stored,
-            enough=inner.enough,
+            meter=inner.meter,
         )
         self.template, self.pool = template, pool
 
@@ -53,9 +53,10 @@ class DispatchedEvaluator(StoredEvaluator):
 
     # --- supernets and final trainings -------------------------------------------------------------------------------
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
-        inner = self.evaluator
+        inner, began = self.evaluator, time.monotonic()
         assert isinstance(inner, SupernetEvaluator)
-        if inner.supernets.finished(inner.key) is None:
+        fresh = inner.supernets.finished(inner.key) is None
+        if fresh:
             checkpoint = StoredCheckpoint(self.store, inner.key)
             with checkpoint.followed(on_epoch):
                 self._one_run(
@@ -64,7 +65,10 @@ class DispatchedEvaluator(StoredEvaluator):
                     inner.key,
                     lambda: inner.supernets.finished(inner.key) is not None,
                 )
-        return super().prepare(on_epoch)
+        prepared = super().prepare(on_epoch)
+        if fresh:
+            self.meter().trained(prepared.seconds, began)
+        return prepared
 
     def _retrained(self, inner: Retrains, architecture: Architecture, key: str, on_epoch: OnEpoch | None) -> Row:
         batch = self.template.model_copy(
@@ -105,7 +109,7 @@ class DispatchedEvaluator(StoredEvaluator):
             return
         waiting, under_way, halving = dict(wanted), UnderWay(self.pool, self._tag(self.fingerprint)), Halving()
         try:
-            while waiting and not self.enough():
+            while waiting and self._has_time():
                 ready: list[Evaluation] = []
                 with under_way.patiently():
                     self._refresh()
@@ -115,8 +119,7 @@ class DispatchedEvaluator(StoredEvaluator):
                     self._hand_out(waiting, under_way, halving)
                 for found in ready:
                     halving.scored()
-                    self.on_stored(found)
-                    yield found
+                    yield self._paid(found)
                 if waiting:
                     time.sleep(POLL_SECONDS)
         finally:

@@ -21,6 +21,7 @@ class RunLimits(BaseModel):
     device_seconds: float | None = Field(None, gt=0, description="of trainings that are paid for now")
 
 
+UNLIMITED = RunLimits()
 TIME = ("seconds", "device_seconds")
 """Limits that hold back trainings when the searches are over."""
 
@@ -31,7 +32,7 @@ class Meter:
     ``denied``: the limit that first left something out.
     """
 
-    def __init__(self, limits: RunLimits) -> None:
+    def __init__(self, limits: RunLimits = UNLIMITED) -> None:
         self.limits = limits
         self.evaluations, self.device_seconds = 0, 0.0
         self.denied: BudgetSpent | None = None
