@@ -77,11 +77,11 @@ TRIALS = _schema(
 )
 RUNS = _schema(
     "runs",
-    2,
+    3,
     {
         "run_id": TEXT,
         "attempt_id": TEXT,
-        "event": TEXT,  # started, finished, failed, interrupted, replayed
+        "event": TEXT,  # started, finished, stopped (by a limit), failed, interrupted
         "pipeline": TEXT,
         "config": TEXT,  # JSON
         "prefect_run_id": TEXT,
@@ -89,6 +89,8 @@ RUNS = _schema(
         "result": TEXT,  # JSON
         "created_at": TIME,
         "versions": TEXT,  # JSON: package -> version; null in version 1
+        "user": TEXT,  # who started the attempt; null before version 3, as is the team
+        "team": TEXT,
     },
 )
 PRINCIPLES = _schema(
