@@ -14,9 +14,10 @@ from typing import TypeVar
 from flows.prefect_settings import apply_environment
 from flows.progress import Listener, listener
 from lapt.config import Execution, Pipeline
-from lapt.errors import LaptError, StoreError, interruption
+from lapt.errors import LaptError, Stopped, StoreError, interruption
 from lapt.reasoning.config import ChatReasoner
 from lapt.results import RunResult
+from storage.addresses import address_of
 from storage.store import Store
 
 R = TypeVar("R")
@@ -26,10 +27,11 @@ def history_home(store_address: str) -> Path:
     """Where the embedded server keeps its history: in the store's folder, or in the user's cache for a remote store."""
     from lapt.digests import short
 
-    if "://" not in store_address:
-        return Path(store_address).absolute() / "prefect"
+    address, folder = address_of(store_address)
+    if folder is not None:
+        return folder / "prefect"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "lapt" / "prefect" / short(store_address)
+    return cache / "lapt" / "prefect" / short(address)
 
 
 def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
@@ -54,11 +56,16 @@ def under_own_server(run: Callable[[], R], store: str, hears: Listener) -> R:
     """What ``run`` returns, which imports a flow and calls it. Check what it needs before: a server takes seconds."""
     import httpx
 
+    from flows.prefect_server import refusal
+
     Store(store).check_writable()
     home = history_home(store)
     try:
         return _run_under_own_server(home, run, hears)
     except httpx.HTTPError as error:
+        refused = refusal(error)
+        if refused is not None:
+            raise refused from error
         free = shutil.disk_usage(home if home.exists() else ".").free
         raise LaptError(
             "a Prefect server that answers",
@@ -70,6 +77,9 @@ def under_own_server(run: Callable[[], R], store: str, hears: Listener) -> R:
 def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> R:
     hears.stage("starting Prefect (the first time on a machine takes about a minute)")
     apply_environment()
+    from prefect.exceptions import CancelledRun
+
+    from flows.cancelling import WORD
     from flows.prefect_server import prefect_server
 
     with ExitStack() as stack:
@@ -86,6 +96,8 @@ def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> 
         stack.callback(listener.reset, token)
         try:
             return run()
+        except CancelledRun as error:
+            raise Stopped(WORD) from error
         except Exception as error:
             stopped = interruption(error)
             if stopped is None:

@@ -57,17 +57,43 @@ def configured_address() -> str | None:
 
 
 def check_configured(address: str) -> None:
-    """Raise unless the server at ``address`` answers."""
+    """Raise unless the server at ``address`` answers, and takes our word for who we are."""
     from prefect.client.orchestration import get_client
 
-    with get_client(sync_client=True) as client:
-        failure = client.api_healthcheck()
-    if failure is not None:
-        raise LaptError(
+    try:
+        with get_client(sync_client=True) as client:
+            client.api_version()  # not its health, which it tells everybody
+    except Exception as failure:  # whatever a connection does
+        raise refusal(failure) or LaptError(
             expected=f"a Prefect server at {address} (PREFECT_API_URL, or the active Prefect profile)",
             got=f"{type(failure).__name__}: {failure}",
             remedy="start that server, or unset PREFECT_API_URL (variable and profile) to use an embedded one",
+        ) from failure
+
+
+def refusal(error: BaseException) -> LaptError | None:
+    """What to do where a server does not know who we are (401), or does not let us do this (403); None otherwise."""
+    import httpx
+
+    if not isinstance(error, httpx.HTTPStatusError):
+        return None
+    asked = f"{error.request.method} {error.request.url.path}"
+    if error.response.status_code == httpx.codes.UNAUTHORIZED:
+        from prefect.settings import get_current_settings
+
+        given = get_current_settings().api.auth_string is not None
+        return LaptError(
+            "a name and password that the Prefect server knows",
+            f"401 to {asked} {'with the' if given else 'without a'} PREFECT_API_AUTH_STRING",
+            "set it to what the server has as PREFECT_SERVER_API_AUTH_STRING, NAME:PASSWORD",
         )
+    if error.response.status_code == httpx.codes.FORBIDDEN:
+        return LaptError(
+            "the right to do this on the Prefect server",
+            f"403 to {asked}",
+            "ask who keeps the server or the proxy in front of it for that right",
+        )
+    return None
 
 
 @contextmanager

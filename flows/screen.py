@@ -27,7 +27,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from flows.console import LOOK, err, out, print_table, store_option, typed
+from flows.console import LOOK, SAID_SECONDS, err, out, print_table, store_option, typed
 from flows.progress import Listener
 from lapt.benchmarking import Noise
 from lapt.config import Pipeline
@@ -44,8 +44,6 @@ _FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
 """In brackets, in a principle: what goes first where it is too long for two lines."""
 FIRST = 3
 """Principles that a run ends with."""
-SAID_SECONDS = 30
-"""Between two lines on the epochs of a training, where there are no bars."""
 
 
 # --- a run -----------------------------------------------------------------------------------------------

@@ -90,10 +90,14 @@ def _scored(evaluator: Evaluator, architectures: Sequence[Architecture]) -> list
     return found
 
 
+class NothingScored(LaptError):
+    """A source of which no architecture has a score."""
+
+
 def _best(evaluations: Sequence[Evaluation], size: int, task: str) -> tuple[Evaluation, ...]:
     entries = tuple(top(evaluations, size))
     if not entries:
-        raise LaptError(
+        raise NothingScored(
             f"an architecture that could be scored on the source task {task}",
             f"{len(evaluations)} failed evaluations, the first with {evaluations[0].error!r}",
             "mend what made them fail, or choose another source task",

@@ -10,13 +10,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lapt.algorithms import Rule
-from lapt.declarations import added, fault, parsed, text_of
+from lapt.declarations import added, parsed, text_of, value_of
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
+from lapt.faults import fault
 from lapt.limits import UNLIMITED, RunLimits
 from lapt.reasoning.calls import Mode
 from lapt.reasoning.config import PatternsReasoner, Reasoning
@@ -210,7 +210,7 @@ class BenchmarkPlan(_Model):
 class Execution(_Model):
     """How a pipeline is executed. Nothing here changes a result or the run id; ``limits`` may end it before."""
 
-    store: str = Field(description="folder or s3:// address of the result store")
+    store: str = Field(description="folder, or s3://, gs:// or abfs:// address, of the result store")
     data: str | None = Field(None, description="folder of imported benchmark tables; LAPT_DATA if unset")
     processes: int | None = Field(
         None, ge=1, description="trainings side by side; if unset, one a core, or one on a GPU"
@@ -351,6 +351,6 @@ def _apply(declared: dict[str, Any], override: str) -> None:
 
 def _value(text: str, override: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError("a YAML value", f"--set {override}", "quote it") from None
+        return value_of(text)
+    except ValueError as error:
+        raise ConfigError("a YAML value", f"--set {override} ({error})", "correct it, or quote it") from None

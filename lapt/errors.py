@@ -10,6 +10,15 @@ def or_meant(wrong: object, known: Iterable[str], remedy: str) -> str:
     return f"did you mean {close[0]}?" if close else remedy
 
 
+def printable(text: str) -> str:
+    """On one line: line breaks, control characters and bytes that are no UTF-8 are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+class Notice(UserWarning):
+    """What a user should know that is no fault: how something was read."""
+
+
 class LaptError(Exception):
     """Base of every error LAPT raises on purpose. The command line prints it as one line.
 
@@ -46,6 +55,10 @@ class StoreError(LaptError):
 
 class BudgetSpent(LaptError):
     """What a run may cost is spent. A search that meets it ends with its best so far."""
+
+
+class Stopped(Exception):
+    """A run that somebody ended from elsewhere, on purpose, as by Ctrl-C; its text says how."""
 
 
 def interruption(error: BaseException) -> KeyboardInterrupt | SystemExit | None:

@@ -129,7 +129,7 @@ SUBSPACES = _schema(
 )
 REASONER_CALLS = _schema(
     "reasoner_calls",
-    2,
+    3,
     {
         "call_key": TEXT,
         "run_id": TEXT,
@@ -157,6 +157,7 @@ REASONER_CALLS = _schema(
         "prompt_version": COUNT,
         "response_schema": TEXT,  # JSON
         "parameters": TEXT,  # JSON: of the model
+        "finish": TEXT,  # the provider's reason for the reply's end, where that is no ordinary one; from version 3
     },
 )
 SUPERNETS = _schema(

@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, cast
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
-from pyarrow import fs
 
 from lapt.errors import StoreError
+from storage.addresses import address_of
 from storage.files import Files, LocalFiles, ObjectFiles, unreadable
 from storage.layout import REPEATED, Merged, Part, is_merged, live_parts, new_name, read_merged
+from storage.rights import check_store
 from storage.schemas import FLAG, KEYS, SCHEMAS, conform, schema_of
 
 ATTEMPTS = 12
@@ -47,15 +47,15 @@ class Rows:
 
 
 class Store:
-    """A result store at ``address``: a folder or an ``s3://`` URI.
+    """A result store at ``address``: a folder, or the URI of a place in an object store.
 
     Any number of processes may append at once without a lock. Nothing is created before the first write; a store that
     does not exist reads as empty tables. Only the address travels when a Store is pickled. Raises StoreError for an
-    address that is empty or cannot be one.
+    address that is empty, cannot be one, or is not allowed on this worker.
     """
 
     def __init__(self, address: str | Path) -> None:
-        self.address, self.files = _open(address)
+        self.address, self.files = _opened_store(address)
         self._merged: dict[str, Merged] = {}  # merged files never change
 
     def __reduce__(self) -> tuple[Callable[[str], Store], tuple[str]]:
@@ -368,28 +368,14 @@ def _table(dataset: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         raise StoreError(f"rows of {dataset} with types {types}", first_line(error), "convert the values") from error
 
 
-def _open(address: str | Path) -> tuple[str, Files]:
-    text = str(address)
-    if not text.strip():
-        raise StoreError("an address of a result store", "an empty one", "name one with --store or LAPT_STORE")
-    if not text.startswith("s3://"):
-        path = Path(text.removeprefix("file://")).expanduser().absolute()
-        if path.is_file():
-            raise unreadable(path, NotADirectoryError(20, "a file"))
-        return str(path), LocalFiles(path)
-    if "@" in urlsplit(text).netloc:
-        raise StoreError(
-            "an s3:// address without credentials (addresses are stored and shown)",
-            "one that holds them",
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead",
-        )
-    try:
-        filesystem, root = fs.FileSystem.from_uri(text)
-    except (pa.ArrowException, OSError) as error:
-        raise StoreError(
-            "an address such as s3://bucket/folder", f"{text!r} ({first_line(error)})", "correct it"
-        ) from error
-    return text.rstrip("/"), ObjectFiles(filesystem, root)
+def _opened_store(address: str | Path) -> tuple[str, Files]:
+    text, folder = address_of(address)
+    check_store(text)
+    if folder is not None:
+        if folder.is_file():
+            raise unreadable(folder, NotADirectoryError(20, "a file"))
+        return text, LocalFiles(folder)
+    return text, ObjectFiles.at(text)
 
 
 def first_line(error: BaseException) -> str:
