@@ -228,6 +228,6 @@ def remedy_of(y: np.ndarray) -> str:
         return "write classes, y = numpy.unique(y, return_inverse=True), and classes beside it"
     if single and (y.dtype.kind == "b" or (y.dtype.kind == "f" and bool((y == np.rint(y)).all()))):
         return f"these look like labels as {y.dtype}: write y.astype('int64').reshape(-1)"
-    if y.ndim == 2 and y.dtype.kind in "biuf" and bool(((y != 0).sum(1) == 1).all()):
+    if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "biuf" and bool(((y != 0).sum(1) == 1).all()):
         return "these look like one-hot rows: write y.argmax(1)"
     return "correct y"
