@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -50,6 +51,11 @@ class DispatchedEvaluator(StoredEvaluator):
         before = after.template.spaces if isinstance(after, DispatchedEvaluator) else ()
         template = self.template.model_copy(update={"spaces": (*before, space)})
         return DispatchedEvaluator(super().within(space, after), template, self.pool)
+
+    @property
+    def at_once(self) -> int:
+        """All: batches are cut here, and what workers have scored when the time is spent is stored."""
+        return sys.maxsize
 
     # --- supernets and final trainings -------------------------------------------------------------------------------
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:

@@ -39,6 +39,10 @@ class Meter:
         self._began = time.monotonic()
 
     @property
+    def timed(self) -> bool:
+        return any(getattr(self.limits, name) is not None for name in TIME)
+
+    @property
     def seconds(self) -> float:
         return time.monotonic() - self._began
 

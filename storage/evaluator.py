@@ -97,6 +97,12 @@ class StoredEvaluator:
         )
 
     @property
+    def at_once(self) -> int:
+        """How many are measured side by side."""
+        side_by_side: int = getattr(self._inner, "side_by_side", 1)
+        return side_by_side
+
+    @property
     def mean_cost(self) -> float | None:
         """Seconds of one score, by those of this evaluator that the store has; None before the first."""
         self._refresh()
@@ -142,11 +148,12 @@ class StoredEvaluator:
             for identity, architecture in zip(identities, architectures, strict=True)
             if self._known(self._key(identity)) is None
         }
-        computed: dict[str, Evaluation] = {}
-        for evaluation in self._computed(wanted if self._has_time() else {}):
-            computed[evaluation.identity] = evaluation
-            if not self._has_time():
-                break
+        waiting, computed = list(wanted.items()), dict[str, Evaluation]()
+        # What has begun when the time is spent is finished and stored, and the next is not begun.
+        few = self.at_once if self.meter().timed else len(waiting)
+        while waiting and self._has_time():
+            computed.update({evaluation.identity: evaluation for evaluation in self._computed(dict(waiting[:few]))})
+            del waiting[:few]
         found = []
         for identity, architecture in zip(identities, architectures, strict=True):
             if self._known(self._key(identity)) is None:
