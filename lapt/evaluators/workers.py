@@ -9,6 +9,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -47,8 +48,18 @@ class Workers(Generic[J, R]):
     def __call__(self, jobs: Sequence[J]) -> Iterator[tuple[int, R | Crashed]]:
         """(position of the job, its result), in the order they finish. What ``function`` raises passes through.
 
-        Raises WorkersError when no process starts.
+        Raises WorkersError when no process starts. Whoever wants no more results, or is interrupted, ends the
+        processes: what they are at is of no use to anybody.
         """
+        try:
+            yield from self._results(jobs)
+        except BaseException:
+            # Ended and not cancelled: a pool that breaks over a cancelled job prints a traceback (InvalidStateError)
+            # from a thread of its own.
+            self.close()
+            raise
+
+    def _results(self, jobs: Sequence[J]) -> Iterator[tuple[int, R | Crashed]]:
         waiting = list(range(len(jobs)))
         while waiting:
             finished = set()
@@ -70,17 +81,13 @@ class Workers(Generic[J, R]):
                 futures[pool.submit(self.function, jobs[position])] = position
         except BrokenProcessPool:  # it died idle; what was submitted says so too
             self.close()
-        try:
-            for future in as_completed(futures):
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    self.close()
-                    continue
-                yield futures[future], result
-        finally:
-            for future in futures:
-                future.cancel()
+        for future in as_completed(futures):
+            try:
+                result = future.result()
+            except BrokenProcessPool:
+                self.close()
+                continue
+            yield futures[future], result
 
     def _alone(self, job: J) -> R | Crashed:
         try:
@@ -93,11 +100,19 @@ class Workers(Generic[J, R]):
         if self._pool is None:
             # Spawned, not forked: a forked copy of a process with threads (Prefect, torch) may lock up.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(
-                self.processes, context, initializer=_obedient, initargs=(context.Value("i", 0),)
-            )
             try:
-                self._pool.submit(int).result()
+                started = context.Value("i", 0)
+                self._pool = ProcessPoolExecutor(self.processes, context, initializer=_obedient, initargs=(started,))
+            except OSError as error:  # a lock between processes is a file there
+                raise WorkersError(
+                    "a /dev/shm that can be written, for processes to train in",
+                    error.strerror or str(error),
+                    "mount one (a tmpfs; of a container: --shm-size or --tmpfs /dev/shm)",
+                ) from error
+            try:
+                with _deaf_to_ctrl_c():
+                    first = self._pool.submit(int)
+                first.result()
             except BrokenProcessPool:
                 self.close()
                 raise WorkersError(
@@ -117,8 +132,19 @@ class Workers(Generic[J, R]):
                 process.kill()
 
 
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started inside never see a Ctrl-C, which a terminal sends to all: not even while they import
+    what they need, before ``_obedient``. This one sees it when it leaves."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _obedient(started: Synchronized[int]) -> None:
-    """Leave Ctrl-C to the parent, and warnings, which it has given; end when it ends, however it ends.
+    """Leave warnings to the parent, which has given them; end when it ends, however it ends.
 
     ``started``: how many processes of the pool did so before this one.
     """
@@ -126,7 +152,6 @@ def _obedient(started: Synchronized[int]) -> None:
         os.environ[WORKER] = str(started.value)
         started.value += 1
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
 
