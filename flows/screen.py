@@ -239,6 +239,7 @@ def show_benchmarks(known: Sequence[BenchmarkInfo | SurrogateInfo]) -> None:
         for name, task in info.tasks.items():
             test = "-" if task.best_test is None else f"{task.best_test:.2f}"
             label = f"{task.metric}{f' {task.unit}' if task.unit else ''}"
+            label += "" if task.scores is None else f", {task.scores:,} scores"
             table.add_row(name, label, f"{task.best_validation:.4g}", test)
         print_table(table)
         for name, task in info.tasks.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,20 +34,22 @@ def checked(declaration: Declaration, source: pa.Table, path: Path) -> pa.Table:
     """
     space = declaration.search_space
     _require_columns(declaration, source, path)
+    source = _with_a_score(source, declaration, path)
     architectures = [str(text) for text in source.column(declaration.architecture).to_pylist()]
     _check_architectures(architectures, space, declaration, path)
+    sparse = declaration.missing != "refuse"
     columns: dict[str, Scores] = {}
     for task, of_task in declaration.tasks.items():
-        columns[column_name(task, "validation")] = _finite(source, of_task.validation, architectures, path)
+        columns[column_name(task, "validation")] = _finite(source, of_task.validation, architectures, path, sparse)
         if of_task.test is not None:
-            columns[column_name(task, "test")] = _finite(source, of_task.test, architectures, path)
+            columns[column_name(task, "test")] = _finite(source, of_task.test, architectures, path, sparse)
     counts: dict[str, CountColumn | None] = {"parameters": declaration.parameters, "flops": declaration.flops}
     for name, count in counts.items():
         if count is not None:
             # 0.129306 million is 129306.00000000001 ones in binary: counts are whole.
             columns[name] = np.rint(_finite(source, count.column, architectures, path) * count.times)
     order = np.argsort(np.asarray(architectures), kind="stable")
-    arrays = {name: pa.array(values[order]) for name, values in columns.items()}
+    arrays = {name: pa.array(values[order], mask=np.isnan(values[order])) for name, values in columns.items()}
     return pa.table({"architecture": pa.array([architectures[i] for i in order], pa.string()), **arrays})
 
 
@@ -57,8 +60,11 @@ def columns_of(path: Path, architecture: str) -> pa.Table:
     try:
         if path.suffix.lower() != ".csv":
             return pq.read_table(path)
-        as_text = csv.ConvertOptions(column_types={architecture: pa.string()})  # 011 is an architecture, no number
-        return csv.read_csv(path, convert_options=as_text)
+        # 011 is an architecture, no number; NaN is what a training came to, no empty cell
+        empty = [text for text in csv.ConvertOptions().null_values if "nan" not in text.lower()]
+        return csv.read_csv(
+            path, convert_options=csv.ConvertOptions(column_types={architecture: pa.string()}, null_values=empty)
+        )
     except (pa.ArrowException, OSError) as error:
         kind = "CSV" if path.suffix.lower() == ".csv" else "Parquet"
         raise BenchmarkError(
@@ -76,6 +82,21 @@ def _require_columns(declaration: Declaration, source: pa.Table, path: Path) -> 
         raise BenchmarkError(
             f"columns {missing} in {path}", f"only {source.column_names}", "use the right file or declare its columns"
         )
+
+
+def _with_a_score(source: pa.Table, declaration: Declaration, path: Path) -> pa.Table:
+    """Without the rows that are empty for every task, where empty cells are allowed. Warns of how many there were."""
+    if declaration.missing == "refuse":
+        return source
+    empty = [np.asarray(source.column(task.validation).is_null()) for task in declaration.tasks.values()]
+    kept = ~np.all(empty, axis=0)
+    for task, at in zip(declaration.tasks, empty, strict=True):
+        if at[kept].all():
+            raise BenchmarkError(f"scores of {task} in {path}", "empty cells alone", "declare another column")
+    if kept.all():
+        return source
+    warnings.warn(f"{path}: {(~kept).sum():,} of {len(kept):,} rows have no score and are left out", stacklevel=2)
+    return source.filter(pa.array(kept))
 
 
 def _check_architectures(architectures: list[str], space: SearchSpace, declaration: Declaration, path: Path) -> None:
@@ -104,22 +125,22 @@ def _is_encoded(text: str, space: SearchSpace) -> bool:
     return space.contains(architecture) and space.encode(architecture) == text
 
 
-def _finite(source: pa.Table, column: str, architectures: list[str], path: Path) -> Scores:
+def _finite(source: pa.Table, column: str, architectures: list[str], path: Path, sparse: bool = False) -> Scores:
+    """``sparse``: empty cells are allowed, and NaN in what is returned."""
     try:
         values = np.asarray(source.column(column).cast(pa.float64()).to_numpy(), dtype=np.float64)
     except pa.ArrowException as error:
         raise BenchmarkError(
             f"numbers in column {column} of {path}", first_line(error), "correct the column"
         ) from error
-    missing = np.asarray(source.column(column).is_null())
-    wrong = [
-        f"{'an empty value' if missing[i] else values[i]} for {architectures[i]}"
-        for i in np.flatnonzero(missing | ~np.isfinite(values))
-    ]
+    empty = np.asarray(source.column(column).is_null())
+    refused = ~np.isfinite(values) & ~empty if sparse else ~np.isfinite(values)
+    wrong = [f"{'an empty value' if empty[i] else values[i]} for {architectures[i]}" for i in np.flatnonzero(refused)]
     if wrong:
-        raise BenchmarkError(
-            f"finite numbers in column {column} of {path}", _some(wrong), "drop those rows or correct them"
-        )
+        remedy = "drop those rows or correct them"
+        if empty[refused].any():
+            remedy += ", or declare missing: fail, where asking for an empty one is an evaluation that fails"
+        raise BenchmarkError(f"finite numbers in column {column} of {path}", _some(wrong), remedy)
     return values
 
 

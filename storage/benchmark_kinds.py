@@ -58,8 +58,8 @@ class Declaration(BaseModel):
     canonical: bool = Field(False, description="one row a function: that of the canonical representative")
     missing: Literal["refuse", "fail"] = Field(
         "refuse",
-        description="refuse: no pipeline may search a space of which the file lacks architectures; fail: to ask for "
-        "one that it lacks is an evaluation, and it fails",
+        description="refuse: no empty cell, and no pipeline may search a space of which the file lacks architectures; "
+        "fail: to ask for one that it lacks, or has no score of the task for, is an evaluation, and it fails",
     )
 
     @field_validator("parameters", "flops", mode="before")

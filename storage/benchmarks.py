@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import lapt.tables
+from lapt.declarations import added
 from lapt.digests import digest
 from lapt.errors import BenchmarkError
 from lapt.evaluation import Metric
@@ -40,6 +41,8 @@ class TaskInfo(BaseModel):
     best_architecture: str
     best_test: float | None
     """The best test score of any architecture; None without a test split."""
+    scores: int | None = added(None)
+    """Architectures that have one; None where all have."""
 
     def as_metric(self) -> Metric:
         return Metric(self.metric, self.unit, self.higher_is_better)
@@ -201,15 +204,16 @@ def _info(kind: str, declaration: Declaration, content: pa.Table) -> BenchmarkIn
 def _task_info(task: str, columns: TaskColumns, content: pa.Table) -> TaskInfo:
     sign = 1.0 if columns.higher_is_better else -1.0
     validation = _numbers(content, column_name(task, "validation"))
-    row = int(np.argmax(sign * validation))
-    test = None if columns.test is None else sign * float(np.max(sign * _numbers(content, column_name(task, "test"))))
+    row, scores = int(np.nanargmax(sign * validation)), int(np.isfinite(validation).sum())
+    tests = None if columns.test is None else sign * _numbers(content, column_name(task, "test"))
     return TaskInfo(
         metric=columns.metric,
         unit=columns.unit,
         higher_is_better=columns.higher_is_better,
         best_validation=float(validation[row]),
         best_architecture=content.column("architecture")[row].as_py(),
-        best_test=test,
+        best_test=None if tests is None or np.isnan(tests).all() else sign * float(np.nanmax(tests)),
+        scores=scores if scores < len(validation) else None,
     )
 
 

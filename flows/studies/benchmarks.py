@@ -29,11 +29,8 @@ class Benchmark:
         return self.evaluators(task)
 
     def scores(self, task: str) -> Scores | None:
-        """Of every architecture, higher is better, for ranks: N values; None where they cannot be listed."""
-        if self.table is None:
-            return None
-        column = self.table.column(task)
-        return column if self.table.metrics[task].higher_is_better else -column
+        """Of every architecture that has one, higher is better, for ranks; None where they cannot be listed."""
+        return None if self.table is None else self.table.comparable(task)
 
 
 def benchmark_of(pipeline: Pipeline, data: str | None) -> Benchmark:

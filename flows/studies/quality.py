@@ -86,7 +86,7 @@ class Quality:
 
     def _of_whole(self) -> Iterator[Row]:
         for task in self.pipeline.targets:
-            scores = self._scores(task)
+            scores = self.table.comparable(task)
             for quantity, value in of_space(scores, scores).items():
                 row = Row(method=WHOLE, reasoner=None, target=task, quantity=quantity, unit="")
                 yield row.with_summary(summarised([value]))
@@ -104,7 +104,7 @@ class Quality:
                 evaluator = bench.evaluator(task)
                 members = {evaluator.identity(m): m for m in steps.refine(learned, task=task).members()}
                 inside = np.array([e.score for e in evaluator.evaluate(list(members.values()))])
-                for quantity, value in of_space(inside, self._scores(task)).items():
+                for quantity, value in of_space(inside, self.table.comparable(task)).items():
                     found.setdefault((task, quantity), []).append(value)
         return [
             Row(method=REFINED, reasoner=pipeline.reasoner.named, target=task, quantity=quantity, unit="").with_summary(
@@ -112,10 +112,6 @@ class Quality:
             )
             for (task, quantity), values in found.items()
         ]
-
-    def _scores(self, task: str) -> Scores:
-        column = self.table.column(task)
-        return column if self.table.metrics[task].higher_is_better else -column
 
     def _notes(self) -> tuple[str, ...]:
         source = self.pipeline.source

@@ -22,10 +22,11 @@ Scores = npt.NDArray[np.float64]
 class Table:
     """A tabular benchmark in memory.
 
-    ``architectures``: N encoded strings. ``scores[task][split]``: N values in the unit of ``metrics[task]``.
+    ``architectures``: N encoded strings. ``scores[task][split]``: N values in the unit of ``metrics[task]``, NaN where
+    the task has none of that architecture.
     ``parameters``, ``flops``: N counts, where the benchmark has them. ``checksum``: SHA-256 of the table's content.
     ``canonical``: the rows are canonical representatives, each measured for all cells that compute its function.
-    ``holes``: an architecture of the space that has no row is a failed evaluation, and no error.
+    ``holes``: an architecture that has no row, or no score of the task, is a failed evaluation, and no error.
     """
 
     name: str
@@ -56,6 +57,15 @@ class Table:
                 f"a {split} column for {task} in table {self.name}", "none", "report the validation score"
             )
         return self.scores[task][split]
+
+    def known(self, task: str) -> npt.NDArray[np.bool_]:
+        """N flags: which architectures have a validation score of the task. Raises as ``column``."""
+        return ~np.isnan(self.column(task))
+
+    def comparable(self, task: str) -> Scores:
+        """The validation scores that there are, higher is better, for ranks. Raises as ``column``."""
+        scores = self.column(task)[self.known(task)]
+        return scores if self.metrics[task].higher_is_better else -scores
 
 
 class TableEvaluator:
@@ -93,8 +103,8 @@ class TableEvaluator:
         found = []
         for architecture in architectures:
             text = self.identity(architecture)
-            if table.holes and text not in table.rows:
-                lacking = f"table {table.name} lacks it"
+            if table.holes and (text not in table.rows or np.isnan(self._validation[table.rows[text]])):
+                lacking = f"table {table.name} lacks it" + (f" for {self._task}" if text in table.rows else "")
                 found.append(Evaluation(architecture, text, None, self.metric, origin="table", error=lacking))
                 continue
             row = self._row(text)
@@ -113,7 +123,10 @@ class TableEvaluator:
 
     def test(self, architecture: Architecture) -> float | None:
         splits = self._table.scores[self._task]
-        return float(splits["test"][self._row(self.identity(architecture))]) if "test" in splits else None
+        if "test" not in splits:
+            return None
+        score = float(splits["test"][self._row(self.identity(architecture))])
+        return None if np.isnan(score) else score
 
     def _row(self, text: str) -> int:
         try:
