@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from flows.prefect_settings import DEFAULTS
+from lapt.packages import ours_first
 
 HEARTBEAT_SECONDS = 30
 END_SECONDS = 30.0
@@ -39,6 +40,7 @@ def worker_environment(device: str | None, environment: Mapping[str, str] = os.e
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "PREFECT_WORKER_QUERY_SECONDS": "1",  # a batch waits half of it; Prefect's own 10 s doubled what one costs
         **environment,
+        **ours_first(environment),
     }
     return mine if device is None else {**mine, "CUDA_VISIBLE_DEVICES": device}
 

@@ -76,8 +76,11 @@ def data_folder(data: str | Path | None = None) -> Path:
     chosen = data or os.environ.get("LAPT_DATA")
     if chosen:
         return Path(chosen).expanduser().absolute()
-    home = os.environ.get("XDG_DATA_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "share") / "lapt"
+    shared = os.environ.get("XDG_DATA_HOME")
+    try:
+        return (Path(shared) if shared else Path.home() / ".local" / "share") / "lapt"
+    except RuntimeError:
+        raise BenchmarkError("a folder of benchmark tables", "no home to have one in", "set LAPT_DATA") from None
 
 
 def import_benchmark(

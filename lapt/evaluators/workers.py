@@ -9,7 +9,6 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -78,7 +77,7 @@ class Workers(Generic[J, R]):
         pool = self._started()
         try:
             for position in positions:
-                futures[pool.submit(self.function, jobs[position])] = position
+                futures[_submitted(pool, self.function, jobs[position])] = position
         except BrokenProcessPool:  # it died idle; what was submitted says so too
             self.close()
         for future in as_completed(futures):
@@ -91,7 +90,7 @@ class Workers(Generic[J, R]):
 
     def _alone(self, job: J) -> R | Crashed:
         try:
-            return self._started().submit(self.function, job).result()
+            return _submitted(self._started(), self.function, job).result()
         except BrokenProcessPool:
             self.close()
             return Crashed("its process died (out of memory, or a crash in native code)")
@@ -110,9 +109,7 @@ class Workers(Generic[J, R]):
                     "mount one (a tmpfs; of a container: --shm-size or --tmpfs /dev/shm)",
                 ) from error
             try:
-                with _deaf_to_ctrl_c():
-                    first = self._pool.submit(int)
-                first.result()
+                _submitted(self._pool, int, 0).result()
             except BrokenProcessPool:
                 self.close()
                 raise WorkersError(
@@ -132,13 +129,12 @@ class Workers(Generic[J, R]):
                 process.kill()
 
 
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes that are started inside never see a Ctrl-C, which a terminal sends to all: not even while they import
-    what they need, before ``_obedient``. This one sees it when it leaves."""
+def _submitted(pool: ProcessPoolExecutor, function: Callable[[J], R], job: J) -> Future[R]:
+    """A process that is started for it never sees a Ctrl-C, which a terminal sends to all: not even while it imports
+    what it needs, before ``_obedient``. This one sees it as soon as the job is submitted."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        return pool.submit(function, job)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
