@@ -20,25 +20,27 @@ from functools import partialmethod
 from pathlib import Path
 from urllib.parse import urlsplit
 
-OF_CONNECTIONS = (
-    *(f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO", "WS", "WSS", "SOCKS")),
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "SSLKEYLOGFILE",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-)
-"""Variables, in either case, that clients take proxies and certificates from."""
+PROXIES = tuple(f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO", "WS", "WSS", "SOCKS"))
+"""Variables, in either case, that clients take proxies from."""
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+KEY_LOG = "SSLKEYLOGFILE"
+"""Of whoever looks into their own connections: what cannot write it makes no client at all."""
 
 
 def mend(environment: MutableMapping[str, str] = os.environ) -> None:
-    """A setting of Prefect that is empty is unset, and NO_PROXY is as httpx reads it."""
+    """A setting of Prefect that is empty is unset, NO_PROXY is as httpx reads it, and no log of keys goes nowhere."""
     for name in [name for name, value in environment.items() if name.upper().startswith("PREFECT_")]:
         if not environment[name].strip():
             del environment[name]
     for name in ("no_proxy", "NO_PROXY"):
         if name in environment:
             environment[name] = ",".join(_exempt(environment[name]))
+    try:
+        with open(environment.get(KEY_LOG) or os.devnull, "ab"):
+            pass
+    except OSError as error:
+        log = environment.pop(KEY_LOG)
+        warnings.warn(f"expected a file in {KEY_LOG}; got {log}: {error.strerror}; it is left out", stacklevel=2)
 
 
 def somewhere() -> None:
@@ -78,13 +80,27 @@ def _exempt(no_proxy: str) -> Iterator[str]:
 
 def without_connections(environment: Mapping[str, str]) -> dict[str, str]:
     """For a process that serves on loopback and asks nobody."""
-    return {name: value for name, value in environment.items() if name.upper() not in OF_CONNECTIONS}
+    names = (*PROXIES, *CERTIFICATES, KEY_LOG)
+    return {name: value for name, value in environment.items() if name.upper() not in names}
 
 
 def connections_said(environment: Mapping[str, str] = os.environ) -> str:
-    """Which of them are set, for a message, without their values: the address of a proxy may hold a password."""
-    names = (*OF_CONNECTIONS, "PREFECT_API_SSL_CERT_FILE")
-    return ", ".join(name for name, value in environment.items() if name.upper() in names and value)
+    """Those that a failure to make a client may come from: proxies, without their addresses, which may hold passwords,
+    and certificates that are not there."""
+    names = (*CERTIFICATES, "PREFECT_API_SSL_CERT_FILE")
+    missing = [f"{name}={environment[name]}" for name in names if environment.get(name)]
+    missing = [said for said in missing if not Path(said.partition("=")[2]).exists()]
+    return ", ".join(missing or [name for name, value in environment.items() if value and name.upper() in PROXIES])
+
+
+@contextmanager
+def without_certificates() -> Iterator[None]:
+    """For the import of what makes a client then, which nobody may ever use."""
+    hidden = {name: os.environ.pop(name) for name in CERTIFICATES if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def is_loopback(address: str) -> bool:

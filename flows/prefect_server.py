@@ -22,7 +22,7 @@ from flows.environment import connections_said, is_loopback, past_proxies
 from flows.prefect_database import Database, shared_folder, writable
 from flows.prefect_owners import close_abandoned_runs, close_own_runs, file_lock, ownership, private_descriptor
 from flows.prefect_settings import api_named_in, apply_environment, embedded_settings, server_environment
-from lapt.errors import ConfigError, LaptError
+from lapt.errors import LaptError
 
 HOST = "127.0.0.1"
 START_LIMIT_S = 180.0  # 10 s here, a minute on a machine that is busy
@@ -58,17 +58,10 @@ def prefect_server(home: Path) -> Iterator[str]:
 
 
 def configured_address() -> str | None:
-    """The API that Prefect's settings name, if any. Raises ConfigError for settings that Prefect does not take."""
-    try:
-        from prefect.settings import get_current_settings
+    """The API that Prefect's settings name, if any."""
+    from prefect.settings import get_current_settings
 
-        return get_current_settings().api.url or None
-    except ValueError as error:  # of pydantic, at the import of Prefect
-        raise ConfigError(
-            "settings that Prefect takes",
-            " ".join(str(error).split())[:300],
-            "correct them: variables that begin with PREFECT_, .env or prefect.toml here, or the active profile",
-        ) from error
+    return get_current_settings().api.url or None
 
 
 def check_configured(address: str) -> None:

@@ -1,6 +1,6 @@
 """The Prefect settings the project depends on, and nothing else that touches them.
 
-``apply_environment`` comes before the first ``import prefect``: logging and the first-run notice are decided at import.
+``apply_environment`` is the first ``import prefect``: logging and the first-run notice are decided then.
 Whatever the user has set already wins, except in the embedded server's own process, whose environment is ours alone.
 """
 
@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.environment import at_home, mend, past_proxies, without_connections
+from flows.environment import at_home, mend, past_proxies, without_certificates, without_connections
+from lapt.errors import ConfigError
 
 DEFAULTS = {
     # Prefect's clients, its server and the pages of its UI each report to a third party unless told not to.
@@ -62,7 +63,7 @@ def apply_environment(environment: "os._Environ[str] | dict[str, str]" = os.envi
     """Set what is not set yet: no reports to anyone, no persisted results, a terminal free of Prefect's INFO lines.
 
     The console alone is quiet; the run's own log, which the UI shows, keeps its INFO lines. The console stays as it is
-    where the user has chosen a log level.
+    where the user has chosen a log level. Raises ConfigError for settings that Prefect does not take.
     """
     mend(environment)
     at_home(environment)
@@ -72,10 +73,22 @@ def apply_environment(environment: "os._Environ[str] | dict[str, str]" = os.envi
         environment.setdefault(name, value)
     if not any(name in environment for name in LOUDNESS):
         environment[QUIET_CONSOLE] = "WARNING"
-    if "prefect.context" in sys.modules:
-        from prefect.context import refresh_global_settings_context
-
-        refresh_global_settings_context()
+    if "SSL_CERT_FILE" in environment:  # as Prefect has it, which reads it once, at import
+        environment.setdefault("PREFECT_API_SSL_CERT_FILE", environment["SSL_CERT_FILE"])
+    if environment is not os.environ:
+        return
+    known = "prefect.context" in sys.modules
+    try:
+        with without_certificates():
+            from prefect.context import refresh_global_settings_context
+        if known:
+            refresh_global_settings_context()
+    except ValueError as error:  # of pydantic: an hour that is no number, TOML that is none
+        raise ConfigError(
+            "settings that Prefect takes",
+            " ".join(str(error).split()).partition(" For further information")[0][:200],
+            "correct them: variables that begin with PREFECT_, .env or prefect.toml here, or the active profile",
+        ) from error
 
 
 def api_named_in() -> str:
