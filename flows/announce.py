@@ -11,7 +11,7 @@ def benchmark_imported(name: str) -> None:
 
 
 def data_announced(task: str, data: str | None, pipeline: str) -> None:
-    """Tells it that a target task is there, for a pipeline."""
+    """Tells it that a target task is there, for a pipeline; prefect.yaml says what that starts."""
     _told("lapt.data.announced", f"lapt.data.{task}", {"task": task, "data": data, "pipeline": pipeline})
 
 

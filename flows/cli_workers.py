@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,36 +15,61 @@ from lapt.errors import ConfigError
 
 
 def deploy(
-    store: Annotated[
-        str | None, typer.Option("--store", envvar="LAPT_STORE", help="The store that drivers use if none is named.")
+    store: StoreOption = DEFAULT_STORE,
+    pool: Annotated[
+        str | None, typer.Option(help="Make or renew this work pool for evaluations, and nothing else.")
+    ] = None,
+    type: Annotated[
+        str, typer.Option(help="Of --pool: process, kubernetes, docker and what else Prefect has.")
+    ] = "process",
+    image: Annotated[str | None, typer.Option(help="Of the containers of --pool: an image with LAPT in it.")] = None,
+    job_template: Annotated[
+        Path | None, typer.Option(help="Of --pool: a base job template of your own, in place of Prefect's.")
     ] = None,
 ) -> None:
     """Work pools, deployments and the watch over lost runs, on the configured Prefect server."""
+    if pool is None and (type != "process" or image or job_template):
+        raise ConfigError("--pool NAME, whose type, image and template these are", "none", "name the pool")
     _needs_server()
     from flows.deploying import deploy as made
+    from flows.deploying import deploy_pool
+    from flows.job_templates import locked, read_template, starts_workers, template_of
     from flows.pools import reachable
     from storage.store import Store
 
     with reachable():
-        for line in made(None if store is None else Store(store).address):
+        if pool is None:
+            lines = made(Store(store).address)
+            start = "lapt worker --pool gpu, on every machine with GPUs"
+        else:
+            template = template_of(type) if job_template is None else read_template(job_template)
+            lines = deploy_pool(pool, type, locked(template, image))
+            start = starts_workers(pool, type)
+        for line in lines:
             typer.echo(line)
-    typer.echo("What now?  lapt worker --pool gpu, on every machine with GPUs; lapt run PIPELINE --pool gpu")
+    typer.echo(f"What now?  {start}; lapt run PIPELINE --pool {shlex.quote(pool or 'gpu')}")
 
 
 def worker(
-    pool: Annotated[str, typer.Option(help="cpu or gpu: whose batches it takes.")] = "gpu",
+    pool: Annotated[str, typer.Option(help="Whose batches it takes: cpu, gpu or one of your own.")] = "gpu",
     count: Annotated[
         int | None, typer.Option(min=1, help="Workers; one for each device that CUDA_VISIBLE_DEVICES names if unset.")
     ] = None,
+    store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Take batches of a work pool, one at a time a device, until Ctrl-C."""
     _needs_server()
+    from flows.job_templates import check_processes
+    from flows.pools import reachable
     from flows.workers import run_workers, visible_devices
+    from storage.store import Store
 
-    devices = visible_devices() if pool == "gpu" else [None]
+    with reachable():
+        check_processes(pool)
+    devices = [None] if pool == "cpu" else visible_devices()
     if count is not None:
         devices = [devices[number % len(devices)] for number in range(count)]
-    raise typer.Exit(run_workers(pool, devices))
+    raise typer.Exit(run_workers(pool, devices, Store(store).address))
 
 
 def announce(
@@ -75,12 +102,15 @@ def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> N
 
 
 def _needs_server() -> None:
+    """Raises unless one is configured that answers, and takes our word for who we are."""
     from flows.prefect_settings import apply_environment
 
     apply_environment()
-    from flows.prefect_server import configured_address
+    from flows.prefect_server import check_configured, configured_address
 
-    if configured_address() is None:
+    address = configured_address()
+    if address is None:
         raise ConfigError(
             "a Prefect server that workers and drivers share", "none configured", "set PREFECT_API_URL to its address"
         )
+    check_configured(address)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from flows.options import DEFAULT_STORE
+from lapt.errors import Notice
 
 # No markup anywhere: task names, statements and SQL values are other people's text.
 out = Console(highlight=False, markup=False)
@@ -71,12 +72,12 @@ def _of(title: Any, columns: list[Column]) -> Table:
 
 @cache
 def _said(text: str) -> None:
-    print(f"lapt: warning: {text}", file=sys.stderr)
+    print(f"lapt: {text}", file=sys.stderr)
 
 
 def warned(message: Warning | str, *_: object) -> None:
     """A warning as one line, once in a process: every step of a run would say it again."""
-    _said(str(message))
+    _said(str(message) if isinstance(message, Notice) else f"warning: {message}")
 
 
 def store_option(address: str) -> str:

@@ -74,10 +74,15 @@ def _server(store: str) -> Iterator[Finding]:
 def _reached(address: str) -> Finding:
     from prefect.client.orchestration import get_client
 
+    from flows.prefect_server import refusal
+
     try:
         with get_client(sync_client=True) as client:
             theirs = client.api_version()
     except Exception as error:  # whatever a connection does  # noqa: BLE001
+        refused = refusal(error)
+        if refused is not None:
+            return Finding("server", f"{address}: {refused.got}", refused.remedy)
         said = " ".join(str(error).split())[:120] or type(error).__name__
         return Finding("server", f"{address}: {said}", "start it, or correct PREFECT_API_URL")
     mine = version("prefect")

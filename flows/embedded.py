@@ -54,12 +54,17 @@ def under_own_server(run: Callable[[], R], store: str, hears: Listener) -> R:
     """What ``run`` returns, which imports a flow and calls it. Check what it needs before: a server takes seconds."""
     import httpx
 
+    from flows.prefect_server import refusal
+
     Store(store).check_writable()
     apply_environment()
     home = history_home(store)
     try:
         return _run_under_own_server(home, run, hears)
     except httpx.HTTPError as error:
+        refused = refusal(error)
+        if refused is not None:
+            raise refused from error
         free = shutil.disk_usage(home if home.exists() else ".").free
         raise LaptError(
             "a Prefect server that answers",

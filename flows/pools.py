@@ -24,6 +24,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
+from flows.prefect_server import refusal
 from lapt.errors import ConfigError, LaptError
 
 EVALUATES = "evaluate-batch"
@@ -45,9 +46,11 @@ class Unreachable(Exception):
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Says a server that does not answer as an error of three parts."""
+    """Says a server that does not answer, or not us, as an error of three parts."""
     try:
         yield
+    except httpx.HTTPStatusError as error:
+        raise refusal(error) or error from None
     except (httpx.TransportError, ConnectionError, TimeoutError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "reach" not in str(error):
             raise

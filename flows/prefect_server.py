@@ -65,23 +65,45 @@ def configured_address() -> str | None:
 
 
 def check_configured(address: str) -> None:
-    """Raise unless the server at ``address`` answers."""
+    """Raise unless the server at ``address`` answers, and takes our word for who we are."""
     from prefect.client.orchestration import get_client
 
     named = api_named_in()
-    remedy = f"start that server, or take its address out of {named}: an embedded one is used then"
     try:
         with get_client(sync_client=True) as client:
-            failure = client.api_healthcheck()
-    except (OSError, ImportError, ValueError, httpx.InvalidURL) as error:  # no client can be made
-        failure, said = error, connections_said()
-        remedy = f"correct or unset what says how to connect: {said}" if said else remedy
-    if failure is not None:
-        raise LaptError(
-            f"a Prefect server at {address}, which {named} says",
-            f"{type(failure).__name__}: {failure}",
-            remedy,
+            client.api_version()  # not its health, which it tells everybody
+    except Exception as failure:  # whatever a connection does
+        said = "" if isinstance(failure, httpx.HTTPError) else connections_said()  # no client could be made
+        raise refusal(failure) or LaptError(
+            expected=f"a Prefect server at {address}, which {named} says",
+            got=f"{type(failure).__name__}: {failure}",
+            remedy=f"correct or unset what says how to connect: {said}"
+            if said
+            else f"start that server, or take its address out of {named}: an embedded one is used then",
+        ) from failure
+
+
+def refusal(error: BaseException) -> LaptError | None:
+    """What to do where a server does not know who we are (401), or does not let us do this (403); None otherwise."""
+    if not isinstance(error, httpx.HTTPStatusError):
+        return None
+    asked = f"{error.request.method} {error.request.url.path}"
+    if error.response.status_code == httpx.codes.UNAUTHORIZED:
+        from prefect.settings import get_current_settings
+
+        given = get_current_settings().api.auth_string is not None
+        return LaptError(
+            "a name and password that the Prefect server knows",
+            f"401 to {asked} {'with the' if given else 'without a'} PREFECT_API_AUTH_STRING",
+            "set it to what the server has as PREFECT_SERVER_API_AUTH_STRING, NAME:PASSWORD",
         )
+    if error.response.status_code == httpx.codes.FORBIDDEN:
+        return LaptError(
+            "the right to do this on the Prefect server",
+            f"403 to {asked}",
+            "ask who keeps the server or the proxy in front of it for that right",
+        )
+    return None
 
 
 @contextmanager

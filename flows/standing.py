@@ -12,9 +12,6 @@ from lapt.results import RunResult
 from tasks.step import context
 from tasks.studying import run_comparison
 
-ANNOUNCED = "lapt.data.announced"
-"""Event: a target task is there. Its payload: task, data (or none), pipeline."""
-
 
 @flow(name="study", flow_run_name="study {name}", persist_result=False)
 def run_study(

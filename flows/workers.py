@@ -33,24 +33,25 @@ def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str | N
     return [str(number) for number in range(torch.cuda.device_count())] or [None]
 
 
-def worker_environment(device: str | None, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What a worker is started with; its flow runs inherit it."""
+def worker_environment(device: str | None, store: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What a worker is started with; its flow runs inherit it. ``store``: the address that they may use."""
     mine = {
         **DEFAULTS,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "PREFECT_WORKER_QUERY_SECONDS": "1",  # a batch waits half of it; Prefect's own 10 s doubled what one costs
         **environment,
         **ours_first(environment),
+        "LAPT_STORE": store,
     }
     return mine if device is None else {**mine, "CUDA_VISIBLE_DEVICES": device}
 
 
-def run_workers(pool: str, devices: Sequence[str | None]) -> int:
-    """One worker a device, until Ctrl-C or SIGTERM, which are passed on.
+def run_workers(pool: str, devices: Sequence[str | None], store: str) -> int:
+    """One worker a device, until Ctrl-C or SIGTERM, which are passed on. ``store``: the one that their runs may use.
 
     Prefect's worker ends when its server is silent for some seconds. It is started again, after ever longer pauses.
     """
-    workers = [_Worker(pool, device) for device in devices]
+    workers = [_Worker(pool, device, store) for device in devices]
     stopping = threading.Event()
 
     def stop(number: int, frame: object) -> None:
@@ -71,11 +72,11 @@ def run_workers(pool: str, devices: Sequence[str | None]) -> int:
 class _Worker:
     """A process of Prefect's worker, started again when it ends by itself."""
 
-    def __init__(self, pool: str, device: str | None) -> None:
+    def __init__(self, pool: str, device: str | None, store: str) -> None:
         self._command = [
             sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "1",
         ]  # fmt: skip
-        self._environment = worker_environment(device)
+        self._environment = worker_environment(device, store)
         self._pause = FIRST_PAUSE_SECONDS
         self._start()
 

@@ -10,13 +10,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lapt.algorithms import Rule
-from lapt.declarations import added, fault, parsed, text_of
+from lapt.declarations import added, parsed, text_of, value_of
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
+from lapt.faults import fault
 from lapt.reasoning.calls import Mode
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.search.config import ReaSearch, Search, keep_what_fits
@@ -348,6 +348,6 @@ def _apply(declared: dict[str, Any], override: str) -> None:
 
 def _value(text: str, override: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError("a YAML value", f"--set {override}", "quote it") from None
+        return value_of(text)
+    except ValueError as error:
+        raise ConfigError("a YAML value", f"--set {override} ({error})", "correct it, or quote it") from None

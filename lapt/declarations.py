@@ -1,15 +1,27 @@
-"""YAML files that declare something: how one is read, and its first fault said in one line."""
+"""YAML files that declare something, and YAML values: the one way in which they are read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import stat
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, StringConstraints
 
-from lapt.errors import ConfigError, or_meant
+from lapt.errors import ConfigError
+
+LONGEST = 1_000_000
+"""Bytes of a file that are read."""
+ENTRIES = 100_000
+"""Values and keys that a text may stand for, those behind aliases counted each time."""
+DIGITS = 1_000
+"""Characters of a number: 1:1:1:... counts in sixties, and 100,000 such digits take minutes."""
+
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=200)]
+"""Of a table or surrogate: it names a file in the data folder, and nothing outside."""
 
 
 def added(default: Any, **field: Any) -> Any:
@@ -22,8 +34,13 @@ def added(default: Any, **field: Any) -> Any:
 
 
 def text_of(path: Path) -> str:
-    """Raises ConfigError for a file that cannot be read."""
+    """Raises ConfigError for a file that cannot be read, or is too long."""
     try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("no regular file")
+        if found.st_size > LONGEST:
+            raise OSError(f"{found.st_size:,} bytes, more than {LONGEST:,}")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"a UTF-8 text file at {path}", " ".join(str(error).split()), "mend the file") from None
@@ -32,64 +49,110 @@ def text_of(path: Path) -> str:
 def parsed(text: str, where: str, remedy: str) -> dict[str, Any]:
     """Raises ConfigError for what is no mapping, with that remedy."""
     try:
-        declared = yaml.load(text, Loader=_OnceOnly)  # a SafeLoader  # noqa: S506
-    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: 2024-13-45 is read as a date
-        raise ConfigError(f"YAML in {where}", " ".join(str(error).split()), "mend the file") from None
+        declared = value_of(text)
+    except ValueError as error:
+        tabs = "indent with spaces" if "'\\t'" in str(error) else "mend the file"
+        raise ConfigError(f"YAML in {where}", str(error), tabs) from None
     if not isinstance(declared, dict):
         raise ConfigError(f"a mapping in {where}", type(declared).__name__, remedy)
     return declared
 
 
-class _OnceOnly(yaml.SafeLoader):
-    """Safe YAML in which a key that stands twice is an error: the last would win, unseen."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for i, key in enumerate(keys) if key in keys[:i]]
-        if twice:
-            raise yaml.YAMLError(f"the key {twice[0]!r} stands twice {str(node.start_mark).strip()}")
-        return super().construct_mapping(node, deep)
-
-
-def fault(error: ValidationError, where: str, model: type[BaseModel]) -> ConfigError:
-    """The first fault, as one line."""
-    first = error.errors(include_url=False)[0]
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    key, known = _located(first["loc"], model)
-    if first["type"] == "extra_forbidden":
-        _, known = _located(first["loc"][:-1], model)
-        remedy = or_meant(first["loc"][-1], known, "remove or rename it")
-        return ConfigError(f"in {where} one of the keys {known}", f"{key}{more}", remedy)
-    if first["type"] == "missing":
-        return ConfigError(f"the key {key} in {where}", f"nothing{more}", "add it")
-    if first["type"] == "union_tag_invalid":
-        tag, tags, name = (str(first["ctx"][part]) for part in ("tag", "expected_tags", "discriminator"))
-        remedy = or_meant(tag, tags.replace("'", "").split(", "), f"change it in {where}")
-        return ConfigError(f"{key}.{name.strip(chr(39))} among {tags}", f"{tag!r}{more}", remedy)
-    message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
-    got = "what is declared" if isinstance(first["input"], dict) else f"{first['input']!r:.80}"
-    return ConfigError(f"{key}: {message[0].lower()}{message[1:]}", f"{got}{more}", f"change it in {where}")
+def value_of(text: str) -> Any:
+    """What YAML says. Raises ValueError, in one line with the number of the text's line, for anything else."""
+    try:
+        return _apart(_Strict(text).get_single_data())
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        raise ValueError(line + " ".join(problem.split())) from None
+    except yaml.reader.ReaderError as error:
+        raise ValueError(f"the character #x{error.character:04x} at position {error.position}") from None
+    except RecursionError:
+        raise ValueError("lists and mappings in each other, too deep to read") from None
 
 
-def _located(location: Sequence[int | str], model: type[BaseModel]) -> tuple[str, list[str]]:
-    """The dotted key behind a pydantic location, without the tags of unions, and the keys known at that place."""
-    keys: list[str] = []
-    models: list[type[BaseModel]] = [model]
-    for part in location:
-        fields = {name: field for model in models for name, field in model.model_fields.items()}
-        tagged = [model for model in models if any(part in get_args(f.annotation) for f in model.model_fields.values())]
-        if part in fields:
-            keys.append(str(part))
-            models = _models(fields[str(part)].annotation)
-        elif tagged and len(models) > 1:  # an unknown key may be spelt as a kind is
-            models = tagged
-        else:
-            keys.append(str(part))
-            models = []
-    return ".".join(keys) or "the pipeline", list(dict.fromkeys(name for m in models for name in m.model_fields))
+def _apart(value: Any) -> Any:
+    """What an alias stands for is a copy: what is set in one place stays as it is in the other."""
+    if isinstance(value, dict):
+        return {key: _apart(one) for key, one in value.items()}
+    return [_apart(one) for one in value] if isinstance(value, list) else value
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type):
-        return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for argument in get_args(annotation) for model in _models(argument)]
+class _Strict(yaml.SafeLoader):
+    """Safe YAML of bounded size, with merge keys, in which a key that stands twice is an error: the last would win."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._composed = 0
+        self._entries: dict[yaml.Node, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._composed += 1
+        node = super().compose_node(parent, index)
+        if self._composed > ENTRIES and node is not None:
+            raise _fault(f"more than {ENTRIES:,} values", node)
+        return node
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None:
+            self._count(node)
+        return node
+
+    def _count(self, node: yaml.Node) -> int:
+        """The entries that it stands for. Raises for those of aliases that are too many or have no end, before
+        anything is built."""
+        if isinstance(node, yaml.ScalarNode):
+            if len(node.value) > DIGITS and node.tag.endswith((":int", ":float")):
+                raise _fault(f"a number of more than {DIGITS:,} characters", node)
+            return 1
+        if node not in self._entries:
+            self._entries[node] = 0
+            if isinstance(node, yaml.MappingNode):
+                self._check_keys(node)
+                parts = [part for pair in node.value for part in pair]
+            else:
+                parts = node.value
+                for one, other in pairwise(parts):
+                    if other.value[:1] == "0" and _torn(one, other):
+                        raise _two_things(one, other)
+            self._entries[node] = 1 + sum(map(self._count, parts))
+        if self._entries[node] == 0:
+            raise _fault("an alias inside what it stands for", node)
+        if self._entries[node] > ENTRIES:
+            raise _fault(f"aliases that stand for more than {ENTRIES:,} values", node)
+        return self._entries[node]
+
+    def _check_keys(self, node: yaml.MappingNode) -> None:
+        known: set[Any] = set()
+        before: yaml.Node | None = None
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _fault("a key that is no text", key)
+            if before is not None and not value.value and _torn(before, key):
+                raise _two_things(before, key)
+            merges = key.tag.endswith(":merge")
+            said = (merges, "<<" if merges else self.construct_object(key))
+            if said in known:
+                again = "; write <<: [*one, *other]" if merges else ""
+                raise _fault(f"the key {said[1]!r} stands twice{again}", key)
+            known.add(said)
+            before = value
+
+
+def _fault(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+def _torn(one: yaml.Node, other: yaml.Node) -> bool:
+    """Are they two numbers with nothing but a comma between them?"""
+    numbers = (
+        isinstance(n, yaml.ScalarNode) and not n.style and re.fullmatch(r"[-+]?\d+", n.value) for n in (one, other)
+    )
+    return all(numbers) and one.end_mark.index + 1 == other.start_mark.index
+
+
+def _two_things(one: yaml.Node, other: yaml.Node) -> yaml.MarkedYAMLError:
+    said = f"{one.value},{other.value}"
+    return _fault(f"{said} is two things here, {one.value} and {other.value}: write a number without a comma", one)

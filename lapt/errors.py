@@ -11,6 +11,15 @@ def or_meant(wrong: object, known: Iterable[str], remedy: str) -> str:
     return f"did you mean {close[0]}?" if close else remedy
 
 
+def printable(text: str) -> str:
+    """On one line: line breaks, control characters and bytes that are no UTF-8 are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+class Notice(UserWarning):
+    """What a user should know that is no fault: how something was read."""
+
+
 class LaptError(Exception):
     """Base of every error LAPT raises on purpose. The command line prints it as one line.
 

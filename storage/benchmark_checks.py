@@ -61,7 +61,7 @@ def columns_of(path: Path, architecture: str) -> pa.Table:
         if path.suffix.lower() != ".csv":
             return pq.read_table(path)
         # 011 is an architecture, no number; NaN is what a training came to, no empty cell
-        empty = [text for text in csv.ConvertOptions().null_values if "nan" not in text.lower()]
+        empty = [text for text in csv.ConvertOptions().null_values or () if "nan" not in text.lower()]
         return csv.read_csv(
             path, convert_options=csv.ConvertOptions(column_types={architecture: pa.string()}, null_values=empty)
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from lapt.errors import BenchmarkError, LaptError
+from lapt.declarations import FileName, parsed, text_of
+from lapt.errors import BenchmarkError, ConfigError, LaptError
 from lapt.evaluation import Metric
+from lapt.faults import fault
 from lapt.spaces import SearchSpace, Space, space_named
 
 
@@ -48,7 +49,7 @@ class Declaration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="what a pipeline calls the table")
+    name: FileName = Field(description="what a pipeline calls the table")
     space: Space = Field(description="a built-in search space, or the path or content of a YAML file that declares one")
     architecture: str = Field("architecture", description="column of encoded architectures")
     tasks: dict[str, TaskColumns] = Field(min_length=1)
@@ -155,8 +156,8 @@ RESERVED = frozenset({"invented", "digits", *(known.name for known in KINDS.valu
 
 
 def declaration_for(kind: str, declare: Path | None) -> Declaration:
-    """Raises BenchmarkError for a declaration that is wrong or takes a built-in name, ImportUsageError for an unknown
-    kind and a declaration that is missing or superfluous."""
+    """Raises ConfigError for a declaration that is wrong, BenchmarkError for one that takes a built-in name,
+    ImportUsageError for an unknown kind and a declaration that is missing or superfluous."""
     if kind not in KINDS:
         raise ImportUsageError(f"a kind among {[*sorted(KINDS), MACRO, 'surrogate']}", repr(kind), "name one of them")
     known = KINDS[kind]
@@ -177,20 +178,11 @@ def declaration_for(kind: str, declare: Path | None) -> Declaration:
 
 
 def read_declaration(path: Path) -> Declaration:
-    """Raises BenchmarkError naming the key that is missing, unknown or wrong."""
-    fields = ", ".join(Declaration.model_fields)
+    """Raises ConfigError naming the line, or the key that is missing, unknown or wrong."""
+    declared = parsed(text_of(path), str(path), f"declare {', '.join(Declaration.model_fields)}")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: 2024-13-45 is read as a date
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
-        raise BenchmarkError("a YAML file that declares a table", f"{path}: {reason}", "check the file") from error
-    try:
-        return Declaration.model_validate(content)
-    except LaptError as error:  # of the space
-        raise BenchmarkError(error.expected, f"{error.got} in {path}", error.remedy) from None
+        return Declaration.model_validate(declared)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BenchmarkError(
-            f"a declaration with {fields}", f"{path}: {where}: {first['msg']}", f"correct {where}"
-        ) from error
+        raise fault(error, str(path), Declaration) from None
+    except LaptError as error:  # of the space
+        raise ConfigError(error.expected, f"{error.got} in {path}", error.remedy) from None

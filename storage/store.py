@@ -23,6 +23,7 @@ from pyarrow import fs
 from lapt.errors import StoreError
 from storage.files import Files, LocalFiles, ObjectFiles, unreadable
 from storage.layout import REPEATED, Merged, Part, is_merged, live_parts, new_name, read_merged
+from storage.rights import check_store
 from storage.schemas import FLAG, KEYS, SCHEMAS, conform, schema_of
 
 ATTEMPTS = 12
@@ -51,11 +52,12 @@ class Store:
 
     Any number of processes may append at once without a lock. Nothing is created before the first write; a store that
     does not exist reads as empty tables. Only the address travels when a Store is pickled. Raises StoreError for an
-    address that is empty or cannot be one.
+    address that is empty, cannot be one, or is not allowed on this worker.
     """
 
     def __init__(self, address: str | Path) -> None:
         self.address, self.files = _open(address)
+        check_store(self.address)
         self._merged: dict[str, Merged] = {}  # merged files never change
 
     def __reduce__(self) -> tuple[Callable[[str], Store], tuple[str]]:
@@ -372,7 +374,8 @@ def _open(address: str | Path) -> tuple[str, Files]:
     if not text.strip():
         raise StoreError("an address of a result store", "an empty one", "name one with --store or LAPT_STORE")
     if not text.startswith("s3://"):
-        path = Path(text.removeprefix("file://")).expanduser().absolute()
+        path = Path(text.removeprefix("file://")).expanduser()
+        path = path.resolve() if ".." in path.parts else path.absolute()  # what it is, whatever it is called
         if path.is_file():
             raise unreadable(path, NotADirectoryError(20, "a file"))
         return str(path), LocalFiles(path)

@@ -6,8 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lapt.declarations import FileName
 from lapt.errors import ConfigError
 from lapt.training import Recipe
+from lapt.training.reading import Reading
 
 
 class _Model(BaseModel):
@@ -21,7 +23,7 @@ class TableEvaluation(_Model):
     """Scores looked up in an imported benchmark table (``lapt benchmark list``)."""
 
     kind: Literal["table"] = "table"
-    table: str
+    table: FileName
     seconds: float | None = Field(
         None,
         gt=0,
@@ -37,18 +39,17 @@ class SurrogateEvaluation(_Model):
     """
 
     kind: Literal["surrogate"]
-    model: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="its name in the data folder")
+    model: FileName = Field(description="its name in the data folder")
     epoch: int = Field(98, ge=1, le=98, description="epochs after which the task cifar10 is scored")
 
 
-class Networks(_Model):
+class Networks(_Model, Reading):
     """What every evaluator that trains has: how images are read, the size of the networks, a recipe."""
 
     trains: ClassVar[bool] = True
 
     root: str | None = Field(None, description="folder that relative paths and CIFAR's files start from")
     download: bool = Field(False, description="fetch CIFAR where it is missing")
-    size: int | None = Field(None, ge=8, description="side in pixels that images of a folder get")
     channels: int = Field(16, ge=1, description="width after the stem; of DARTS cells, of a node")
     cells: int = Field(1, ge=1, description="cells a stage; of DARTS 3 x cells + 2 layers in all")
     stem: Literal["cifar", "imagenet"] = Field(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from lapt.evaluators.config import ImagesEvaluation, Networks
 from lapt.spaces import Architecture, DeclaredSpace, SearchSpace
 from lapt.training import Recipe
+from lapt.training.reading import Reading
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from lapt.training.tasks import Task
 
     Sides = tuple[ImageData, ImageData]
+
+
+FEW = 100
+"""Validation images below which a user is warned."""
 
 
 class TrainingSpec(Networks):
@@ -68,20 +73,30 @@ class TrainingSpec(Networks):
         return {**mine, **task_of(self).settings}
 
 
-_Source = tuple[str, str | None, int | None, bool]
+class _Source(NamedTuple):
+    """What decides the images that are read."""
+
+    data: str
+    root: str | None
+    download: bool
+    reading: Reading
+
+    @classmethod
+    def of(cls, spec: TrainingSpec) -> Self:
+        reading = Reading(**{name: getattr(spec, name) for name in Reading.model_fields})
+        return cls(spec.data, spec.root, spec.download, reading)
 
 
 def data_of(spec: TrainingSpec) -> DataSets:
     """Raises DataError for images that are not there or cannot be read."""
-    return _loaded((spec.data, spec.root, spec.size, spec.download))
+    return _loaded(_Source.of(spec))
 
 
 @lru_cache(maxsize=2)
 def _loaded(source: _Source) -> DataSets:
     from lapt.training.sources import load_images
 
-    data, root, size, download = source
-    return load_images(data, root, size=size, download=download)
+    return load_images(source.data, source.root, download=source.download, **dict(source.reading))
 
 
 @lru_cache(maxsize=8)
@@ -96,20 +111,46 @@ def sides_of(spec: TrainingSpec, device: torch.device, *, final: bool = False) -
     """(training, validation) images on their device, made once a process; ``final``: all training images, and the
     test images."""
     held_out = None if final else (spec.validation_share, spec.training_images)
-    return _sides((spec.data, spec.root, spec.size, spec.download), held_out, device)
+    return _sides(_Source.of(spec), held_out, device)
 
 
 @lru_cache(maxsize=2)
 def _sides(source: _Source, held_out: tuple[float, int | None] | None, device: torch.device) -> Sides:
-    from lapt.training.data import split
-
     found = _loaded(source)
     if held_out is None:  # the search is over
         test = found.test()
         training, validation = found.train, found.train if test is None else test
     else:
-        training, validation = split(found.train, held_out[0], 0, limit=held_out[1])
+        training, validation = found.split(held_out[0], 0, limit=held_out[1])
     return training.to(device), validation.to(device)
+
+
+def doubts_of(spec: TrainingSpec) -> tuple[str, ...]:
+    """What makes scores on these images worth little: few of them, and copies of one in two splits."""
+    return _doubts(_Source.of(spec), spec.validation_share, spec.training_images)
+
+
+@lru_cache(maxsize=2)
+def _doubts(source: _Source, validation_share: float, limit: int | None) -> tuple[str, ...]:
+    from lapt.training.data import copies
+
+    found = _loaded(source)
+    training, validation = found.split(validation_share, 0, limit=limit)
+    said = []
+    if len(validation) < FEW:
+        remedy = "add images" if found.validation else "add images, or raise evaluator.validation_share"
+        said.append(
+            f"expected {FEW} validation images or more, to tell good architectures from better ones; got "
+            f"{len(validation)}: one image is {100 / len(validation):.3g} points of accuracy; {remedy}"
+        )
+    held_out = {"validation": (validation, [training]), "test": (found.test(), [training, validation])}
+    for split, (data, others) in held_out.items():
+        if data is not None and (same := copies(data, *others)):
+            said.append(
+                f"expected other {split} images than those that are learned from; got {same} of {len(data)} that are "
+                f"the same, pixel by pixel, so {split} scores are too high; remove the copies"
+            )
+    return tuple(said)
 
 
 def size_of_backbone(spec: TrainingSpec, architecture: Architecture, classes: int | None) -> tuple[int, int]:

@@ -93,7 +93,7 @@ class SupernetEvaluator(InWorkers):
     @cached_property
     def key(self) -> str:
         """Digest of everything that the supernet's training depends on."""
-        data = data_of(self.spec).train.digest
+        data = data_of(self.spec).digest
         return digest(
             {
                 **self.spec.settings(),

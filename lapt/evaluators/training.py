@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lapt.digests import digest
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation
-from lapt.evaluators.images import TrainingSpec, data_of, sides_of, size_of_backbone, task_of
+from lapt.evaluators.images import TrainingSpec, data_of, doubts_of, sides_of, size_of_backbone, task_of
 from lapt.evaluators.in_workers import InWorkers, Outcome
 from lapt.evaluators.workers import Crashed
 from lapt.spaces import Architecture, DartsCell, DeclaredSpace
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 VERSION = 2
 """Raised by hand when the same specification would give other scores; part of every fingerprint."""
-FEW = 100
-"""Validation images below which a user is warned."""
 
 
 class TrainingEvaluator(InWorkers):
@@ -45,7 +43,7 @@ class TrainingEvaluator(InWorkers):
         return self._fingerprint(self.spec.final_recipe, test=None if test is None else test.digest)
 
     def _fingerprint(self, recipe: Recipe, **more: str | None) -> str:
-        known = {"recipe": recipe.digest, "data": data_of(self.spec).train.digest, "version": VERSION}
+        known = {"recipe": recipe.digest, "data": data_of(self.spec).digest, "version": VERSION}
         return "training:" + digest({**self.spec.settings(), **known, **more})
 
     def check(self) -> None:
@@ -53,20 +51,12 @@ class TrainingEvaluator(InWorkers):
 
         The test images are read here to know that they can be; the final report alone looks at them.
         """
-        from lapt.training.data import sides
         from lapt.training.device import device_for
 
         device_for(self.spec.device)
         data = data_of(self.spec)
-        _, validation = sides(data.train, self.spec.validation_share, 0, limit=self.spec.training_images)
-        if len(validation) < FEW:
-            warnings.warn(
-                f"expected {FEW} validation images or more, to tell good architectures from better ones; got "
-                f"{len(validation)}: one image is {100 / len(validation):.3g} points of accuracy; add images, or raise "
-                "evaluator.validation_share",
-                stacklevel=2,
-            )
-        data.test()
+        for doubt in doubts_of(self.spec):
+            warnings.warn(doubt, stacklevel=2)
         if isinstance(self.spec.space.family, DeclaredSpace):
             from lapt.networks.declared import check_builder
 
@@ -105,7 +95,7 @@ class TrainingEvaluator(InWorkers):
 
     def _job(self, architecture: Architecture, final: bool = False, checkpoint: Checkpoint | None = None) -> Job:
         canonical = self.spec.space.canonical(architecture)
-        return Job(self.spec, canonical, data_of(self.spec).train.digest, final, checkpoint)
+        return Job(self.spec, canonical, data_of(self.spec).digest, final, checkpoint)
 
 
 class Job(NamedTuple):
@@ -126,7 +116,7 @@ class Job(NamedTuple):
         from lapt.training.data import DataError
         from lapt.training.loop import Diverged, OutOfMemory
 
-        if data_of(self.spec).train.digest != self.data:
+        if data_of(self.spec).digest != self.data:
             raise DataError(
                 f"{self.spec.data} as it was when this began", "other images", "start again: nothing is lost"
             )

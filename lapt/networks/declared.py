@@ -14,11 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from lapt.allowed import allowed, on_worker
 from lapt.digests import digest
 from lapt.errors import ConfigError
 from lapt.packages import OURS
 from lapt.spaces import Architecture, DeclaredSpace
 
+ALLOWED = "LAPT_ALLOW_BUILDERS"
+"""Environment variable of a worker: patterns of the ``module:function`` that its runs may name."""
 Shape = tuple[int, int, int]
 """(channels, height, width) of an image."""
 
@@ -108,8 +111,17 @@ def backbone_size(
 
 
 def builder(declared: DeclaredSpace) -> Callable[..., object]:
-    """The function that ``declared.network`` names, its module imported. Raises BuilderError."""
+    """The function that ``declared.network`` names, its module imported. Raises BuilderError.
+
+    In a run that a worker took, whoever started it named the function: only those that the operator lists are imported.
+    """
     module, function = _named(declared)
+    if on_worker() and not allowed(ALLOWED, f"{module}:{function}"):
+        raise BuilderError(
+            "a builder that this worker's operator allows",
+            f"{module}:{function}",
+            f"start the worker with {ALLOWED}={module}:{function} (patterns too, with commas between them)",
+        )
     try:
         found = getattr(importlib.import_module(module), function)
     except Exception as error:

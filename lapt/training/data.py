@@ -99,10 +99,14 @@ class ImageData:
 
 @dataclass(frozen=True)
 class DataSets:
-    """The training images of a source, and its test images: decoded by the first ``test()``, for the final report."""
+    """The training images of a source, and its test images: decoded by the first ``test()``, for the final report.
+
+    ``validation``: images that the source itself sets apart for validation; without them, ``split`` draws some.
+    """
 
     train: ImageData
     load_test: Callable[[], ImageData | None]
+    validation: ImageData | None = None
 
     def test(self) -> ImageData | None:
         """None where the source has no test split."""
@@ -111,6 +115,29 @@ class DataSets:
     @cached_property
     def _test(self) -> ImageData | None:
         return self.load_test()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all that a search sees: of the training images, with the source's own validation images."""
+        if self.validation is None:
+            return self.train.digest
+        return hashlib.sha256(f"{self.train.digest} {self.validation.digest}".encode()).hexdigest()
+
+    def split(self, validation_share: float, seed: int, *, limit: int | None = None) -> tuple[ImageData, ImageData]:
+        """(training, validation): the source's own validation images, or else a hold-out; see ``sides``."""
+        if self.validation is None:
+            return split(self.train, validation_share, seed, limit=limit)
+        return limited(self.train, limit, seed), self.validation
+
+
+def copies(data: ImageData, *others: ImageData) -> int:
+    """Images in ``data`` that are the same, pixel by pixel, as one in ``others``."""
+    known = {fingerprint for other in others for fingerprint in _fingerprints(other)}
+    return sum(fingerprint in known for fingerprint in _fingerprints(data))
+
+
+def _fingerprints(data: ImageData) -> list[bytes]:
+    return [hashlib.blake2b(image.data, digest_size=16).digest() for image in data.images.cpu().contiguous().numpy()]
 
 
 def split(
@@ -129,30 +156,50 @@ def sides(data: ImageData, validation_share: float, seed: int, *, limit: int | N
     """
     if not 0 < validation_share < 1:
         raise DataError("a validation share between 0 and 1", f"{validation_share}", "use 0.2, for example")
-    labels = data.labels.cpu().numpy()
-    generator = np.random.default_rng(seed)
-    members = [generator.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    members = _members(data, seed)
     for found in members:
         if len(found) < 2:
-            label = int(labels[found[0]])
+            label = int(data.labels[found[0]])
             named = data.classes[label] if data.classes else str(label)
             raise DataError(
                 f"at least two images of every class in {data.name}, one for either side of the split",
                 f"one of class {named!r}",
                 "add images of it or leave the class out",
             )
-    if not members:
-        raise DataError(f"images in {data.name}", "none", "check the data")
     sizes = np.array([len(found) for found in members])
-    held = _shared_out(round(len(labels) * validation_share), sizes, at_most=sizes - 1)
-    kept = sizes - held
-    if limit is not None and limit < kept.sum():
-        if limit < len(members):
-            raise DataError(f"a limit of at least one image a class ({len(members)})", f"{limit}", "raise the limit")
-        kept = _shared_out(limit, kept, at_most=kept)
+    held = _shared_out(round(len(data) * validation_share), sizes, at_most=sizes - 1)
+    kept = _kept(sizes - held, limit)
     validation = np.concatenate([found[:n] for found, n in zip(members, held, strict=True)])
     training = np.concatenate([found[h : h + n] for found, h, n in zip(members, held, kept, strict=True)])
     return torch.from_numpy(np.sort(training)), torch.from_numpy(np.sort(validation))
+
+
+def limited(data: ImageData, limit: int | None, seed: int) -> ImageData:
+    """At most ``limit`` of the images, drawn in the classes' proportions. Raises DataError when it is too small."""
+    if limit is None or limit >= len(data):
+        return data
+    members = _members(data, seed)
+    kept = _kept(np.array([len(found) for found in members]), limit)
+    positions = np.concatenate([found[:n] for found, n in zip(members, kept, strict=True)])
+    return data.subset(torch.from_numpy(np.sort(positions)))
+
+
+def _members(data: ImageData, seed: int) -> list[np.ndarray]:
+    """The positions of every class that has images, in a random order. Raises DataError without any."""
+    labels = data.labels.cpu().numpy()
+    if not len(labels):
+        raise DataError(f"images in {data.name}", "none", "check the data")
+    generator = np.random.default_rng(seed)
+    return [generator.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+
+
+def _kept(sizes: np.ndarray, limit: int | None) -> np.ndarray:
+    """Images of every class that a limit leaves."""
+    if limit is None or limit >= sizes.sum():
+        return sizes
+    if limit < len(sizes):
+        raise DataError(f"a limit of at least one image a class ({len(sizes)})", f"{limit}", "raise the limit")
+    return _shared_out(limit, sizes, at_most=sizes)
 
 
 def _shared_out(total: int, sizes: np.ndarray, *, at_most: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from flows.batches import Batch
 from flows.evaluators import evaluators_of, space_of, table_of
 from lapt.config import Execution, Pipeline, load_pipeline
 from lapt.errors import ConfigError
-from lapt.networks.declared import BuilderError, backbone_size, digest_of
+from lapt.networks.declared import BuilderError, backbone_size, builder, digest_of
 from lapt.spaces import Architecture, DeclaredSpace
 from storage.evaluator import StoredEvaluator
 from storage.sql import query
@@ -141,6 +141,24 @@ def test_a_worker_gets_the_builders_name_and_builds_the_same(folder: Path) -> No
     there = Batch.model_validate_json(batch).evaluator(Store("store"))
     assert there.fingerprint == evaluator.fingerprint
     assert batch.count("macro_builders") == 1
+
+
+@pytest.mark.parametrize("listed", [None, "", "other:*", "macro_builders:missing"])
+def test_a_worker_imports_no_builder_that_its_operator_does_not_list(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, listed: str | None
+) -> None:
+    """Not even to look at it: to import a module is to run it."""
+    (folder / "trap.py").write_text("from pathlib import Path\nPath('sprung').touch()\nbuild = None\n")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "5f0c")
+    if listed is not None:
+        monkeypatch.setenv("LAPT_ALLOW_BUILDERS", listed)
+    for use in (digest_of, builder):
+        with pytest.raises(ConfigError, match=r"operator allows; got trap:build; .*LAPT_ALLOW_BUILDERS=trap:build"):
+            use(DeclaredSpace.model_validate(SPACE | {"network": "trap:build"}))
+    assert not Path("sprung").exists()
+    monkeypatch.setenv("LAPT_ALLOW_BUILDERS", f"{listed or ''}, macro_builders:*")
+    assert callable(builder(DeclaredSpace.model_validate(SPACE)))
 
 
 def test_what_a_space_without_shared_weights_cannot_do_is_said(folder: Path) -> None:

@@ -41,10 +41,10 @@ def test_a_batch_is_a_minutes_work_or_a_share(todo: int, workers: int, cost: flo
 def test_cuda_visible_devices_is_respected() -> None:
     assert visible_devices({"CUDA_VISIBLE_DEVICES": "2,3"}) == ["2", "3"]
     assert visible_devices({"CUDA_VISIBLE_DEVICES": ""}) == [None]
-    mine = worker_environment("3", {"CUDA_VISIBLE_DEVICES": "2,3", "PREFECT_WORKER_QUERY_SECONDS": "7"})
+    mine = worker_environment("3", "/store", {"CUDA_VISIBLE_DEVICES": "2,3", "PREFECT_WORKER_QUERY_SECONDS": "7"})
     assert (mine["CUDA_VISIBLE_DEVICES"], mine["PREFECT_WORKER_QUERY_SECONDS"]) == ("3", "7")
     assert mine["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
-    assert "CUDA_VISIBLE_DEVICES" not in worker_environment(None, {})
+    assert "CUDA_VISIBLE_DEVICES" not in worker_environment(None, "/store", {})
 
 
 def test_a_worker_evaluates_what_the_store_lacks_and_returns_nothing(tmp_path: Path) -> None:

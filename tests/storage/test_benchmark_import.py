@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
-from lapt.errors import BenchmarkError
+from lapt.errors import BenchmarkError, LaptError
 from lapt.evaluators.table import TableEvaluator
 from lapt.spaces import BUILTIN
 from storage.benchmarks import BenchmarkInfo, data_folder, import_benchmark, list_benchmarks, load
@@ -211,8 +211,16 @@ def test_any_table_can_be_declared(declared: tuple[Path, Path], data: Path) -> N
         ("name: mine", "name: ../mine", "name: .*pattern"),
         ("space: trans101", "space: nas301", r"'nas301' in .*mine\.yaml"),
         ("space: trans101", "spaces: trans101", "space"),
-        ("metric: error, ", "", r"tasks\.depth\.metric: Field required"),
-        ("higher_is_better", "lower_is_better", r"tasks\.depth\.lower_is_better: Extra"),
+        ("metric: error, ", "", r"the key tasks\.depth\.metric in .*mine\.yaml; got nothing"),
+        (
+            "higher_is_better",
+            "lower_is_better",
+            r"\['validation', .*got tasks\.depth\.lower_is_better; did you mean",
+        ),
+        ("scene: {", "depth: {", r"line 7: the key 'depth' stands twice"),
+        ("scene: {", "no: {", r"text as the keys of tasks; got False.*quote it \('no'"),
+        ("name: mine", "name: 2024", r'text as name; got 2024.*quote it \("2024"\)'),
+        ("  scene", "\tscene", r"line 7.*indent with spaces"),
         ("depth_error", "depth", r"\['depth'\]"),
         ("times: 1000", "times: -1", r"parameters\.times"),
         ("tasks:", "tasks: {", "YAML"),
@@ -221,15 +229,15 @@ def test_any_table_can_be_declared(declared: tuple[Path, Path], data: Path) -> N
 )
 def test_wrong_declarations_are_named(declared: tuple[Path, Path], data: Path, old: str, new: str, named: str) -> None:
     declared[1].write_text(DECLARATION.replace(old, new))
-    with pytest.raises(BenchmarkError, match=named) as raised:
+    with pytest.raises(LaptError, match=named) as raised:
         import_benchmark("table", declared[0], declare=declared[1])
     assert "\n" not in str(raised.value)
 
 
 def test_a_declaration_belongs_to_kind_table_alone(declared: tuple[Path, Path], data: Path) -> None:
-    with pytest.raises(BenchmarkError, match="--declare") as missing:
+    with pytest.raises(LaptError, match="--declare") as missing:
         import_benchmark("table", declared[0])
-    with pytest.raises(BenchmarkError, match="no declaration") as superfluous:
+    with pytest.raises(LaptError, match="no declaration") as superfluous:
         import_benchmark("nasbench201", declared[0], declare=declared[1])
     assert missing.value.usage
     assert superfluous.value.usage

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lapt.evaluation import Metric
+from lapt.training.arrays import remedy_of
 from lapt.training.data import DataError, ImageData
 from lapt.training.heads import pooled
 from lapt.training.meters import Accuracy, Meter
@@ -42,9 +43,12 @@ class Classification(_Labelled):
         super().__init__(data, score=score)
         self.outputs = len(data.classes)
         if self.outputs < 2:
-            raise DataError(
-                f"at least two classes in {data.name}", f"{self.outputs}", "choose another task or data set"
-            )
+            got, remedy = f"{self.outputs}", "choose another task or data set"
+            if data.targets is not None:
+                targets = data.targets.numpy(force=True)
+                got += f", and targets {targets.dtype} {list(targets.shape)}"
+                remedy = f"{remedy_of(targets)}, or {remedy}"
+            raise DataError(f"at least two classes in {data.name}", got, remedy)
 
     def check(self, data: ImageData) -> None:
         super().check(data)

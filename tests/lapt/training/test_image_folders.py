@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
+import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +15,20 @@ from lapt.training.sources import load_images
 
 RED = (250, 0, 0)
 
-pytestmark = pytest.mark.filterwarnings("ignore:expected images of one kind")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 def paint(path: Path, colour: int | tuple[int, int, int], size: tuple[int, int] = (40, 40)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("L" if isinstance(colour, int) else "RGB", size, colour).save(path)
+
+
+def said_of(folder: str, **reading: Any) -> list[str]:
+    """The warnings of reading a folder and its test images."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        load_images(folder, **reading).test()
+    return [str(warning.message) for warning in said]
 
 
 @pytest.fixture
@@ -50,19 +61,45 @@ def test_grey_and_colour_mixed_become_colour_of_one_size(folder: Path) -> None:
     assert test.labels.tolist() == [1]
 
 
-def test_the_size_is_a_choice_and_no_larger_than_the_smallest_image_by_default(folder: Path) -> None:
-    assert load_images(str(folder), size=48).train.shape == (3, 48, 48)
-    paint(folder / "train" / "cat" / "tiny.png", 1, (20, 13))
-    assert load_images(str(folder)).train.shape == (3, 13, 13)
+@pytest.mark.parametrize(
+    ("sides", "side"),
+    [
+        ([13, 13, 13], 13),
+        ([64, 64, 64], 32),
+        ([64, 64, 64, 64, 1], 32),
+        ([20, 20, 20, 20, 1], 20),
+        ([20, 20, 20, 20, 500], 20),
+        ([24, 20, 28, 22], 22),
+    ],
+)
+def test_the_size_is_a_choice_and_by_default_the_median_and_32_at_most(
+    sides: list[int], side: int, tmp_path: Path
+) -> None:
+    for number, shorter in enumerate(sides):
+        paint(tmp_path / "ab"[number % 2] / f"{number}.png", 40 * number, (shorter + number, shorter))
+    assert load_images(str(tmp_path)).train.shape == (1, side, side)
+    assert load_images(str(tmp_path), size=48).train.shape == (1, 48, 48)
+
+
+@pytest.mark.parametrize(("size", "named"), [((1, 1), True), ((200, 16), True), ((256, 256), True), ((40, 60), False)])
+def test_images_that_are_much_smaller_or_larger_than_most_are_named(
+    size: tuple[int, int], named: bool, tmp_path: Path
+) -> None:
+    for number in range(4):
+        paint(tmp_path / "ab"[number % 2] / f"{number}.png", 40 * number, (64, 64))
+    paint(tmp_path / "a" / "other.png", 1, size)
+    said = said_of(str(tmp_path))
+    expected = f"got 1 far from that ['a/other.png ({size[0]} x {size[1]})']"
+    assert any(expected in line for line in said) == named
+    assert "32 x 32 pixels" in said[-1]
 
 
 def test_a_single_tree_of_grey_images_has_one_channel_and_no_test_split(tmp_path: Path) -> None:
     paint(tmp_path / "a" / "0.png", 7)
-    paint(tmp_path / "b" / "0.png", 9)
-    Image.fromarray(np.full((40, 40), 5 * 256, dtype=np.uint16)).save(tmp_path / "b" / "1.png")
+    paint(tmp_path / "b" / "0.png", 90)
     data = load_images(tmp_path.name, tmp_path.parent)
     assert data.train.shape == (1, 32, 32)
-    assert [int(image.unique()) for image in data.train.images] == [7, 9, 5]
+    assert [int(image.unique()) for image in data.train.images] == [7, 90]
     assert data.test() is None
 
 
@@ -106,3 +143,105 @@ def test_a_class_that_only_the_test_tree_has(folder: Path) -> None:
     paint(folder / "test" / "eel" / "0.png", 3)
     with pytest.raises(DataError, match="eel"):
         load_images(str(folder))
+
+
+def test_what_was_done_is_said_in_one_line(folder: Path) -> None:
+    assert said_of(str(folder))[-2:] == [
+        f"images of {folder}: 4 to train on (train), 1 for the test (test); 2 classes; 32 x 32 pixels (evaluator.size "
+        "says another), RGB; more than half of 1 image is outside of the square that is read",
+        f"expected images that show something in {folder}; got 1 of one value each ['test/dog/0.png']; remove them if "
+        "they are no part of the data",
+    ]
+
+
+def test_all_broken_files_of_all_splits_are_named_at_once(folder: Path) -> None:
+    noise = np.random.default_rng(0).integers(256, size=(40, 40), dtype=np.uint8)
+    torn = folder / "train" / "cat" / "torn.png"
+    Image.fromarray(noise).save(torn)
+    torn.write_bytes(torn.read_bytes()[:200])
+    (folder / "train" / "dog" / "empty.jpg").write_bytes(b"")
+    (folder / "test" / "dog" / "page.jpg").write_text("<html>")
+    (folder / "test" / "dog" / "gone.png").symlink_to("nowhere.png")
+    paint(folder / "train" / "cat" / "large.png", 1, (2000, 1000))
+    with pytest.raises(DataError, match="5 that cannot be read") as refused:
+        load_images(str(folder), max_pixels=1_000_000)
+    named = ("cat/torn.png (", "dog/empty.jpg (", "dog/page.jpg (", "dog/gone.png (", "cat/large.png (2,000 x 1,000")
+    assert all(f"/{name}" in str(refused.value) for name in named)
+
+
+def test_the_bound_on_pixels_is_the_settings_and_pillows_own_stays(tmp_path: Path) -> None:
+    paint(tmp_path / "a" / "0.png", 7, (100, 100))
+    paint(tmp_path / "b" / "0.png", 90, (100, 101))
+    before = Image.MAX_IMAGE_PIXELS
+    with pytest.raises(DataError, match=r"b/0\.png; got 100 x 101 pixels.*raise evaluator\.max_pixels"):
+        load_images(str(tmp_path), max_pixels=10_000)
+    assert len(load_images(str(tmp_path), max_pixels=10_100).train) == 2
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_picture_over_the_bound_is_refused_by_its_header(tmp_path: Path) -> None:
+    paint(tmp_path / "a" / "0.png", 7)
+    paint(tmp_path / "b" / "0.png", 90)
+    Image.new("1", (13_300, 13_300)).save(tmp_path / "b" / "large.png")
+    with pytest.raises(DataError, match=r"13,300 x 13,300 pixels, over evaluator\.max_pixels \(134,217,728\)"):
+        load_images(str(tmp_path))
+
+
+def test_three_splits_are_training_validation_and_test(folder: Path) -> None:
+    paint(folder / "valid" / "cat" / "0.png", 30)
+    paint(folder / "valid" / "dog" / "0.png", 60)
+    data = load_images(str(folder))
+    assert data.validation is not None
+    assert [int(image.unique()) for image in data.validation.images] == [30, 60]
+    training, validation = data.split(0.5, 0)
+    assert (training, validation) == (data.train, data.validation)
+    limited, same = data.split(0.5, 0, limit=2)
+    assert (limited.labels.tolist(), same) == ([0, 1], data.validation)
+    without = load_images(str(Path(shutil.move(folder / "valid", folder.parent / "valid")).parent / folder.name))
+    assert without.digest == without.train.digest == data.train.digest != data.digest
+
+
+def test_a_second_split_is_the_test_set_whatever_its_name(folder: Path) -> None:
+    digest = load_images(str(folder)).digest
+    (folder / "test").rename(folder / "Validation")
+    data = load_images(str(folder))
+    assert data.validation is None
+    assert len(data.test() or []) == 1
+    assert data.digest == digest
+    assert "1 for the test (Validation); 2 classes; the second split is the test set" in said_of(str(folder))[-2]
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".JPE", ".dib", ".avif"])
+def test_other_suffixes_of_known_kinds_are_read(suffix: str, tmp_path: Path) -> None:
+    for number, name in enumerate("ab"):
+        paint(tmp_path / name / f"0{suffix}", (100 * number, 50, 50))
+    assert len(load_images(str(tmp_path)).train) == 2
+
+
+def test_only_the_first_frame_is_read_and_that_is_said(tmp_path: Path) -> None:
+    for number, name in enumerate("ab"):
+        paint(tmp_path / name / "0.png", 100 * number)
+        frame = Image.open(tmp_path / name / "0.png")
+        frame.save(tmp_path / name / "1.gif", save_all=True, append_images=[Image.new("L", frame.size, 255)])
+    assert "the first frame of 2 files" in said_of(str(tmp_path))[-1]
+
+
+def test_a_pipe_is_not_opened(folder: Path) -> None:
+    os.mkfifo(folder / "train" / "cat" / "z.png")
+    assert "not regular ['train/cat/z.png']" in said_of(str(folder))[0]
+
+
+@pytest.mark.parametrize("source", ["digits", "digits_hard", "cifar10"])
+def test_a_folder_called_as_images_of_lapt_is_meant_by_its_path(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(tmp_path / source / "a" / "0.png", 7)
+    paint(tmp_path / source / "b" / "0.png", 90)
+    monkeypatch.chdir(tmp_path)
+    for root in (None, tmp_path):
+        with pytest.raises(DataError, match=rf"write \./{source} for the folder"):
+            load_images(source, root)
+    assert len(load_images(f"./{source}").train) == 2
+    if source.startswith("digits"):  # a folder of other things is no matter
+        (tmp_path / "other" / source / "notes").mkdir(parents=True)
+        assert len(load_images(source, tmp_path / "other").train) == 1438

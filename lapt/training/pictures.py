@@ -1,0 +1,238 @@
+"""Image files: what their headers say, and their pixels as 8 bits in one size."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError, features
+
+from lapt.errors import printable
+
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".gif", ".tif", ".tiff",
+    ".webp", *([".avif"] if features.check("avif") else []),
+)  # fmt: skip
+
+Depth = Literal["8-bit", "16-bit", "32-bit", "float", "16-bit colour", "16-bit colour cut to 8 bits"]
+"""Of 16 bits a colour, Pillow keeps the higher 8; torchvision reads all of them from PNG files."""
+CUT: Depth = "16-bit colour cut to 8 bits"
+Background = Literal["white", "black"]
+Range = tuple[float, float]
+
+LEVELS = 16
+"""Grey levels that are almost none: 12 bits in the higher byte of 16 are so many."""
+
+_GREY = ("1", "L", "LA", "La", "I", "F")
+_ORIENTATION = 0x0112  # of EXIF
+_FAULTS = (
+    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, MemoryError, RuntimeError,
+    struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What decoders raise for files that are torn, empty or of another kind."""
+_LARGE = 2**24
+"""Pixels from which on pictures are decoded one at a time, whatever the number of threads."""
+_one_large = threading.Lock()
+_bounded = threading.Lock()
+
+
+class Unreadable(Exception):
+    """An image file that cannot be decoded, and why."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image file says of itself, before its pixels are read.
+
+    ``clear``: parts of it may be transparent. ``frames``: it has more than the one that is read.
+    """
+
+    size: tuple[int, int]
+    grey: bool
+    depth: Depth
+    clear: bool
+    frames: bool
+
+
+@dataclass(frozen=True)
+class Look:
+    """How every picture of a data set becomes uint8 [C, side, side].
+
+    ``ranges``: of a depth, the values that become 0 and 255; without one, pixels stay as they are.
+    """
+
+    side: int
+    grey: bool
+    background: Background = "white"
+    ranges: dict[Depth, Range] = field(default_factory=dict)
+
+
+@contextmanager
+def bound(pixels: int | None) -> Iterator[None]:
+    """Pillow's own bound on the pixels of a picture, which is one for the process, is this one for a while."""
+    with _bounded:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def header_of(file: Path) -> Header:
+    """Raises Unreadable."""
+    with _opened(file) as image:
+        grey = image.mode in _GREY or image.mode.startswith("I;16")
+        return Header(image.size, grey, _depth(image), image.has_transparency_data, _has_frames(image))
+
+
+def pixels_of(file: Path, look: Look) -> np.ndarray:
+    """uint8 [C, side, side]: upright, on the background, the shorter side resized, the centre. Raises Unreadable."""
+    colour = "L" if look.grey else "RGB"
+    with _opened(file) as image, _in_turn(image), _faults():
+        depth = _depth(image)
+        # JPEG only: decode at the next larger scale of 1/8, 1/4, 1/2; four times faster on photographs.
+        image.draft(colour, (2 * look.side, 2 * look.side))
+        image.load()
+        levelled = _levelled(image, file, depth, look.ranges[depth]) if depth in look.ranges else image
+        upright = ImageOps.exif_transpose(levelled)
+        if upright.has_transparency_data:
+            clear = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", clear.size, look.background), clear)
+        upright = upright.convert(colour)
+        fitted = ImageOps.fit(upright, (look.side, look.side), method=Image.Resampling.BILINEAR)
+    pixels = np.asarray(fitted, dtype=np.uint8)
+    return pixels[None] if look.grey else pixels.transpose(2, 0, 1)
+
+
+def range_of(file: Path) -> Range:
+    """The lowest and the highest value of a picture where it is not transparent. Raises Unreadable."""
+    with _opened(file) as image, _in_turn(image), _faults():
+        depth = _depth(image)
+        image.load()
+        values, alpha = _values(image, file, depth)
+        seen = values if alpha is None or not alpha.any() else values[alpha > 0]
+        return float(seen.min()), float(seen.max())
+
+
+def filled(depth: Depth, low: float, high: float) -> Range:
+    """The range of the type whose values fill it to a half at least, or else the values' own."""
+    if depth == "float" and low >= 0 and high <= 1 and high - low >= 0.5:
+        return 0.0, 1.0
+    for bits in (8, 10, 12, 14, 16):
+        if low >= 0 and high < 2**bits and high - low >= 2 ** (bits - 1):
+            return 0.0, float(2**bits - 1)
+    return low, high
+
+
+def _opened(file: Path) -> Image.Image:
+    with _faults():
+        return Image.open(file)
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    try:
+        yield
+    except _FAULTS as error:
+        said = (isinstance(error, OSError) and error.strerror) or str(error)
+        if isinstance(error, UnidentifiedImageError):  # says no more than the name of the file
+            said = "no image of a known kind"
+        raise Unreadable(f"{type(error).__name__}: {printable(said)[:100]}") from None
+
+
+@contextmanager
+def _in_turn(image: Image.Image) -> Iterator[None]:
+    if image.width * image.height < _LARGE:
+        yield
+    else:
+        with _one_large:
+            yield
+
+
+def _has_frames(image: Image.Image) -> bool:
+    if image.format == "MPO":  # a photograph, with what the telephone keeps beside it
+        return False
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except _FAULTS:  # torn behind the first, which is all that is read
+        return True
+
+
+def _depth(image: Image.Image) -> Depth:
+    """Of an image that is not loaded yet."""
+    if image.mode.startswith("I;16"):
+        return "16-bit"
+    if image.mode in ("I", "F"):
+        return "32-bit" if image.mode == "I" else "float"
+    if not _cut(image):
+        return "8-bit"
+    return "16-bit colour" if image.format == "PNG" else CUT
+
+
+def _cut(image: Image.Image) -> bool:
+    """Does Pillow drop the lower bits? Its decoders' arguments alone tell."""
+    for codec, _, _, arguments in getattr(image, "tile", ()):
+        told = arguments if isinstance(arguments, tuple) else (arguments,)
+        if any(isinstance(one, str) and ";16" in one for one in told):
+            return True
+        if codec.startswith("ppm") and isinstance(told[-1], int) and told[-1] > 255:
+            return True
+    return False
+
+
+def _levelled(image: Image.Image, file: Path, depth: Depth, span: Range) -> Image.Image:
+    """With 8 bits, of which 0 and 255 are the ends of the range; values beyond are cut off."""
+    values, alpha = _values(image, file, depth)
+    levels = np.empty(values.shape, dtype=np.uint8)
+    for row in range(0, len(values), 256):  # in parts: floats of a whole picture would take eight times its memory
+        levels[row : row + 256] = _scaled(values[row : row + 256], *span)
+    if alpha is not None:
+        levels = np.concatenate([levels.reshape(*alpha.shape, -1), alpha[..., None]], axis=2)
+    levelled = Image.fromarray(levels)
+    levelled.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+    return levelled
+
+
+def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Whole numbers get 256 bins of one width, so that of full 16 bits the higher 8 are kept; floats are rounded."""
+    if values.dtype.kind == "f":
+        scaled = np.rint((values.astype(np.float64) - low) * (255 / ((high - low) or 1)))
+    else:
+        scaled = np.floor((values.astype(np.float64) - low) * 256 / (high - low + 1))
+    return scaled.clip(0, 255).astype(np.uint8)
+
+
+def _values(image: Image.Image, file: Path, depth: Depth) -> tuple[np.ndarray, np.ndarray | None]:
+    """(numbers [H, W] or [H, W, C], uint8 alpha [H, W] if there is one) of a loaded image."""
+    if depth == "16-bit colour":
+        values = _all_16_bits(file)
+        if values.shape[2] in (2, 4):
+            return values[..., :-1], (values[..., -1] >> 8).astype(np.uint8)
+        return values, None
+    if depth in ("16-bit", "32-bit", "float"):
+        values = np.asarray(image)
+        if not np.isfinite([values.min(), values.max()]).all():
+            raise ValueError(f"{np.count_nonzero(~np.isfinite(values)):,} pixels are NaN or infinite")
+        key = image.info.get("transparency")
+        return values, np.where(values == key, 0, 255).astype(np.uint8) if isinstance(key, int) else None
+    if image.has_transparency_data:
+        values = np.asarray(image.convert("RGBA"))
+        return values[..., :3], values[..., 3]
+    return np.asarray(image.convert("L" if image.mode in _GREY else "RGB")), None
+
+
+def _all_16_bits(file: Path) -> np.ndarray:
+    """uint16 [H, W, C] of a PNG file with 16 bits a colour."""
+    import torch
+    from torchvision.io import ImageReadMode, decode_image  # type: ignore[import-untyped]
+
+    content = torch.from_numpy(np.fromfile(file, dtype=np.uint8))
+    decoded = decode_image(content, ImageReadMode.UNCHANGED)
+    return np.asarray(decoded.permute(1, 2, 0).numpy())

@@ -1,0 +1,30 @@
+"""Which stores a run on a worker may use: whoever starts it names one, and it is written with the worker's rights."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+
+from lapt.allowed import allowed, on_worker
+from lapt.errors import StoreError
+
+OWN, LISTED = "LAPT_STORE", "LAPT_ALLOW_STORES"
+"""Environment variables of a worker: its store, and patterns of the addresses that its runs may name beside it."""
+
+
+def check_store(address: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Raises StoreError in a run that a worker took, unless its operator allows the store at ``address``.
+
+    No pattern allows an address with parameters, which may name another server than the one that has the bucket, or one
+    with a way up.
+    """
+    if not on_worker(environment) or environment.get(OWN, "").rstrip("/") == address:
+        return
+    plain = "?" not in address and ".." not in address.split("/")
+    if not (plain and allowed(LISTED, address, environment)):
+        raise StoreError(
+            f"the store of this worker ({OWN}), or one that its operator lists ({LISTED})",
+            address,
+            f"start the worker with --store {shlex.quote(address)}, or list it there",
+        )
