@@ -14,27 +14,29 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from functools import partialmethod
+from functools import cache, partialmethod
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 PROXIES = tuple(f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO", "WS", "WSS", "SOCKS"))
 """Variables, in either case, that clients take proxies from."""
+LOOPBACK = "localhost,127.0.0.1,::1"
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 KEY_LOG = "SSLKEYLOGFILE"
 """Of whoever looks into their own connections: what cannot write it makes no client at all."""
 
 
 def mend(environment: MutableMapping[str, str] = os.environ) -> None:
-    """A setting of Prefect that is empty is unset, NO_PROXY is as httpx reads it, and no log of keys goes nowhere."""
+    """A setting of Prefect that is empty is unset, no proxy is asked for loopback, NO_PROXY is as httpx reads it, and
+    no log of keys goes nowhere."""
     for name in [name for name, value in environment.items() if name.upper().startswith("PREFECT_")]:
         if not environment[name].strip():
             del environment[name]
-    for name in ("no_proxy", "NO_PROXY"):
-        if name in environment:
-            environment[name] = ",".join(_exempt(environment[name]))
+    exempt = environment.get("no_proxy") or environment.get("NO_PROXY", "")  # the readers prefer the first
+    environment.update(dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(_exempt(f"{exempt},{LOOPBACK}"))))
     try:
         with open(environment.get(KEY_LOG) or os.devnull, "ab"):
             pass
@@ -65,7 +67,7 @@ def at_home(environment: MutableMapping[str, str]) -> None:
 
 def _exempt(no_proxy: str) -> Iterator[str]:
     """IPv6 addresses without brackets, and no ranges of them, over which httpx raises: they are asked by the proxy."""
-    for entry in filter(None, map(str.strip, no_proxy.split(","))):
+    for entry in dict.fromkeys(filter(None, map(str.strip, no_proxy.split(",")))):
         try:
             network = ipaddress.ip_network(re.sub(r"^\[(.*)\](:\d+)?$", r"\1", entry).split("%")[0], strict=False)
         except ValueError:
@@ -111,27 +113,15 @@ def is_loopback(address: str) -> bool:
         return host == "localhost"
 
 
-@contextmanager
-def past_proxies() -> Iterator[None]:
-    """Prefect's clients that are made inside ask a server on loopback itself; all others see the environment as it is.
-
-    Its events go through a websocket, which asks NO_PROXY.
-    """
+@cache
+def ask_loopback_directly() -> None:
+    """From now on Prefect's clients of a server on loopback read no proxy, whatever the environment says; all other
+    clients, a language model's among them, read them as before."""
     from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
 
-    names = ("no_proxy", "NO_PROXY")  # the readers prefer the first
-    before = {name: os.environ.get(name) for name in names}
-    exempt = next((value for value in before.values() if value), "")
-    clients = {client: client.__init__ for client in (PrefectHttpxAsyncClient, PrefectHttpxSyncClient)}
-    os.environ.update(dict.fromkeys(names, ",".join(filter(None, [exempt, "127.0.0.1,::1,localhost"]))))
-    for client, made in clients.items():
-        client.__init__ = partialmethod(made, trust_env=False)
-    try:
-        yield
-    finally:
-        for client, made in clients.items():
-            client.__init__ = made
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+    for client in (PrefectHttpxAsyncClient, PrefectHttpxSyncClient):
+        client.__init__ = partialmethod(_made, client.__init__)
+
+
+def _made(client: Any, init: Callable[..., None], *given: Any, **settings: Any) -> None:
+    init(client, *given, **settings, trust_env=not is_loopback(str(settings.get("base_url", ""))))

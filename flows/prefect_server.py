@@ -12,13 +12,13 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
 import httpx
 
-from flows.environment import connections_said, is_loopback, past_proxies
+from flows.environment import connections_said
 from flows.prefect_database import Database, shared_folder, writable
 from flows.prefect_owners import close_abandoned_runs, close_own_runs, file_lock, ownership, private_descriptor
 from flows.prefect_settings import api_named_in, apply_environment, embedded_settings, server_environment
@@ -49,9 +49,8 @@ def prefect_server(home: Path) -> Iterator[str]:
     apply_environment()
     address = configured_address()
     if address is not None:
-        with past_proxies() if is_loopback(address) else nullcontext():
-            check_configured(address)
-            yield address
+        check_configured(address)
+        yield address
         return
     with writable(home.expanduser().absolute()) as folder, _own_server(folder) as address:
         yield address

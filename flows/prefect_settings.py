@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.environment import at_home, mend, past_proxies, without_certificates, without_connections
+from flows.environment import ask_loopback_directly, at_home, mend, without_certificates, without_connections
 from lapt.errors import ConfigError
 
 DEFAULTS = {
@@ -83,6 +83,7 @@ def apply_environment(environment: "os._Environ[str] | dict[str, str]" = os.envi
             from prefect.context import refresh_global_settings_context
         if known:
             refresh_global_settings_context()
+        ask_loopback_directly()
     except ValueError as error:  # of pydantic: an hour that is no number, TOML that is none
         raise ConfigError(
             "settings that Prefect takes",
@@ -167,5 +168,5 @@ def embedded_settings(api_url: str) -> Iterator[None]:
         PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False,
         PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,
     }
-    with past_proxies(), temporary_settings(updates=updates):
+    with temporary_settings(updates=updates):
         yield
