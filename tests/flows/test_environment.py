@@ -39,6 +39,7 @@ def environment_of_others() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+    apply_environment()
 
 
 def networks(version: int) -> st.SearchStrategy[str]:
