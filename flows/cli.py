@@ -15,12 +15,13 @@ import typer
 
 from flows.cli_reasoning import principles_app, reasoner_app
 from flows.cli_report import report
+from flows.cli_store import store_app
 from flows.cli_study import study
 from flows.cli_workers import announce, deploy, doctor, worker
 from flows.console import warned
 from flows.environment import mend, somewhere
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
-from lapt.errors import ConfigError, LaptError, release
+from lapt.errors import ConfigError, LaptError, Stopped, release
 
 if TYPE_CHECKING:
     from lapt.config import Pipeline
@@ -35,7 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 benchmark = typer.Typer(help="Benchmark tables: import and list.", no_args_is_help=True)
-store_app = typer.Typer(help="The result store.", no_args_is_help=True)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(store_app, name="store")
 app.add_typer(reasoner_app, name="reasoner")
@@ -48,7 +48,7 @@ for command in (deploy, worker, doctor, announce):
 Format = Literal["state-dict", "onnx", "python"]
 EVERYTHING = "SELECT task, rank, architecture, value, run_id FROM leaderboard LIMIT 20"
 INTERRUPTED = 130
-"""Exit status after Ctrl-C: 128 + SIGINT, as the shells have it and Typer returns it."""
+"""Exit status after Ctrl-C, and a cancel in Prefect's UI: 128 + SIGINT, as the shells have it and Typer returns it."""
 ProcessesOption = Annotated[
     int | None, typer.Option(min=1, help="Trainings side by side; if unset, one a core, or one on a GPU.")
 ]
@@ -64,7 +64,7 @@ ReasonerOption = Annotated[
 
 
 def main() -> None:
-    """Entry point. Exit status: 0 done, 1 failed with a message, 2 wrong use, 130 Ctrl-C.
+    """Entry point. Exit status: 0 done, 1 failed with a message, 2 wrong use, 130 Ctrl-C or cancelled in Prefect.
 
     No traceback unless --debug.
     """
@@ -91,10 +91,9 @@ def _status(arguments: list[str]) -> int:
         print(f"lapt: {error}", file=sys.stderr)
         status = 2 if error.usage else 1
         release(error)
-    except (KeyboardInterrupt, typer.Abort):
-        print(
-            "lapt: interrupted; what was finished is stored, and the same command goes on from there", file=sys.stderr
-        )
+    except (KeyboardInterrupt, typer.Abort, Stopped) as stop:
+        said = stop if isinstance(stop, Stopped) else "interrupted"
+        print(f"lapt: {said}; what was finished is stored, and the same command goes on from there", file=sys.stderr)
         status = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -144,12 +143,22 @@ def run(
     device: DeviceOption = "auto",
     pool: PoolOption = None,
     retry_failed: RetryOption = False,
+    max_evaluations: Annotated[
+        int | None, typer.Option(min=1, help="End with the best so far after so many, of all targets and controls.")
+    ] = None,
+    max_seconds: Annotated[float | None, typer.Option(min=0.001, help="As above, of wall time.")] = None,
+    max_device_seconds: Annotated[
+        float | None, typer.Option(min=0.001, help="End with the best so far after so many seconds of trainings.")
+    ] = None,
+    snapshot: Annotated[bool, typer.Option(help="Leave a DuckDB file of the finished run in the store.")] = True,
     as_json: JsonOption = False,
 ) -> None:
     """One pipeline run: archive, principles, and a refine-search-adapt loop for each target."""
     replies = "replay" if replay else "auto"
+    limits = {"evaluations": max_evaluations, "seconds": max_seconds, "device_seconds": max_device_seconds}
     execution = {"processes": processes, "device": device, "retry_failed": retry_failed, "replies": replies}
-    _run(_pipeline(pipeline, overrides, reasoner), store, as_json, **execution, **_where(pool))
+    asked = _pipeline(pipeline, overrides, reasoner)
+    _run(asked, store, as_json, limits=limits, snapshot=snapshot, **execution, **_where(pool))
 
 
 @benchmark.command("import")
@@ -275,22 +284,6 @@ def sql(
         print(table_as_json(found))
     else:
         show_table(found)
-
-
-@store_app.command("compact")
-def compact(store: StoreOption = DEFAULT_STORE) -> None:
-    """Merge the store's many small files into few; nothing is lost if this is stopped."""
-    from storage.compaction import compact as merge
-    from storage.store import Store
-
-    compactions = merge(Store(store))
-    if not any(done.merged or done.deleted or done.waiting or done.broken for done in compactions):
-        print("nothing to compact")
-    for done in compactions:
-        if done.merged or done.deleted or done.waiting or done.broken:
-            later = f", {done.waiting} to delete later (readers may be using them)" if done.waiting else ""
-            broken = f", {len(done.broken)} broken left in place" if done.broken else ""
-            print(f"{done.dataset}: {done.merged} files merged, {done.deleted} deleted{later}{broken}")
 
 
 @app.command()

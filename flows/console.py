@@ -21,6 +21,8 @@ from lapt.errors import Notice
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
 
+SAID_SECONDS = 30
+"""Between two lines on how far something is, where there are no bars."""
 LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "collapse_padding": True}
 """Of a table."""
 

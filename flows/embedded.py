@@ -14,9 +14,10 @@ from flows.environment import connections_said
 from flows.prefect_settings import apply_environment
 from flows.progress import Listener, listener
 from lapt.config import Execution, Pipeline
-from lapt.errors import LaptError, interruption, release
+from lapt.errors import LaptError, Stopped, interruption, release
 from lapt.reasoning.config import ChatReasoner
 from lapt.results import RunResult
+from storage.addresses import address_of
 from storage.store import Store
 
 R = TypeVar("R")
@@ -27,9 +28,8 @@ def history_home(store_address: str) -> Path:
     from flows.prefect_database import cache_folder
     from lapt.digests import short
 
-    if "://" not in store_address:
-        return Path(store_address).absolute() / "prefect"
-    return cache_folder() / "prefect" / short(store_address)
+    address, folder = address_of(store_address)
+    return cache_folder() / "prefect" / short(address) if folder is None else folder / "prefect"
 
 
 def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
@@ -78,6 +78,9 @@ def under_own_server(run: Callable[[], R], store: str, hears: Listener) -> R:
 
 def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> R:
     hears.stage("starting Prefect (the first time on a machine takes about a minute)")
+    from prefect.exceptions import CancelledRun
+
+    from flows.cancelling import WORD
     from flows.prefect_server import prefect_server
 
     with ExitStack() as stack:
@@ -95,6 +98,8 @@ def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> 
         stack.callback(listener.reset, token)
         try:
             return run()
+        except CancelledRun as error:
+            raise Stopped(WORD) from error
         except Exception as error:
             stopped = interruption(error)
             if stopped is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from flows.metering import meter
 from flows.prefect_settings import apply_environment
 from flows.progress import listener
 from lapt.config import BenchmarkPlan, Execution, Pipeline, RandomArchive
@@ -18,6 +19,7 @@ from lapt.evaluators.rehearsal import Rehearsal
 from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.evaluators.surrogate import SurrogateEvaluator
 from lapt.evaluators.training import TrainingEvaluator
+from lapt.limits import TIME
 from lapt.spaces import DeclaredSpace, SearchSpace, space_named
 from lapt.testing import invented_table
 from storage.benchmarks import load
@@ -175,9 +177,18 @@ def trained_evaluator(
 
 def _stored(evaluator: Evaluator, execution: Execution, space: SearchSpace, store: Store, seed: int) -> StoredEvaluator:
     def heard(evaluation: Evaluation) -> None:
+        meter.get().paid(evaluation.cost_seconds)
         listener.get().scored(evaluator.task)
 
-    return StoredEvaluator(evaluator, store, space, seed=seed, retry_failed=execution.retry_failed, on_stored=heard)
+    return StoredEvaluator(
+        evaluator,
+        store,
+        space,
+        seed=seed,
+        retry_failed=execution.retry_failed,
+        on_stored=heard,
+        enough=lambda: meter.get().spent(*TIME) is not None,
+    )
 
 
 def stored_evaluator(pipeline: Pipeline, execution: Execution, task: str) -> StoredEvaluator:

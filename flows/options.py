@@ -8,7 +8,10 @@ import typer
 
 DEFAULT_STORE = "./lapt-store"
 StoreOption = Annotated[
-    str, typer.Option("--store", envvar="LAPT_STORE", help="Folder or s3:// address of the result store.")
+    str,
+    typer.Option(
+        "--store", envvar="LAPT_STORE", help="Folder, or s3://, gs:// or abfs:// address, of the result store."
+    ),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document on standard output and nothing else there.")

@@ -27,14 +27,14 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from flows.console import LOOK, err, out, print_table, store_option, typed
+from flows.console import LOOK, SAID_SECONDS, err, out, print_table, store_option, typed
 from flows.progress import Listener
 from lapt.benchmarking import Noise
 from lapt.config import Pipeline
 from lapt.principles import Principle, Principles
 from lapt.results import RunResult, TargetResult
 from lapt.spaces import DeclaredSpace, space_named
-from lapt.wording import against, caution, cost_of, lasting, measured, rows_of, shown
+from lapt.wording import against, caution, cost_of, ended_early, lasting, measured, rows_of, shown
 from storage.benchmarks import BenchmarkInfo
 from storage.official_transnas import MacroTable
 from storage.published_files import Progress as Heard
@@ -44,8 +44,6 @@ _FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
 """In brackets, in a principle: what goes first where it is too long for two lines."""
 FIRST = 3
 """Principles that a run ends with."""
-SAID_SECONDS = 30
-"""Between two lines on the epochs of a training, where there are no bars."""
 
 
 # --- a run -----------------------------------------------------------------------------------------------
@@ -117,9 +115,12 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
             counts = str(found.evaluations), str(found.paid_now)
             table.add_row(target.task if found is target else "", method, *figures, *counts)
     print_table(table, keys=2)
+    for stopped in ended_early(result):
+        out.print(stopped, soft_wrap=True)
     for target in result.targets:
         out.print(f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}")
-        out.print(f"  {target.architecture or 'no architecture could be scored'}", soft_wrap=True)
+        none = "no architecture could be scored" if target.evaluations else "it was not searched"
+        out.print(f"  {target.architecture or none}", soft_wrap=True)
         if target.final is not None:
             out.print(f"  {cost_of(target, target.final)}", soft_wrap=True)
     out.print(caution(pipeline), style="dim")

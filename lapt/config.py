@@ -17,6 +17,7 @@ from lapt.declarations import added, parsed, text_of, value_of
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
 from lapt.faults import fault
+from lapt.limits import RunLimits
 from lapt.reasoning.calls import Mode
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.search.config import ReaSearch, Search, keep_what_fits
@@ -207,9 +208,9 @@ class BenchmarkPlan(_Model):
 
 
 class Execution(_Model):
-    """How a pipeline is executed. Nothing here changes a result or the run id."""
+    """How a pipeline is executed. Nothing here changes a result or the run id; ``limits`` may end it before."""
 
-    store: str = Field(description="folder or s3:// address of the result store")
+    store: str = Field(description="folder, or s3://, gs:// or abfs:// address, of the result store")
     data: str | None = Field(None, description="folder of imported benchmark tables; LAPT_DATA if unset")
     processes: int | None = Field(
         None, ge=1, description="trainings side by side; if unset, one a core, or one on a GPU"
@@ -221,6 +222,8 @@ class Execution(_Model):
         "inline", description="deployment: evaluations run on the workers of a Prefect work pool"
     )
     pool: str = Field("gpu", description="the work pool of dispatch: deployment")
+    limits: RunLimits = added(RunLimits(), description="what the run may cost; it then ends with its best so far")
+    snapshot: bool = added(True, description="a DuckDB file of the run in the store, when it is finished")
 
 
 def presets() -> list[str]:

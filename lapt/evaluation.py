@@ -88,7 +88,7 @@ class Evaluator(Protocol):
         ...
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
-        """Validation scores, in the order asked."""
+        """Validation scores, in the order asked; the first of them alone where a limit of the run was reached."""
         ...
 
     def test(self, architecture: Architecture) -> float | None:

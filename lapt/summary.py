@@ -8,7 +8,7 @@ from lapt.config import Pipeline
 from lapt.principles import Principles
 from lapt.reasoning.ledger import Ledger
 from lapt.results import RunResult, TargetResult
-from lapt.wording import against, caution, cost_of, literal, measured, paid, rows_of, shown
+from lapt.wording import against, caution, cost_of, ended_early, literal, measured, paid, rows_of, shown
 
 Learned = Mapping[str, Sequence[tuple[int, Principles]]]
 """Task -> (iteration, the principles that it left behind), in order; iteration 0 is the source's."""
@@ -31,6 +31,7 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
         for method, found in rows_of(target, pipeline.label):
             figures = f"{shown(found.validation, found.unit)} | {shown(found.test, found.unit)}"
             lines.append(f"| {target.task} | {method} | {figures} | {found.evaluations} | {found.paid_now} |")
+    lines += [line for stopped in ended_early(result) for line in ("", stopped)]
     metrics = dict.fromkeys(f"{target.task}: {measured(target)}" for target in result.targets)
     lines += [
         "",
@@ -58,8 +59,6 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
 def _adapted(target: TargetResult, learned: Sequence[tuple[int, Principles]]) -> list[str]:
     steps = ", ".join(f"{iteration}: {principles.origin.step}" for iteration, principles in learned)
     lines = [f"## {target.task}", "", f"Iterations: {steps}. The last refined space has {target.space_size:,} cells."]
-    if target.stopped:
-        lines += ["", f"It ended early: {target.stopped}."]
     return [*lines, "", *_statements(learned[-1][1])] if learned else lines
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lapt.config import Pipeline
 from lapt.reasoning.ledger import Ledger
-from lapt.results import FinalResult, Found, TargetResult
+from lapt.results import FinalResult, Found, RunResult, TargetResult
 from lapt.steps import SOURCE_RANKING
 
 
@@ -16,6 +16,15 @@ def rows_of(target: TargetResult, label: str) -> Iterator[tuple[str, Found]]:
     yield label, target
     for control in target.controls:
         yield control.method, control
+
+
+def ended_early(result: RunResult) -> Iterator[str]:
+    """The limit that the run met, and those that searches met of their own."""
+    if result.stopped is not None:
+        yield f"The run ended early: {result.stopped}."
+    for target in result.targets:
+        if target.stopped not in (None, result.stopped):
+            yield f"{target.task} ended early: {target.stopped}."
 
 
 def named(control: str) -> str:

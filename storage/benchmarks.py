@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 import lapt.tables
 from lapt.declarations import added
 from lapt.digests import digest
-from lapt.errors import BenchmarkError
+from lapt.errors import BenchmarkError, StoreError
 from lapt.evaluation import Metric
 from lapt.evaluators.table import Scores, Split, Table
+from storage.addresses import address_of
 from storage.benchmark_checks import checked, column_name, columns_of
 from storage.benchmark_kinds import KINDS, Declaration, TaskColumns, declaration_for
 from storage.files import LocalFiles
@@ -75,7 +76,13 @@ def data_folder(data: str | Path | None = None) -> Path:
     """Where imported tables lie: the argument, else LAPT_DATA, else the user's own data folder."""
     chosen = data or os.environ.get("LAPT_DATA")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        try:
+            folder = address_of(chosen).folder
+        except StoreError:
+            folder = None
+        if folder is None:
+            raise StoreError("a folder of imported tables", f"{str(chosen)!r:.200}", "name one with LAPT_DATA")
+        return folder
     shared = os.environ.get("XDG_DATA_HOME")
     try:
         return (Path(shared) if shared else Path.home() / ".local" / "share") / "lapt"

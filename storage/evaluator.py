@@ -45,14 +45,16 @@ class StoredEvaluator:
         fidelity: str | None = None,
         retry_failed: bool = False,
         on_stored: Callable[[Evaluation], None] = lambda evaluation: None,
+        enough: Callable[[], bool] = lambda: False,
     ) -> None:
         """``retry_failed``: evaluate again (once) what the store only knows as failed.
 
-        ``on_stored``: hears of each computed evaluation, once it is stored.
+        ``on_stored``: hears of each computed evaluation, once it is stored. ``enough``: whether a limit of the run is
+        reached; then no more is computed.
         """
         self._inner, self.store, self.space = evaluator, store, space
         self.seed, self.fidelity, self.retry_failed = seed, fidelity, retry_failed
-        self.on_stored = on_stored
+        self.on_stored, self.enough = on_stored, enough
         self._retrains = cast(Retrains, evaluator) if hasattr(evaluator, "retrained") else None
         self._scores: dict[str, Row] = {}
         self._read: set[str] = set()
@@ -90,6 +92,7 @@ class StoredEvaluator:
             fidelity=self.fidelity,
             retry_failed=self.retry_failed,
             on_stored=self.on_stored,
+            enough=self.enough,
         )
 
     @property
@@ -123,7 +126,10 @@ class StoredEvaluator:
         return [a for key, a in reversed(first.items()) if self._known(key) is None]
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
-        """Validation scores in the order asked; ``origin`` is "computed" where it was paid for here and now."""
+        """Validation scores in the order asked; ``origin`` is "computed" where it was paid for here and now.
+
+        Of more than ``enough`` lets it compute, those before the first that is missing.
+        """
         identities = [self.identity(architecture) for architecture in architectures]
         self._refresh()
         wanted = {
@@ -131,12 +137,18 @@ class StoredEvaluator:
             for identity, architecture in zip(identities, architectures, strict=True)
             if self._known(self._key(identity)) is None
         }
-        computed = {evaluation.identity: evaluation for evaluation in self._computed(wanted)}
+        computed: dict[str, Evaluation] = {}
+        for evaluation in self._computed({} if self.enough() else wanted):
+            computed[evaluation.identity] = evaluation
+            if self.enough():
+                break
         found = []
         for identity, architecture in zip(identities, architectures, strict=True):
+            if self._known(self._key(identity)) is None:
+                break
             # The second of two equal architectures costs nothing: it is answered from the store.
-            evaluation = computed.pop(identity, None) or self._stored(identity, architecture)
-            found.append(replace(evaluation, architecture=architecture))
+            answer = computed.pop(identity, None) or self._stored(identity, architecture)
+            found.append(replace(answer, architecture=architecture))
         return found
 
     def test(self, architecture: Architecture) -> float | None:

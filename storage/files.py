@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import stat
 import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 from pyarrow import fs
@@ -16,7 +22,28 @@ from lapt.errors import StoreError
 TEMPORARY = ".writing-"
 """Prefix of a file that is still being written. Readers pass it over, and one left by a killed writer is harmless."""
 
+PATIENCE = 30
+"""Seconds that Google's client tries again, by itself for a quarter of an hour."""
+
 STORED_IS_KEPT = "run the same command again: what is stored is not paid for twice"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file of a store. ``modified``: when it was last written."""
+
+    name: str
+    bytes: int
+    modified: datetime
+
+    @property
+    def folder(self) -> str:
+        """The first part of its name; empty for a file beside the folders."""
+        return self.name.partition("/")[0] if "/" in self.name else ""
+
+    @property
+    def age_seconds(self) -> float:
+        return (datetime.now(UTC) - self.modified).total_seconds()
 
 
 class Files(Protocol):
@@ -46,6 +73,10 @@ class Files(Protocol):
         ...
 
     def exists(self, name: str) -> bool: ...
+
+    def listing(self, name: str = "") -> list[Stored]:
+        """Every file under the root, or under a folder or of a name there, unfinished ones too; in no order."""
+        ...
 
 
 class LocalFiles:
@@ -103,6 +134,8 @@ class LocalFiles:
 
     def _make_folder(self, name: str) -> None:
         if not self._seen:
+            if any(re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+:", part) for part in self.root.parts):
+                raise StoreError("a path to write to here", f"{self.root / name}", "an address is for stores alone")
             self.root.mkdir(parents=True, exist_ok=True)
             self._seen = True
         folder = self.root
@@ -119,6 +152,25 @@ class LocalFiles:
     def exists(self, name: str) -> bool:
         return (self.root / name).exists()
 
+    def listing(self, name: str = "") -> list[Stored]:
+        try:
+            return list(self._under(str(self.root / name), name))
+        except OSError as error:
+            raise unreadable(self.root / name, error) from error
+
+    def _under(self, path: str, name: str) -> Iterator[Stored]:
+        """What is deleted meanwhile is passed over. A folder of the store may be a link to another disk; links below
+        are passed over."""
+        try:
+            found = os.stat(path, follow_symlinks="/" not in name)
+            if stat.S_ISREG(found.st_mode):
+                yield Stored(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+            elif stat.S_ISDIR(found.st_mode):
+                for entry in os.listdir(path):
+                    yield from self._under(f"{path}/{entry}", f"{name}/{entry}" if name else entry)
+        except FileNotFoundError:
+            return
+
 
 def write_durably(path: Path, content: bytes) -> None:
     """Writes a new file and waits until the disk has it. Raises OSError."""
@@ -131,86 +183,109 @@ def write_durably(path: Path, content: bytes) -> None:
 class ObjectFiles:
     """A prefix of an object store, by way of pyarrow.fs.
 
-    A write is one call with the finished content: a stream that breaks half-way would publish half an object.
+    A write is one call with the finished content: a stream that breaks half-way would publish half an object. Nothing
+    makes folders or buckets: a name with slashes is all that an object store needs.
     """
 
     parallel_reads = 16
 
     def __init__(self, filesystem: fs.FileSystem, root: str) -> None:
-        self._fs, self._root = filesystem, root.rstrip("/")
+        self.filesystem, self._root = filesystem, root.rstrip("/")
+
+    @classmethod
+    def at(cls, address: str) -> Self:
+        """``address``: as ``storage.addresses`` has it. Raises StoreError for one that the filesystem refuses."""
+        uri = address
+        if urlsplit(address).scheme in ("gs", "gcs") and "retry_limit_seconds" not in address:
+            uri += f"{'&' if '?' in address else '?'}retry_limit_seconds={PATIENCE}"
+        try:
+            return cls(*fs.FileSystem.from_uri(uri))
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(f"a store that can be opened at {address}", _reason(error), _remedy(error)) from error
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if self._root else name
 
     def names(self, folder: str) -> list[str]:
         try:
-            found = self._fs.get_file_info(fs.FileSelector(self._path(folder), allow_not_found=True))
-        except OSError as error:
+            found = self.filesystem.get_file_info(fs.FileSelector(self._path(folder), allow_not_found=True))
+        except (OSError, pa.ArrowException) as error:
             raise unreadable(self._path(folder), error) from error
         names = (info.base_name for info in found if info.type == fs.FileType.File)
         return sorted(name for name in names if not name.startswith("."))
 
     def read(self, name: str) -> bytes:
         try:
-            with self._fs.open_input_file(self._path(name)) as file:
+            with self.filesystem.open_input_file(self._path(name)) as file:
                 return bytes(file.read())
         except FileNotFoundError:
             raise
-        except OSError as error:
+        except (OSError, pa.ArrowException) as error:
             raise unreadable(self._path(name), error) from error
 
     def open(self, name: str) -> pa.NativeFile:
         try:
-            return self._fs.open_input_file(self._path(name))
+            return self.filesystem.open_input_file(self._path(name))
         except FileNotFoundError:
             raise
-        except OSError as error:
+        except (OSError, pa.ArrowException) as error:
             raise unreadable(self._path(name), error) from error
 
     def write(self, name: str, content: bytes) -> None:
         path = self._path(name)
         try:
-            if not isinstance(self._fs, fs.S3FileSystem):  # S3 has no folders
-                self._fs.create_dir(path.rpartition("/")[0], recursive=True)
-            stream = self._fs.open_output_stream(path)
+            stream = self.filesystem.open_output_stream(path)
             stream.write(content)
             # Closed only after a whole write: closing is what publishes an object.
             stream.close()
-        except OSError as error:
+        except (OSError, pa.ArrowException) as error:
             raise unwritable(path, error) from error
 
     def delete(self, name: str) -> None:
         try:
-            self._fs.delete_file(self._path(name))
+            self.filesystem.delete_file(self._path(name))
         except FileNotFoundError:
             return
-        except OSError as error:
+        except (OSError, pa.ArrowException) as error:
             raise unwritable(self._path(name), error) from error
 
     def exists(self, name: str) -> bool:
         try:
-            return self._fs.get_file_info(self._path(name)).type != fs.FileType.NotFound
-        except OSError as error:
+            return self.filesystem.get_file_info(self._path(name)).type != fs.FileType.NotFound
+        except (OSError, pa.ArrowException) as error:
             raise unreadable(self._path(name), error) from error
 
+    def listing(self, name: str = "") -> list[Stored]:
+        path = self._path(name).rstrip("/")
+        try:
+            one = self.filesystem.get_file_info(path)
+            below = fs.FileSelector(path, allow_not_found=True, recursive=True)
+            found = [one] if one.type == fs.FileType.File else self.filesystem.get_file_info(below)
+        except (OSError, pa.ArrowException) as error:
+            raise unreadable(path, error) from error
+        start = len(self._root) + 1 if self._root else 0
+        files = (info for info in found if info.type == fs.FileType.File)
+        return [Stored(info.path[start:], info.size, info.mtime or datetime.now(UTC)) for info in files]
 
-def unreadable(path: object, error: OSError) -> StoreError:
+
+def unreadable(path: object, error: Exception) -> StoreError:
     return StoreError(f"a result store that can be read at {path}", _reason(error), _remedy(error))
 
 
-def unwritable(path: object, error: OSError) -> StoreError:
+def unwritable(path: object, error: Exception) -> StoreError:
     return StoreError(f"to write {path}", _reason(error), _remedy(error))
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or (str(error).splitlines() or [type(error).__name__])[0]
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
-def _remedy(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+def _remedy(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"free space there or name another store, then {STORED_IS_KEPT}"
-    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+    if number in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
         return "a file stands where a folder belongs: name another store with --store or LAPT_STORE"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "check its permissions or name another store with --store or LAPT_STORE"
     return f"check the address, the disk or the network behind it and the credentials, then {STORED_IS_KEPT}"

@@ -6,9 +6,9 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from lapt.errors import StoreError
+from storage.addresses import address_of
 
 
 @contextmanager
@@ -18,12 +18,13 @@ def only_attempt(store_address: str, run_id: str) -> Iterator[None]:
     A store on object storage has no locks; two attempts there ask the same questions and write the same rows, of which
     the earliest count.
     """
-    if "://" in store_address:
+    folder = address_of(store_address).folder
+    if folder is None:
         yield
         return
     import fcntl
 
-    folder = Path(store_address) / "locks"
+    folder /= "locks"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / f"{run_id}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from lapt.allowed import allowed, on_worker
 from lapt.errors import StoreError
+from storage.addresses import address_of
 
 OWN, LISTED = "LAPT_STORE", "LAPT_ALLOW_STORES"
 """Environment variables of a worker: its store, and patterns of the addresses that its runs may name beside it."""
@@ -19,7 +20,8 @@ def check_store(address: str, environment: Mapping[str, str] = os.environ) -> No
     No pattern allows an address with parameters, which may name another server than the one that has the bucket, or one
     with a way up.
     """
-    if not on_worker(environment) or environment.get(OWN, "").rstrip("/") == address:
+    own = environment.get(OWN)
+    if not on_worker(environment) or (own and address_of(own).text == address):
         return
     plain = "?" not in address and ".." not in address.split("/")
     if not (plain and allowed(LISTED, address, environment)):

@@ -12,15 +12,14 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, cast
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
-from pyarrow import fs
 
 from lapt.errors import StoreError
+from storage.addresses import address_of
 from storage.files import Files, LocalFiles, ObjectFiles, unreadable
 from storage.layout import REPEATED, Merged, Part, is_merged, live_parts, new_name, read_merged
 from storage.rights import check_store
@@ -48,7 +47,7 @@ class Rows:
 
 
 class Store:
-    """A result store at ``address``: a folder or an ``s3://`` URI.
+    """A result store at ``address``: a folder, or the URI of a place in an object store.
 
     Any number of processes may append at once without a lock. Nothing is created before the first write; a store that
     does not exist reads as empty tables. Only the address travels when a Store is pickled. Raises StoreError for an
@@ -56,8 +55,7 @@ class Store:
     """
 
     def __init__(self, address: str | Path) -> None:
-        self.address, self.files = _open(address)
-        check_store(self.address)
+        self.address, self.files = _opened_store(address)
         self._merged: dict[str, Merged] = {}  # merged files never change
 
     def __reduce__(self) -> tuple[Callable[[str], Store], tuple[str]]:
@@ -248,10 +246,11 @@ class Store:
 
     # --- blobs -------------------------------------------------------------------------------------------------------
     def put_blob(self, content: bytes) -> str:
-        """Stores the bytes under their SHA-256 and returns it; stored bytes are not written again."""
+        """Stores the bytes under their SHA-256 and returns it.
+
+        Stored bytes are written again: they are then young, and no clean-up takes what is about to be referred to."""
         name = hashlib.sha256(content).hexdigest()
-        if not self.files.exists(f"blobs/{name}"):
-            self.files.write(f"blobs/{name}", content)
+        self.files.write(f"blobs/{name}", content)
         return name
 
     def get_blob(self, sha256: str) -> bytes:
@@ -369,29 +368,14 @@ def _table(dataset: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         raise StoreError(f"rows of {dataset} with types {types}", first_line(error), "convert the values") from error
 
 
-def _open(address: str | Path) -> tuple[str, Files]:
-    text = str(address)
-    if not text.strip():
-        raise StoreError("an address of a result store", "an empty one", "name one with --store or LAPT_STORE")
-    if not text.startswith("s3://"):
-        path = Path(text.removeprefix("file://")).expanduser()
-        path = path.resolve() if ".." in path.parts else path.absolute()  # what it is, whatever it is called
-        if path.is_file():
-            raise unreadable(path, NotADirectoryError(20, "a file"))
-        return str(path), LocalFiles(path)
-    if "@" in urlsplit(text).netloc:
-        raise StoreError(
-            "an s3:// address without credentials (addresses are stored and shown)",
-            "one that holds them",
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead",
-        )
-    try:
-        filesystem, root = fs.FileSystem.from_uri(text)
-    except (pa.ArrowException, OSError) as error:
-        raise StoreError(
-            "an address such as s3://bucket/folder", f"{text!r} ({first_line(error)})", "correct it"
-        ) from error
-    return text.rstrip("/"), ObjectFiles(filesystem, root)
+def _opened_store(address: str | Path) -> tuple[str, Files]:
+    text, folder = address_of(address)
+    check_store(text)
+    if folder is not None:
+        if folder.is_file():
+            raise unreadable(folder, NotADirectoryError(20, "a file"))
+        return text, LocalFiles(folder)
+    return text, ObjectFiles.at(text)
 
 
 def first_line(error: BaseException) -> str:

@@ -33,7 +33,7 @@ def _pairs(declared: Any) -> Any:
     for key, value in declared.items():
         for word in (key, value):
             if not isinstance(word, str):
-                raise ValueError(f"the entry {key!r}: {value!r} is no text, write it in quotes")
+                raise ValueError(f"the entry {key!r}: {value!r} is no text, quote it")
     return tuple(sorted(declared.items()))
 
 

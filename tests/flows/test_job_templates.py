@@ -6,13 +6,16 @@ import asyncio
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import prefect
 import pytest
+from prefect.client.schemas.objects import WorkPool
 from prefect.utilities.templating import find_placeholders
 from prefect.workers.base import BaseJobConfiguration
 from prefect.workers.process import ProcessJobConfiguration
 
+from flows.doctor import _access
 from flows.job_templates import NOTHING, locked, read_template
 from lapt.errors import ConfigError
 
@@ -123,3 +126,12 @@ def test_a_file_that_is_no_template_is_refused(tmp_path: Path, text: str | None)
         (tmp_path / "job.json").write_text(text)
     with pytest.raises(ConfigError, match=r"a base job template.*get-default-base-job-template"):
         read_template(tmp_path / "job.json")
+
+
+def test_the_doctor_names_pools_that_let_runs_choose() -> None:
+    shut, left_open = (
+        WorkPool(name=name, type="process", base_job_template=template, default_queue_id=uuid4())
+        for name, template in (("cpu", locked(TEMPLATES["process"])), ("gpu", TEMPLATES["process"]))
+    )
+    assert _access([shut]).trouble is None
+    assert (_access([shut, left_open]).found[:9], _access([left_open]).trouble) == ("pool gpu:", "lapt deploy")

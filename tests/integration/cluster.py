@@ -116,9 +116,15 @@ class Cluster:
         self.workers.append(worker)
         return worker
 
+    def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        name, _, word = self.environment.get("PREFECT_API_AUTH_STRING", "").partition(":")
+        return httpx.post(f"{self.api}/{path}", json=body, auth=(name, word) if name else None, timeout=30)
+
+    def rows(self, path: str, **filters: Any) -> list[dict[str, Any]]:
+        return list(self.post(f"{path}/filter", filters).raise_for_status().json())
+
     def live(self, pool: str) -> int:
-        found = httpx.post(f"{self.api}/work_pools/{pool}/workers/filter", json={}, timeout=30).raise_for_status()
-        return sum(worker["status"] == "ONLINE" for worker in found.json())
+        return sum(worker["status"] == "ONLINE" for worker in self.rows(f"work_pools/{pool}/workers"))
 
     def await_workers(self, pool: str, count: int) -> None:
         deadline = time.monotonic() + 90
@@ -128,8 +134,7 @@ class Cluster:
 
     def runs(self) -> list[dict[str, Any]]:
         """Flow runs, the latest first."""
-        body = {"sort": "START_TIME_DESC"}
-        return list(httpx.post(f"{self.api}/flow_runs/filter", json=body, timeout=30).raise_for_status().json())
+        return self.rows("flow_runs", sort="START_TIME_DESC")
 
 
 def end_group(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
@@ -140,7 +145,8 @@ def end_group(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) ->
 
 
 @contextmanager
-def cluster(home: Path) -> Iterator[Cluster]:
+def cluster(home: Path, **settings: str) -> Iterator[Cluster]:
+    """``settings``: environment variables of all its processes, beside its own."""
     home.mkdir(parents=True, exist_ok=True)
     port = free_port()
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "LAPT_"))}
@@ -151,6 +157,8 @@ def cluster(home: Path) -> Iterator[Cluster]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PATH": f"{BIN}:{clean['PATH']}",
+        "LAPT_ALLOW_STORES": "*",
+        **settings,
     }
     with ExitStack() as stack:
         address = stack.enter_context(postgres(stack))

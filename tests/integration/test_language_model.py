@@ -104,7 +104,7 @@ def test_a_spent_budget_ends_a_run_with_its_best_so_far(lapt: Lapt) -> None:
     assert architecture
     assert evaluations == 8  # the first iteration's; the second would have needed a fourth call
     page = page_of(done)
-    assert "It ended early: expected at most 3 calls of the language model" in page
+    assert "invented_a ended early: expected at most 3 calls of the language model" in page
 
 
 def test_a_run_by_hand_waits_and_goes_on(lapt: Lapt, tmp_path: Path) -> None:

@@ -165,6 +165,8 @@ def test_blobs_are_named_by_content_and_checked(store: Store) -> None:
 def test_object_stores_go_through_pyarrow_filesystems(tmp_path: Path) -> None:
     """Not S3 itself: the same class over another filesystem of pyarrow's."""
     store = Store(tmp_path / "unused")
+    for dataset in ("trials", "blobs"):  # object stores have no folders, this one does
+        (tmp_path / "bucket" / "store" / dataset).mkdir(parents=True)
     store.files = ObjectFiles(fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem()), "bucket/store")
     assert store.read("trials").num_rows == 0
     assert not store.exists()

@@ -131,7 +131,7 @@ def test_a_text_of_no_architecture_is_refused() -> None:
         ({"codes": {"dense": "conv"}}, r"what block chose; .*'conv' or 'conv' in one text"),
         ({"codes": {"none": "", "dense": "conv+att", "attention": "+att"}}, "what block chose"),
         ({"codes": {"convolution": "c"}}, r"\['convolution'\]"),
-        ({"codes": {"conv": 3}}, "the entry .conv.: 3 is no text, write it in quotes"),
+        ({"codes": {"conv": 3}}, "the entry .conv.: 3 is no text, quote it"),
         ({"codes": {False: "n"}}, "the entry False: .n. is no text"),
         ({"name": "NAS201"}, "that no built-in one has"),
         ({"name": "../x"}, "name"),

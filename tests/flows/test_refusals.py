@@ -1,0 +1,56 @@
+"""A server that does not know us, or does not let us: what to set or whom to ask, in one line."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+from flows.doctor import _reached
+from flows.pools import reachable
+from flows.prefect_server import check_configured
+from lapt.errors import LaptError
+
+
+@pytest.fixture(params=[401, 403, 500])
+def answering(request: pytest.FixtureRequest) -> Iterator[tuple[int, str]]:
+    """A server with one answer to everything, and its address."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(request.param)
+            self.end_headers()
+
+        do_POST = do_GET
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield request.param, f"http://127.0.0.1:{server.server_port}/api"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("word", [None, "lapt:wrong"])
+def test_what_to_do_is_said(answering: tuple[int, str], word: str | None) -> None:
+    status, address = answering
+    remedies = {
+        401: r"PREFECT_API_AUTH_STRING.*PREFECT_SERVER_API_AUTH_STRING",
+        403: "403 to GET /api/admin/version; ask who keeps the server",
+        500: "start that server, or unset PREFECT_API_URL",
+    }
+    with temporary_settings({PREFECT_API_URL: address, PREFECT_API_AUTH_STRING: word}):
+        with pytest.raises(LaptError, match=remedies[status]) as raised:
+            check_configured(address)
+        assert "\n" not in str(raised.value)
+        if status != 500:
+            found = _reached(address)
+            assert found.trouble == raised.value.remedy
+            assert ("with the" if word else "without a") in found.found or status == 403
+            with pytest.raises(LaptError, match=f"{status} to [A-Z]+ /api/"), reachable():
+                get_client(sync_client=True).read_work_pools()
