@@ -120,12 +120,21 @@ def test_an_environment_that_runs_could_add_to_is_refused(where: str) -> None:
         locked(theirs, "ours:1")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"job_configuration": 3}', None])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", "{}", "3", None, '{"job_configuration": 3, "variables": {}}', '{"job_configuration": {}}',
+        '{"job_configuration": {}, "variables": []}', '{"job_configuration": {}, "variables": {"properties": 3}}',
+        '{"job_configuration": {}, "variables": {"properties": {"image": "ours:1"}}}',
+        '{"job_configuration": {"image": "{{ undeclared }}"}, "variables": {"properties": {}}}',
+    ],
+)  # fmt: skip
 def test_a_file_that_is_no_template_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "job.json").write_text(text)
-    with pytest.raises(ConfigError, match=r"a base job template.*get-default-base-job-template"):
+    with pytest.raises(ConfigError, match=r"job\.json") as raised:
         read_template(tmp_path / "job.json")
+    assert "\n" not in str(raised.value)
 
 
 def test_the_doctor_names_pools_that_let_runs_choose() -> None:
