@@ -20,7 +20,7 @@ from flows.cli_study import study
 from flows.cli_workers import announce, deploy, doctor, worker
 from flows.console import warned
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
-from lapt.errors import ConfigError, LaptError
+from lapt.errors import ConfigError, LaptError, Stopped
 
 if TYPE_CHECKING:
     from lapt.config import Pipeline
@@ -47,7 +47,7 @@ for command in (deploy, worker, doctor, announce):
 Format = Literal["state-dict", "onnx", "python"]
 EVERYTHING = "SELECT task, rank, architecture, value, run_id FROM leaderboard LIMIT 20"
 INTERRUPTED = 130
-"""Exit status after Ctrl-C: 128 + SIGINT, as the shells have it and Typer returns it."""
+"""Exit status after Ctrl-C, and a cancel in Prefect's UI: 128 + SIGINT, as the shells have it and Typer returns it."""
 ProcessesOption = Annotated[
     int | None, typer.Option(min=1, help="Trainings side by side; if unset, one a core, or one on a GPU.")
 ]
@@ -63,7 +63,7 @@ ReasonerOption = Annotated[
 
 
 def main() -> None:
-    """Entry point. Exit status: 0 done, 1 failed with a message, 2 wrong use, 130 Ctrl-C.
+    """Entry point. Exit status: 0 done, 1 failed with a message, 2 wrong use, 130 Ctrl-C or cancelled in Prefect.
 
     No traceback unless --debug.
     """
@@ -80,10 +80,9 @@ def main() -> None:
         print(f"lapt: {error}", file=sys.stderr)
         status = 2 if error.usage else 1
         _release(error)
-    except (KeyboardInterrupt, typer.Abort):
-        print(
-            "lapt: interrupted; what was finished is stored, and the same command goes on from there", file=sys.stderr
-        )
+    except (KeyboardInterrupt, typer.Abort, Stopped) as stop:
+        said = stop if isinstance(stop, Stopped) else "interrupted"
+        print(f"lapt: {said}; what was finished is stored, and the same command goes on from there", file=sys.stderr)
         status = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

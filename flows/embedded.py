@@ -14,7 +14,7 @@ from typing import TypeVar
 from flows.prefect_settings import apply_environment
 from flows.progress import Listener, listener
 from lapt.config import Execution, Pipeline
-from lapt.errors import LaptError, StoreError, interruption
+from lapt.errors import LaptError, Stopped, StoreError, interruption
 from lapt.reasoning.config import ChatReasoner
 from lapt.results import RunResult
 from storage.addresses import address_of
@@ -77,6 +77,9 @@ def under_own_server(run: Callable[[], R], store: str, hears: Listener) -> R:
 def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> R:
     hears.stage("starting Prefect (the first time on a machine takes about a minute)")
     apply_environment()
+    from prefect.exceptions import CancelledRun
+
+    from flows.cancelling import WORD
     from flows.prefect_server import prefect_server
 
     with ExitStack() as stack:
@@ -93,6 +96,8 @@ def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> 
         stack.callback(listener.reset, token)
         try:
             return run()
+        except CancelledRun as error:
+            raise Stopped(WORD) from error
         except Exception as error:
             stopped = interruption(error)
             if stopped is None:

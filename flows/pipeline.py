@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 from prefect import flow, get_run_logger, tags
 
 from flows.build import Built, build
+from flows.cancelling import cancellable
 from flows.final import final_training
 from flows.metering import meter, metered
 from flows.progress import epochs, listener
@@ -37,6 +38,7 @@ F = TypeVar("F", bound=Found)
 
 
 @flow(name="lapt", flow_run_name="{pipeline.title}", persist_result=False)
+@cancellable
 def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
     """Algorithm 1: learn principles from the source task once, then adapt them to each target task."""
     built = build(pipeline, execution)

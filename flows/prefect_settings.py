@@ -10,6 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+HEARTBEAT_SECONDS = 30
+"""Of every flow run on a server that others use: a longer silence means there that it is lost."""
+
 DEFAULTS = {
     # Prefect's clients, its server and the pages of its UI each report to a third party unless told not to.
     "DO_NOT_TRACK": "1",
@@ -18,6 +21,8 @@ DEFAULTS = {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     # The store is the cache: a persisted result costs 38 ms a task and would be a second place that knows a score.
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+    # Prefect's own 180 s: the watch over lost runs marked each driver that ran for 90 s as crashed.
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
 }
 QUIET_CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 LOUDNESS = ("PREFECT_LOGGING_LEVEL", "PREFECT_DEBUG_MODE", "PREFECT_LOGGING_CONFIG_PATH", QUIET_CONSOLE)

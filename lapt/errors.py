@@ -57,6 +57,10 @@ class BudgetSpent(LaptError):
     """What a run may cost is spent. A search that meets it ends with its best so far."""
 
 
+class Stopped(Exception):
+    """A run that somebody ended from elsewhere, on purpose, as by Ctrl-C; its text says how."""
+
+
 def interruption(error: BaseException) -> KeyboardInterrupt | SystemExit | None:
     """The Ctrl-C, or the end by a signal, behind ``error``, if one is.
 
