@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import inspect
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -49,6 +50,8 @@ def cancellable(run: Callable[P, R]) -> Callable[P, R]:
                     raise
         return Cancelled(message=f"{WORD}; the same command goes on from there")  # type: ignore[return-value]
 
+    # Prefect looks up the names of annotations where the outer function stands.
+    heeding.__signature__ = inspect.signature(run, eval_str=True)  # type: ignore[attr-defined]
     return heeding
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from prefect import Flow
+from prefect.exceptions import ParameterTypeError
 from prefect.states import State
 
 from flows import cancelling
+from flows.benchmark import build_benchmark, try_benchmark
 from flows.cancelling import cancellable
+from flows.final import train_found
+from flows.pipeline import lapt_flow
 
 
 class Said:
@@ -97,3 +104,10 @@ def test_what_a_worker_runs_the_worker_stops(said: Said, monkeypatch: pytest.Mon
         return "done"
 
     assert run() == "done"
+
+
+@pytest.mark.parametrize("one", [lapt_flow, train_found, build_benchmark, try_benchmark], ids=lambda one: one.name)
+def test_what_the_command_line_starts_can_be_cancelled_and_checks_its_parameters(one: Flow[..., Any]) -> None:
+    assert inspect.unwrap(one.fn) is not one.fn
+    with pytest.raises(ParameterTypeError):
+        one.validate_parameters({name: object() for name in inspect.signature(one.fn).parameters})
