@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -166,5 +165,5 @@ def _pool(name: str, local_store: bool) -> Finding:
         said += f"; some with lapt {', '.join(map(str, others))}, here {here}"
         trouble = "install the same version on both"
     elif not live and (queue.waiting or name != DRIVERS):  # without deployed runs nobody needs a worker for drivers
-        trouble = f"lapt worker --pool {shlex.quote(name)}, where it is to run"
+        trouble = f"{pool.start_command}, where it is to run"
     return Finding(f"pool {name}", said, trouble, figures)
