@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +19,9 @@ from flows.cli_store import store_app
 from flows.cli_study import study
 from flows.cli_workers import announce, deploy, doctor, worker
 from flows.console import warned
+from flows.environment import mend, somewhere
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
-from lapt.errors import ConfigError, LaptError, Stopped
+from lapt.errors import ConfigError, LaptError, Stopped, release
 
 if TYPE_CHECKING:
     from lapt.config import Pipeline
@@ -67,8 +68,18 @@ def main() -> None:
 
     No traceback unless --debug.
     """
-    arguments = sys.argv[1:]
+    try:
+        status = _status(sys.argv[1:])
+    except KeyboardInterrupt:  # once more, while the first was being seen to
+        status = INTERRUPTED
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it would be a traceback of the interpreter, which ends anyway
+    sys.exit(status)
+
+
+def _status(arguments: list[str]) -> int:
     warnings.showwarning = warned
+    mend()
+    somewhere()
     debug = "--debug" in arguments
     try:
         status = app([a for a in arguments if a != "--debug"], standalone_mode=False)
@@ -79,7 +90,7 @@ def main() -> None:
             raise
         print(f"lapt: {error}", file=sys.stderr)
         status = 2 if error.usage else 1
-        _release(error)
+        release(error)
     except (KeyboardInterrupt, typer.Abort, Stopped) as stop:
         said = stop if isinstance(stop, Stopped) else "interrupted"
         print(f"lapt: {said}; what was finished is stored, and the same command goes on from there", file=sys.stderr)
@@ -90,20 +101,13 @@ def main() -> None:
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # wrong use: Typer says it best
             error.show()
-            sys.exit(2)
+            return 2
         if debug:
             raise
         print(f"lapt: {type(error).__name__}: {error}; run again with --debug for the traceback", file=sys.stderr)
         status = 1
-    sys.exit(status or 0)
-
-
-def _release(error: BaseException) -> None:
-    """Lets go of what the frames of a failure hold, so that an open database is not reported as leaked at exit."""
-    chain: BaseException | None = error
-    while chain is not None:
-        traceback.clear_frames(chain.__traceback__)
-        chain = chain.__cause__ or chain.__context__
+        release(error)
+    return status or 0
 
 
 def _version(wanted: bool) -> None:

@@ -86,7 +86,11 @@ def store_option(address: str) -> str:
     """What a command needs behind it to read that store."""
     from storage.store import Store
 
-    return "" if address == Store(DEFAULT_STORE).address else f" --store {shlex.quote(address)}"
+    try:
+        default = Store(DEFAULT_STORE).address
+    except FileNotFoundError:  # the working folder was deleted while the command ran
+        default = None
+    return "" if address == default else f" --store {shlex.quote(address)}"
 
 
 def typed() -> str:

@@ -17,7 +17,7 @@ from lapt.declarations import added, parsed, text_of, value_of
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
 from lapt.faults import fault
-from lapt.limits import RunLimits
+from lapt.limits import UNLIMITED, RunLimits
 from lapt.reasoning.calls import Mode
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.search.config import ReaSearch, Search, keep_what_fits
@@ -222,7 +222,7 @@ class Execution(_Model):
         "inline", description="deployment: evaluations run on the workers of a Prefect work pool"
     )
     pool: str = Field("gpu", description="the work pool of dispatch: deployment")
-    limits: RunLimits = added(RunLimits(), description="what the run may cost; it then ends with its best so far")
+    limits: RunLimits = added(UNLIMITED, description="what the run may cost; it then ends with its best so far")
     snapshot: bool = added(True, description="a DuckDB file of the run in the store, when it is finished")
 
 

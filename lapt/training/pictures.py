@@ -5,16 +5,20 @@ from __future__ import annotations
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from lapt.errors import printable
+
+if TYPE_CHECKING:
+    import torch
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".gif", ".tif", ".tiff",
@@ -173,7 +177,7 @@ def _depth(image: Image.Image) -> Depth:
         return "32-bit" if image.mode == "I" else "float"
     if not _cut(image):
         return "8-bit"
-    return "16-bit colour" if image.format == "PNG" else CUT
+    return "16-bit colour" if image.format == "PNG" and _torchvision() is not None else CUT
 
 
 def _cut(image: Image.Image) -> bool:
@@ -231,8 +235,17 @@ def _values(image: Image.Image, file: Path, depth: Depth) -> tuple[np.ndarray, n
 def _all_16_bits(file: Path) -> np.ndarray:
     """uint16 [H, W, C] of a PNG file with 16 bits a colour."""
     import torch
-    from torchvision.io import ImageReadMode, decode_image  # type: ignore[import-untyped]
 
-    content = torch.from_numpy(np.fromfile(file, dtype=np.uint8))
-    decoded = decode_image(content, ImageReadMode.UNCHANGED)
-    return np.asarray(decoded.permute(1, 2, 0).numpy())
+    decode = _torchvision()
+    assert decode is not None
+    return decode(torch.from_numpy(np.fromfile(file, dtype=np.uint8))).permute(1, 2, 0).numpy()
+
+
+@cache
+def _torchvision() -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """Its decoder of image files, which later versions may not have."""
+    try:
+        from torchvision.io import ImageReadMode, decode_image  # type: ignore[import-untyped]
+    except ImportError:
+        return None
+    return partial(decode_image, mode=ImageReadMode.UNCHANGED)
