@@ -166,6 +166,7 @@ def benchmark_import(
     kind: Annotated[str, typer.Argument(help="nasbench201, transnas101-micro, transnas101-macro, table or surrogate.")],
     path: Annotated[Path, typer.Argument(help="The benchmark's Parquet or official file; a surrogate's folder.")],
     declare: Annotated[Path | None, typer.Option(help="For kind table: a YAML file that names its columns.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite other content of the same name.")] = False,
 ) -> None:
     """Check a benchmark file, or a surrogate's folder, and copy it into the data folder (LAPT_DATA)."""
     from flows.console import typed
@@ -184,9 +185,9 @@ def benchmark_import(
                 show_macro(import_macro(path, data_folder(), progress))
                 return
             if kind == KIND:
-                info: BenchmarkInfo | SurrogateInfo = import_surrogate(path)
+                info: BenchmarkInfo | SurrogateInfo = import_surrogate(path, replace=replace)
             else:
-                info = import_benchmark(kind, path, declare=declare, progress=progress)
+                info = import_benchmark(kind, path, declare=declare, replace=replace, progress=progress)
     except KeyboardInterrupt:
         print("lapt: interrupted; nothing was imported", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -230,6 +230,8 @@ def show_benchmarks(known: Sequence[BenchmarkInfo | SurrogateInfo]) -> None:
     for info in known:
         if info.replaced:
             out.print(f"This replaces the {_what(info)} of that name with checksum {info.replaced}.")
+        if info.unchanged:
+            out.print(f"The {_what(info)} was there already, with the same content.")
         if isinstance(info, SurrogateInfo):
             _show_surrogate(info)
             continue
