@@ -63,7 +63,9 @@ def _server(store: str) -> Iterator[Finding]:
     from flows.prefect_settings import apply_environment
 
     apply_environment()
-    from flows.prefect_server import configured_address
+    import httpx
+
+    from flows.prefect_server import configured_address, refusal
 
     address = configured_address()
     if address is None:
@@ -73,7 +75,13 @@ def _server(store: str) -> Iterator[Finding]:
     yield reached
     if reached.trouble is None:
         yield _clock(address)
-        yield from _pools("://" not in store)
+        try:
+            yield from _pools("://" not in store)
+        except httpx.HTTPStatusError as error:  # a proxy lets through some requests
+            refused = refusal(error)
+            if refused is None:
+                raise
+            yield Finding("rights", refused.got, refused.remedy)
 
 
 def _reached(address: str) -> Finding:

@@ -94,7 +94,7 @@ def refusal(error: BaseException) -> LaptError | None:
         return LaptError(
             "a name and password that the Prefect server knows",
             f"401 to {asked} {'with the' if given else 'without a'} PREFECT_API_AUTH_STRING",
-            "set it to what the server has as PREFECT_SERVER_API_AUTH_STRING, NAME:PASSWORD",
+            "set PREFECT_API_AUTH_STRING to NAME:PASSWORD, the PREFECT_SERVER_API_AUTH_STRING of that server",
         )
     if error.response.status_code == httpx.codes.FORBIDDEN:
         return LaptError(

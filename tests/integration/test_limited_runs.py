@@ -110,12 +110,6 @@ def test_evaluations_are_limited_and_the_run_goes_on(lapt: Lapt, tmp_path: Path)
     (snapshot,) = (tmp_path / "other" / "duckdb").iterdir()
     assert snapshot.stat().st_size < 600_000
 
-    # What is complete stays what counts.
-    found(lapt("run", "digits_table", "--json", "--max-evaluations", "3"))
-    text = lapt("report", run_id, "--out", "again.html")
-    assert text.returncode == 0
-    assert "The run ended early" not in (tmp_path / "again.html").read_text()
-
 
 def test_device_seconds_are_those_of_trainings_paid_for_now(lapt: Lapt, tmp_path: Path) -> None:
     failed = lapt("run", "trained.yaml", "--max-device-seconds", "0.001", "--json")
@@ -126,9 +120,9 @@ def test_device_seconds_are_those_of_trainings_paid_for_now(lapt: Lapt, tmp_path
     assert asked(one) == [(1, []), (0, [])]
     assert one["targets"][0]["final"] is not None, "a final training is no evaluation"
     scores = "SELECT count(*) AS n FROM scores WHERE task = 'classification'"
-    limited = found(lapt("run", "trained.yaml", "--max-device-seconds", "0.001", "--json"))
+    limited = found(lapt("run", "trained.yaml", "--max-device-seconds", "0.001", "--processes", "1", "--json"))
     assert "at most 0.001 device seconds of this run" in limited["stopped"]
-    assert 1 <= limited["targets"][0]["evaluations"] <= 2
+    assert limited["targets"][0]["evaluations"] == 2
     assert limited["targets"][0]["final"] is None
     assert query(Store(tmp_path / "store"), scores).to_pylist() == [{"n": 3}]  # the first, its test, and one more
     whole = found(lapt("run", "trained.yaml", "--json"))
