@@ -67,7 +67,7 @@ def test_a_batch_of_one_pool_is_never_run_by_a_worker_of_another(machines: Clust
     """The gpu batch waits beside an idle cpu worker, and starts when a gpu worker comes."""
     machines.start_worker("cpu")
     machines.await_workers("cpu", 1)
-    pipeline = declared(machines, "routed", 0.1, 12)
+    pipeline = declared(machines, "routed", 0.1, 12, iterations=2)
     store = machines.home / "routed"
     driver = machines.start_lapt("run", pipeline, "--pool", "gpu", "--store", str(store), "--json")
     said = "waiting for a worker of pool gpu (lapt worker --pool gpu)"

@@ -96,7 +96,7 @@ def test_a_users_own_modules_hide_none_of_ours_in_any_process(tmp_path: Path) ->
     assert found["architecture"]
 
 
-@pytest.mark.parametrize("stage", ["building the archive", "adapting to classification", "testing what was found"])
+@pytest.mark.parametrize("stage", ["building the archive", "testing what was found"])
 def test_a_ctrl_c_among_trainings_is_one_line(tmp_path: Path, stage: str) -> None:
     (tmp_path / "tiny.yaml").write_text(TRAINS.replace("samples: 4", "samples: 24").replace("size: 3", "size: 20"))
     process = subprocess.Popen(
