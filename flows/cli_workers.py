@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flows.console import command, say
 from flows.options import DEFAULT_STORE, JsonOption, StoreOption
 from lapt.errors import ConfigError
 
@@ -46,8 +46,8 @@ def deploy(
             lines = deploy_pool(pool, type, locked(template, image))
             start = starts_workers(pool, type)
         for line in lines:
-            typer.echo(line)
-    typer.echo(f"What now?  {start}; lapt run PIPELINE --pool {shlex.quote(pool or 'gpu')}")
+            say(line)
+    say(f"What now?  {start}; {command('run', 'PIPELINE', '--pool', pool or 'gpu')}")
 
 
 def worker(
@@ -87,7 +87,7 @@ def announce(
     from flows.announce import data_announced
 
     data_announced(task, data, pipeline)
-    typer.echo(f"announced {task}; a worker of pool drivers adapts {pipeline} to it")
+    say(f"announced {task}; a worker of pool drivers adapts {pipeline} to it")
 
 
 def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:

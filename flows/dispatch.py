@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -42,7 +43,7 @@ class DispatchedEvaluator(StoredEvaluator):
             fidelity=inner.fidelity,
             retry_failed=inner.retry_failed,
             on_stored=inner.on_stored,
-            enough=inner.enough,
+            meter=inner.meter,
         )
         self.template, self.pool = template, pool
 
@@ -51,11 +52,17 @@ class DispatchedEvaluator(StoredEvaluator):
         template = self.template.model_copy(update={"spaces": (*before, space)})
         return DispatchedEvaluator(super().within(space, after), template, self.pool)
 
+    @property
+    def at_once(self) -> int:
+        """All: batches are cut here, and what workers have scored when the time is spent is stored."""
+        return sys.maxsize
+
     # --- supernets and final trainings -------------------------------------------------------------------------------
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
-        inner = self.evaluator
+        inner, began = self.evaluator, time.monotonic()
         assert isinstance(inner, SupernetEvaluator)
-        if inner.supernets.finished(inner.key) is None:
+        fresh = inner.supernets.finished(inner.key) is None
+        if fresh:
             checkpoint = StoredCheckpoint(self.store, inner.key)
             with checkpoint.followed(on_epoch):
                 self._one_run(
@@ -64,7 +71,10 @@ class DispatchedEvaluator(StoredEvaluator):
                     inner.key,
                     lambda: inner.supernets.finished(inner.key) is not None,
                 )
-        return super().prepare(on_epoch)
+        prepared = super().prepare(on_epoch)
+        if fresh:
+            self.meter().trained(prepared.seconds, began)
+        return prepared
 
     def _retrained(self, inner: Retrains, architecture: Architecture, key: str, on_epoch: OnEpoch | None) -> Row:
         batch = self.template.model_copy(
@@ -105,7 +115,7 @@ class DispatchedEvaluator(StoredEvaluator):
             return
         waiting, under_way, halving = dict(wanted), UnderWay(self.pool, self._tag(self.fingerprint)), Halving()
         try:
-            while waiting and not self.enough():
+            while waiting and self._has_time():
                 ready: list[Evaluation] = []
                 with under_way.patiently():
                     self._refresh()
@@ -115,8 +125,7 @@ class DispatchedEvaluator(StoredEvaluator):
                     self._hand_out(waiting, under_way, halving)
                 for found in ready:
                     halving.scored()
-                    self.on_stored(found)
-                    yield found
+                    yield self._paid(found)
                 if waiting:
                     time.sleep(POLL_SECONDS)
         finally:

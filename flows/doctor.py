@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -64,7 +63,9 @@ def _server(store: str) -> Iterator[Finding]:
     from flows.prefect_settings import apply_environment
 
     apply_environment()
-    from flows.prefect_server import configured_address
+    import httpx
+
+    from flows.prefect_server import configured_address, refusal
 
     address = configured_address()
     if address is None:
@@ -74,7 +75,13 @@ def _server(store: str) -> Iterator[Finding]:
     yield reached
     if reached.trouble is None:
         yield _clock(address)
-        yield from _pools("://" not in store)
+        try:
+            yield from _pools("://" not in store)
+        except httpx.HTTPStatusError as error:  # a proxy lets through some requests
+            refused = refusal(error)
+            if refused is None:
+                raise
+            yield Finding("rights", refused.got, refused.remedy)
 
 
 def _reached(address: str) -> Finding:
@@ -166,5 +173,5 @@ def _pool(name: str, local_store: bool) -> Finding:
         said += f"; some with lapt {', '.join(map(str, others))}, here {here}"
         trouble = "install the same version on both"
     elif not live and (queue.waiting or name != DRIVERS):  # without deployed runs nobody needs a worker for drivers
-        trouble = f"lapt worker --pool {shlex.quote(name)}, where it is to run"
+        trouble = f"{pool.start_command}, where it is to run"
     return Finding(f"pool {name}", said, trouble, figures)

@@ -144,11 +144,9 @@ def whole_space(built: Built, task: str) -> Evaluator:
     evaluator = built.evaluator(task)
     if isinstance(evaluator, StoredEvaluator) and evaluator.of_space:
         label = f"supernet on {task}, whole space"
-        began = time.monotonic()
-        seconds = train_supernet(
+        train_supernet(
             context(evaluator), context(built.record), context(epochs(label)), g=0, subspace_id=None, label=task
         )
-        meter.get().trained(seconds, began)
     return evaluator
 
 
@@ -232,8 +230,7 @@ class _TargetSearch:
         before = self.evaluator if g > 1 else None
         self.evaluator = root.within(refined, cast(StoredEvaluator | None, before))
         label = f"supernet on {self.target}, iteration {g}"
-        began = time.monotonic()
-        seconds = train_supernet(
+        train_supernet(
             context(self.evaluator),
             context(self.built.record),
             context(epochs(label)),
@@ -242,7 +239,6 @@ class _TargetSearch:
             label=f"iteration {g}",
             wait_for=[data(refined)],
         )
-        meter.get().trained(seconds, began)
         return True
 
     def rescore(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
@@ -24,20 +25,22 @@ from prefect.client.schemas.filters import (
     WorkPoolFilter,
     WorkPoolFilterName,
 )
-from prefect.client.schemas.objects import State, StateType, WorkerStatus
+from prefect.client.schemas.objects import State, StateType, WorkerStatus, WorkPool
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
+from flows.job_templates import PROCESS, starts_workers
 from flows.prefect_server import refusal
 from lapt.errors import ConfigError, LaptError
 
 EVALUATES = "evaluate-batch"
 """The deployed flow; its deployment has the pool's name."""
-CLAIMED_SECONDS = 90.0
-"""From a worker's taking a run to the start of its process, which takes it five."""
+CLAIMED_SECONDS, QUEUED_SECONDS = 90.0, 3600.0
+"""From a worker's taking a run to the start of its process, which takes it five; the second where a cluster starts it,
+which may have an image to fetch, a machine to add, or others first in its queue."""
 LIVING = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING)
 """Types of the states of a flow run that may still give something."""
 REFUSED = "Refused"
@@ -147,6 +150,22 @@ class Pool:
     def live_workers(self) -> int:
         return len(self.online())
 
+    @cached_property
+    def _made(self) -> WorkPool:
+        with self._asking(), get_client(sync_client=True) as client:
+            return client.read_work_pool(self.name)
+
+    @property
+    def start_command(self) -> str:
+        """Of a worker."""
+        return starts_workers(self.name, self._made.type)
+
+    @property
+    def start_seconds(self) -> float:
+        """After which a run that a worker took and did not start is lost."""
+        here = self._made.type == PROCESS and "command" not in self._made.base_job_template.get("job_configuration", {})
+        return CLAIMED_SECONDS if here else QUEUED_SECONDS
+
     def queue(self) -> Queue:
         """Runs of the pool, whoever started them. What is scheduled for later does not wait yet."""
         here = WorkPoolFilter(name=WorkPoolFilterName(any_=[self.name]))
@@ -227,9 +246,9 @@ class Pool:
                 over[run] = End("its flow run was deleted", cancelled=True)
             elif state is not None and (state.is_final() or state.is_cancelling()):
                 over[run] = _end(state)
-            elif state is not None and state.is_pending() and _age(state) > CLAIMED_SECONDS:
+            elif state is not None and state.is_pending() and _age(state) > self.start_seconds:
                 # Its worker died with it in hand: no process, no heartbeat, and nobody else who would say so.
-                over[run] = End(f"claimed by a worker that did not start it in {CLAIMED_SECONDS:.0f} s")
+                over[run] = End(f"claimed by a worker that did not start it in {self.start_seconds:.0f} s")
                 self.cancel([run])
         return over
 
@@ -248,7 +267,9 @@ class Pool:
             yield
         except ObjectNotFound as error:
             raise ConfigError(
-                f"the work pool {self.name} with a deployment of {EVALUATES}", "none on the server", "lapt deploy"
+                f"the work pool {self.name} with a deployment of {EVALUATES}",
+                "none on the server",
+                f"lapt deploy, or lapt deploy --pool {shlex.quote(self.name)} for one of your own",
             ) from error
         except httpx.HTTPStatusError as error:
             if error.response.status_code < 500:

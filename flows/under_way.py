@@ -10,7 +10,7 @@ from uuid import UUID
 
 from prefect import get_run_logger
 
-from flows.pools import CLAIMED_SECONDS, End, Pool, Unreachable
+from flows.pools import End, Pool, Unreachable
 from flows.progress import listener
 from lapt.errors import LaptError, StoreError
 
@@ -71,7 +71,9 @@ class UnderWay:
         for run, driver in theirs.items():
             self.batches[run].mine = driver not in living
         mine = [run for run, handed in self.batches.items() if handed.mine]
-        ended = self.pool.ended(run for run in mine if run not in seen or seen[run].unstarted_for > CLAIMED_SECONDS)
+        ended = self.pool.ended(
+            run for run in mine if run not in seen or seen[run].unstarted_for > self.pool.start_seconds
+        )
         ended |= {run: End() for run, handed in self.batches.items() if run not in seen and not handed.mine}
         return [(self.batches.pop(run), end) for run, end in ended.items()]
 
@@ -101,8 +103,8 @@ class UnderWay:
             busy = f"a free worker of pool {name}: {live} online, busy" if live else f"a worker of pool {name}"
             if self.waiting_since is None:
                 self.waiting_since = now
-                get_run_logger().warning("waiting for %s (lapt worker --pool %s)", busy, name)
-            listener.get().stage(f"waiting for {busy} (lapt worker --pool {name})")
+                get_run_logger().warning("waiting for %s (%s)", busy, self.pool.start_command)
+            listener.get().stage(f"waiting for {busy} ({self.pool.start_command})")
         elif self.waiting_since is not None and started:
             waited, self.waiting_since = now - self.waiting_since, None
             get_run_logger().info("pool %s has a free worker, after %.0f s", name, waited)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from flows.prefect_settings import DEFAULTS
 from lapt import __version__
+from lapt.packages import ours_first
 
 DRIVERS, DRIVERS_AT_ONCE = "drivers", 8
 """The pool of searches, which mostly wait for other pools, and how many of them a machine takes unless told."""
@@ -42,6 +43,7 @@ def worker_environment(device: str | None, store: str, environment: Mapping[str,
         **DEFAULTS,
         "PREFECT_WORKER_QUERY_SECONDS": "1",  # a batch waits half of it; Prefect's own 10 s doubled what one costs
         **environment,
+        **ours_first(environment),
         "LAPT_STORE": store,
     }
     return mine if device is None else {**mine, "CUDA_VISIBLE_DEVICES": device}

@@ -1,5 +1,6 @@
 """Errors in three parts: what was expected, what came, what to do."""
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -78,3 +79,11 @@ def interruption(error: BaseException) -> KeyboardInterrupt | SystemExit | None:
             inside = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
             waiting += [behind for behind in (one.__cause__, one.__context__, *inside) if behind is not None]
     return None
+
+
+def release(error: BaseException) -> None:
+    """Let go of what the frames of a failure hold: an open database, and processes that are at work for nobody."""
+    chain: BaseException | None = error
+    while chain is not None:
+        traceback.clear_frames(chain.__traceback__)
+        chain = chain.__cause__ or chain.__context__

@@ -180,7 +180,7 @@ def from_arrays(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...], name: st
         raise DataError(
             f"images as uint8 [N, H, W] or [N, H, W, C], C 1 or 3, in {name}",
             f"{x.dtype} {list(x.shape)}",
-            "convert them: (255 * x).round().astype('uint8') for floats in 0..1, channels last",
+            _remedy_of_images(x),
         )
     if len(x) == 0 or y.ndim == 0 or len(y) != len(x):
         raise DataError(f"as many labels as images in {name}, and some", f"{len(x)} and {y.size}", "correct the arrays")
@@ -219,6 +219,16 @@ def _targets(y: np.ndarray, x: np.ndarray, name: str) -> np.ndarray:
         f"{y.dtype} {list(y.shape)}",
         remedy_of(y),
     )
+
+
+def _remedy_of_images(x: np.ndarray) -> str:
+    if x.dtype.kind == "f":
+        return "write (255 * x).round().astype('uint8') for floats in 0..1, channels last"
+    if x.dtype != np.uint8:
+        return "write x.astype('uint8') for numbers from 0 to 255, channels last"
+    if x.ndim == 4 and x.shape[1] in (1, 3):
+        return "write x.transpose(0, 2, 3, 1), channels last"
+    return "write x[..., :3] for an alpha channel, one array of grey levels or of three colours for others"
 
 
 def remedy_of(y: np.ndarray) -> str:

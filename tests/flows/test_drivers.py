@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from prefect.client.schemas.objects import WorkPool
 from prefect.logging import disable_run_logger
 
 import flows.dispatch as dispatch
@@ -51,6 +52,7 @@ class FakePool(Pool):
     def __init__(self, server: Server, driver: str) -> None:
         super().__init__("cpu")
         self._server, self._driver = server, driver
+        self._made = WorkPool(name="cpu", type="process", default_queue_id=uuid.uuid4())
 
     @property
     def driver(self) -> str:

@@ -109,9 +109,10 @@ class Cluster:
         )  # fmt: skip
 
     def start_worker(self, pool: str, **environment: str) -> subprocess.Popen[bytes]:
+        count = [] if pool == "drivers" else ["--count", "1"]
         with open(self.home / f"worker-{len(self.workers)}.log", "ab") as log:
             worker = subprocess.Popen(
-                [str(BIN / "lapt"), "worker", "--pool", pool, "--count", "1"],
+                [str(BIN / "lapt"), "worker", "--pool", pool, *count],
                 env={**self.environment, **environment}, cwd=self.home, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
