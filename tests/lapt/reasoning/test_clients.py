@@ -11,6 +11,7 @@ from small_archives import SPACE
 
 from lapt.errors import ConfigError
 from lapt.reasoning.calls import Message
+from lapt.reasoning.clients import client_of
 from lapt.reasoning.models import LangChainModel
 from lapt.reasoning.replies import LEARN, principles_schema
 from lapt.reasoning.vocabulary import Vocabulary
@@ -98,6 +99,14 @@ def test_a_server_that_is_not_the_providers_own_is_sent_no_secret_of_the_environ
     sent = {request.headers.get("authorization"), request.headers.get("api-key")} - {None}
     assert sent == ({key or "none"} if model.startswith("azure") else {f"Bearer {key or 'none'}"})
     assert "secret-of" not in f"{request.path} {request.headers} {request.body}"
+
+
+def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_ORG_ID", "OPENAI_PROXY", "HTTPS_PROXY", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, "")
+    client = client_of("openai:m", None, "k", None).root_client
+    assert str(client.base_url) == "https://api.openai.com/v1/"
+    assert client.organization is None
 
 
 # --- what is missing -----------------------------------------------------------------------------------------------
