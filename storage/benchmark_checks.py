@@ -77,7 +77,9 @@ def _require_columns(declaration: Declaration, source: pa.Table, path: Path) -> 
     if missing:
         alike = get_close_matches(missing[0], there, n=1)
         remedy = f"did you mean {alike[0]!r}?" if alike else "use the right file or declare its columns"
-        raise BenchmarkError(f"columns {missing} in {path}", f"only {source.column_names}", remedy)
+        if any(map(_is_number, there)):
+            remedy = "its first line is a row: put one with the columns' names above it"
+        raise BenchmarkError(f"columns {missing} in {path}", f"only {source.column_names!s:.500}", remedy)
     twice = [column for column in wanted if there[column] > 1]
     if twice:
         raise BenchmarkError(
