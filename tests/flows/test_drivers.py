@@ -49,6 +49,8 @@ class Server:
 class FakePool(Pool):
     """As the driver of that name sees it."""
 
+    start_seconds, start_command = 90.0, "lapt worker --pool cpu"
+
     def __init__(self, server: Server, driver: str) -> None:
         super().__init__("cpu")
         self._server, self._driver = server, driver

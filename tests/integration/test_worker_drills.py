@@ -173,21 +173,8 @@ seed: 0
 """
 
 
-@pytest.fixture(scope="module")
-def stalled(machines: Cluster) -> tuple[Drill, list[psutil.Process]]:
-    """A run one of whose workers stands still, and the processes that do: more than a minute passes before its driver
-    takes it for lost."""
-    drill = Drill(machines, machines.home / "slow")
-    engine, *_ = drill.until(lambda: [one for one in engines(machines) if drill.half_way(one)])
-    stopped = [engine, *engine.parents()[:2]]  # the flow run, Prefect's worker, LAPT's
-    assert stopped[-1].pid in {worker.pid for worker in machines.workers}
-    for process in stopped:
-        process.suspend()
-    return drill, stopped
-
-
-def test_supernets_their_scores_and_final_trainings_are_the_workers(machines: Cluster, stalled: object) -> None:
-    """As in one process: the same weights, the same scores, the same network. ``stalled`` waits meanwhile."""
+def test_supernets_their_scores_and_final_trainings_are_the_workers(machines: Cluster) -> None:
+    """As in one process: the same weights, the same scores, the same network."""
     pipeline = machines.home / "supernets.yaml"
     pipeline.write_text(SUPERNETS)
     stores = [machines.home / "supernets_here", machines.home / "supernets_there"]
@@ -207,16 +194,22 @@ def test_supernets_their_scores_and_final_trainings_are_the_workers(machines: Cl
     assert names.count("hard: supernet") == names.count("easy: final training") == 1
 
 
-def test_a_worker_that_stood_still_stores_nothing_again(
-    machines: Cluster, undisturbed: dict[str, object], stalled: tuple[Drill, list[psutil.Process]]
-) -> None:
-    drill, stopped = stalled
+def test_a_worker_that_stood_still_stores_nothing_again(machines: Cluster, undisturbed: dict[str, object]) -> None:
+    drill = Drill(machines, machines.home / "slow")
+    engine, *_ = drill.until(lambda: [one for one in engines(machines) if drill.half_way(one)])
+    stopped = [engine, *engine.parents()[:2]]  # the flow run, Prefect's worker, LAPT's
+    assert stopped[-1].pid in {worker.pid for worker in machines.workers}
+    for process in stopped:
+        process.suspend()
     result, _ = drill.ended()
     assert result == undisturbed
     count = len(drill.scores())
     for process in stopped:
         process.resume()
-    machines.until(lambda: not stopped[0].is_running(), 60)
+    deadline = time.monotonic() + 60
+    while engine.is_running():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
     assert len(drill.scores()) == count
     replay = machines.lapt(*drill.arguments)
     assert found(replay) == undisturbed
