@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,9 +19,10 @@ from flows.cli_score import score
 from flows.cli_store import store_app
 from flows.cli_study import study
 from flows.cli_workers import announce, deploy, doctor, worker
-from flows.console import warned
+from flows.console import command, complain, err, say, warned
+from flows.environment import mend, somewhere
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
-from lapt.errors import ConfigError, LaptError
+from lapt.errors import ConfigError, LaptError, Stopped, release
 
 if TYPE_CHECKING:
     from lapt.config import Pipeline
@@ -43,13 +44,13 @@ app.add_typer(principles_app, name="principles")
 app.command()(study)
 app.command()(report)
 app.command()(score)
-for command in (deploy, worker, doctor, announce):
-    app.command()(command)
+for more in (deploy, worker, doctor, announce):
+    app.command()(more)
 
 Format = Literal["state-dict", "onnx", "python"]
 EVERYTHING = "SELECT task, rank, architecture, value, run_id FROM leaderboard LIMIT 20"
 INTERRUPTED = 130
-"""Exit status after Ctrl-C: 128 + SIGINT, as the shells have it and Typer returns it."""
+"""Exit status after Ctrl-C, and a cancel in Prefect's UI: 128 + SIGINT, as the shells have it and Typer returns it."""
 ProcessesOption = Annotated[
     int | None, typer.Option(min=1, help="Trainings side by side; if unset, one a core, or one on a GPU.")
 ]
@@ -65,12 +66,22 @@ ReasonerOption = Annotated[
 
 
 def main() -> None:
-    """Entry point. Exit status: 0 done, 1 failed with a message, 2 wrong use, 130 Ctrl-C.
+    """Entry point. Exit status: 0 done, 1 failed with a message, 2 wrong use, 130 Ctrl-C or cancelled in Prefect.
 
     No traceback unless --debug.
     """
-    arguments = sys.argv[1:]
+    try:
+        status = _status(sys.argv[1:])
+    except KeyboardInterrupt:  # once more, while the first was being seen to
+        status = INTERRUPTED
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it would be a traceback of the interpreter, which ends anyway
+    sys.exit(status)
+
+
+def _status(arguments: list[str]) -> int:
     warnings.showwarning = warned
+    mend()
+    somewhere()
     debug = "--debug" in arguments
     try:
         status = app([a for a in arguments if a != "--debug"], standalone_mode=False)
@@ -79,13 +90,12 @@ def main() -> None:
     except LaptError as error:
         if debug:
             raise
-        print(f"lapt: {error}", file=sys.stderr)
+        complain(error)
         status = 2 if error.usage else 1
-        _release(error)
-    except (KeyboardInterrupt, typer.Abort):
-        print(
-            "lapt: interrupted; what was finished is stored, and the same command goes on from there", file=sys.stderr
-        )
+        release(error)
+    except (KeyboardInterrupt, typer.Abort, Stopped) as stop:
+        said = stop if isinstance(stop, Stopped) else "interrupted"
+        complain(f"{said}; what was finished is stored, and the same command goes on from there")
         status = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -93,20 +103,13 @@ def main() -> None:
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # wrong use: Typer says it best
             error.show()
-            sys.exit(2)
+            return 2
         if debug:
             raise
-        print(f"lapt: {type(error).__name__}: {error}; run again with --debug for the traceback", file=sys.stderr)
+        complain(f"{type(error).__name__}: {error}; run again with --debug for the traceback")
         status = 1
-    sys.exit(status or 0)
-
-
-def _release(error: BaseException) -> None:
-    """Lets go of what the frames of a failure hold, so that an open database is not reported as leaked at exit."""
-    chain: BaseException | None = error
-    while chain is not None:
-        traceback.clear_frames(chain.__traceback__)
-        chain = chain.__cause__ or chain.__context__
+        release(error)
+    return status or 0
 
 
 def _version(wanted: bool) -> None:
@@ -165,9 +168,9 @@ def benchmark_import(
     kind: Annotated[str, typer.Argument(help="nasbench201, transnas101-micro, transnas101-macro, table or surrogate.")],
     path: Annotated[Path, typer.Argument(help="The benchmark's Parquet or official file; a surrogate's folder.")],
     declare: Annotated[Path | None, typer.Option(help="For kind table: a YAML file that names its columns.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite other content of the same name.")] = False,
 ) -> None:
     """Check a benchmark file, or a surrogate's folder, and copy it into the data folder (LAPT_DATA)."""
-    from flows.console import typed
     from flows.screen import import_progress, show_benchmarks, show_macro
     from lapt.config import load_pipeline, presets
     from storage.benchmark_kinds import MACRO
@@ -183,11 +186,11 @@ def benchmark_import(
                 show_macro(import_macro(path, data_folder(), progress))
                 return
             if kind == KIND:
-                info: BenchmarkInfo | SurrogateInfo = import_surrogate(path)
+                info: BenchmarkInfo | SurrogateInfo = import_surrogate(path, replace=replace)
             else:
-                info = import_benchmark(kind, path, declare=declare, progress=progress)
+                info = import_benchmark(kind, path, declare=declare, replace=replace, progress=progress)
     except KeyboardInterrupt:
-        print("lapt: interrupted; nothing was imported", file=sys.stderr)
+        complain("interrupted; nothing was imported")
         sys.exit(INTERRUPTED)
     if os.environ.get("PREFECT_API_URL"):
         from flows.announce import benchmark_imported
@@ -196,10 +199,8 @@ def benchmark_import(
     show_benchmarks([info])
     key = "model" if kind == KIND else "table"
     runs = [name for name in presets() if load_pipeline(name).evaluator.model_dump().get(key) == info.name]
-    print(
-        "What now?  "
-        + (f"{typed()} run {runs[0]}" if runs else f"a pipeline with evaluator: {{kind: table, table: {info.name}}}")
-    )
+    declared = f"a pipeline with evaluator: {{kind: table, table: {info.name}}}"
+    say(f"What now?  {command('run', runs[0]) if runs else declared}")
 
 
 @benchmark.command("build")
@@ -276,7 +277,7 @@ def sql(
     from storage.store import Store
 
     if export is not None:
-        print(f"wrote {export_all(Store(store), export)}")
+        say(f"wrote {export_all(Store(store), export)}")
         return
     found = query(Store(store), statement)
     if as_json:
@@ -298,9 +299,9 @@ def export(
     from storage.store import Store
 
     def stage(text: str) -> None:
-        print(text, file=sys.stderr)
+        err.print(text, soft_wrap=True)
 
-    print(f"wrote {write(Store(store), run, target, format, out, stage)}")
+    say(f"wrote {write(Store(store), run, target, format, out, stage)}")
 
 
 @app.command()
@@ -384,7 +385,7 @@ def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: An
     with run_progress() as listener:
         result = run_embedded(pipeline, execution, listener)
     if as_json:
-        print(result.model_dump_json(indent=2))
+        print(result.model_dump_json(indent=2, ensure_ascii=True))
     else:
         stated = RunRecord(Store(result.store), result.run_id).principles_of(pipeline.source.task)
         show_run(pipeline, result, stated[-1][1] if stated else None)

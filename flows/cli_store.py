@@ -101,7 +101,7 @@ def gc(
 
 def age(text: str) -> timedelta:
     """30d, 12h, 2w. Raises ConfigError."""
-    given = re.fullmatch(r"(\d{1,5})\s*([hdw])", text.strip())
+    given = re.fullmatch(r"([0-9]{1,5})\s*([hdw])", text.strip())
     if given is None:
         raise ConfigError("an age such as 30d, 36h or 2w", repr(text), "write --older-than 30d")
     unit = {"h": "hours", "d": "days", "w": "weeks"}[given[2]]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.console import err
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
 from lapt.errors import ConfigError, or_meant
 
@@ -122,7 +122,7 @@ def study(
     result = result.model_copy(update={"command": _command(context)})
     study_id = keep(opened, result)
     for path in plotted(result, plots) if plots is not None else ():
-        print(f"wrote {path}", file=sys.stderr)
+        err.print(f"wrote {path}", soft_wrap=True)
     _print(result, study_id, opened, as_json)
 
 
@@ -150,7 +150,7 @@ _NOT_OF_THE_FIGURES = ("store", "as_json", "plots", "processes", "fresh", "repla
 
 
 def _print(result: StudyResult, study_id: str, store: Store, as_json: bool) -> None:
-    from flows.console import out, store_option, typed
+    from flows.console import command, say
     from flows.screen_study import as_json as written
     from flows.screen_study import show_study
 
@@ -158,7 +158,7 @@ def _print(result: StudyResult, study_id: str, store: Store, as_json: bool) -> N
         print(written(result))
     else:
         show_study(result)
-        out.print(f"What now?  {typed()} report {study_id}{store_option(store.address)}", soft_wrap=True)
+        say(f"What now?  {command('report', study_id, store=store.address)}")
 
 
 def _print_methods(entrants: Iterable[Entrant]) -> None:

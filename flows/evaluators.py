@@ -19,7 +19,6 @@ from lapt.evaluators.rehearsal import Rehearsal
 from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.evaluators.surrogate import SurrogateEvaluator
 from lapt.evaluators.training import TrainingEvaluator
-from lapt.limits import TIME
 from lapt.spaces import DeclaredSpace, SearchSpace, space_named
 from lapt.testing import invented_table
 from storage.benchmarks import load
@@ -180,17 +179,10 @@ def trained_evaluator(
 
 def _stored(evaluator: Evaluator, execution: Execution, space: SearchSpace, store: Store, seed: int) -> StoredEvaluator:
     def heard(evaluation: Evaluation) -> None:
-        meter.get().paid(evaluation.cost_seconds)
         listener.get().scored(evaluator.task)
 
     return StoredEvaluator(
-        evaluator,
-        store,
-        space,
-        seed=seed,
-        retry_failed=execution.retry_failed,
-        on_stored=heard,
-        enough=lambda: meter.get().spent(*TIME) is not None,
+        evaluator, store, space, seed=seed, retry_failed=execution.retry_failed, on_stored=heard, meter=meter.get
     )
 
 

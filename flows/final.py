@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from prefect import flow
 
 from flows.build import build
+from flows.cancelling import cancellable
 from flows.found import to_train
-from flows.metering import meter
 from flows.progress import epochs, listener
 from lapt.config import Execution, Pipeline
 from lapt.results import FinalResult, TargetResult
@@ -33,14 +32,13 @@ def final_training(
         return None
     listener.get().stage(f"training what {label or 'the search'} found for {target}")
     heard = epochs(f"{target}, final training{f' of {label}' if label else ''}")
-    decoded, began = context(built.space.decode(architecture)), time.monotonic()
-    final = train_final(context(built.space), context(evaluator), context(heard), decoded)
-    if final is not None:
-        meter.get().trained(final.device_seconds, began)
-    return final
+    return train_final(
+        context(built.space), context(evaluator), context(heard), context(built.space.decode(architecture))
+    )
 
 
 @flow(name="train-found", flow_run_name="train what {run} found", persist_result=False)
+@cancellable
 def train_found(
     run: str, execution: Execution, target: str | None = None, overrides: Sequence[str] = ()
 ) -> list[TargetResult]:

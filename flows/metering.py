@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 from lapt.limits import Meter, RunLimits
 
-meter: ContextVar[Meter] = ContextVar("lapt_meter", default=Meter(RunLimits()))  # noqa: B039 - unlimited, never read
+meter: ContextVar[Meter] = ContextVar("lapt_meter", default=Meter())  # noqa: B039 - unlimited, never read
 
 
 @contextmanager

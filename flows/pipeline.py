@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 from prefect import flow, get_run_logger, tags
 
 from flows.build import Built, build
+from flows.cancelling import cancellable
 from flows.final import final_training
 from flows.metering import meter, metered
 from flows.progress import epochs, listener
@@ -37,6 +38,7 @@ F = TypeVar("F", bound=Found)
 
 
 @flow(name="lapt", flow_run_name="{pipeline.title}", persist_result=False)
+@cancellable
 def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
     """Algorithm 1: learn principles from the source task once, then adapt them to each target task."""
     built = build(pipeline, execution)
@@ -142,11 +144,9 @@ def whole_space(built: Built, task: str) -> Evaluator:
     evaluator = built.evaluator(task)
     if isinstance(evaluator, StoredEvaluator) and evaluator.of_space:
         label = f"supernet on {task}, whole space"
-        began = time.monotonic()
-        seconds = train_supernet(
+        train_supernet(
             context(evaluator), context(built.record), context(epochs(label)), g=0, subspace_id=None, label=task
         )
-        meter.get().trained(seconds, began)
     return evaluator
 
 
@@ -231,8 +231,7 @@ class _TargetSearch:
         before = self.evaluator if g > 1 else None
         self.evaluator = root.within(refined, cast(StoredEvaluator | None, before))
         label = f"supernet on {self.target}, iteration {g}"
-        began = time.monotonic()
-        seconds = train_supernet(
+        train_supernet(
             context(self.evaluator),
             context(self.built.record),
             context(epochs(label)),
@@ -241,7 +240,6 @@ class _TargetSearch:
             label=f"iteration {g}",
             wait_for=[data(refined)],
         )
-        meter.get().trained(seconds, began)
         return True
 
     def rescore(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation] | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.filesize import decimal
 from rich.table import Table
 
-from flows.console import LOOK, out, print_table, store_option, typed
+from flows.console import LOOK, command, out, print_table, say
 from storage.leftovers import Leftover
 from storage.usage import RunSize, Usage
 
@@ -32,11 +32,10 @@ def show_usage(usage: Usage, most: int) -> None:
         print_table(runs)
     if len(usage.runs) > most:
         out.print(f"and {len(usage.runs) - most} smaller ones: --json lists all")
-    option = store_option(usage.store)
     out.print(
         "A run's size: its share of the rows, its snapshot and its summary, which go with it; scores and networks stay."
     )
-    out.print(f"What now?  {typed()} store gc{option}, {typed()} store rm RUN{option}", soft_wrap=True)
+    say(f"What now?  {command('store', 'gc', store=usage.store)}, {command('store', 'rm', 'RUN', store=usage.store)}")
 
 
 def show_removal(run: RunSize, deleted: bool, address: str) -> None:
@@ -45,18 +44,18 @@ def show_removal(run: RunSize, deleted: bool, address: str) -> None:
     out.print(f"run {run.run_id} ({run.pipeline}): rows: {rows}", soft_wrap=True)
     for file in run.files:
         out.print(f"  {file.name}, {decimal(file.bytes)}")
-    option = store_option(address)
     calls = run.rows.get("reasoner_calls")
     if calls and not deleted:
         out.print(
             f"With it go {calls:,} replies of a language model, which the same run would ask for and pay again: "
-            f"{typed()} reasoner export FILE --run {run.run_id}{option} keeps them.",
+            f"{command('reasoner', 'export', 'FILE', '--run', run.run_id, store=address)} keeps them.",
             soft_wrap=True,
         )
     if deleted:
         out.print(
-            f"It is gone, about {decimal(run.bytes)}. The files that held its rows go with the next {typed()} store "
-            f"compact{option} a minute from now or later. Scores stay, and are not paid for again.",
+            f"It is gone, about {decimal(run.bytes)}. The files that held its rows go with the next "
+            f"{command('store', 'compact', store=address)} a minute from now or later. Scores stay, and are not paid "
+            "for again.",
             soft_wrap=True,
         )
     else:

@@ -21,6 +21,7 @@ class RunLimits(BaseModel):
     device_seconds: float | None = Field(None, gt=0, description="of trainings that are paid for now")
 
 
+UNLIMITED = RunLimits()
 TIME = ("seconds", "device_seconds")
 """Limits that hold back trainings when the searches are over."""
 
@@ -31,11 +32,15 @@ class Meter:
     ``denied``: the limit that first left something out.
     """
 
-    def __init__(self, limits: RunLimits) -> None:
+    def __init__(self, limits: RunLimits = UNLIMITED) -> None:
         self.limits = limits
         self.evaluations, self.device_seconds = 0, 0.0
         self.denied: BudgetSpent | None = None
         self._began = time.monotonic()
+
+    @property
+    def timed(self) -> bool:
+        return any(getattr(self.limits, name) is not None for name in TIME)
 
     @property
     def seconds(self) -> float:

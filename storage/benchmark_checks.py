@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow import csv
 
 from lapt.errors import BenchmarkError, SpaceError
 from lapt.evaluators.table import Scores, Split
@@ -35,8 +35,8 @@ def checked(declaration: Declaration, source: pa.Table, path: Path) -> pa.Table:
     space = declaration.search_space
     _require_columns(declaration, source, path)
     source = _with_a_score(source, declaration, path)
-    architectures = [str(text) for text in source.column(declaration.architecture).to_pylist()]
-    _check_architectures(architectures, space, declaration, path)
+    texts = [str(text) for text in source.column(declaration.architecture).to_pylist()]
+    architectures = _known(texts, space, declaration, path)
     sparse = declaration.missing != "refuse"
     columns: dict[str, Scores] = {}
     for task, of_task in declaration.tasks.items():
@@ -53,23 +53,18 @@ def checked(declaration: Declaration, source: pa.Table, path: Path) -> pa.Table:
     return pa.table({"architecture": pa.array([architectures[i] for i in order], pa.string()), **arrays})
 
 
-def columns_of(path: Path, architecture: str) -> pa.Table:
-    """A Parquet or CSV file; ``architecture``: the column that is read as text. Raises BenchmarkError."""
-    if not path.is_file():
-        raise BenchmarkError("a benchmark file", f"{path}, which is no file", "check the path")
-    try:
-        if path.suffix.lower() != ".csv":
-            return pq.read_table(path)
-        # 011 is an architecture, no number; NaN is what a training came to, no empty cell
-        empty = [text for text in csv.ConvertOptions().null_values or () if "nan" not in text.lower()]
-        return csv.read_csv(
-            path, convert_options=csv.ConvertOptions(column_types={architecture: pa.string()}, null_values=empty)
-        )
-    except (pa.ArrowException, OSError) as error:
-        kind = "CSV" if path.suffix.lower() == ".csv" else "Parquet"
-        raise BenchmarkError(
-            f"a whole {kind} file", f"{path}: {first_line(error)}", "download or write it again"
-        ) from error
+def check_percent(declaration: Declaration, content: pa.Table, path: Path) -> None:
+    """Raises BenchmarkError for fractions that a user's declaration says to be percent. Warns where less is better:
+    errors below 1 % exist."""
+    for task, columns in declaration.tasks.items():
+        scores = content.column(column_name(task, "validation")).to_numpy()
+        if columns.unit != "%" or np.nanmax(scores) > 1 or np.nanmin(scores) < 0:
+            continue
+        found = f"all values of column {columns.validation} between 0 and 1"
+        remedy = 'multiply them by 100, or declare unit: ""'
+        if columns.higher_is_better:
+            raise BenchmarkError(f"percent in column {columns.validation} of {path}", found, remedy)
+        warnings.warn(f"{path}: {found}, and declared as %; if they are no percent, {remedy}", stacklevel=3)
 
 
 def _require_columns(declaration: Declaration, source: pa.Table, path: Path) -> None:
@@ -77,16 +72,26 @@ def _require_columns(declaration: Declaration, source: pa.Table, path: Path) -> 
     for task in declaration.tasks.values():
         wanted += [task.validation] + ([] if task.test is None else [task.test])
     wanted += [count.column for count in (declaration.parameters, declaration.flops) if count is not None]
-    missing = [column for column in wanted if column not in source.column_names]
+    there = Counter(source.column_names)
+    missing = [column for column in wanted if column not in there]
     if missing:
+        alike = get_close_matches(missing[0], there, n=1)
+        remedy = f"did you mean {alike[0]!r}?" if alike else "use the right file or declare its columns"
+        if any(map(_is_number, there)):
+            remedy = "its first line is a row: put one with the columns' names above it"
+        raise BenchmarkError(f"columns {missing} in {path}", f"only {source.column_names!s:.500}", remedy)
+    twice = [column for column in wanted if there[column] > 1]
+    if twice:
         raise BenchmarkError(
-            f"columns {missing} in {path}", f"only {source.column_names}", "use the right file or declare its columns"
+            f"each declared column once in {path}",
+            f"the column {twice[0]} stands twice",
+            "rename or remove one of them",
         )
 
 
 def _with_a_score(source: pa.Table, declaration: Declaration, path: Path) -> pa.Table:
     """Without the rows that are empty for every task, where empty cells are allowed. Warns of how many there were."""
-    if declaration.missing == "refuse":
+    if declaration.missing == "refuse" or not source.num_rows:
         return source
     empty = [np.asarray(source.column(task.validation).is_null()) for task in declaration.tasks.values()]
     kept = ~np.all(empty, axis=0)
@@ -99,40 +104,46 @@ def _with_a_score(source: pa.Table, declaration: Declaration, path: Path) -> pa.
     return source.filter(pa.array(kept))
 
 
-def _check_architectures(architectures: list[str], space: SearchSpace, declaration: Declaration, path: Path) -> None:
+def _known(texts: list[str], space: SearchSpace, declaration: Declaration, path: Path) -> list[str]:
+    """The architectures as the space writes them, whatever other ways of writing it reads."""
+    found = {text: _as_written(text, space) for text in texts}
+    strangers = [text for text, known in found.items() if isinstance(known, SpaceError)]
+    if strangers:
+        bare = all(isinstance(_as_written(text.strip(), space), str) for text in strangers)
+        raise BenchmarkError(
+            f"architectures of {space.name} such as {space.encode(next(space.members()))} in {path}",
+            _some(f"{text!r:.200}" for text in strangers) + _reason(strangers[0], found[strangers[0]]),
+            "remove the white space around them" if bare else "drop those rows, or declare the right space",
+        )
+    architectures = [known for text in texts if isinstance(known := found[text], str)]
     twice = [text for text, count in Counter(architectures).items() if count > 1]
     if twice:
         raise BenchmarkError(f"each architecture once in {path}", f"{_some(twice)} more than once", "drop the others")
-    strangers = [text for text in architectures if not _is_encoded(text, space)]
-    if strangers:
-        example = space.encode(next(space.members()))
-        raise BenchmarkError(
-            f"architectures of {space.name} such as {example} in {path}", _some(strangers), "declare the right space"
-        )
     if not architectures or (declaration.complete and len(architectures) != space.size):
         raise BenchmarkError(
             f"{space.size:,} architectures of {space.name} in {path}" if declaration.complete else f"rows in {path}",
             f"{len(architectures):,}",
             "download the whole file, or import a part of it with kind table",
         )
+    return architectures
 
 
-def _is_encoded(text: str, space: SearchSpace) -> bool:
+def _as_written(text: str, space: SearchSpace) -> str | SpaceError:
     try:
-        architecture = space.decode(text)
-    except SpaceError:
-        return False
-    return space.contains(architecture) and space.encode(architecture) == text
+        return space.encode(space.as_member(space.decode(text)))
+    except SpaceError as error:
+        return error
+
+
+def _reason(text: str, refusal: object) -> str:
+    """What the space says of it, where that is more than the text itself."""
+    got = refusal.got if isinstance(refusal, SpaceError) else ""
+    return f" ({got})" if text not in got else ""
 
 
 def _finite(source: pa.Table, column: str, architectures: list[str], path: Path, sparse: bool = False) -> Scores:
     """``sparse``: empty cells are allowed, and NaN in what is returned."""
-    try:
-        values = np.asarray(source.column(column).cast(pa.float64()).to_numpy(), dtype=np.float64)
-    except pa.ArrowException as error:
-        raise BenchmarkError(
-            f"numbers in column {column} of {path}", first_line(error), "correct the column"
-        ) from error
+    values = _numbers(source.column(column), column, architectures, path)
     empty = np.asarray(source.column(column).is_null())
     refused = ~np.isfinite(values) & ~empty if sparse else ~np.isfinite(values)
     wrong = [f"{'an empty value' if empty[i] else values[i]} for {architectures[i]}" for i in np.flatnonzero(refused)]
@@ -142,6 +153,28 @@ def _finite(source: pa.Table, column: str, architectures: list[str], path: Path,
             remedy += ", or declare missing: fail, where asking for an empty one is an evaluation that fails"
         raise BenchmarkError(f"finite numbers in column {column} of {path}", _some(wrong), remedy)
     return values
+
+
+def _numbers(cells: pa.ChunkedArray[Any], column: str, architectures: list[str], path: Path) -> Scores:
+    try:
+        return np.asarray(cells.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    except pa.ArrowException as error:
+        got = first_line(error)
+        if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+            pairs = zip(cells.to_pylist(), architectures, strict=True)
+            got = _some(f"{cell!r:.60} for {name}" for cell, name in pairs if cell is not None and not _is_number(cell))
+        remedy = "write one number in a cell, with a point and no unit"
+        if pa.types.is_nested(cells.type):
+            got, remedy = f"cells of type {cells.type}", "write one number in a cell, such as the mean over seeds"
+        raise BenchmarkError(f"numbers in column {column} of {path}", got, remedy) from error
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _some(architectures: Iterable[str]) -> str:

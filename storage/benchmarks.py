@@ -20,12 +20,13 @@ from lapt.errors import BenchmarkError, StoreError
 from lapt.evaluation import Metric
 from lapt.evaluators.table import Scores, Split, Table
 from storage.addresses import address_of
-from storage.benchmark_checks import checked, column_name, columns_of
+from storage.benchmark_checks import check_percent, checked, column_name
 from storage.benchmark_kinds import KINDS, Declaration, TaskColumns, declaration_for
 from storage.files import LocalFiles
 from storage.official import read_official
 from storage.published_files import Progress, unheard
 from storage.store import BrokenFileWarning, first_line
+from storage.table_files import columns_of
 
 _KEY = b"lapt.benchmark"
 
@@ -52,9 +53,9 @@ class TaskInfo(BaseModel):
 class BenchmarkInfo(BaseModel):
     """What ``lapt benchmark list`` says of a table. ``checksum``: SHA-256 of the content, not of the file.
 
-    ``path``: the file in the data folder. ``replaced``: where an import put it in the place of other content of that
-    name, the first 12 digits of that content's checksum. ``identity``: after the import of an official file, whether
-    its checksum is the one in its name.
+    ``path``: the file in the data folder. ``replaced``: where it was put in the place of other content of that name,
+    the first 12 digits of that content's checksum. ``unchanged``: an import found the same content there.
+    ``identity``: after the import of an official file, whether its checksum is the one in its name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,7 +70,12 @@ class BenchmarkInfo(BaseModel):
     tasks: dict[str, TaskInfo]
     path: str | None = None
     replaced: str | None = None
+    unchanged: bool = False
     identity: str | None = None
+
+
+_NOT_WRITTEN = {"path", "replaced", "unchanged", "identity"}
+"""Of a table's description: what is known of one import, or one place."""
 
 
 def data_folder(data: str | Path | None = None) -> Path:
@@ -83,8 +89,11 @@ def data_folder(data: str | Path | None = None) -> Path:
         if folder is None:
             raise StoreError("a folder of imported tables", f"{str(chosen)!r:.200}", "name one with LAPT_DATA")
         return folder
-    home = os.environ.get("XDG_DATA_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "share") / "lapt"
+    shared = os.environ.get("XDG_DATA_HOME")
+    try:
+        return (Path(shared) if shared else Path.home() / ".local" / "share") / "lapt"
+    except RuntimeError:
+        raise BenchmarkError("a folder of benchmark tables", "no home to have one in", "set LAPT_DATA") from None
 
 
 def import_benchmark(
@@ -93,14 +102,16 @@ def import_benchmark(
     *,
     declare: str | Path | None = None,
     data: str | Path | None = None,
+    replace: bool = False,
     progress: Progress = unheard,
 ) -> BenchmarkInfo:
     """Checks a benchmark file and writes it to the data folder as ``<name>.parquet``, whole or not at all.
 
+    What is there already with other content is left as it is, and BenchmarkError raised, unless ``replace``.
+
     ``kind``: a key of ``KINDS``; ``path``: Parquet or CSV, or the official file of a published benchmark; ``declare``:
     the YAML file that kind ``table`` needs. Raises BenchmarkError naming what is wrong: file, column, architecture,
-    score or a built-in name; StoreError when the data folder cannot be written. ``replaced`` of what is returned says
-    whether another table of that name was there, ``identity`` whether an official file is what its name says.
+    score or a built-in name; StoreError when the data folder cannot be written.
     """
     file = Path(path)
     declaration = declaration_for(kind, None if declare is None else Path(declare))
@@ -109,22 +120,43 @@ def import_benchmark(
         declaration = official.declaration
     columns = columns_of(file, declaration.architecture) if official is None else official.columns
     content = checked(declaration, columns, file)
-    info = write_table(kind, declaration, content, data_folder(data) / f"{declaration.name}.parquet")
+    if declare is not None:
+        check_percent(declaration, content, file)
+    target = data_folder(data) / f"{declaration.name}.parquet"
+    if not replace:
+        _check_free(target, _info(kind, declaration, content), file)
+    info = write_table(kind, declaration, content, target)
     return info if official is None else info.model_copy(update={"identity": official.identity})
 
 
 def write_table(kind: str, declaration: Declaration, content: pa.Table, target: Path) -> BenchmarkInfo:
     """Writes checked columns as a table that ``load`` reads, whole or not at all. Raises StoreError."""
     info = _info(kind, declaration, content)
-    described = content.replace_schema_metadata(
-        {_KEY: info.model_dump_json(exclude={"path", "replaced", "identity"}).encode()}
-    )
+    described = content.replace_schema_metadata({_KEY: info.model_dump_json(exclude=_NOT_WRITTEN).encode()})
     sink = pa.BufferOutputStream()
     pq.write_table(described, sink, compression="zstd")
     before = _checksum_at(target)
     LocalFiles(target.parent).write(target.name, sink.getvalue().to_pybytes())
     replaced = before[:12] if before not in (None, info.checksum) else None
-    return info.model_copy(update={"path": str(target), "replaced": replaced})
+    return info.model_copy(update={"path": str(target), "replaced": replaced, "unchanged": before == info.checksum})
+
+
+def _check_free(target: Path, info: BenchmarkInfo, source: Path) -> None:
+    """Raises BenchmarkError where something else stands there than that table, or the file that it is imported from."""
+    try:
+        there = _described(pq.read_schema(target), target).checksum
+    except (pa.ArrowException, OSError):
+        return  # none, or a broken one
+    except BenchmarkError:
+        if target.resolve() == source.resolve():
+            return
+        there = "no table of LAPT's"
+    if there != info.checksum:
+        raise BenchmarkError(
+            f"no other table named {info.name} in {target.parent}",
+            f"one with the checksum {there[:12]}" if " " not in there else f"{target.name}, {there}",
+            "give it another name in the declaration, or overwrite it with --replace",
+        )
 
 
 def _checksum_at(path: Path) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +32,9 @@ def control_of(run_id: str, method: str) -> str:
     return f"{run_id}-{method}"
 
 
-def of_run(run_ids: pa.ChunkedArray[pa.StringScalar], run_id: str) -> npt.NDArray[np.bool_]:
+def of_run(run_ids: pa.ChunkedArray[Any], run_id: str) -> npt.NDArray[np.bool_]:
     """Whether each is the run's, or one of its controls'."""
-    text = run_ids.fill_null("")
-    mine: npt.NDArray[np.bool_] = pc.equal(text, pa.scalar(run_id)).to_numpy()
-    return mine | pc.starts_with(text, control_of(run_id, "")).to_numpy()
+    text = run_ids.fill_null(pa.scalar(""))
+    its_own = pc.equal(text, pa.scalar(run_id)).to_numpy()
+    found: npt.NDArray[np.bool_] = its_own | pc.starts_with(text, control_of(run_id, "")).to_numpy()
+    return found

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from lapt.errors import ConfigError, StoreError
@@ -100,7 +101,9 @@ def _needed(store: Store, keys: set[str]) -> _Needed:
             raise StoreError(
                 "every score to be read, since scores say which blobs are needed", str(broken), "mend that first"
             ) from None
-    done = scores.filter((pc.field("status") == "ok") & pc.field("key").isin(keys)).column("key")
+    done = scores.filter(
+        (pc.field("status") == "ok") & pc.field("key").isin(pa.array(sorted(keys), pa.string()))
+    ).column("key")
     known = StoredSupernets(store)
     supernets = {key: known.finished(key) for key in map(_stem, store.files.names("supernets_by_key"))}
     return _Needed(

@@ -41,7 +41,8 @@ class SurrogateInfo(BaseModel):
     """What ``lapt benchmark list`` says of a surrogate. ``checksum``: SHA-256 of the model's bytes and the codes.
 
     ``known_validation``: what it predicts of DARTS's second-order cell, in %. ``path``: its folder. ``replaced``: where
-    an import put it in the place of another of that name, the first 12 digits of that one's checksum.
+    an import put it in the place of another of that name, the first 12 digits of that one's checksum. ``unchanged``: an
+    import found the same there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,11 +57,13 @@ class SurrogateInfo(BaseModel):
     known_validation: float
     path: str | None = None
     replaced: str | None = None
+    unchanged: bool = False
 
 
-def import_surrogate(path: str | Path, *, data: str | Path | None = None) -> SurrogateInfo:
+def import_surrogate(path: str | Path, *, data: str | Path | None = None, replace: bool = False) -> SurrogateInfo:
     """Checks a folder with ``encoding.json`` and one ONNX model, and copies both into the data folder.
 
+    Another that is there already is left as it is, and BenchmarkError raised, unless ``replace``.
     Raises BenchmarkError for a file that is missing, codes of other columns or operators, a model that cannot be read,
     that lacks one of the codes, or that scores a known cell out of ``KNOWN_RANGE``; ConfigError without onnxruntime;
     StoreError when the data folder cannot be written.
@@ -77,13 +80,21 @@ def import_surrogate(path: str | Path, *, data: str | Path | None = None) -> Sur
         name=NAME, space=SPACE, checksum=surrogate.checksum, known_validation=_measured(surrogate, folder)
     )
     target = _folder(NAME, data)
-    before = _info_at(target)
+    there = _info_at(target)
+    before = None if there is None else there.checksum
+    if before not in (None, info.checksum) and not replace:
+        raise BenchmarkError(
+            f"no other surrogate named {NAME} in {target.parent}",
+            f"one with the checksum {before:.12}",
+            "name another data folder with LAPT_DATA, or overwrite it with --replace",
+        )
     files = LocalFiles(target)
     files.write(_MODEL, model)
     files.write(_CODES, written)
-    files.write(_INFO, info.model_dump_json(exclude={"path", "replaced"}).encode())  # the last: then it is there
-    replaced = before.checksum[:12] if before is not None and before.checksum != info.checksum else None
-    return info.model_copy(update={"path": str(target), "replaced": replaced})
+    described = info.model_dump_json(exclude={"path", "replaced", "unchanged"})
+    files.write(_INFO, described.encode())  # the last: then it is there
+    replaced = None if before in (None, info.checksum) else f"{before:.12}"
+    return info.model_copy(update={"path": str(target), "replaced": replaced, "unchanged": before == info.checksum})
 
 
 def list_surrogates(data: str | Path | None = None) -> list[SurrogateInfo]:

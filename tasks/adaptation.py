@@ -35,11 +35,8 @@ def train_supernet(
     g: int,
     subspace_id: str | None,
     label: str,
-) -> float:
-    """The supernet that iteration g's scores are inherited from (0: of the whole space), trained or read.
-
-    Returns the seconds of its training.
-    """
+) -> None:
+    """The supernet that iteration g's scores are inherited from (0: of the whole space), trained or read."""
     prepared = evaluator.prepare(logged(on_epoch))
     record.supernet(
         prepared,
@@ -49,7 +46,6 @@ def train_supernet(
         fingerprint=evaluator.fingerprint,
         device=str(getattr(evaluator.evaluator, "device", "cpu")),
     )
-    return prepared.seconds
 
 
 @step(name="evaluate-batch", task_run_name="iteration {g}: evaluate from {first}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from lapt.archive import NothingScored
 from lapt.config import Execution
 from lapt.errors import BudgetSpent, ConfigError
 from lapt.evaluation import best
+from lapt.evaluators.workers import Crashed, Workers
 from lapt.measures import evaluations_to, rank, top_threshold
 from lapt.published import Published
 from lapt.reasoning.calls import AwaitingReply, ReasonerError
@@ -166,14 +167,10 @@ class Comparison:
         if self.processes == 1:
             yield from ((job, outcome_of(job, self.execution)) for job in jobs)
             return
-        context = multiprocessing.get_context("spawn")
-        # A fresh pool inherits no state of this process; importing costs a second, once a worker.
-        pool = ProcessPoolExecutor(min(self.processes, len(jobs)), context)
-        try:
-            futures = {pool.submit(outcome_of, job, self.execution): job for job in jobs}
-            yield from ((futures[future], future.result()) for future in as_completed(futures))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        workers = Workers(partial(outcome_of, execution=self.execution), min(self.processes, len(jobs)))
+        for position, outcome in workers(jobs):
+            yield jobs[position], Outcome(failure=str(outcome)) if isinstance(outcome, Crashed) else outcome
+        workers.close()
 
     @staticmethod
     def _answered(outcomes: Sequence[Outcome]) -> None:

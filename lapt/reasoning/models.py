@@ -165,7 +165,7 @@ class LangChainModel:
 
     def _error(self, failure: Failure) -> ReasonerError:
         address, remedy = self.base_url, failure.remedy
-        if failure.status == 401 and not self.key and not is_its_own(provider_of(self.model), address, os.environ):
+        if failure.status == 401 and self._without_key:
             remedy = (
                 "this server is not the provider's own and was sent no key: name a variable with its key as "
                 f"reasoner.key_env, and list it in {ALLOWED}"
@@ -177,6 +177,11 @@ class LangChainModel:
             self._shown(failure),
             remedy,
         )
+
+    @property
+    def _without_key(self) -> bool:
+        address = self.base_url or ""
+        return not (self.key or "@" in address or is_its_own(provider_of(self.model), self.base_url, os.environ))
 
     def _shown(self, error: object) -> str:
         return shown(error, self.key)

@@ -90,7 +90,8 @@ class DartsCell:
             if len(edges) != 2:
                 yield f"{kind} node {number} with {len(edges)} edges"
             if len({edge.source for edge in edges}) != len(edges):
-                yield f"{kind} node {number} reads {edges[0].source} twice"
+                twice = f"{kind} node {number} reads node {_twice(edges)} twice"
+                yield f"{twice}; the nodes of this space read two different nodes"
             for edge in edges:
                 if edge.operator not in self.operators:
                     yield f"{kind} node {number} with the operator {edge.operator!r:.40}"
@@ -114,6 +115,11 @@ class DartsCell:
         """
         normal, reduction = self.cells(architecture)
         return _architecture((_canonical(self, normal), _canonical(self, reduction)))
+
+
+def _twice(edges: Iterable[Edge]) -> int:
+    sources = [edge.source for edge in edges]
+    return next(source for source in sources if sources.count(source) > 1)
 
 
 def _by_source(edge: Edge) -> int:

@@ -5,12 +5,15 @@
 
 The inputs of a cell, the outputs of the cells before the last and last, have the numbers 0 and 1, its nodes 2, 3, ...
 Pairs (operator, source) are two edges a node, in the order of the nodes. Cells whose nodes have other numbers of edges
-are written in triples (operator, node, source), as those of FairDARTS (Chu et al. 2020).
+are written in triples (operator, node, source), as those of FairDARTS (Chu et al. 2020), or in a list a node. The four
+fields may also stand in a dictionary, and NAS-Bench-301's configurations (Zela et al. 2022) are dictionaries that name
+every edge: edge_normal_0, ..., inputs_node_reduce_5.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -23,6 +26,8 @@ FIRST = 2
 KINDS = ("normal", "reduce")
 """The two cells, by their names in genotypes."""
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
+_NAME = re.compile(r"^\s*\w+\s*=")
+"""What a file of genotypes has before each."""
 
 
 class Edge(NamedTuple):
@@ -54,19 +59,21 @@ class Genotype(NamedTuple):
 
 
 def genotype(text: str) -> Genotype:
-    """The genotype behind such a text, which is read and never run; line breaks and lists for ranges are welcome.
+    """The genotype behind such a text, which is read and never run; line breaks, lists for ranges and a name before it
+    (DARTS_V2 = ...) are welcome.
 
     Raises SpaceError, with what is wrong, for anything else.
     """
     try:
-        call = _call(text)
-        given = dict(zip(FIELDS, call.args, strict=False)) | {str(word.arg): word.value for word in call.keywords}
-        if sorted(given) != sorted(FIELDS) or len(call.args) + len(call.keywords) != len(FIELDS):
+        given = _fields(text)
+        if any("edge_normal" in field for field in given):
+            return _configured(given)
+        if sorted(given) != sorted(FIELDS):
             raise ValueError(f"the fields {sorted(given)}")
         cells = {kind: _nodes(kind, given[kind]) for kind in KINDS}
         numbers = {kind: _existing(kind, cells[kind], _numbers(given[f"{kind}_concat"])) for kind in KINDS}
         return Genotype(cells["normal"], numbers["normal"], cells["reduce"], numbers["reduce"])
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as fault:
+    except (SyntaxError, LookupError, ValueError, TypeError, RecursionError, MemoryError) as fault:
         raise SpaceError(
             "a darts cell such as Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ...], "
             "normal_concat=range(2, 6), reduce=[...], reduce_concat=range(2, 6))",
@@ -75,17 +82,42 @@ def genotype(text: str) -> Genotype:
         ) from None
 
 
-def _call(text: str) -> ast.Call:
+def _fields(text: str) -> dict[str, ast.expr]:
     if len(text) > LONGEST:
         raise ValueError(f"{len(text)} characters")
-    node = ast.parse(text.strip(), mode="eval").body
-    if not isinstance(node, ast.Call):
+    node = ast.parse(_NAME.sub("", text).strip(), mode="eval").body
+    if isinstance(node, ast.Dict):
+        pairs = [(str(ast.literal_eval(key)), value) for key, value in zip(node.keys, node.values, strict=True) if key]
+    elif isinstance(node, ast.Call) and len(node.args) <= len(FIELDS):
+        pairs = [*zip(FIELDS, node.args, strict=False), *((str(word.arg), word.value) for word in node.keywords)]
+    else:
         raise ValueError("no Genotype(...)")
-    return node
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise ValueError("a field that stands twice")
+    return given
+
+
+def _configured(given: dict[str, ast.expr]) -> Genotype:
+    """NAS-Bench-301 numbers the edges that a cell may have node by node, those into a node by what they read."""
+    known = {field.rpartition(":")[2]: value for field, value in given.items()}
+    numbers, cells = tuple(range(FIRST, FIRST + 4)), list[Nodes]()
+    for kind in KINDS:
+        nodes, before = list[tuple[Edge, ...]](), 0
+        for number in numbers:
+            read = "0_1" if number == FIRST else str(ast.literal_eval(known[f"inputs_node_{kind}_{number}"]))
+            sources = [int(source) for source in read.split("_")]
+            operators = [str(ast.literal_eval(known[f"edge_{kind}_{before + source}"])) for source in sources]
+            nodes.append(tuple(map(Edge, operators, sources)))
+            before += number
+        cells.append(tuple(nodes))
+    return Genotype(cells[0], numbers, cells[1], numbers)
 
 
 def _nodes(kind: str, node: ast.expr) -> Nodes:
     items = list(ast.literal_eval(node))
+    if all(isinstance(item, list | tuple) and all(isinstance(edge, list | tuple) for edge in item) for item in items):
+        items = [(edge[0], number, *edge[1:]) for number, edges in enumerate(items, start=FIRST) for edge in edges]
     into: dict[int, list[Edge]] = {}
     for place, item in enumerate(items):
         match item:
@@ -116,7 +148,10 @@ def _existing(kind: str, nodes: Nodes, concat: tuple[int, ...]) -> tuple[int, ..
 
 
 def _numbers(node: ast.expr) -> tuple[int, ...]:
-    """``range(2, 6)``, ``[2, 3, 4, 5]`` or a tuple."""
+    """``range(2, 6)``, ``[2, 3, 4, 5]``, a tuple, or a list of a range."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("list", "tuple"):
+        (argument,) = node.args
+        return _numbers(argument)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
         if node.keywords or len(node.args) not in (1, 2):
             raise ValueError("a range of a first and a last number")

@@ -10,16 +10,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+
+T = TypeVar("T")
 
 
 def free_port() -> int:
@@ -107,9 +109,10 @@ class Cluster:
         )  # fmt: skip
 
     def start_worker(self, pool: str, **environment: str) -> subprocess.Popen[bytes]:
+        count = [] if pool == "drivers" else ["--count", "1"]
         with open(self.home / f"worker-{len(self.workers)}.log", "ab") as log:
             worker = subprocess.Popen(
-                [str(BIN / "lapt"), "worker", "--pool", pool, "--count", "1"],
+                [str(BIN / "lapt"), "worker", "--pool", pool, *count],
                 env={**self.environment, **environment}, cwd=self.home, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
@@ -127,10 +130,15 @@ class Cluster:
         return sum(worker["status"] == "ONLINE" for worker in self.rows(f"work_pools/{pool}/workers"))
 
     def await_workers(self, pool: str, count: int) -> None:
-        deadline = time.monotonic() + 90
-        while self.live(pool) < count:
-            assert time.monotonic() < deadline
-            time.sleep(0.3)
+        self.until(lambda: self.live(pool) >= count)
+
+    def until(self, asked: Callable[[], T], seconds: float = 120) -> T:
+        """The first answer that is true."""
+        deadline = time.monotonic() + seconds
+        while not (answer := asked()):
+            assert time.monotonic() < deadline, [(run["name"], run["state_name"]) for run in self.runs()][:9]
+            time.sleep(0.1)
+        return answer
 
     def runs(self) -> list[dict[str, Any]]:
         """Flow runs, the latest first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import yaml
 from cluster import BIN, ROOT, Cluster, cluster
 
 from flows.batches import Batch
+from flows.deploying import POOLS
 from lapt.config import load_pipeline
 from lapt.testing import invented_table
 from storage.sql import query
@@ -29,6 +31,13 @@ pytestmark = pytest.mark.integration
 
 WHOLE = "invented: invented_source to invented_a, invented_b in nas201, seed 0"
 PASSWORD = "lapt:a word"
+READS = re.compile(r"^POST /api/[a-z_/{}]+/(filter|count|paginate|history|lateness)$")
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks of that language in the pages of docs/."""
+    pages = "".join(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))
+    return re.findall(rf"```{language}\n(.*?)```", pages, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +93,12 @@ def payload(folder: Path) -> dict[str, Any]:
 
 def test_the_declared_deployment_runs_on_a_worker(machines: Cluster, tmp_path: Path) -> None:
     """By Prefect's own commands. Its own pools let a run bring a command: so the next test can fail."""
-    for pool in ("cpu", "gpu"):
+    for pool in POOLS:
         assert prefect(machines, "work-pool", "create", pool, "--type", "process").returncode == 0
     done = prefect(machines, "deploy", "--all")
     assert done.returncode == 0, done.stdout + done.stderr
     assert {(one["name"], one["work_pool_name"]) for one in machines.rows("deployments")} == {
-        ("pipeline", "cpu"), ("final-training", "cpu"), ("nightly", "cpu"), ("announced", "cpu"),
+        *((name, "drivers") for name in ("pipeline", "final-training", "nightly", "announced")),
         ("cpu", "cpu"), ("gpu", "gpu"),
     }  # fmt: skip
     assert {one["name"]: one["trigger"]["expect"] for one in machines.rows("automations")} == {
@@ -103,8 +112,8 @@ def test_the_declared_deployment_runs_on_a_worker(machines: Cluster, tmp_path: P
     done = prefect(machines, "deployment", "run", "lapt/pipeline", "--params", json.dumps(parameters))
     assert done.returncode == 0, done.stdout + done.stderr
     theirs = payload(tmp_path / "theirs")
-    by_hand(machines, "cpu", name="with a command", job_variables=theirs)
-    names = worked(machines, "cpu", runs=1)
+    by_hand(machines, "pipeline", name="with a command", job_variables=theirs)
+    names = worked(machines, "drivers", runs=1)
     assert (tmp_path / "theirs" / "by_command").exists()
     del names["with a command"]
     assert set(names) == {
@@ -206,7 +215,8 @@ def test_every_deployment_runs_and_none_with_what_a_run_brings(machines: Cluster
     ids = [by_hand(machines, name, parameters=parameters, job_variables=theirs) for name, parameters in asked.items()]
     refused = {"store": elsewhere.address, "batch": batch.kept(elsewhere), "label": "in a store of their own"}
     on_gpu = [by_hand(machines, "gpu", parameters=one) for one in (asked["cpu"], refused)]
-    worked(machines, "cpu", runs=1 + len(ids))
+    worked(machines, "drivers", runs=1 + len(ids) - 1)
+    worked(machines, "cpu", runs=1)
     worked(machines, "gpu", runs=2)
     states = {run["id"]: run["state"] for run in machines.rows("flow_runs")}
     said = {name: states[id]["message"] for name, id in zip(asked, ids, strict=True)}
@@ -224,7 +234,7 @@ def test_a_pool_of_another_kind_is_not_for_lapts_workers(machines: Cluster) -> N
     done = machines.lapt("deploy", "--pool", "cluster", "--type", "kubernetes", "--image", "registry.example/lapt:2")
     assert done.returncode == 0, done.stderr
     assert (
-        "What now?  prefect worker start --pool cluster --type kubernetes; lapt run PIPELINE --pool cluster"
+        "What now?  prefect worker start --pool cluster --type kubernetes --limit 1; lapt run PIPELINE --pool cluster"
         in done.stdout
     )
     (pool,) = [one for one in machines.rows("work_pools") if one["name"] == "cluster"]
@@ -232,7 +242,7 @@ def test_a_pool_of_another_kind_is_not_for_lapts_workers(machines: Cluster) -> N
     assert "registry.example/lapt:2" in json.dumps(pool["base_job_template"]["job_configuration"])
     assert [one["work_pool_name"] for one in machines.rows("deployments") if one["name"] == "cluster"] == ["cluster"]
     for arguments, words in {
-        ("worker", "--pool", "cluster"): "prefect worker start --pool cluster --type kubernetes",
+        ("worker", "--pool", "cluster"): "prefect worker start --pool cluster --type kubernetes --limit 1",
         ("worker", "--pool", "clustre"): "did you mean cluster?",
         ("deploy", "--pool", "cluster"): "of type process, or none yet; got one of type kubernetes",
         ("deploy", "--pool", "other", "--type", "kubernets"): "a type of work pool among",
@@ -240,6 +250,46 @@ def test_a_pool_of_another_kind_is_not_for_lapts_workers(machines: Cluster) -> N
         refused = machines.lapt(*arguments)
         assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
         assert words in refused.stderr
+
+
+def test_an_operators_command_wraps_every_run(machines: Cluster, tmp_path: Path) -> None:
+    """As for Slurm, docs/pools.md: with a stand-in for srun, which notes what it is asked for."""
+    template = json.loads(next(text for text in blocks("json") if "srun" in text))
+    assert (
+        template["job_configuration"]["command"]
+        == "srun --gres=gpu:1 --time=2:00:00 --chdir=/tmp python -m prefect.engine"
+    )
+    (tmp_path / "slurm.json").write_text(json.dumps(template))
+    (tmp_path / "srun").write_text(f'#!/bin/sh\necho "$1 $2 $3" > {tmp_path}/asked\nshift 3\nexec "$@"\n')
+    (tmp_path / "srun").chmod(0o755)
+    done = machines.lapt("deploy", "--pool", "slurm", "--job-template", str(tmp_path / "slurm.json"))
+    assert done.returncode == 0, done.stderr
+    assert "What now?  lapt worker --pool slurm; lapt run PIPELINE --pool slurm" in done.stdout
+    store = Store(machines.home / "store")
+    invented = load_pipeline("invented", ["evaluator.seconds=0.001"])
+    batch = Batch(pipeline=invented, task="invented_b", architectures=invented_table().architectures[:2])
+    before = store.read("scores").num_rows
+    by_hand(machines, "slurm", parameters={"store": store.address, "batch": batch.kept(store), "label": "wrapped"})
+    machines.environment["PATH"] = f"{tmp_path}:{machines.environment['PATH']}"
+    run = worked(machines, "slurm", runs=1)["wrapped"]
+    assert run["state_type"] == "COMPLETED"
+    assert (tmp_path / "asked").read_text() == "--gres=gpu:1 --time=2:00:00 --chdir=/tmp\n"
+    assert store.read("scores").num_rows == before + 2
+
+
+def test_the_documented_proxy_lets_people_start_runs_and_change_nothing_else(machines: Cluster) -> None:
+    """docs/access.md: the lines of its map against every route that the server has."""
+    (text,) = [text for text in blocks("nginx") if "map " in text]
+    lets = [re.compile(line) for line in re.findall(r'^\s*"~(.+)"\s+1;$', text, re.MULTILINE)]
+    assert len(lets) == 4
+    paths = httpx.get(f"{machines.api}/openapi.json", auth=tuple(PASSWORD.split(":")), timeout=60).json()["paths"]
+    routes = [f"{method.upper()} /api{path}" for path, methods in paths.items() for method in methods]
+    some = {route: re.sub("{.*?}", "01234567-89ab-cdef", route) for route in routes}
+    open_to_them = {route for route in routes if any(one.search(some[route]) for one in lets)}
+    acting = {route for route in open_to_them if not route.startswith("GET ") and not READS.search(route)}
+    assert acting == {"POST /api/deployments/{id}/create_flow_run", "POST /api/flow_runs/{id}/set_state"}
+    assert not [route for route in open_to_them if re.search("block|variables|automations|admin/s", route)]
+    assert {"POST /api/flow_runs/filter", "GET /api/artifacts/{id}", "POST /api/logs/filter"} <= open_to_them
 
 
 def test_who_is_nobody_to_the_server_is_told_what_to_set(machines: Cluster) -> None:

@@ -55,7 +55,7 @@ def test_the_checksum_is_of_the_content_alone(nasbench201_file: Path, data: Path
     changed = table.set_column(3, "cifar10_val", pc.add(table["cifar10_val"], 1e-9))
     pq.write_table(changed, tmp_path / "c.parquet")
     files = [nasbench201_file, tmp_path / "b.parquet", tmp_path / "c.parquet"]
-    one, two, other = [import_benchmark("nasbench201", file).checksum for file in files]
+    one, two, other = [import_benchmark("nasbench201", file, replace=True).checksum for file in files]
     assert one == two
     assert one != other
 
@@ -253,10 +253,14 @@ def test_a_declared_table_takes_no_built_in_name(declared: tuple[Path, Path], da
 
 def test_an_import_says_where_it_is_and_what_it_replaced(declared: tuple[Path, Path], data: Path) -> None:
     first = import_benchmark("table", declared[0], declare=declared[1])
-    assert (first.path, first.replaced) == (str(data / "mine.parquet"), None)
-    assert import_benchmark("table", declared[0], declare=declared[1]) == first
+    assert (first.path, first.replaced, first.unchanged) == (str(data / "mine.parquet"), None, False)
+    again = import_benchmark("table", declared[0], declare=declared[1])
+    assert (again.checksum, again.replaced, again.unchanged) == (first.checksum, None, True)
     declared[0].write_text(declared[0].read_text().replace("0.3", "0.4"))
-    other = import_benchmark("table", declared[0], declare=declared[1])
+    with pytest.raises(BenchmarkError, match=f"no other table named mine .*{first.checksum[:12]}; .*--replace"):
+        import_benchmark("table", declared[0], declare=declared[1])
+    assert load("mine").checksum == first.checksum
+    other = import_benchmark("table", declared[0], declare=declared[1], replace=True)
     assert other.checksum != first.checksum
     assert other.replaced == first.checksum[:12]
     assert [(info.path, info.replaced) for info in imported()] == [(other.path, None)]

@@ -49,7 +49,23 @@ def test_the_order_of_the_file_of_codes_does_not_count(folder: Path, tmp_path: P
     codes = json.loads((folder / "encoding.json").read_text())
     (folder / "encoding.json").write_text(json.dumps(dict(reversed(codes.items())), indent=1))
     again = import_surrogate(folder, data=tmp_path / "data")
-    assert (again.checksum, again.replaced) == (first.checksum, None)
+    assert (again.checksum, again.replaced, again.unchanged) == (first.checksum, None, True)
+
+
+def test_another_of_the_name_is_left_as_it_is_unless_it_is_to_be_replaced(folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    first = import_surrogate(folder, data=data)
+
+    def two_swapped(codes: dict[str, Any]) -> None:
+        first = next(iter(codes.values()))
+        first["max_pool_3x3"], first["avg_pool_3x3"] = first["avg_pool_3x3"], first["max_pool_3x3"]
+
+    recoded(folder, two_swapped)
+    with pytest.raises(BenchmarkError, match=f"no other surrogate .*{first.checksum[:12]}; .*--replace"):
+        import_surrogate(folder, data=data)
+    assert list_surrogates(data) == [first]
+    again = import_surrogate(folder, data=data, replace=True)
+    assert (again.replaced, again.unchanged) == (first.checksum[:12], False)
 
 
 @pytest.mark.parametrize(
