@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 from prefect import flow, get_run_logger
-from pydantic import BaseModel, ConfigDict
+from prefect.states import Failed, State
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flows.evaluators import stored_evaluator
+from flows.pools import REFUSED
+from lapt import __version__
 from lapt.config import Execution, Pipeline
-from lapt.errors import LaptError
+from lapt.errors import LaptError, StoreError
+from lapt.faults import fault
 from lapt.spaces import SearchSpace
 from storage.evaluator import StoredEvaluator
 from storage.store import Store
@@ -18,11 +24,13 @@ class Batch(BaseModel):
 
     ``spaces``: where scores hang on the space that is searched, the refined spaces of the target so far: each supernet
     starts from the one before. ``fingerprint``: the driver's, which the worker's must equal. No ``architectures``: a
-    supernet alone is trained. ``final``: they are trained from scratch, for their test scores.
+    supernet alone is trained. ``final``: they are trained from scratch, for their test scores. ``version``: the
+    driver's, which the worker's must equal: a number of the protocol alone would let two versions train differently.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
+    version: str = __version__
     pipeline: Pipeline
     task: str
     spaces: tuple[SearchSpace, ...] = ()
@@ -37,8 +45,19 @@ class Batch(BaseModel):
 
     @classmethod
     def read(cls, store: Store, digest: str) -> Batch:
-        """Raises StoreError where the store has none, and for one of another version of LAPT."""
-        return cls.model_validate_json(store.get_blob(digest))
+        """Raises StoreError where the store has none, LaptError for one of another version."""
+        content = store.get_blob(digest)
+        said = json.loads(content).get("version", "before 0.2")
+        if said != __version__:
+            raise LaptError(
+                "one version of LAPT on both sides",
+                f"driver {said}, worker {__version__}",
+                "install the same version on both",
+            )
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            raise fault(error, "the batch", cls) from None
 
     def evaluator(self, store: Store) -> StoredEvaluator:
         """Here and now. Raises LaptError for data, a table or a device that is not there."""
@@ -50,13 +69,28 @@ class Batch(BaseModel):
         return evaluator
 
 
+def _refused(error: LaptError) -> State[None]:
+    return Failed(name=REFUSED, message=str(error))
+
+
 @flow(name="evaluate-batch", flow_run_name="{label}", persist_result=False)
-def evaluate_batch_here(store: str, batch: str, label: str) -> None:
-    """Evaluates the batch of that digest; what is stored meanwhile, by whomever, is not evaluated again."""
+def evaluate_batch_here(store: str, batch: str, label: str) -> State[None] | None:
+    """Evaluates the batch of that digest; what is stored meanwhile, by whomever, is not evaluated again.
+
+    Nothing is returned, or the state Refused where this worker can never do it: no other try would mend that.
+    """
     logger = get_run_logger()
-    there = Store(store)
-    asked = Batch.read(there, batch)
-    evaluator = asked.evaluator(there)
+    try:
+        there = Store(store)
+    except StoreError as error:  # an address that this worker may not use
+        return _refused(error)
+    try:
+        asked = Batch.read(there, batch)
+        evaluator = asked.evaluator(there)
+    except StoreError:  # which may be mended
+        raise
+    except LaptError as error:
+        return _refused(error)
 
     def heard(epoch: int, epochs: int, loss: float) -> None:
         logger.info("epoch %d of %d, loss %.4g", epoch, epochs, loss)
@@ -64,19 +98,21 @@ def evaluate_batch_here(store: str, batch: str, label: str) -> None:
     if evaluator.of_space and not asked.final:  # which needs no supernet
         evaluator.prepare(heard)
     if asked.fingerprint is not None and evaluator.fingerprint != asked.fingerprint:
-        raise LaptError(
-            f"the data and the version of LAPT that this run was started with ({asked.fingerprint[:40]})",
+        other = LaptError(
+            f"the data that this run was started with ({asked.fingerprint[:40]})",
             f"others on this worker ({evaluator.fingerprint[:40]})",
-            "give the worker the same data (LAPT_DATA, evaluator.root) and the same version",
+            "give the worker the same data (LAPT_DATA, evaluator.root)",
         )
+        return _refused(other)
     architectures = [evaluator.space.decode(text) for text in asked.architectures]
     if asked.final:
         for architecture in architectures:
             evaluator.final(architecture, heard)
-        return
+        return None
     # A few at a time, for what another worker has stored meanwhile: one, or enough that no process of several waits.
     few = 2 * getattr(evaluator.evaluator, "side_by_side", 1) - 1
     for first in range(0, len(architectures), few):
         for number, evaluation in enumerate(evaluator.evaluate(architectures[first : first + few]), start=first + 1):
             score = evaluation.error if evaluation.failed else f"{evaluation.value:.4g}{evaluation.metric.unit}"
             logger.info("%d of %d: %s", number, len(architectures), score)
+    return None

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from prefect import flow
 
+from flows.cancelling import cancellable
 from flows.evaluators import measuring
 from flows.progress import listener
 from lapt.benchmarking import Measured, Noise, distinct, measured_again, noise, page, sampled
@@ -32,6 +33,7 @@ Train = Callable[[str, int, Sequence[Architecture]], list[Evaluation]]
 
 
 @flow(name="build-benchmark", flow_run_name="benchmark {plan.name}", persist_result=False)
+@cancellable
 def build_benchmark(plan: BenchmarkPlan, execution: Execution, out: Path) -> BenchmarkInfo:
     """Trains what the plan asks for and the store lacks, then writes the table to ``out`` and its page beside it.
 
@@ -51,6 +53,7 @@ def build_benchmark(plan: BenchmarkPlan, execution: Execution, out: Path) -> Ben
 
 
 @flow(name="try-benchmark", flow_run_name="trial of {plan.name}", persist_result=False)
+@cancellable
 def try_benchmark(plan: BenchmarkPlan, execution: Execution, architectures: int) -> dict[str, Noise]:
     """Task -> the noise between two seeds on so many random architectures: is the recipe worth a table?"""
     cells = distinct(space_named(plan.space))

@@ -14,6 +14,7 @@ from lapt.errors import ConfigError
 from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
 from lapt.reasoning.calls import Caller, ChatModel, Limits, Prices
 from lapt.reasoning.config import ChatReasoner, PatternsReasoner, RandomReasoner
+from lapt.reasoning.keys import check_block, key_from_variable
 from lapt.reasoning.models import LangChainModel
 from lapt.reasoning.prices import prices_of
 from lapt.spaces import SearchSpace
@@ -69,6 +70,10 @@ def caller_of(config: ChatReasoner, execution: Execution, run_id: str, *, sample
                     "tries",
                     "requests_per_second",
                     "structured",
+                    "extra_body",
+                    "system_message",
+                    "streaming",
+                    "api_version",
                 }
             ),
         )
@@ -87,14 +92,11 @@ def caller_of(config: ChatReasoner, execution: Execution, run_id: str, *, sample
 
 
 def _key(config: ChatReasoner) -> str | None:
-    """The key from where the declaration says that it is; None for the provider's own variable."""
-    if config.key_block is not None:
-        return _secret(config.key_block)
-    if config.key_env is None:
-        return None
-    if not os.environ.get(config.key_env):
-        raise ConfigError(f"a key in the environment variable {config.key_env}", "none", f"export {config.key_env}=...")
-    return os.environ[config.key_env]
+    """The key that the declaration has a right to; None for none, and for one that the client finds by itself."""
+    if config.key_block is None:
+        return key_from_variable(config.model, config.base_url, config.key_env, os.environ)
+    check_block(config.key_block, os.environ)
+    return _secret(config.key_block)
 
 
 def _secret(block: str) -> str:
@@ -116,7 +118,7 @@ def _secret(block: str) -> str:
         raise ConfigError(
             f"a Prefect Secret block {block}", f"{error}", "create it (lapt ui, Blocks), or name reasoner.key_env"
         ) from None
-    return str(found)
+    return str(found).strip()
 
 
 @dataclass(frozen=True)

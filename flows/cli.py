@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +16,13 @@ import typer
 from flows.cli_reasoning import principles_app, reasoner_app
 from flows.cli_report import report
 from flows.cli_sql import sql
+from flows.cli_store import store_app
 from flows.cli_study import study
 from flows.cli_workers import announce, deploy, doctor, worker
-from flows.console import warned
+from flows.console import command, complain, err, say, warned
+from flows.environment import mend, somewhere
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
-from lapt.errors import ConfigError, LaptError
+from lapt.errors import ConfigError, LaptError, Stopped, release
 
 if TYPE_CHECKING:
     from lapt.config import Pipeline
@@ -35,19 +37,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 benchmark = typer.Typer(help="Benchmark tables: import and list.", no_args_is_help=True)
-store_app = typer.Typer(help="The result store.", no_args_is_help=True)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(store_app, name="store")
 app.add_typer(reasoner_app, name="reasoner")
 app.add_typer(principles_app, name="principles")
 app.command()(study)
 app.command()(report)
-for command in (sql, deploy, worker, doctor, announce):
-    app.command()(command)
+for more in (sql, deploy, worker, doctor, announce):
+    app.command()(more)
 
 Format = Literal["state-dict", "onnx", "python"]
 INTERRUPTED = 130
-"""Exit status after Ctrl-C: 128 + SIGINT, as the shells have it and Typer returns it."""
+"""Exit status after Ctrl-C, and a cancel in Prefect's UI: 128 + SIGINT, as the shells have it and Typer returns it."""
 ProcessesOption = Annotated[
     int | None, typer.Option(min=1, help="Trainings side by side; if unset, one a core, or one on a GPU.")
 ]
@@ -63,12 +64,22 @@ ReasonerOption = Annotated[
 
 
 def main() -> None:
-    """Entry point. Exit status: 0 done, 1 failed with a message, 2 wrong use, 130 Ctrl-C.
+    """Entry point. Exit status: 0 done, 1 failed with a message, 2 wrong use, 130 Ctrl-C or cancelled in Prefect.
 
     No traceback unless --debug.
     """
-    arguments = sys.argv[1:]
+    try:
+        status = _status(sys.argv[1:])
+    except KeyboardInterrupt:  # once more, while the first was being seen to
+        status = INTERRUPTED
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it would be a traceback of the interpreter, which ends anyway
+    sys.exit(status)
+
+
+def _status(arguments: list[str]) -> int:
     warnings.showwarning = warned
+    mend()
+    somewhere()
     debug = "--debug" in arguments
     try:
         status = app([a for a in arguments if a != "--debug"], standalone_mode=False)
@@ -77,13 +88,12 @@ def main() -> None:
     except LaptError as error:
         if debug:
             raise
-        print(f"lapt: {error}", file=sys.stderr)
+        complain(error)
         status = 2 if error.usage else 1
-        _release(error)
-    except (KeyboardInterrupt, typer.Abort):
-        print(
-            "lapt: interrupted; what was finished is stored, and the same command goes on from there", file=sys.stderr
-        )
+        release(error)
+    except (KeyboardInterrupt, typer.Abort, Stopped) as stop:
+        said = stop if isinstance(stop, Stopped) else "interrupted"
+        complain(f"{said}; what was finished is stored, and the same command goes on from there")
         status = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -91,20 +101,13 @@ def main() -> None:
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # wrong use: Typer says it best
             error.show()
-            sys.exit(2)
+            return 2
         if debug:
             raise
-        print(f"lapt: {type(error).__name__}: {error}; run again with --debug for the traceback", file=sys.stderr)
+        complain(f"{type(error).__name__}: {error}; run again with --debug for the traceback")
         status = 1
-    sys.exit(status or 0)
-
-
-def _release(error: BaseException) -> None:
-    """Lets go of what the frames of a failure hold, so that an open database is not reported as leaked at exit."""
-    chain: BaseException | None = error
-    while chain is not None:
-        traceback.clear_frames(chain.__traceback__)
-        chain = chain.__cause__ or chain.__context__
+        release(error)
+    return status or 0
 
 
 def _version(wanted: bool) -> None:
@@ -140,12 +143,22 @@ def run(
     device: DeviceOption = "auto",
     pool: PoolOption = None,
     retry_failed: RetryOption = False,
+    max_evaluations: Annotated[
+        int | None, typer.Option(min=1, help="End with the best so far after so many, of all targets and controls.")
+    ] = None,
+    max_seconds: Annotated[float | None, typer.Option(min=0.001, help="As above, of wall time.")] = None,
+    max_device_seconds: Annotated[
+        float | None, typer.Option(min=0.001, help="End with the best so far after so many seconds of trainings.")
+    ] = None,
+    snapshot: Annotated[bool, typer.Option(help="Leave a DuckDB file of the finished run in the store.")] = True,
     as_json: JsonOption = False,
 ) -> None:
     """One pipeline run: archive, principles, and a refine-search-adapt loop for each target."""
     replies = "replay" if replay else "auto"
+    limits = {"evaluations": max_evaluations, "seconds": max_seconds, "device_seconds": max_device_seconds}
     execution = {"processes": processes, "device": device, "retry_failed": retry_failed, "replies": replies}
-    _run(_pipeline(pipeline, overrides, reasoner), store, as_json, **execution, **_where(pool))
+    asked = _pipeline(pipeline, overrides, reasoner)
+    _run(asked, store, as_json, limits=limits, snapshot=snapshot, **execution, **_where(pool))
 
 
 @benchmark.command("import")
@@ -156,7 +169,6 @@ def benchmark_import(
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite other content of the same name.")] = False,
 ) -> None:
     """Check a benchmark file, or a surrogate's folder, and copy it into the data folder (LAPT_DATA)."""
-    from flows.console import typed
     from flows.screen import import_progress, show_benchmarks, show_macro
     from lapt.config import load_pipeline, presets
     from storage.benchmark_kinds import MACRO
@@ -176,7 +188,7 @@ def benchmark_import(
             else:
                 info = import_benchmark(kind, path, declare=declare, replace=replace, progress=progress)
     except KeyboardInterrupt:
-        print("lapt: interrupted; nothing was imported", file=sys.stderr)
+        complain("interrupted; nothing was imported")
         sys.exit(INTERRUPTED)
     if os.environ.get("PREFECT_API_URL"):
         from flows.announce import benchmark_imported
@@ -185,10 +197,8 @@ def benchmark_import(
     show_benchmarks([info])
     key = "model" if kind == KIND else "table"
     runs = [name for name in presets() if load_pipeline(name).evaluator.model_dump().get(key) == info.name]
-    print(
-        "What now?  "
-        + (f"{typed()} run {runs[0]}" if runs else f"a pipeline with evaluator: {{kind: table, table: {info.name}}}")
-    )
+    declared = f"a pipeline with evaluator: {{kind: table, table: {info.name}}}"
+    say(f"What now?  {command('run', runs[0]) if runs else declared}")
 
 
 @benchmark.command("build")
@@ -247,22 +257,6 @@ def benchmark_list(as_json: JsonOption = False) -> None:
         show_benchmarks(known)
 
 
-@store_app.command("compact")
-def compact(store: StoreOption = DEFAULT_STORE) -> None:
-    """Merge the store's many small files into few; nothing is lost if this is stopped."""
-    from storage.compaction import compact as merge
-    from storage.store import Store
-
-    compactions = merge(Store(store))
-    if not any(done.merged or done.deleted or done.waiting or done.broken for done in compactions):
-        print("nothing to compact")
-    for done in compactions:
-        if done.merged or done.deleted or done.waiting or done.broken:
-            later = f", {done.waiting} to delete later (readers may be using them)" if done.waiting else ""
-            broken = f", {len(done.broken)} broken left in place" if done.broken else ""
-            print(f"{done.dataset}: {done.merged} files merged, {done.deleted} deleted{later}{broken}")
-
-
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(help="Id of a finished run, or its first letters.")],
@@ -276,9 +270,9 @@ def export(
     from storage.store import Store
 
     def stage(text: str) -> None:
-        print(text, file=sys.stderr)
+        err.print(text, soft_wrap=True)
 
-    print(f"wrote {write(Store(store), run, target, format, out, stage)}")
+    say(f"wrote {write(Store(store), run, target, format, out, stage)}")
 
 
 @app.command()
@@ -362,7 +356,7 @@ def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: An
     with run_progress() as listener:
         result = run_embedded(pipeline, execution, listener)
     if as_json:
-        print(result.model_dump_json(indent=2))
+        print(result.model_dump_json(indent=2, ensure_ascii=True))
     else:
         stated = RunRecord(Store(result.store), result.run_id).principles_of(pipeline.source.task)
         show_run(pipeline, result, stated[-1][1] if stated else None)

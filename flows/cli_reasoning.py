@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from flows.console import command, say
 from flows.options import DEFAULT_STORE, JsonOption, StoreOption
 
 reasoner_app = typer.Typer(help="Language models: prompts that wait for a reply, recordings.", no_args_is_help=True)
@@ -18,7 +19,6 @@ principles_app = typer.Typer(help="Design principles: what was learned, and how 
 @reasoner_app.command("waiting")
 def waiting(store: StoreOption = DEFAULT_STORE) -> None:
     """Prompts of chat:manual that have no reply yet."""
-    from flows.console import typed
     from storage.manual import FOLDER, PROMPT
     from storage.manual import waiting as unanswered
     from storage.store import Store
@@ -26,8 +26,9 @@ def waiting(store: StoreOption = DEFAULT_STORE) -> None:
     opened = Store(store)
     found = unanswered(opened)
     for prompt in found:
-        print(f"{prompt}   {opened.address}/{FOLDER}/{prompt}{PROMPT}")
-    print(f"What now?  {typed()} reasoner reply {found[0]} FILE" if found else "no prompt waits for a reply")
+        say(f"{prompt}   {opened.address}/{FOLDER}/{prompt}{PROMPT}")
+    answered = command("reasoner", "reply", *found[:1], "FILE", store=opened.address)
+    say(f"What now?  {answered}" if found else "no prompt waits for a reply")
 
 
 @reasoner_app.command("reply")
@@ -54,7 +55,7 @@ def export(
     from storage.recordings import export_recordings
     from storage.store import Store
 
-    print(f"wrote {export_recordings(Store(store), file, run)} replies to {file}")
+    say(f"wrote {export_recordings(Store(store), file, run)} replies to {file}")
 
 
 @reasoner_app.command("import")
@@ -101,7 +102,7 @@ def show(
     opened = Store(store)
     found = principles_by_id(opened, principles)
     if as_json:
-        print(found.model_dump_json(indent=2))
+        print(found.model_dump_json(indent=2, ensure_ascii=True))
     else:
         show_stated(found, space_of(opened, found))
 
@@ -125,7 +126,7 @@ def diff(
         return
     for sign, claims in (("-", changes["gone"]), ("+", changes["new"])):
         for claim in claims:
-            print(f"{sign} {claim}")
+            say(f"{sign} {claim}")
     if not any(changes.values()):
         print("they claim the same", file=sys.stderr)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flows.console import say
 from flows.options import DEFAULT_STORE, StoreOption
 from lapt.errors import ConfigError
 
@@ -44,4 +45,4 @@ def report(
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"a file that can be written at {target}", str(error), "name another with --out") from error
-    print(f"wrote {target}")
+    say(f"wrote {target}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flows.console import say
 from flows.options import DEFAULT_STORE, JsonOption, StoreOption
 from lapt.errors import ConfigError
 
@@ -35,7 +36,7 @@ def sql(
     from storage.store import Store
 
     if export is not None:
-        print(f"wrote {export_all(Store(store), export)}")
+        say(f"wrote {export_all(Store(store), export)}")
         return
     limits = Limits(timeout, a_quarter() if memory is None else bytes_of(memory))
     found = query(Store(store), statement, limits)

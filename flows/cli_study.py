@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
-import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.console import err
 from flows.options import DEFAULT_STORE, JsonOption, ReplayOption, SetOption, StoreOption
 from lapt.errors import ConfigError, or_meant
 
 if TYPE_CHECKING:
+    from flows.studies.methods import Entrant
     from flows.studies.rows import StudyResult
     from storage.store import Store
 
@@ -22,13 +24,24 @@ def study(
     name: Annotated[
         str,
         typer.Argument(
-            help="nas201, trans101, darts, digits, source-budget, ablation, quality, reasoners, contamination, "
-            "prompts; table4, table5: published networks and their sizes, which take --store and --json alone."
+            help="compare, with a pipeline of your own (its file alone suffices); nas201, trans101, darts, digits, "
+            "source-budget, ablation, quality, reasoners, contamination, prompts; table4, table5: published networks "
+            "and their sizes, which take --store and --json alone."
         ),
     ],
+    compared: Annotated[
+        str | None, typer.Argument(metavar="[PIPELINE]", help="With compare: a preset or YAML file, as --pipeline.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 20,
     methods: Annotated[
         str | None, typer.Option(help="Which methods, separated by commas: gp alone, lapt-gp, ...")
+    ] = None,
+    list_methods: Annotated[
+        bool, typer.Option("--list-methods", help="Name what --methods may say of this study, and stop.")
+    ] = False,
+    budget: Annotated[
+        int | None,
+        typer.Option(min=1, help="Evaluations of methods that do not refine the space; the pipeline's own if unset."),
     ] = None,
     reasoner: Annotated[
         list[str] | None,
@@ -61,7 +74,7 @@ def study(
 ) -> None:
     """A table of the paper or an ablation over seeds, with intervals, controls and the published rows."""
     from flows.screen_study import study_progress
-    from flows.studies import STUDIES, prepared
+    from flows.studies import COMPARE, STUDIES, entrants_of, prepared, wanted
     from flows.studies.ledger import keep
     from flows.studies.literature import TABLES, literature
     from flows.studies.plots import plots as plotted
@@ -74,19 +87,28 @@ def study(
         kept_in = Store(store)
         _print(result, keep(kept_in, result), kept_in, as_json)
         return
+    if name not in STUDIES and Path(name).is_file():
+        name, compared = COMPARE, name
     if name not in STUDIES:
         known = sorted({*STUDIES, *TABLES})
-        raise ConfigError(f"a study among {known}", repr(name), or_meant(name, known, "name one of them"))
-    opened = Store(store)
-    preset, settings = pipeline or STUDIES[name].preset, overrides or []
+        remedy = or_meant(name, known, "name one of them, or a pipeline's file")
+        raise ConfigError(f"a study among {known}", repr(name), remedy)
+    if pipeline and compared:
+        raise ConfigError("one pipeline", f"{compared} and --pipeline {pipeline}", "leave one of them out")
+    opened, other = Store(store), pipeline or compared
+    preset, settings = wanted(name, other), overrides or []
     named = [load_pipeline(preset, settings, wanted) for wanted in reasoner or ()]
     of_all = [setting for setting in settings if not (named and setting.startswith("reasoner."))]
+    declared = load_pipeline(preset, of_all, STUDIES[name].reasoner)
+    what: dict[str, Any] = {"draws": draws, "budgets": _listed(budgets), "budget": budget, "own": other is None}
+    if list_methods:
+        _print_methods(entrants_of(name, declared, named, **what))
+        return
     prepared_study = prepared(
         name,
-        load_pipeline(preset, of_all, STUDIES[name].reasoner),
+        declared,
         named,
-        draws=draws,
-        budgets=_listed(budgets),
+        **what,
         resampled=resampled,
         seeds=seeds,
         methods=_listed(methods),
@@ -100,16 +122,20 @@ def study(
     result = result.model_copy(update={"command": _command(context)})
     study_id = keep(opened, result)
     for path in plotted(result, plots) if plots is not None else ():
-        print(f"wrote {path}", file=sys.stderr)
+        err.print(f"wrote {path}", soft_wrap=True)
     _print(result, study_id, opened, as_json)
 
 
 def _command(context: typer.Context) -> str:
     """What makes the same figures again: the command without what says where and how fast."""
-    said = ["lapt", "study", context.params["name"]]
+    said = ["lapt", "study", *(part for part in (context.params["name"], context.params["compared"]) if part)]
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
-        if parameter.name in ("name", *_NOT_OF_THE_FIGURES) or source is None or source.name != "COMMANDLINE":
+        if (
+            parameter.name in ("name", "compared", *_NOT_OF_THE_FIGURES)
+            or source is None
+            or source.name != "COMMANDLINE"
+        ):
             continue
         value, option = context.params[parameter.name], parameter.opts[0]
         if value is True:
@@ -124,7 +150,7 @@ _NOT_OF_THE_FIGURES = ("store", "as_json", "plots", "processes", "fresh", "repla
 
 
 def _print(result: StudyResult, study_id: str, store: Store, as_json: bool) -> None:
-    from flows.console import out, store_option, typed
+    from flows.console import command, say
     from flows.screen_study import as_json as written
     from flows.screen_study import show_study
 
@@ -132,7 +158,13 @@ def _print(result: StudyResult, study_id: str, store: Store, as_json: bool) -> N
         print(written(result))
     else:
         show_study(result)
-        out.print(f"What now?  {typed()} report {study_id}{store_option(store.address)}", soft_wrap=True)
+        say(f"What now?  {command('report', study_id, store=store.address)}")
+
+
+def _print_methods(entrants: Iterable[Entrant]) -> None:
+    runs = {entrant.method: entrant.default for entrant in sorted(entrants, key=lambda entrant: entrant.default)}
+    for method, default in sorted(runs.items(), key=lambda one: not one[1]):
+        print(f"{method}{'' if default else '  (when it is named)'}")
 
 
 def _refuse_others(context: typer.Context, name: str) -> None:

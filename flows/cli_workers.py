@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flows.console import command, say
 from flows.options import DEFAULT_STORE, JsonOption, StoreOption
 from lapt.errors import ConfigError
 
@@ -40,32 +40,37 @@ def deploy(
     with reachable():
         if pool is None:
             lines = made(Store(store).address)
-            start = "lapt worker --pool gpu, on every machine with GPUs"
+            start = "lapt worker --pool gpu, on every machine with GPUs; lapt worker --pool drivers, for deployed runs"
         else:
             template = template_of(type) if job_template is None else read_template(job_template)
             lines = deploy_pool(pool, type, locked(template, image))
             start = starts_workers(pool, type)
         for line in lines:
-            typer.echo(line)
-    typer.echo(f"What now?  {start}; lapt run PIPELINE --pool {shlex.quote(pool or 'gpu')}")
+            say(line)
+    say(f"What now?  {start}; {command('run', 'PIPELINE', '--pool', pool or 'gpu')}")
 
 
 def worker(
-    pool: Annotated[str, typer.Option(help="Whose batches it takes: cpu, gpu or one of your own.")] = "gpu",
+    pool: Annotated[str, typer.Option(help="Whose runs it takes: gpu, cpu, drivers or one of your own.")] = "gpu",
     count: Annotated[
-        int | None, typer.Option(min=1, help="Workers; one for each device that CUDA_VISIBLE_DEVICES names if unset.")
+        int | None,
+        typer.Option(
+            min=1, help="Runs at once; if unset, one for each device that CUDA_VISIBLE_DEVICES names, or 8 drivers."
+        ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Take batches of a work pool, one at a time a device, until Ctrl-C."""
+    """Take batches of a work pool, one at a time a device, or deployed drivers, until Ctrl-C."""
     _needs_server()
     from flows.job_templates import check_processes
     from flows.pools import reachable
-    from flows.workers import run_workers, visible_devices
+    from flows.workers import DRIVERS, DRIVERS_AT_ONCE, run_workers, visible_devices
     from storage.store import Store
 
     with reachable():
         check_processes(pool)
+    if pool == DRIVERS:
+        raise typer.Exit(run_workers(pool, [None], Store(store).address, count or DRIVERS_AT_ONCE))
     devices = [None] if pool == "cpu" else visible_devices()
     if count is not None:
         devices = [devices[number % len(devices)] for number in range(count)]
@@ -82,7 +87,7 @@ def announce(
     from flows.announce import data_announced
 
     data_announced(task, data, pipeline)
-    typer.echo(f"announced {task}; a worker of pool cpu adapts {pipeline} to it")
+    say(f"announced {task}; a worker of pool drivers adapts {pipeline} to it")
 
 
 def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:

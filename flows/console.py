@@ -13,14 +13,29 @@ from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from flows.options import DEFAULT_STORE
 from lapt.errors import Notice
+from lapt.wording import visible
 
-# No markup anywhere: task names, statements and SQL values are other people's text.
-out = Console(highlight=False, markup=False)
-err = Console(stderr=True, highlight=False, markup=False)
 
+class _Console(Console):
+    """Prints text as it is: task names, statements and SQL values are other people's. No markup, no emoji, no command
+    to the terminal."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(visible(text), **how)
+
+
+out = _Console()
+err = _Console(stderr=True)
+
+SAID_SECONDS = 30
+"""Between two lines on how far something is, where there are no bars."""
 LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "collapse_padding": True}
 """Of a table."""
 
@@ -51,7 +66,7 @@ def _parts(table: Table, keys: int, width: int) -> Iterator[Table]:
 
 def _width(column: Column) -> int:
     """Characters that it needs at least."""
-    lines = [line for text in (column.header, *column.cells) for line in str(text).split("\n")]
+    lines = [line for text in (column.header, *column.cells) for line in visible(str(text)).split("\n")]
     return max(map(cell_len, lines)) if column.no_wrap else column.min_width or max(map(cell_len, lines))
 
 
@@ -70,9 +85,19 @@ def _of(title: Any, columns: list[Column]) -> Table:
     return part
 
 
+def say(text: str) -> None:
+    """A line of what a command found or did, however long, on standard output."""
+    out.print(text, soft_wrap=True)
+
+
+def complain(text: object) -> None:
+    """One line beside that, on standard error: a failure, a warning."""
+    err.print(f"lapt: {text}", soft_wrap=True)
+
+
 @cache
 def _said(text: str) -> None:
-    print(f"lapt: {text}", file=sys.stderr)
+    complain(text)
 
 
 def warned(message: Warning | str, *_: object) -> None:
@@ -80,13 +105,23 @@ def warned(message: Warning | str, *_: object) -> None:
     _said(str(message) if isinstance(message, Notice) else f"warning: {message}")
 
 
-def store_option(address: str) -> str:
-    """What a command needs behind it to read that store."""
+def command(*words: str, store: str | None = None) -> str:
+    """``lapt`` with these words as it can be typed: by its name if the shell finds it, else as it was typed; with the
+    option for that store where it is not the one that is read anyway."""
+    named = "lapt" if shutil.which("lapt") else sys.argv[0]
+    chosen = [] if store is None or store == _default_store() else ["--store", store]
+    return " ".join(map(_quoted, [named, *words, *chosen]))
+
+
+def _quoted(word: str) -> str:
+    """For a shell; an SQL statement, which has quotes of its own, so that it can be read."""
+    return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
+
+
+def _default_store() -> str | None:
     from storage.store import Store
 
-    return "" if address == Store(DEFAULT_STORE).address else f" --store {shlex.quote(address)}"
-
-
-def typed() -> str:
-    """How this command can be typed again: by its name if the shell finds it, else as it was typed."""
-    return "lapt" if shutil.which("lapt") else shlex.quote(sys.argv[0])
+    try:
+        return Store(DEFAULT_STORE).address
+    except FileNotFoundError:  # the working folder was deleted while the command ran
+        return None

@@ -23,10 +23,15 @@ from pydantic import TypeAdapter
 
 from flows.batches import evaluate_batch_here
 from flows.job_templates import PROCESS, locked, template_of
-from flows.workers import HEARTBEAT_SECONDS
+from flows.prefect_settings import HEARTBEAT_SECONDS
+from flows.workers import DRIVERS
 from lapt.errors import ConfigError
 
-POOLS = {"cpu": "Drivers of searches, and evaluations on CPUs", "gpu": "Evaluations on GPUs, one at a time a device"}
+POOLS = {
+    DRIVERS: "Searches, which mostly wait: many at a time on a machine",
+    "cpu": "Evaluations on CPUs, one at a time a worker",
+    "gpu": "Evaluations on GPUs, one at a time a device",
+}
 ZOMBIE_SECONDS = 3 * HEARTBEAT_SECONDS
 """Silence after which a run is lost: its worker and its process died together, and nobody says so."""
 ZOMBIES = "lapt: lost runs"
@@ -98,8 +103,9 @@ def deploy_pool(name: str, kind: str, template: Mapping[str, Any]) -> Iterator[s
                 f"one of type {there.type}",
                 f"choose another name, or delete that one: prefect work-pool delete {name}",
             )
-        yield _pool(client, name, kind, template, deployed.description)
-        yield _deployment(client, deployed)
+        yield _pool(client, name, kind, template, POOLS.get(name, deployed.description))
+        if name != DRIVERS:
+            yield _deployment(client, deployed)
 
 
 def _there(client: SyncPrefectClient, name: str) -> WorkPool | None:

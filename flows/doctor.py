@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
+from lapt import __version__
 from lapt.errors import LaptError
+from lapt.wording import lasting
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import WorkPool
 
 SKEW_SECONDS = 5.0
 """Between two clocks: the store tells what came first by them."""
@@ -17,18 +23,17 @@ SKEW_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Finding:
-    """``trouble``: None where all is well; else what to do."""
+    """``trouble``: None where all is well; else what to do. ``figures``: of a pool, for who watches it by program."""
 
     what: str
     found: str
     trouble: str | None = None
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 def findings(store: str) -> Iterator[Finding]:
     """One after the other, as they are known."""
-    yield Finding(
-        "versions", f"lapt {version('lapt')}, prefect {version('prefect')}, Python {platform.python_version()}"
-    )
+    yield Finding("versions", f"lapt {__version__}, prefect {version('prefect')}, Python {platform.python_version()}")
     yield _devices()
     yield _store(store)
     yield from _server(store)
@@ -58,7 +63,9 @@ def _server(store: str) -> Iterator[Finding]:
     from flows.prefect_settings import apply_environment
 
     apply_environment()
-    from flows.prefect_server import configured_address
+    import httpx
+
+    from flows.prefect_server import configured_address, refusal
 
     address = configured_address()
     if address is None:
@@ -68,7 +75,13 @@ def _server(store: str) -> Iterator[Finding]:
     yield reached
     if reached.trouble is None:
         yield _clock(address)
-        yield from _pools("://" not in store)
+        try:
+            yield from _pools("://" not in store)
+        except httpx.HTTPStatusError as error:  # a proxy lets through some requests
+            refused = refusal(error)
+            if refused is None:
+                raise
+            yield Finding("rights", refused.got, refused.remedy)
 
 
 def _reached(address: str) -> Finding:
@@ -109,26 +122,56 @@ def _pools(local_store: bool) -> Iterator[Finding]:
     from prefect.client.orchestration import get_client
 
     from flows.deploying import DEPLOYMENTS, POOLS, ZOMBIES
-    from flows.pools import Pool
 
     with get_client(sync_client=True) as client:
-        there = {pool.name for pool in client.read_work_pools()}
-        known = {deployment.name for deployment in client.read_deployments()}
+        there = {pool.name: pool for pool in client.read_work_pools()}
+        lies_in = {one.name: one.work_pool_name for one in client.read_deployments() if "lapt" in one.tags}
         watched = bool(client.read_automations_by_name(ZOMBIES))
     missing = [
         *(pool for pool in POOLS if pool not in there),
-        *(d.full_name for d in DEPLOYMENTS if d.name not in known),
+        *(d.full_name for d in DEPLOYMENTS if d.name not in lies_in),
     ]
     missing += [] if watched else [f"automation {ZOMBIES!r}"]
-    yield Finding(
-        "deployments", f"missing: {', '.join(missing)}" if missing else "all", "lapt deploy" if missing else None
-    )
-    for pool in sorted(there & set(POOLS)):
-        yield _live(pool, Pool(pool).live_workers, local_store)
+    # As an earlier version had it: a driver then keeps the worker busy that its own evaluations wait for.
+    found = [(d, lies_in.get(d.name, d.pool)) for d in DEPLOYMENTS]
+    misplaced = [f"{deployed.full_name} (pool {pool})" for deployed, pool in found if pool != deployed.pool]
+    wrong = [f"{said}: {', '.join(names)}" for said, names in (("missing", missing), ("misplaced", misplaced)) if names]
+    yield Finding("deployments", "; ".join(wrong) or "all", "lapt deploy" if wrong else None)
+    yield _access([there[name] for name in POOLS if name in there])
+    own = {pool for name, pool in lies_in.items() if pool and pool == name}
+    for pool in sorted(there.keys() & ({*POOLS} | own)):
+        yield _pool(pool, local_store)
 
 
-def _live(pool: str, live_workers: Callable[[], int], local_store: bool) -> Finding:
-    live = live_workers()
-    shared = "; the store is a folder: they must see it under the same path" if local_store and live else ""
-    start = f"lapt worker --pool {pool}, where it is to run" if not live else None
-    return Finding(f"pool {pool}", f"{live} live worker{'s' * (live != 1)}{shared}", start)
+def _access(pools: Sequence[WorkPool]) -> Finding:
+    from flows.job_templates import is_open
+
+    unsafe = [pool.name for pool in pools if is_open(pool)]
+    if unsafe:
+        chosen = "command and environment are chosen by whoever starts a run"
+        return Finding("access", f"pool {', '.join(unsafe)}: {chosen}", "lapt deploy")
+    return Finding("access", "runs choose nothing of the machine they run on")
+
+
+def _pool(name: str, local_store: bool) -> Finding:
+    from flows.pools import Pool
+    from flows.workers import DRIVERS, version_of
+
+    pool = Pool(name)
+    workers, queue = pool.online(), pool.queue()
+    live = len(workers)
+    figures = {"live_workers": live, "running": queue.running, "waiting": queue.waiting}
+    if queue.waiting:
+        figures["waiting_seconds"] = round(queue.waiting_seconds)
+    first = f", the first for {lasting(queue.waiting_seconds)}" if queue.waiting else ""
+    said = f"{live} live worker{'s' * (live != 1)}, {queue.running} running, {queue.waiting} waiting{first}"
+    if local_store and live:
+        said += "; the store is a folder: they must see it under the same path"
+    here, trouble = __version__, None
+    others = sorted({theirs for worker in workers if (theirs := version_of(worker)) not in (here, None)})
+    if others:
+        said += f"; some with lapt {', '.join(map(str, others))}, here {here}"
+        trouble = "install the same version on both"
+    elif not live and (queue.waiting or name != DRIVERS):  # without deployed runs nobody needs a worker for drivers
+        trouble = f"{pool.start_command}, where it is to run"
+    return Finding(f"pool {name}", said, trouble, figures)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -11,10 +10,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
+from flows.environment import connections_said
 from flows.prefect_settings import apply_environment
 from flows.progress import Listener, listener
 from lapt.config import Execution, Pipeline
-from lapt.errors import LaptError, StoreError, interruption
+from lapt.errors import LaptError, Stopped, interruption, release
 from lapt.reasoning.config import ChatReasoner
 from lapt.results import RunResult
 from storage.addresses import address_of
@@ -25,13 +25,11 @@ R = TypeVar("R")
 
 def history_home(store_address: str) -> Path:
     """Where the embedded server keeps its history: in the store's folder, or in the user's cache for a remote store."""
+    from flows.prefect_database import cache_folder
     from lapt.digests import short
 
     address, folder = address_of(store_address)
-    if folder is not None:
-        return folder / "prefect"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "lapt" / "prefect" / short(address)
+    return cache_folder() / "prefect" / short(address) if folder is None else folder / "prefect"
 
 
 def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
@@ -59,6 +57,7 @@ def under_own_server(run: Callable[[], R], store: str, hears: Listener) -> R:
     from flows.prefect_server import refusal
 
     Store(store).check_writable()
+    apply_environment()
     home = history_home(store)
     try:
         return _run_under_own_server(home, run, hears)
@@ -72,27 +71,35 @@ def under_own_server(run: Callable[[], R], store: str, hears: Listener) -> R:
             f"{str(error).splitlines()[0]} ({free / 1e6:,.0f} MB are free in {home})",
             f"make room if that is little, or read {home / 'server.log'}; the same command goes on from here",
         ) from error
+    except KeyboardInterrupt as stopped:
+        release(stopped)  # Prefect keeps it, and its frames would be there to the end of the interpreter
+        raise
 
 
 def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> R:
     hears.stage("starting Prefect (the first time on a machine takes about a minute)")
-    apply_environment()
+    from prefect.exceptions import CancelledRun
+
+    from flows.cancelling import WORD
     from flows.prefect_server import prefect_server
 
     with ExitStack() as stack:
         try:
             stack.enter_context(prefect_server(home))
         except OSError as error:
-            raise StoreError(
-                f"room for Prefect's history in {home}",
-                error.strerror or type(error).__name__,
-                "free space there or name another store with --store or LAPT_STORE",
+            said = connections_said()
+            raise LaptError(
+                "a Prefect server of this run's own",
+                " ".join(str(error).split()),
+                f"correct or unset what says how to connect: {said}" if said else "see to that file or resource",
             ) from error
         _hide_expected_tracebacks()
         token = listener.set(hears)
         stack.callback(listener.reset, token)
         try:
             return run()
+        except CancelledRun as error:
+            raise Stopped(WORD) from error
         except Exception as error:
             stopped = interruption(error)
             if stopped is None:

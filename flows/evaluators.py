@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from flows.metering import meter
 from flows.prefect_settings import apply_environment
 from flows.progress import listener
 from lapt.config import BenchmarkPlan, Execution, Pipeline, RandomArchive
@@ -177,7 +178,9 @@ def _stored(evaluator: Evaluator, execution: Execution, space: SearchSpace, stor
     def heard(evaluation: Evaluation) -> None:
         listener.get().scored(evaluator.task)
 
-    return StoredEvaluator(evaluator, store, space, seed=seed, retry_failed=execution.retry_failed, on_stored=heard)
+    return StoredEvaluator(
+        evaluator, store, space, seed=seed, retry_failed=execution.retry_failed, on_stored=heard, meter=meter.get
+    )
 
 
 def stored_evaluator(pipeline: Pipeline, execution: Execution, task: str) -> StoredEvaluator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def export(
             "a run that trains its networks", f"run {result.run_id}, whose scores come from a table", "export another"
         )
     found = _target(result.targets, target)
-    path = out or Path(f"{pipeline.name}-{found.task}{SUFFIX[format]}")
+    named = re.sub(r"[^\w.-]+", "-", found.task)
+    path = out or Path(f"{pipeline.name}-{named}{SUFFIX[format]}")
     if not path.absolute().parent.is_dir():
         raise ConfigError(f"a folder at {path.absolute().parent}", "none", "make it, or name another file with --out")
     if found.architecture is None:

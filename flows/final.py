@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from prefect import flow
 
 from flows.build import build
+from flows.cancelling import cancellable
 from flows.found import to_train
 from flows.progress import epochs, listener
 from lapt.config import Execution, Pipeline
@@ -37,6 +38,7 @@ def final_training(
 
 
 @flow(name="train-found", flow_run_name="train what {run} found", persist_result=False)
+@cancellable
 def train_found(
     run: str, execution: Execution, target: str | None = None, overrides: Sequence[str] = ()
 ) -> list[TargetResult]:

@@ -17,13 +17,15 @@ from typing import Any, cast
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectNotFound
-from prefect.utilities.templating import apply_values
+from prefect.utilities.templating import PlaceholderType, apply_values, find_placeholders
 from prefect.workers.utilities import (
     get_available_work_pool_types,
     get_default_base_job_template_for_infrastructure_type,
 )
+from pydantic import BaseModel, ValidationError
 
 from lapt.errors import ConfigError, or_meant
+from lapt.faults import fault
 
 PROCESS = "process"
 """The type of a pool whose runs are processes, and whose workers ``lapt worker`` starts."""
@@ -51,16 +53,37 @@ def template_of(kind: str) -> dict[str, Any]:
     return found
 
 
+class _Variables(BaseModel):
+    properties: dict[str, dict[str, Any]] = {}
+
+
+class _Template(BaseModel):
+    job_configuration: dict[str, Any]
+    variables: _Variables
+
+
 def read_template(file: Path) -> dict[str, Any]:
     """A template of the operator's own. Raises ConfigError."""
-    example = "start from prefect work-pool get-default-base-job-template --type kubernetes --file job.json"
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        template = json.loads(file.read_text(encoding="utf-8"))
+        found = _Template.model_validate(template)
+    except ValidationError as error:
+        raise fault(error, str(file), _Template) from None
     except (OSError, ValueError) as error:
-        raise ConfigError("a base job template in JSON", f"{file}: {type(error).__name__}: {error}", example) from error
-    if not (isinstance(found, dict) and isinstance(found.get("job_configuration"), dict)):
-        raise ConfigError("a base job template with a job_configuration", str(file), example)
-    return found
+        raise ConfigError(
+            "a base job template in JSON",
+            f"{file}: {type(error).__name__}: {error}",
+            "start from prefect work-pool get-default-base-job-template --type kubernetes --file job.json",
+        ) from error
+    named = {one.name for one in find_placeholders(found.job_configuration) if one.type is PlaceholderType.STANDARD}
+    unknown = sorted({name.partition(".")[0] for name in named} - set(found.variables.properties))
+    if unknown:
+        raise ConfigError(
+            f"placeholders among {sorted(found.variables.properties)} in {file}",
+            ", ".join(f"{{{{ {name} }}}}" for name in unknown),
+            "declare them in variables.properties, or write what they stand for",
+        )
+    return dict(template)
 
 
 def locked(template: Mapping[str, Any], image: str | None = None) -> dict[str, Any]:
@@ -78,7 +101,6 @@ def locked(template: Mapping[str, Any], image: str | None = None) -> dict[str, A
     if "image" in variables and "image" not in values:
         raise ConfigError("an image with LAPT in it for the pool's containers", "none", "name one with --image")
     environment = values.pop("env", None)
-    values.pop("command", None)
     filled = apply_values(dict(template["job_configuration"]), values, skip_prefixes=RESOLVED_LATER)
     configuration = cast(dict[str, Any], filled)
     if environment or configuration.get("env"):
@@ -88,7 +110,7 @@ def locked(template: Mapping[str, Any], image: str | None = None) -> dict[str, A
             "set it in the image, or as a list in the container of job_manifest",
         )
     return {
-        "job_configuration": {name: value for name, value in configuration.items() if name not in ("command", "env")},
+        "job_configuration": {name: value for name, value in configuration.items() if name != "env"},
         "variables": NOTHING,
     }
 
@@ -99,9 +121,10 @@ def is_open(pool: WorkPool) -> bool:
 
 
 def starts_workers(pool: str, kind: str) -> str:
-    """The command that starts a worker of a pool."""
-    name = shlex.quote(pool)
-    return f"lapt worker --pool {name}" if kind == PROCESS else f"prefect worker start --pool {name} --type {kind}"
+    """The command that starts a worker of a pool, for one run at a time: a driver hands out a batch a worker."""
+    if kind == PROCESS:
+        return f"lapt worker --pool {shlex.quote(pool)}"
+    return f"prefect worker start --pool {shlex.quote(pool)} --type {kind} --limit 1"
 
 
 def check_processes(pool: str) -> None:

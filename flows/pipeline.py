@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TypeVar, cast
 
-from prefect import flow, get_run_logger, runtime, tags
+from prefect import flow, get_run_logger, tags
 
 from flows.build import Built, build
+from flows.cancelling import cancellable
 from flows.final import final_training
+from flows.metering import meter, metered
 from flows.progress import epochs, listener
+from flows.starting import started_by
 from lapt.algorithms import adapt_target, algorithm_1
 from lapt.archive import Archive
 from lapt.config import Execution, Pipeline
@@ -35,12 +38,17 @@ F = TypeVar("F", bound=Found)
 
 
 @flow(name="lapt", flow_run_name="{pipeline.title}", persist_result=False)
+@cancellable
 def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
     """Algorithm 1: learn principles from the source task once, then adapt them to each target task."""
     built = build(pipeline, execution)
-    prefect_run = str(runtime.flow_run.id) if runtime.flow_run.id else None
+    by = started_by()
     good: Archive | None = None
-    with built.record.attempt(pipeline, prefect_run), tags(f"space:{pipeline.space_name}"):
+    with (
+        built.record.attempt(pipeline, by),
+        tags(f"space:{pipeline.space_name}"),
+        metered(execution.limits) as costs,
+    ):
 
         def learn(archive: Archive) -> str:
             nonlocal good
@@ -52,7 +60,10 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
             with tags(f"target:{target}"):
                 return adapt_to_target(context(pipeline), context(execution), target, principles)
 
-        def control(target: str, method: str) -> ControlResult:
+        def control(target: str, method: str) -> ControlResult | None:
+            """None where a limit leaves it less than the same budget."""
+            if costs.room(pipeline.budget) < pipeline.budget:
+                return None
             hears = listener.get()
             hears.stage(f"{named(method)} on {target}, for comparison")
             evaluator = whole_space(built, target)
@@ -61,13 +72,14 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
             result = search_control(
                 context(built.steps), context(evaluator), context(built.record), known, method=method
             )
+            costs.asked(result.evaluations)
             hears.target_done(target)
-            return result
+            return None if result.evaluations < pipeline.budget and not costs.room(1) else result
 
         def test(target: str, result: F, label: str) -> F:
             if not pipeline.evaluator.trains:
                 return test_incumbent(context(built.space), context(built.evaluator(target)), data(result))
-            if result.architecture is None:
+            if result.architecture is None or not costs.may_train():
                 return result
             final = final_training(
                 context(pipeline),
@@ -90,13 +102,23 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
             learn=learn,
             adapt_target=adapt,
         )
-        controls = {target: [control(target, m) for m in pipeline.controls] for target in pipeline.targets}
+        if not any(one.evaluations for one in found.values()):
+            costs.check()
+        beside = {target: [control(target, m) for m in pipeline.controls] for target in pipeline.targets}
+        controls = {target: [one for one in beside[target] if one is not None] for target in pipeline.targets}
         listener.get().stage("testing what was found")
         tested = tuple(report(target) for target in pipeline.targets)
-        result = RunResult(run_id=built.run_id, pipeline=pipeline.name, store=built.store.address, targets=tested)
+        result = RunResult(
+            run_id=built.run_id,
+            pipeline=pipeline.name,
+            store=built.store.address,
+            targets=tested,
+            stopped=str(costs.denied) if costs.denied else None,
+        )
         report_run(context(pipeline), context(result), context(built.record), wait_for=[data(one) for one in tested])
-        built.record.finished(pipeline, prefect_run, result)
-        snapshot(built.store, built.run_id)
+        built.record.finished(pipeline, by, result)
+        if execution.snapshot and result.stopped is None:  # it is written once
+            snapshot(built.store, built.run_id)
     return result
 
 
@@ -171,6 +193,7 @@ class _TargetSearch:
         self.repeats = 0
         self.space_size = built.space.size
         self.stopped: str | None = None
+        self._cut = False  # does the search lack evaluations that a limit has left out?
         self._principles: Principles | None = None
         self._batches: list[data[list[Evaluation]]] = []
         self._of_one_evaluator: list[Evaluation] = []
@@ -188,6 +211,7 @@ class _TargetSearch:
         get_run_logger().warning("the search ends here: %s", spent)
 
     def refine(self, principles: Principles, g: int) -> SearchSpace:
+        meter.get().check()
         self._principles = principles
         refined = refine_space(
             context(self.built.steps), context(self.built.record), data(principles), target=self.target, g=g
@@ -247,8 +271,11 @@ class _TargetSearch:
 
     def _evaluate(self, architectures: list[Architecture], refined: SearchSpace, g: int) -> list[Evaluation]:
         assert self._principles is not None
-        first = self._asked + 1
-        if self.built.execution.dispatch == "deployment":
+        first, costs = self._asked + 1, meter.get()
+        wanted, architectures = len(architectures), architectures[: costs.room(len(architectures))]
+        if not architectures:
+            found: list[Evaluation] = []
+        elif self.built.execution.dispatch == "deployment":
             # What dispatches is plain: a task would hold back its children's results.
             found = self.evaluator.evaluate(architectures)
         else:
@@ -267,6 +294,8 @@ class _TargetSearch:
             fingerprint=self.evaluator.fingerprint,
         )
         self._asked += len(found)
+        costs.asked(len(found))
+        self._cut = len(found) < wanted
         return found
 
     @cached_property
@@ -280,6 +309,8 @@ class _TargetSearch:
     def adapt(
         self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], g: int
     ) -> tuple[Principles, float]:
+        if self._cut:
+            meter.get().check()
         adapted = adapt_principles(
             context(self.built.steps),
             context(self.built.record),

@@ -2,26 +2,60 @@
 
 Prefect builds its tables by a hundred migrations, 9 s, and registers its block types, 2 to 4 s. The first database made
 with an installed version is kept as a template before any run is in it; the next home starts from a copy of it.
+
+It holds the history of runs and no result: one that cannot be used is set aside, and no run is refused for it.
 """
 
 import importlib.metadata
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+
+LOCKED_SECONDS = 5.0
+"""A writer of ours holds the database for milliseconds."""
+
+
+def cache_folder() -> Path:
+    """This user's, for what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lapt"
 
 
 def shared_folder(home: Path) -> Path:
     """What all homes of this user share under this version of Prefect; ``home`` itself where there is no such place."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "lapt" / f"prefect-{importlib.metadata.version('prefect')}"
+    folder = cache_folder() / f"prefect-{importlib.metadata.version('prefect')}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return home
     return folder if os.access(folder, os.W_OK) else home
+
+
+@contextmanager
+def writable(home: Path) -> Iterator[Path]:
+    """``home``, where a history can be written in it; else a temporary folder, which is said."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+        Database(home, home).check_unlocked()
+    except (OSError, sqlite3.OperationalError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        warnings.warn(
+            f"expected Prefect's history in {home}; got {said}; this run goes on without one that is kept, its results "
+            "are in the store",
+            stacklevel=2,
+        )
+        with tempfile.TemporaryDirectory(prefix="lapt-history-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+        return
+    yield home
 
 
 @dataclass(frozen=True)
@@ -43,6 +77,38 @@ class Database:
         """Whether a server may start without looking for migrations: the schema is the template's."""
         schema = _schema(self.path)
         return schema is not None and schema == _schema(self.template)
+
+    def check_unlocked(self) -> None:
+        """Raises sqlite3.OperationalError where it cannot be written, now or ever."""
+        if not self.path.is_file():
+            return
+        try:
+            with closing(sqlite3.connect(self.path, timeout=LOCKED_SECONDS, isolation_level=None)) as database:
+                database.execute("BEGIN IMMEDIATE")
+                database.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            return  # broken: a server that starts finds out, and it is set aside
+
+    def set_aside(self) -> Path | None:
+        """Rename it, with its logs, so that a new one begins; None where there is none."""
+        if not self.path.exists():
+            return None
+        aside = self.home / f"prefect-{datetime.now(UTC):%Y%m%dT%H%M%S}.db"
+        self._rename(self.path, aside)
+        return aside
+
+    def put_back(self, aside: Path) -> None:
+        """What was set aside, and was not at fault."""
+        self._rename(aside, self.path)
+
+    @staticmethod
+    def _rename(path: Path, other: Path) -> None:
+        for end in ("", "-wal", "-shm"):
+            Path(f"{other}{end}").unlink(missing_ok=True)
+            if Path(f"{path}{end}").exists():
+                Path(f"{path}{end}").rename(f"{other}{end}")
 
     def copy_template(self) -> None:
         """Begin ``home``'s history, where there is none, with a copy of the template, where there is one."""

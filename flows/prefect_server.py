@@ -3,20 +3,25 @@
 import http.client
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from flows.prefect_database import Database, shared_folder
+import httpx
+
+from flows.environment import connections_said
+from flows.prefect_database import Database, shared_folder, writable
 from flows.prefect_owners import close_abandoned_runs, close_own_runs, file_lock, ownership, private_descriptor
-from flows.prefect_settings import apply_environment, embedded_settings, server_environment
+from flows.prefect_settings import api_named_in, apply_environment, embedded_settings, server_environment
 from lapt.errors import LaptError
 
 HOST = "127.0.0.1"
@@ -26,6 +31,10 @@ STOP_LIMIT_S = 3.0
 DRAIN_LIMIT_S = 15.0
 LOG_LIMIT_BYTES = 1_000_000
 PROGRAM = Path(__file__).with_name("prefect_server_process.py")
+
+
+class ServerError(LaptError):
+    """A server of our own that does not come to work."""
 
 
 @contextmanager
@@ -43,9 +52,7 @@ def prefect_server(home: Path) -> Iterator[str]:
         check_configured(address)
         yield address
         return
-    home = home.expanduser().absolute()
-    home.mkdir(parents=True, exist_ok=True)
-    with _own_server(home) as address:
+    with writable(home.expanduser().absolute()) as folder, _own_server(folder) as address:
         yield address
 
 
@@ -53,28 +60,30 @@ def configured_address() -> str | None:
     """The API that Prefect's settings name, if any."""
     from prefect.settings import get_current_settings
 
-    return get_current_settings().api.url
+    return get_current_settings().api.url or None
 
 
 def check_configured(address: str) -> None:
     """Raise unless the server at ``address`` answers, and takes our word for who we are."""
     from prefect.client.orchestration import get_client
 
+    named = api_named_in()
     try:
         with get_client(sync_client=True) as client:
             client.api_version()  # not its health, which it tells everybody
     except Exception as failure:  # whatever a connection does
+        said = "" if isinstance(failure, httpx.HTTPError) else connections_said()  # no client could be made
         raise refusal(failure) or LaptError(
-            expected=f"a Prefect server at {address} (PREFECT_API_URL, or the active Prefect profile)",
+            expected=f"a Prefect server at {address}, which {named} says",
             got=f"{type(failure).__name__}: {failure}",
-            remedy="start that server, or unset PREFECT_API_URL (variable and profile) to use an embedded one",
+            remedy=f"correct or unset what says how to connect: {said}"
+            if said
+            else f"start that server, or take its address out of {named}: an embedded one is used then",
         ) from failure
 
 
 def refusal(error: BaseException) -> LaptError | None:
     """What to do where a server does not know who we are (401), or does not let us do this (403); None otherwise."""
-    import httpx
-
     if not isinstance(error, httpx.HTTPStatusError):
         return None
     asked = f"{error.request.method} {error.request.url.path}"
@@ -85,7 +94,7 @@ def refusal(error: BaseException) -> LaptError | None:
         return LaptError(
             "a name and password that the Prefect server knows",
             f"401 to {asked} {'with the' if given else 'without a'} PREFECT_API_AUTH_STRING",
-            "set it to what the server has as PREFECT_SERVER_API_AUTH_STRING, NAME:PASSWORD",
+            "set PREFECT_API_AUTH_STRING to NAME:PASSWORD, the PREFECT_SERVER_API_AUTH_STRING of that server",
         )
     if error.response.status_code == httpx.codes.FORBIDDEN:
         return LaptError(
@@ -101,14 +110,45 @@ def _own_server(home: Path) -> Iterator[str]:
     from prefect import tags
 
     owners = home / "owners"
-    with _unwound_by_sigterm(), ownership(owners) as tag, _server_process(home) as address, embedded_settings(address):
-        close_abandoned_runs(owners)
+    with _unwound_by_sigterm(), ownership(owners) as tag, _with_history(home, owners) as address:
         try:
             with tags(tag):
                 yield address
         finally:
             _deliver_pending()
             close_own_runs(tag)
+
+
+@contextmanager
+def _with_history(home: Path, owners: Path) -> Iterator[str]:
+    """A server over the database in ``home``; over a new one where it does not come to work over that."""
+    database = Database(home, shared_folder(home))
+    with ExitStack() as stack:
+        try:
+            address = stack.enter_context(_answering(database, owners))
+        except (ServerError, httpx.HTTPError) as error:
+            aside = database.set_aside()
+            if aside is None:
+                raise
+            try:
+                address = stack.enter_context(_answering(database, owners))
+            except BaseException:
+                database.put_back(aside)
+                raise
+            said = error.got if isinstance(error, ServerError) else str(error).splitlines()[0]
+            warnings.warn(
+                f"expected a history of runs that Prefect can use; got {said}; it is set aside as {aside} and a new "
+                "one begins, no result was in it",
+                stacklevel=2,
+            )
+        yield address
+
+
+@contextmanager
+def _answering(database: Database, owners: Path) -> Iterator[str]:
+    with _server_process(database) as address, embedded_settings(address):
+        close_abandoned_runs(owners)
+        yield address
 
 
 @contextmanager
@@ -147,19 +187,19 @@ def _deliver_pending() -> None:
 
 
 @contextmanager
-def _server_process(home: Path) -> Iterator[str]:
+def _server_process(database: Database) -> Iterator[str]:
     read_end, write_end = os.pipe()
     # The child watches the read end: the kernel closes the write end with this process, whatever kills it.
-    with private_descriptor(write_end), private_descriptor(read_end), _started(home, read_end) as port:
+    with private_descriptor(write_end), private_descriptor(read_end), _started(database, read_end) as port:
         yield f"http://{HOST}:{port}/api"
 
 
 @contextmanager
-def _started(home: Path, life_line: int) -> Iterator[int]:
+def _started(database: Database, life_line: int) -> Iterator[int]:
+    home = database.home
     log = home / "server.log"
     with ExitStack() as stack:
         with ExitStack() as starting:
-            database = Database(home, shared_folder(home))
             if not database.is_current():
                 # One process at a time creates or migrates a database: the next one copies what the first has made.
                 starting.enter_context(file_lock(database.shared / "start.lock"))
@@ -212,19 +252,26 @@ def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path, log_sta
         if _is_ready(port):
             return
         if process.poll() is not None:
-            got = f"it ended with status {process.returncode}"
+            got = f"an end with status {process.returncode}"
             break
         time.sleep(POLL_S)
     else:
         got = f"no answer within {START_LIMIT_S:.0f} s"
-    with log.open("rb") as lines:
-        lines.seek(log_start)
-        tail = lines.read().decode(errors="replace").strip().splitlines()[-15:]
-    raise LaptError(
+    raise ServerError(
         expected=f"an embedded Prefect server on port {port}",
-        got="\n".join([got, *tail]),
+        got=f"{got}: {_reason(log, log_start)}",
         remedy=f"read {log}, or start a server yourself (`prefect server start`) and set PREFECT_API_URL",
     )
+
+
+def _reason(log: Path, log_start: int) -> str:
+    """The last error in the server's own words; else its last line."""
+    with log.open("rb") as file:
+        file.seek(log_start)
+        lines = file.read().decode(errors="replace").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    errors = [line for line in said if re.match(r"[\w.]+(Error|Exception)\b", line)]
+    return (errors or said or ["nothing said"])[-1][:300]
 
 
 def _is_ready(port: int) -> bool:

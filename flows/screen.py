@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,14 +26,14 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from flows.console import LOOK, err, out, print_table, store_option, typed
+from flows.console import LOOK, SAID_SECONDS, command, err, out, print_table, say
 from flows.progress import Listener
 from lapt.benchmarking import Noise
 from lapt.config import Pipeline
 from lapt.principles import Principle, Principles
 from lapt.results import RunResult, TargetResult
 from lapt.spaces import DeclaredSpace, space_named
-from lapt.wording import against, caution, cost_of, lasting, measured, rows_of, shown
+from lapt.wording import against, caution, cost_of, ended_early, lasting, measured, rows_of, shown, visible
 from storage.benchmarks import BenchmarkInfo
 from storage.official_transnas import MacroTable
 from storage.published_files import Progress as Heard
@@ -44,8 +43,6 @@ _FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
 """In brackets, in a principle: what goes first where it is too long for two lines."""
 FIRST = 3
 """Principles that a run ends with."""
-SAID_SECONDS = 30
-"""Between two lines on the epochs of a training, where there are no bars."""
 
 
 # --- a run -----------------------------------------------------------------------------------------------
@@ -117,35 +114,37 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
             counts = str(found.evaluations), str(found.paid_now)
             table.add_row(target.task if found is target else "", method, *figures, *counts)
     print_table(table, keys=2)
+    for stopped in ended_early(result):
+        out.print(stopped, soft_wrap=True)
     for target in result.targets:
         out.print(f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}")
-        out.print(f"  {target.architecture or 'no architecture could be scored'}", soft_wrap=True)
+        none = "no architecture could be scored" if target.evaluations else "it was not searched"
+        out.print(f"  {target.architecture or none}", soft_wrap=True)
         if target.final is not None:
             out.print(f"  {cost_of(target, target.final)}", soft_wrap=True)
     out.print(caution(pipeline), style="dim")
     if learned is not None:
         _show_principles(pipeline, learned)
     out.print("\nWhat now?", style="bold")
-    option = store_option(result.store)
-    for what, command in _next(pipeline, result):
+    for what, words in _next(pipeline, result):
         out.print(f"  {what}:")
-        out.print(f"    {command.replace('lapt', typed(), 1)}{option}", soft_wrap=True)
+        say(f"    {command(*words, store=result.store)}")
 
 
-def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, str]]:
-    """What to type after a run, and what for."""
+def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What to type after a run, behind ``lapt``, and what for."""
     run = result.run_id
-    yield "the page: principles, spaces, curves and cells", f"lapt report {run}"
+    yield "the page: principles, spaces, curves and cells", ("report", run)
     if getattr(pipeline.evaluator, "final", "") is None:
-        yield "what was found, trained from scratch", f"lapt final {run} --set evaluator.final.recipe.epochs=100"
+        yield "what was found, trained from scratch", ("final", run, "--set", "evaluator.final.recipe.epochs=100")
     elif pipeline.evaluator.trains:
-        export = f"lapt export {run} --target {result.targets[0].task}"
+        export = ("export", run, f"--target={result.targets[0].task}")
         if isinstance(pipeline.space, DeclaredSpace):
-            yield "the network with its weights", f"{export} --format state-dict"
+            yield "the network with its weights", (*export, "--format", "state-dict")
         else:
             yield "the network as readable Python", export
-    yield "how it went, evaluation by evaluation", f"lapt sql \"SELECT * FROM anytime WHERE run_id = '{run}'\""
-    yield "the flow and its tasks as a graph", "lapt ui"
+    yield "how it went, evaluation by evaluation", ("sql", f"SELECT * FROM anytime WHERE run_id = '{run}'")
+    yield "the flow and its tasks as a graph", ("ui",)
 
 
 def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
@@ -262,7 +261,7 @@ def show_macro(table: MacroTable) -> None:
     out.print("(last epoch), class_scene_best_val, class_scene_best_test (the epoch with the best validation). Tasks:")
     out.print(f"{', '.join(tasks)}", soft_wrap=True)
     out.print("No space that comes with LAPT has these architectures. With a space of them declared in mine.yaml:")
-    out.print(f"  {typed()} benchmark import table {shlex.quote(str(table.path))} --declare mine.yaml", soft_wrap=True)
+    say(f"  {command('benchmark', 'import', 'table', str(table.path), '--declare', 'mine.yaml')}")
 
 
 def _what(info: BenchmarkInfo | SurrogateInfo) -> str:
@@ -304,9 +303,9 @@ def show_table(table: pa.Table) -> None:
             shown.add_row(*row)
         out.print(shown)
     else:
-        print("\t".join(table.column_names))
+        print(visible("\t".join(table.column_names)))
         for row in rows:
-            print("\t".join(" ".join(value.split()) for value in row))
+            print(visible("\t".join(" ".join(value.split()) for value in row)))
     err.print(f"{table.num_rows} row{'' if table.num_rows == 1 else 's'}", style="dim")
 
 

@@ -73,7 +73,7 @@ def variant_tables(result: StudyResult) -> Iterator[Table]:
     names = {row.who: f"{row.method}: {row.variant}" for row in result.rows}
     overall = [row for row in result.rows if row.target == "mean"]
     differences = {row.who: row for row in overall if row.quantity == "rank_difference"}
-    table = Table(title=f"{result.study}: mean rank over the targets", **LOOK)
+    table = Table(title=f"{result.heading}: mean rank over the targets", **LOOK)
     table.add_column("variant", overflow="fold")
     for heading in ("rank", "less that of full", "p"):
         table.add_column(heading, justify="right", no_wrap=True)

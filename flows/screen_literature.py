@@ -13,7 +13,7 @@ def published_table(result: StudyResult) -> Table:
     """One line a network."""
     of = {(row.method, row.quantity): row for row in result.rows}
     sized = any(row.published for row in result.rows if row.quantity == "parameters")
-    table = Table(title=f"{result.study}: {result.rows[0].target}", **LOOK)
+    table = Table(title=f"{result.heading}: {result.rows[0].target}", **LOOK)
     table.add_column("architecture", overflow="fold")
     for heading in (
         "test %\npublished",

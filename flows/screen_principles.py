@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from flows.console import LOOK, out, print_table, typed
+from flows.console import LOOK, command, out, print_table, say
 from lapt.principles import Principles
 from lapt.reasoning.expert import Grounded
 from lapt.spaces import SearchSpace
@@ -30,7 +30,7 @@ def show_principles(rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_row(*(str(cell) for cell in cells))
     print_table(table)
     if rows:
-        out.print(f"What now?  {typed()} principles show {rows[0]['principles_id']}", soft_wrap=True)
+        say(f"What now?  {command('principles', 'show', rows[0]['principles_id'])}")
 
 
 def show_stated(principles: Principles, space: SearchSpace) -> None:

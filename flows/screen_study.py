@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flows.console import LOOK, err, out, print_table
+from flows.console import LOOK, SAID_SECONDS, err, out, print_table
 from flows.screen_factors import p_text, source_budget_tables, space_tables, variant_tables
 from flows.screen_literature import published_table
 from flows.studies.comparison import Comparison
@@ -22,7 +23,7 @@ from lapt.wording import lasting
 
 @contextmanager
 def study_progress(comparison: Comparison | Quality) -> Iterator[Callable[[int, int], None]]:
-    """One bar over all jobs with the time left."""
+    """One bar over all jobs with the time left; a line now and then where standard error is no terminal."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(
         *columns,
@@ -32,8 +33,25 @@ def study_progress(comparison: Comparison | Quality) -> Iterator[Callable[[int, 
         disable=not err.is_terminal,
         speed_estimate_period=600,  # a job may take minutes: 30 s, the default, would forget the last one
     ) as bar:
-        line = bar.add_task(f"{comparison.name}, {comparison.seeds} seeds", total=None)
-        yield lambda done, total: bar.update(line, completed=done, total=total)
+        what = f"{comparison.title}, {comparison.seeds} seed{'s' if comparison.seeds > 1 else ''}"
+        line = bar.add_task(what, total=None)
+        began = said = time.monotonic()
+        known: int | None = None
+
+        def heard(done: int, total: int) -> None:
+            nonlocal said, known
+            bar.update(line, completed=done, total=total)
+            now = time.monotonic()
+            first = known is None
+            known = done if known is None else known  # what the store had
+            if err.is_terminal or not (first or now - said > SAID_SECONDS):
+                return
+            said = now
+            left = (now - began) / (done - known) * (total - done) if done > known else None
+            later = "" if left is None else f", about {lasting(left)} left"
+            err.print(f"{what}: {done} of {total} jobs{later}", soft_wrap=True)
+
+        yield heard
 
 
 def show_study(result: StudyResult) -> None:
@@ -55,7 +73,7 @@ def tables(result: StudyResult) -> Iterator[Table]:
         yield from source_budget_tables(result)
     elif any(row.method == REFINED for row in result.rows):
         yield from space_tables(result)
-    elif result.study == "ablation":
+    elif result.study == "ablation" and any(row.quantity == "rank" for row in result.rows):
         yield from variant_tables(result)
     else:
         yield from _method_tables(result)
@@ -75,11 +93,12 @@ def _method_tables(result: StudyResult) -> Iterator[Table]:
         rows = [row for row in result.rows if row.target == target]
         ranked = any(row.quantity == "rank" for row in rows)
         for table in (_values,) if not ranked else (_draws, _principles) if drawn else (_first, _second):
-            yield table(f"{result.study}: {target}", rows, names)
+            yield table(f"{result.heading}: {target}", rows, names)
+        yield from _losses(rows, names)
         yield from _differences(rows, names)
     overall = [row for row in result.rows if row.target == "mean"]
     if overall and (drawn or len({row.target for row in result.rows}) > 2):
-        yield (_draws if drawn else _ranks)(f"{result.study}: mean over the targets", overall, names)
+        yield (_draws if drawn else _ranks)(f"{result.heading}: mean over the targets", overall, names)
         yield from _differences(overall, names)
 
 
@@ -160,7 +179,7 @@ def _second(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
         table.add_row(
             names[who],
             _plain(here.get("rank"), 1),
-            *(_spread(here[split]) if split in here else "" for split in values),
+            *(_spread(here.get(split)) for split in values),
             ("" if best.mean is None else f"{best.mean:.1f} in ") + f"{best.seeds} of {best.seeds + best.censored}",
         )
     return table
@@ -173,11 +192,7 @@ def _values(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     for who, mine in _by_who(rows).items():
         at = {row.budget: row for row in mine if row.quantity == "validation"}
         found = [at.get(budget) for budget in budgets]
-        cells = [
-            (_interval(row, _digits(row)), "-" if row.sd is None else f"{row.sd:.2f}") if row else ("", "")
-            for row in found
-        ]
-        table.add_row(names[who], *(cell for pair in cells for cell in pair))
+        table.add_row(names[who], *(cell for row in found for cell in _with_deviation(row)))
     return table
 
 
@@ -194,6 +209,39 @@ def _ranks(title: str, rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     return table
 
 
+def _with_deviation(row: Row | None) -> tuple[str, str]:
+    if row is None or row.mean is None:
+        return ("", "") if row is None else ("-", "-")
+    return _interval(row, _digits(row)), "-" if row.sd is None else f"{row.sd:.2f}"
+
+
+def _losses(rows: Sequence[Row], names: Mapping[Who, str]) -> Iterator[Table]:
+    """What did not count or could not be scored; nothing where all went well."""
+    lost = [quantity for quantity in _LOST if any(row.quantity == quantity for row in rows)]
+    if not lost:
+        return
+    table = _table(None, "method", *(_LOST[quantity] for quantity in lost))
+    for who, mine in _by_who(rows).items():
+        found = {row.quantity: row for row in mine}
+        if any(quantity in found for quantity in lost):
+            table.add_row(names[who], *(_lost(found.get(quantity)) for quantity in lost))
+    yield table
+
+
+_LOST = {
+    "failed": "failed evaluations",
+    "lacking": "asked that the table lacks",
+    "found_nothing": "seeds that found nothing",
+}
+
+
+def _lost(row: Row | None) -> str:
+    if row is None or row.mean is None:
+        return "0"
+    runs = row.seeds * row.draws
+    return f"{row.mean * runs:.0f} of {runs}" if row.quantity == "found_nothing" else f"{row.mean:.1f} a run"
+
+
 def _differences(rows: Sequence[Row], names: Mapping[Who, str]) -> Iterator[Table]:
     """Paired with the baseline at LAPT's budget; nothing where nothing has one."""
     found = [row for row in rows if row.quantity.endswith(DIFFERENCE)]
@@ -208,9 +256,11 @@ def _differences(rows: Sequence[Row], names: Mapping[Who, str]) -> Iterator[Tabl
     yield table
 
 
-def _spread(row: Row) -> str:
+def _spread(row: Row | None) -> str:
+    if row is None or row.mean is None:
+        return "" if row is None else "-"
     digits = _digits(row)
-    return f"{row.mean:.{digits}f}" if row.seeds < 2 else f"{row.mean:.{digits}f} ± {row.sd:.{digits}f}"
+    return f"{row.mean:.{digits}f}" if row.sd is None else f"{row.mean:.{digits}f} ± {row.sd:.{digits}f}"
 
 
 def _digits(row: Row) -> int:

@@ -20,10 +20,11 @@ def run_study(
     seeds: int = 20,
     methods: Sequence[str] | None = None,
     overrides: Sequence[str] = (),
+    pipeline: str | None = None,
 ) -> str:
     """As ``lapt study``, its rows in the store and an artifact; the id of the rows. What the store has is not run
-    again."""
-    from flows.studies import STUDIES, prepared
+    again. ``pipeline``: a preset or file on the worker in place of the study's own."""
+    from flows.studies import STUDIES, prepared, wanted
     from flows.studies.ledger import keep
     from lapt.errors import ConfigError
     from storage.store import Store
@@ -31,8 +32,18 @@ def run_study(
     if name not in STUDIES:
         raise ConfigError(f"a study among {sorted(STUDIES)}", repr(name), "name one of them")
     store = Store(execution.store)
-    declared = load_pipeline(STUDIES[name].preset, overrides, STUDIES[name].reasoner)
-    study = prepared(name, declared, (), draws=1, seeds=seeds, methods=methods, execution=execution, store=store)
+    declared = load_pipeline(wanted(name, pipeline), overrides, STUDIES[name].reasoner)
+    study = prepared(
+        name,
+        declared,
+        (),
+        draws=1,
+        seeds=seeds,
+        methods=methods,
+        execution=execution,
+        store=store,
+        own=pipeline is None,
+    )
     rows = run_comparison(context(study), name=name)
     study_id = keep(store, rows)
     get_run_logger().info("study %s: SELECT * FROM studies WHERE study_id = '%s'", name, study_id)

@@ -1,9 +1,11 @@
-"""Workers of a pool on this machine: one process a device, one flow run at a time each."""
+"""Workers of a pool on this machine: one process a device, one flow run at a time each; or one for many drivers."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -11,8 +13,11 @@ import time
 from collections.abc import Mapping, Sequence
 
 from flows.prefect_settings import DEFAULTS
+from lapt import __version__
+from lapt.packages import ours_first
 
-HEARTBEAT_SECONDS = 30
+DRIVERS, DRIVERS_AT_ONCE = "drivers", 8
+"""The pool of searches, which mostly wait for other pools, and how many of them a machine takes unless told."""
 END_SECONDS = 30.0
 POLL_SECONDS = 0.5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 60.0
@@ -36,20 +41,22 @@ def worker_environment(device: str | None, store: str, environment: Mapping[str,
     """What a worker is started with; its flow runs inherit it. ``store``: the address that they may use."""
     mine = {
         **DEFAULTS,
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "PREFECT_WORKER_QUERY_SECONDS": "1",  # a batch waits half of it; Prefect's own 10 s doubled what one costs
         **environment,
+        **ours_first(environment),
         "LAPT_STORE": store,
     }
     return mine if device is None else {**mine, "CUDA_VISIBLE_DEVICES": device}
 
 
-def run_workers(pool: str, devices: Sequence[str | None], store: str) -> int:
-    """One worker a device, until Ctrl-C or SIGTERM, which are passed on. ``store``: the one that their runs may use.
+def run_workers(pool: str, devices: Sequence[str | None], store: str, at_once: int = 1) -> int:
+    """One worker a device, until Ctrl-C or SIGTERM, which are passed on.
+
+    ``store``: the one that their runs may use. ``at_once``: runs of a worker.
 
     Prefect's worker ends when its server is silent for some seconds. It is started again, after ever longer pauses.
     """
-    workers = [_Worker(pool, device, store) for device in devices]
+    workers = [_Worker(pool, worker_name(n), device, store, at_once) for n, device in enumerate(devices)]
     stopping = threading.Event()
 
     def stop(number: int, frame: object) -> None:
@@ -67,12 +74,24 @@ def run_workers(pool: str, devices: Sequence[str | None], store: str) -> int:
     return 0
 
 
+def worker_name(number: int) -> str:
+    """Of this process's worker of that number, with the version that ``version_of`` reads."""
+    return f"lapt {__version__} on {socket.gethostname()}, process {os.getpid()}, worker {number}"
+
+
+def version_of(name: str) -> str | None:
+    """The version of LAPT of a worker by that name; None where another command named it."""
+    found = re.match(r"lapt (\S+) on ", name)
+    return found and found[1]
+
+
 class _Worker:
     """A process of Prefect's worker, started again when it ends by itself."""
 
-    def __init__(self, pool: str, device: str | None, store: str) -> None:
+    def __init__(self, pool: str, name: str, device: str | None, store: str, at_once: int) -> None:
         self._command = [
-            sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "1",
+            sys.executable, "-m", "prefect", "worker", "start",
+            "--pool", pool, "--type", "process", "--name", name, "--limit", str(at_once),
         ]  # fmt: skip
         self._environment = worker_environment(device, store)
         self._pause = FIRST_PAUSE_SECONDS

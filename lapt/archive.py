@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lapt.digests import short
-from lapt.errors import ConfigError, LaptError
+from lapt.errors import BudgetSpent, ConfigError, LaptError
 from lapt.evaluation import Evaluation, Evaluator, top
 from lapt.search.random_search import RandomSearch
-from lapt.spaces import SearchSpace
+from lapt.spaces import Architecture, SearchSpace
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def best_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive:
     """The ``size`` best of the whole space, distinct by the evaluator's identity: for tabular benchmarks, as in the
     paper's experiments. Raises SpaceError for a space too large to list."""
     different = {evaluator.identity(member): member for member in space.listed()}
-    evaluations = evaluator.evaluate(list(different.values()))
+    evaluations = _scored(evaluator, list(different.values()))
     entries = _best(evaluations, size, evaluator.task)
     return Archive(space, evaluator.task, entries, asked=entries, chosen_from=len(evaluations))
 
@@ -74,14 +74,30 @@ def best_of_random(
             f"source.archive.samples = {samples}",
             "ask for fewer",
         )
-    asked = tuple(evaluator.evaluate(drawn))
+    asked = tuple(_scored(evaluator, drawn))
     return Archive(space, evaluator.task, _best(asked, size, evaluator.task), asked, chosen_from=len(asked))
+
+
+def _scored(evaluator: Evaluator, architectures: Sequence[Architecture]) -> list[Evaluation]:
+    """Raises BudgetSpent where a limit of the run left some out: other principles would be learned from the others."""
+    found = evaluator.evaluate(architectures)
+    if len(found) < len(architectures):
+        raise BudgetSpent(
+            f"{len(architectures):,} evaluations of {evaluator.task}, from which the run learns",
+            f"{len(found):,} when a limit of the run was reached, and nothing found yet",
+            "with a higher limit, or none, the same run goes on from here",
+        )
+    return found
+
+
+class NothingScored(LaptError):
+    """A source of which no architecture has a score."""
 
 
 def _best(evaluations: Sequence[Evaluation], size: int, task: str) -> tuple[Evaluation, ...]:
     entries = tuple(top(evaluations, size))
     if not entries:
-        raise LaptError(
+        raise NothingScored(
             f"an architecture that could be scored on the source task {task}",
             f"{len(evaluations)} failed evaluations, the first with {evaluations[0].error!r}",
             "mend what made them fail, or choose another source task",

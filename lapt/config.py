@@ -13,10 +13,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lapt.algorithms import Rule
-from lapt.declarations import added, parsed, text_of, value_of
+from lapt.declarations import Name, added, parsed, text_of, value_of
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
 from lapt.faults import fault
+from lapt.limits import UNLIMITED, RunLimits
 from lapt.reasoning.calls import Mode
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.search.config import ReaSearch, Search, keep_what_fits
@@ -106,7 +107,7 @@ class RandomArchive(_Model):
 class Source(_Model):
     """Where principles are learned."""
 
-    task: str
+    task: Name
     archive: Annotated[
         TopArchive | WorstArchive | BootstrapArchive | RandomArchive, Field(discriminator="strategy")
     ] = RandomArchive(strategy="random")
@@ -135,7 +136,7 @@ class Pipeline(_Model):
     space: Space
     evaluator: EvaluatorSection
     source: Source
-    targets: tuple[str, ...] = Field(min_length=1)
+    targets: tuple[Name, ...] = Field(min_length=1)
     reasoner: Reasoning = PatternsReasoner()
     adaptation: Adaptation = Adaptation()
     guidance: Guidance = added(Guidance())
@@ -200,14 +201,14 @@ class BenchmarkPlan(_Model):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")
     space: Space
     evaluator: TrainingEvaluation
-    tasks: tuple[str, ...] = Field(min_length=1)
+    tasks: tuple[Name, ...] = Field(min_length=1)
     seeds: int = Field(3, ge=2, description="trainings of those that are measured again")
     best: int = Field(300, ge=0, description="of each task, by the first seed")
     sample: int = Field(300, ge=8, description="random ones: what the noise is estimated from")
 
 
 class Execution(_Model):
-    """How a pipeline is executed. Nothing here changes a result or the run id."""
+    """How a pipeline is executed. Nothing here changes a result or the run id; ``limits`` may end it before."""
 
     store: str = Field(description="folder, or s3://, gs:// or abfs:// address, of the result store")
     data: str | None = Field(None, description="folder of imported benchmark tables; LAPT_DATA if unset")
@@ -221,6 +222,8 @@ class Execution(_Model):
         "inline", description="deployment: evaluations run on the workers of a Prefect work pool"
     )
     pool: str = Field("gpu", description="the work pool of dispatch: deployment")
+    limits: RunLimits = added(UNLIMITED, description="what the run may cost; it then ends with its best so far")
+    snapshot: bool = added(True, description="a DuckDB file of the run in the store, when it is finished")
 
 
 def presets() -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from lapt.errors import ConfigError
 
@@ -22,6 +22,18 @@ DIGITS = 1_000
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=200)]
 """Of a table or surrogate: it names a file in the data folder, and nothing outside."""
+
+LONGEST_NAME = 200
+
+
+def _name(text: str) -> str:
+    if not text or len(text) > LONGEST_NAME or not text.isprintable() or text != text.strip():
+        raise ValueError(f"a name is 1 to {LONGEST_NAME} printable characters, without space around them")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+"""Of a task: a reader's word, in any language. Whoever prints it escapes what means something there."""
 
 
 def added(default: Any, **field: Any) -> Any:

@@ -1,5 +1,6 @@
 """Errors in three parts: what was expected, what came, what to do."""
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -57,6 +58,10 @@ class BudgetSpent(LaptError):
     """What a run may cost is spent. A search that meets it ends with its best so far."""
 
 
+class Stopped(Exception):
+    """A run that somebody ended from elsewhere, on purpose, as by Ctrl-C; its text says how."""
+
+
 def interruption(error: BaseException) -> KeyboardInterrupt | SystemExit | None:
     """The Ctrl-C, or the end by a signal, behind ``error``, if one is.
 
@@ -74,3 +79,11 @@ def interruption(error: BaseException) -> KeyboardInterrupt | SystemExit | None:
             inside = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
             waiting += [behind for behind in (one.__cause__, one.__context__, *inside) if behind is not None]
     return None
+
+
+def release(error: BaseException) -> None:
+    """Let go of what the frames of a failure hold: an open database, and processes that are at work for nobody."""
+    chain: BaseException | None = error
+    while chain is not None:
+        traceback.clear_frames(chain.__traceback__)
+        chain = chain.__cause__ or chain.__context__

@@ -88,7 +88,7 @@ class Evaluator(Protocol):
         ...
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
-        """Validation scores, in the order asked."""
+        """Validation scores, in the order asked; the first of them alone where a limit of the run was reached."""
         ...
 
     def test(self, architecture: Architecture) -> float | None:
@@ -135,12 +135,16 @@ OnEpoch = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A supernet's training: wall ``seconds`` of all attempts, mean loss of the last of its ``epochs``, weights."""
+    """A supernet's training: wall ``seconds`` of all attempts, mean loss of the last of its ``epochs``, weights.
+
+    ``fresh``: trained by this very call, its last part at least.
+    """
 
     seconds: float
     loss: float
     epochs: int
     parameters: int
+    fresh: bool = False
 
 
 def best(evaluations: Sequence[Evaluation]) -> Evaluation | None:

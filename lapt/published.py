@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from lapt.config import Pipeline
 
 
 class Published(NamedTuple):
@@ -19,7 +22,38 @@ class Published(NamedTuple):
     rank: float | None = None
 
 
-TABLE_2 = (
+@dataclass(frozen=True)
+class PublishedTable:
+    """Published rows and the setting that they were measured in, beside which alone they stand.
+
+    ``benchmark``: the name of its space's table; ``budget``: evaluations a target of LAPT.
+    """
+
+    name: str
+    rows: tuple[Published, ...]
+    space: str
+    benchmark: str
+    source: str
+    targets: tuple[str, ...]
+    budget: int
+
+    def stands_beside(self, pipeline: Pipeline) -> bool:
+        """Is it the pipeline's setting? Figures of one task stand beside some of the targets, mean ranks beside all."""
+        asked, whole = set(pipeline.targets), set(self.targets)
+        return (
+            pipeline.space == self.space
+            and getattr(pipeline.evaluator, "table", None) == self.benchmark
+            and pipeline.source.task == self.source
+            and (asked == whole if any(row.rank is not None for row in self.rows) else asked <= whole)
+            and pipeline.budget == self.budget
+        )
+
+    @property
+    def setting(self) -> str:
+        return f"{self.benchmark}, {self.source} to {', '.join(self.targets)}, {self.budget} evaluations a target"
+
+
+_TABLE_2_ROWS = (
     Published(
         "rea", "REA (Real et al. 2019)", {"cifar10": 93.92, "cifar100": 71.84}, {"cifar10": ">500", "cifar100": ">500"}
     ),
@@ -49,9 +83,12 @@ TABLE_2 = (
         "gpt-4",
     ),
 )
-"""Table 2: NAS-Bench-201, source ImageNet16-120, means over 20 seeds."""
+TABLE_2 = PublishedTable(
+    "Table 2", _TABLE_2_ROWS, "nas201", "nasbench201", "imagenet16_120", ("cifar10", "cifar100"), 20
+)
+"""Means over 20 seeds."""
 
-TABLE_3 = tuple(
+_TABLE_3_ROWS = tuple(
     Published(method, name, {}, {}, "gpt-4" if method == "lapt-rea" else None, rank)
     for method, name, rank in (
         ("rea", "REA (Real et al. 2019)", 38.5),
@@ -62,7 +99,16 @@ TABLE_3 = tuple(
         ("lapt-rea", "LAPT-REA, GPT-4 (Zhou et al. 2025)", 12.3),
     )
 )
-"""Table 3: TransNAS-Bench-101 micro, source jigsaw, 50 evaluations, 25 seeds: the ranks.
+TABLE_3 = PublishedTable(
+    "Table 3",
+    _TABLE_3_ROWS,
+    "trans101",
+    "transnas101_micro",
+    "jigsaw",
+    ("class_object", "class_scene", "room_layout", "autoencoder", "normal", "segmentsemantic"),
+    50,
+)
+"""The ranks, over 25 seeds.
 
 The scores that it prints are of other splits than the table that LAPT searches, and for segmentation of another metric.
 """

@@ -101,6 +101,8 @@ class RunResult(BaseModel):
     pipeline: str
     store: str
     targets: tuple[TargetResult, ...]
+    stopped: str | None = None
+    """The limit of the run that it ended at before its end."""
 
     @property
     def report(self) -> str:

@@ -8,7 +8,7 @@ from lapt.config import Pipeline
 from lapt.principles import Principles
 from lapt.reasoning.ledger import Ledger
 from lapt.results import RunResult, TargetResult
-from lapt.wording import against, caution, cost_of, literal, measured, paid, rows_of, shown
+from lapt.wording import against, caution, code, cost_of, ended_early, literal, measured, paid, rows_of, shown
 
 Learned = Mapping[str, Sequence[tuple[int, Principles]]]
 """Task -> (iteration, the principles that it left behind), in order; iteration 0 is the source's."""
@@ -20,7 +20,8 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
     lines = [
         f"# {pipeline.name}, run {result.run_id}",
         "",
-        f"Principles learned from {source.archive.described} of {source.task}, by the `{pipeline.reasoner.named}` "
+        f"Principles learned from {source.archive.described} of {literal(source.task)}, by the "
+        f"{code(pipeline.reasoner.named)} "
         f"reasoner; {pipeline.budget} evaluations a target, "
         f"{pipeline.adaptation.iterations} iterations, search method {pipeline.search.method}, seed {pipeline.seed}.",
         "",
@@ -29,9 +30,10 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
     ]
     for target in result.targets:
         for method, found in rows_of(target, pipeline.label):
-            figures = f"{shown(found.validation, found.unit)} | {shown(found.test, found.unit)}"
-            lines.append(f"| {target.task} | {method} | {figures} | {found.evaluations} | {found.paid_now} |")
-    metrics = dict.fromkeys(f"{target.task}: {measured(target)}" for target in result.targets)
+            figures = " | ".join(literal(shown(value, found.unit)) for value in (found.validation, found.test))
+            lines.append(f"| {literal(target.task)} | {method} | {figures} | {found.evaluations} | {found.paid_now} |")
+    lines += [line for stopped in ended_early(result) for line in ("", literal(stopped))]
+    metrics = dict.fromkeys(literal(f"{target.task}: {measured(target)}") for target in result.targets)
     lines += [
         "",
         f"Metrics: {'; '.join(metrics)}. Validation chose the architecture, so it flatters; test is from a training of "
@@ -42,12 +44,12 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
         "",
     ]
     for target in result.targets:
-        lines.append(f"* {target.task}: `{target.architecture}`")
+        lines.append(f"* {literal(target.task)}: {code(str(target.architecture))}")
         if target.controls:
-            lines[-1] += f" ({against(target)})"
+            lines[-1] += f" ({literal(against(target))})"
         if target.final is not None:
-            lines[-1] += f": {cost_of(target, target.final)}"
-    lines += ["", f"## Principles learned from {source.task}", "", *_statements(learned[source.task][-1][1])]
+            lines[-1] += f": {literal(cost_of(target, target.final))}"
+    lines += ["", f"## Principles learned from {literal(source.task)}", "", *_statements(learned[source.task][-1][1])]
     for target in result.targets:
         lines += ["", *_adapted(target, learned[target.task])]
     if ledger is not None:
@@ -57,28 +59,26 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
 
 def _adapted(target: TargetResult, learned: Sequence[tuple[int, Principles]]) -> list[str]:
     steps = ", ".join(f"{iteration}: {principles.origin.step}" for iteration, principles in learned)
-    lines = [f"## {target.task}", "", f"Iterations: {steps}. The last refined space has {target.space_size:,} cells."]
-    if target.stopped:
-        lines += ["", f"It ended early: {target.stopped}."]
+    size = f"The last refined space has {target.space_size:,} cells."
+    lines = [f"## {literal(target.task)}", "", f"Iterations: {steps}. {size}"]
     return [*lines, "", *_statements(learned[-1][1])] if learned else lines
 
 
 def _statements(principles: Principles) -> list[str]:
     lines = []
     for number, principle in enumerate(principles.principles, start=1):
-        # Counted statements are our own words; a model's may be anything.
-        lines.append(f"{number}. {literal(principle.statement) if principle.draws else principle.statement}")
+        lines.append(f"{number}. {literal(principle.statement)}")
         if principle.rationale:
             lines[-1] += f" {literal(principle.rationale)}"
         if principle.draws:
             lines[-1] += f" ({100 * principle.support:.0f} % of the architectures read do so)"
     if principles.origin.instead_of:
-        lines += ["", f"Stated by counting: {principles.origin.instead_of} gave nothing that could be used."]
+        lines += ["", f"Stated by counting: {literal(principles.origin.instead_of)} gave nothing that could be used."]
     return lines
 
 
 def _language_model(ledger: Ledger) -> list[str]:
-    lines = ["## Language model", "", paid(ledger)]
+    lines = ["## Language model", "", literal(paid(ledger))]
     if ledger.spread is not None:
         lines += ["", f"Two draws of a refined space disagree by {ledger.spread:.2f} (0: alike, 1: nothing shared)."]
     return lines

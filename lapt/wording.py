@@ -1,4 +1,4 @@
-"""How the figures of a run are said, in the terminal, on pages and in the Prefect UI alike."""
+"""How the figures of a run are said, in the terminal, on pages and in the Prefect UI alike; and how names are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lapt.config import Pipeline
 from lapt.reasoning.ledger import Ledger
-from lapt.results import FinalResult, Found, TargetResult
+from lapt.results import FinalResult, Found, RunResult, TargetResult
 from lapt.steps import SOURCE_RANKING
 
 
@@ -16,6 +16,15 @@ def rows_of(target: TargetResult, label: str) -> Iterator[tuple[str, Found]]:
     yield label, target
     for control in target.controls:
         yield control.method, control
+
+
+def ended_early(result: RunResult) -> Iterator[str]:
+    """The limit that the run met, and those that searches met of their own."""
+    if result.stopped is not None:
+        yield f"The run ended early: {result.stopped}."
+    for target in result.targets:
+        if target.stopped not in (None, result.stopped):
+            yield f"{target.task} ended early: {target.stopped}."
 
 
 def named(control: str) -> str:
@@ -80,6 +89,27 @@ def paid(ledger: Ledger) -> str:
     )
 
 
+# --- other people's text: names, and what a model wrote -------------------------------------------------------
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Commands to a terminal, what turns the direction of text, and halves of characters. Not: tabs, ends of lines."""
+_MARKDOWN = re.compile(r"([\\`*\[\]<#|~&$]|(?<![^\W_])_|_(?![^\W_]))")
+"""What means something in it; an underscore inside a word does not."""
+
+
+def visible(text: str) -> str:
+    """What a terminal would obey is written as an escape sequence, and all else as it is."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def literal(text: str) -> str:
-    """Text that a model may have written, as Markdown that shows it literally."""
-    return re.sub(r"([\\`*_{}\[\]<>#|!~])", r"\\\1", " ".join(text.split()))
+    """As Markdown that shows it literally, in one line."""
+    line = _MARKDOWN.sub(r"\\\1", " ".join(visible(text).split()))
+    return re.sub(r"^([0-9]*)([-+=.)>])", r"\1\\\2", line)  # no item of a list, no quotation
+
+
+def code(text: str) -> str:
+    """As Markdown's code, in one line. Architectures are shown so, whose ~ and _ would be its own."""
+    line = " ".join(visible(text).split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    room = " " if line[:1] == "`" or line[-1:] == "`" else ""
+    return f"{fence}{room}{line}{room}{fence}"

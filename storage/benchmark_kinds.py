@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from lapt.declarations import FileName, parsed, text_of
+from lapt.declarations import FileName, Name, parsed, text_of
 from lapt.errors import BenchmarkError, ConfigError, LaptError
 from lapt.evaluation import Metric
 from lapt.faults import fault
@@ -27,8 +27,8 @@ class TaskColumns(BaseModel):
 
     validation: str
     test: str | None = None
-    metric: str
-    unit: str = ""
+    metric: Name
+    unit: Name | Literal[""] = ""
     higher_is_better: bool = True
 
     def measured(self) -> Metric:
@@ -52,7 +52,7 @@ class Declaration(BaseModel):
     name: FileName = Field(description="what a pipeline calls the table")
     space: Space = Field(description="a built-in search space, or the path or content of a YAML file that declares one")
     architecture: str = Field("architecture", description="column of encoded architectures")
-    tasks: dict[str, TaskColumns] = Field(min_length=1)
+    tasks: dict[Name, TaskColumns] = Field(min_length=1)
     parameters: CountColumn | None = None
     flops: CountColumn | None = None
     complete: bool = Field(False, description="every architecture of the space must be in the file")

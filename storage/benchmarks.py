@@ -89,8 +89,11 @@ def data_folder(data: str | Path | None = None) -> Path:
         if folder is None:
             raise StoreError("a folder of imported tables", f"{str(chosen)!r:.200}", "name one with LAPT_DATA")
         return folder
-    home = os.environ.get("XDG_DATA_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "share") / "lapt"
+    shared = os.environ.get("XDG_DATA_HOME")
+    try:
+        return (Path(shared) if shared else Path.home() / ".local" / "share") / "lapt"
+    except RuntimeError:
+        raise BenchmarkError("a folder of benchmark tables", "no home to have one in", "set LAPT_DATA") from None
 
 
 def import_benchmark(

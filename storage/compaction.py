@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.ids import of_run
 from storage.layout import REPEATED, Merged, Origins, Part, age_seconds, is_merged, new_name, write_merged
 from storage.schemas import FLAG, KEYS, SCHEMAS, conform, schema_of
 from storage.store import BrokenFileWarning, Store, first_line, writing
@@ -35,28 +36,35 @@ class Compaction:
 
 
 def compact(
-    store: Store, *, grace_seconds: float = GRACE_SECONDS, datasets: Sequence[str] = tuple(SCHEMAS)
+    store: Store,
+    *,
+    grace_seconds: float = GRACE_SECONDS,
+    datasets: Sequence[str] = tuple(SCHEMAS),
+    without: str | None = None,
 ) -> list[Compaction]:
     """Merges the files of each data set into one, beside any number of writers, readers and other compactions.
 
     The merged file is written first and says what it holds, so readers count each row once; its inputs are deleted by
     the first compaction that comes ``grace_seconds`` or more after it (0: at once, when nobody reads). A kill loses
     nothing. Broken files stay where they are and are warned of by name; so do files of a newer LAPT, whose columns
-    this one does not know. Raises StoreError when there is no store or it cannot be written.
+    this one does not know. ``without``: a run whose rows are left out, with those of its controls; they are gone once
+    the merged file is written, unless another compaction had begun to read them.
+
+    Raises StoreError when there is no store or it cannot be written.
     """
     store.require()
-    return [_compact(store, dataset, grace_seconds) for dataset in datasets]
+    return [_compact(store, dataset, grace_seconds, without) for dataset in datasets]
 
 
-def _compact(store: Store, dataset: str, grace_seconds: float) -> Compaction:
+def _compact(store: Store, dataset: str, grace_seconds: float, without: str | None) -> Compaction:
     broken: dict[str, str] = {}
     # Only these may be deleted: what another compaction writes meanwhile may hold what this one never saw.
     there = store.files.names(dataset)
-    live = _checked(store, dataset, broken)
+    live = _checked(store, dataset, broken, without)
     before = {part.name: origins for part, origins in live.parts.items() if is_merged(part.name)}
     deleted = _delete_held(store, dataset, there, before, grace_seconds)
     merged = 0
-    if len(live.parts) > 1 or any(store.known(name).key != KEYS[dataset] for name in before):
+    if len(live.parts) > 1 or live.left_out or any(store.known(name).key != KEYS[dataset] for name in before):
         try:
             name, origins = _write(store, dataset, live)
         except FileNotFoundError:
@@ -74,46 +82,60 @@ def _compact(store: Store, dataset: str, grace_seconds: float) -> Compaction:
 
 @dataclass(frozen=True)
 class _Live:
-    """What counts of a data set: its files, where their rows came from, their columns, and whether each row's key is
-    that of another."""
+    """What counts of a data set: its files, where their rows came from, their columns, whether each row's key is that
+    of another, and how many rows ``without`` leaves out."""
 
     parts: dict[Part, Origins]
     columns: set[str]
     repeated: npt.NDArray[np.bool_]
+    without: str | None
+    left_out: int
 
 
-def _checked(store: Store, dataset: str, broken: dict[str, str]) -> _Live:
+@dataclass(frozen=True)
+class _Whole:
+    """A file that can be read: its columns, and of its rows that count the keys of those that are kept."""
+
+    columns: set[str]
+    keys: pa.Table
+    kept: npt.NDArray[np.bool_]
+
+
+def _checked(store: Store, dataset: str, broken: dict[str, str], without: str | None) -> _Live:
     """Every file is read to its last page."""
     while True:
         known = set(broken)
         try:
             parts = store.parts(dataset, broken=broken)
-            found = {part: _check(store, dataset, part, broken) for part in parts}
+            found = {part: _check(store, dataset, part, broken, without) for part in parts}
         except FileNotFoundError:
             continue  # another compaction deleted it: list again
         if any(is_merged(name) for name in set(broken) - known):
             continue  # it had displaced its inputs: look for them again
         checked = {part: one for part, one in found.items() if one is not None}
-        columns = {column for columns, _ in checked.values() for column in columns}
-        origins = {part: _origins(store, part, keys.num_rows) for part, (_, keys) in checked.items()}
-        none = _keys(dataset, schema_of(dataset).empty_table())
-        repeated = _repeated(pa.concat_tables([none, *(keys for _, keys in checked.values())]))
-        return _Live(origins, columns, repeated)
+        return _Live(
+            parts={part: _origins(store, part, one.kept) for part, one in checked.items()},
+            columns={column for one in checked.values() for column in one.columns},
+            repeated=_repeated(pa.concat_tables([_none(dataset), *(one.keys for one in checked.values())])),
+            without=without,
+            left_out=sum(int((~one.kept).sum()) for one in checked.values()),
+        )
 
 
-def _check(store: Store, dataset: str, part: Part, broken: dict[str, str]) -> tuple[set[str], pa.Table] | None:
-    """The columns of a file and the keys of its rows that count; nothing where it is broken or too new."""
+def _check(store: Store, dataset: str, part: Part, broken: dict[str, str], without: str | None) -> _Whole | None:
+    """Nothing where it is broken or too new."""
     schema = schema_of(dataset)
     with store.files.open(f"{dataset}/{part.name}") as file:
         try:
             columns = set(pq.read_schema(file).names) - {REPEATED}
             if not columns <= set(schema.names):
                 return None
-            keys = [_keys(dataset, table) for table in _tables(file, part, schema)]
+            tables = [(_keys(dataset, table), _kept(table, without)) for table in _tables(file, part, schema)]
         except (pa.ArrowException, OSError) as error:
             broken[part.name] = first_line(error)
             return None
-    return columns, pa.concat_tables([_keys(dataset, schema.empty_table()), *keys])
+    keys = [_none(dataset), *(keys.filter(pa.array(kept)) for keys, kept in tables)]
+    return _Whole(columns, pa.concat_tables(keys), np.concatenate([np.zeros(0, bool), *(kept for _, kept in tables)]))
 
 
 def _tables(file: pa.NativeFile, part: Part, schema: pa.Schema) -> Iterator[pa.Table]:
@@ -122,6 +144,18 @@ def _tables(file: pa.NativeFile, part: Part, schema: pa.Schema) -> Iterator[pa.T
     for batch in pq.ParquetFile(file, page_checksum_verification=True).iter_batches(ROWS, use_threads=False):
         yield part.counted(conform(pa.Table.from_batches([batch]), schema), first)
         first += batch.num_rows
+
+
+def _kept(table: pa.Table, without: str | None) -> npt.NDArray[np.bool_]:
+    """Of each row, whether it stays."""
+    if without is None:
+        return np.ones(table.num_rows, bool)
+    kept: npt.NDArray[np.bool_] = ~of_run(table.column("run_id"), without)
+    return kept
+
+
+def _none(dataset: str) -> pa.Table:
+    return _keys(dataset, schema_of(dataset).empty_table())
 
 
 def _keys(dataset: str, table: pa.Table) -> pa.Table:
@@ -137,11 +171,16 @@ def _repeated(keys: pa.Table) -> npt.NDArray[np.bool_]:
     return counts[of] > 1
 
 
-def _origins(store: Store, part: Part, rows: int) -> Origins:
+def _origins(store: Store, part: Part, kept: npt.NDArray[np.bool_]) -> Origins:
+    """The appended files that the rows of a part are from, and how many of each stay."""
     if not is_merged(part.name):
-        return ((part.name, rows),)
-    counting = set(part.origins)
-    return tuple(origin for origin in store.known(part.name).origins if origin[0] in counting)
+        return ((part.name, int(kept.sum())),)
+    counting, found, first = set(part.origins), list[tuple[str, int]](), 0
+    for name, rows in store.known(part.name).origins:
+        if name in counting:
+            found.append((name, int(kept[first : first + rows].sum())))
+            first += rows
+    return tuple(found)
 
 
 def _write(store: Store, dataset: str, live: _Live) -> tuple[str, Origins]:
@@ -167,7 +206,8 @@ def _write(store: Store, dataset: str, live: _Live) -> tuple[str, Origins]:
 def _rows(store: Store, dataset: str, live: _Live) -> Iterator[pa.Table]:
     for part in live.parts:
         with store.files.open(f"{dataset}/{part.name}") as file:
-            yield from _tables(file, part, schema_of(dataset))
+            for table in _tables(file, part, schema_of(dataset)):
+                yield table if live.without is None else table.filter(pa.array(_kept(table, live.without)))
 
 
 def _grouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:

@@ -17,6 +17,7 @@ from lapt.digests import digest
 from lapt.errors import StoreError
 from lapt.evaluation import Evaluation, Evaluator, Metric, OfSpace, OnEpoch, Prepared, Retrains
 from lapt.evaluators.table import Split
+from lapt.limits import TIME, Meter
 from lapt.spaces import Architecture, SearchSpace
 from lapt.training.relaxation import Strengthen
 from storage.checkpoints import StoredCheckpoint
@@ -45,14 +46,16 @@ class StoredEvaluator:
         fidelity: str | None = None,
         retry_failed: bool = False,
         on_stored: Callable[[Evaluation], None] = lambda evaluation: None,
+        meter: Callable[[], Meter] = Meter,
     ) -> None:
         """``retry_failed``: evaluate again (once) what the store only knows as failed.
 
-        ``on_stored``: hears of each computed evaluation, once it is stored.
+        ``on_stored``: hears of each computed evaluation, once it is stored. ``meter``: of the run of now; it
+        hears what is paid, and once the run's time is spent no more is computed.
         """
         self._inner, self.store, self.space = evaluator, store, space
         self.seed, self.fidelity, self.retry_failed = seed, fidelity, retry_failed
-        self.on_stored = on_stored
+        self.on_stored, self.meter = on_stored, meter
         self._retrains = cast(Retrains, evaluator) if hasattr(evaluator, "retrained") else None
         self._scores: dict[str, Row] = {}
         self._read: set[str] = set()
@@ -90,7 +93,14 @@ class StoredEvaluator:
             fidelity=self.fidelity,
             retry_failed=self.retry_failed,
             on_stored=self.on_stored,
+            meter=self.meter,
         )
+
+    @property
+    def at_once(self) -> int:
+        """How many are measured side by side."""
+        side_by_side: int = getattr(self._inner, "side_by_side", 1)
+        return side_by_side
 
     @property
     def mean_cost(self) -> float | None:
@@ -101,7 +111,11 @@ class StoredEvaluator:
 
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
         """As of ``OfSpace``."""
-        return cast(OfSpace, self._inner).prepare(on_epoch)
+        began = time.monotonic()
+        prepared = cast(OfSpace, self._inner).prepare(on_epoch)
+        if prepared.fresh:
+            self.meter().trained(prepared.seconds, began)
+        return prepared
 
     def identity(self, architecture: Architecture) -> str:
         return self._inner.identity(architecture)
@@ -123,7 +137,10 @@ class StoredEvaluator:
         return [a for key, a in reversed(first.items()) if self._known(key) is None]
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
-        """Validation scores in the order asked; ``origin`` is "computed" where it was paid for here and now."""
+        """Validation scores in the order asked; ``origin`` is "computed" where it was paid for here and now.
+
+        Where the run's time is spent meanwhile, those before the first that is missing.
+        """
         identities = [self.identity(architecture) for architecture in architectures]
         self._refresh()
         wanted = {
@@ -131,12 +148,19 @@ class StoredEvaluator:
             for identity, architecture in zip(identities, architectures, strict=True)
             if self._known(self._key(identity)) is None
         }
-        computed = {evaluation.identity: evaluation for evaluation in self._computed(wanted)}
+        waiting, computed = list(wanted.items()), dict[str, Evaluation]()
+        # What has begun when the time is spent is finished and stored, and the next is not begun.
+        few = self.at_once if self.meter().timed else len(waiting)
+        while waiting and self._has_time():
+            computed.update({evaluation.identity: evaluation for evaluation in self._computed(dict(waiting[:few]))})
+            del waiting[:few]
         found = []
         for identity, architecture in zip(identities, architectures, strict=True):
+            if self._known(self._key(identity)) is None:
+                break
             # The second of two equal architectures costs nothing: it is answered from the store.
-            evaluation = computed.pop(identity, None) or self._stored(identity, architecture)
-            found.append(replace(evaluation, architecture=architecture))
+            answer = computed.pop(identity, None) or self._stored(identity, architecture)
+            found.append(replace(answer, architecture=architecture))
         return found
 
     def test(self, architecture: Architecture) -> float | None:
@@ -180,7 +204,10 @@ class StoredEvaluator:
         if known is not None:
             return known
         if self._retrains is not None:
-            return self._retrained(self._retrains, architecture, key, on_epoch)
+            began = time.monotonic()
+            trained = self._retrained(self._retrains, architecture, key, on_epoch)
+            self.meter().trained(trained["cost_seconds"] or 0.0, began)
+            return trained
         row = self._looked_up(architecture)
         if row is not None:
             self._retried.add(key)
@@ -240,8 +267,15 @@ class StoredEvaluator:
                 continue
             self._append([self._row(stored, "validation")])
             self._retried.add(self._key(identity))
-            self.on_stored(stored)
-            yield stored
+            yield self._paid(stored)
+
+    def _has_time(self) -> bool:
+        return self.meter().spent(*TIME) is None
+
+    def _paid(self, evaluation: Evaluation) -> Evaluation:
+        self.meter().paid(evaluation.cost_seconds)
+        self.on_stored(evaluation)
+        return evaluation
 
     def _measured(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:
         stream = getattr(self._inner, "stream", None)

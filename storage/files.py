@@ -5,7 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, Self
 from urllib.parse import urlsplit
@@ -22,6 +26,24 @@ PATIENCE = 30
 """Seconds that Google's client tries again, by itself for a quarter of an hour."""
 
 STORED_IS_KEPT = "run the same command again: what is stored is not paid for twice"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file of a store. ``modified``: when it was last written."""
+
+    name: str
+    bytes: int
+    modified: datetime
+
+    @property
+    def folder(self) -> str:
+        """The first part of its name; empty for a file beside the folders."""
+        return self.name.partition("/")[0] if "/" in self.name else ""
+
+    @property
+    def age_seconds(self) -> float:
+        return (datetime.now(UTC) - self.modified).total_seconds()
 
 
 class Files(Protocol):
@@ -51,6 +73,10 @@ class Files(Protocol):
         ...
 
     def exists(self, name: str) -> bool: ...
+
+    def listing(self, name: str = "") -> list[Stored]:
+        """Every file under the root, or under a folder or of a name there, unfinished ones too; in no order."""
+        ...
 
 
 class LocalFiles:
@@ -125,6 +151,25 @@ class LocalFiles:
 
     def exists(self, name: str) -> bool:
         return (self.root / name).exists()
+
+    def listing(self, name: str = "") -> list[Stored]:
+        try:
+            return list(self._under(str(self.root / name), name))
+        except OSError as error:
+            raise unreadable(self.root / name, error) from error
+
+    def _under(self, path: str, name: str) -> Iterator[Stored]:
+        """What is deleted meanwhile is passed over. A folder of the store may be a link to another disk; links below
+        are passed over."""
+        try:
+            found = os.stat(path, follow_symlinks="/" not in name)
+            if stat.S_ISREG(found.st_mode):
+                yield Stored(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+            elif stat.S_ISDIR(found.st_mode):
+                for entry in os.listdir(path):
+                    yield from self._under(f"{path}/{entry}", f"{name}/{entry}" if name else entry)
+        except FileNotFoundError:
+            return
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -209,6 +254,18 @@ class ObjectFiles:
             return self.filesystem.get_file_info(self._path(name)).type != fs.FileType.NotFound
         except (OSError, pa.ArrowException) as error:
             raise unreadable(self._path(name), error) from error
+
+    def listing(self, name: str = "") -> list[Stored]:
+        path = self._path(name).rstrip("/")
+        try:
+            one = self.filesystem.get_file_info(path)
+            below = fs.FileSelector(path, allow_not_found=True, recursive=True)
+            found = [one] if one.type == fs.FileType.File else self.filesystem.get_file_info(below)
+        except (OSError, pa.ArrowException) as error:
+            raise unreadable(path, error) from error
+        start = len(self._root) + 1 if self._root else 0
+        files = (info for info in found if info.type == fs.FileType.File)
+        return [Stored(info.path[start:], info.size, info.mtime or datetime.now(UTC)) for info in files]
 
 
 def unreadable(path: object, error: Exception) -> StoreError:

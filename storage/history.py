@@ -12,7 +12,8 @@ from lapt.errors import StoreError
 from lapt.reasoning.ledger import Ledger
 from lapt.report.history import Attempt, RunHistory, Search, TaskCosts, TaskHistory, Trial
 from lapt.spaces import SearchSpace, space_named
-from storage.record import RunRecord, declared_and_found
+from storage.ids import control_of
+from storage.record import RunRecord, declared_and_found, ended_last
 from storage.recordings import StoredRecordings
 from storage.sql import connect, interruptible
 from storage.store import Store
@@ -33,8 +34,8 @@ def run_history(store: Store, run_id: str) -> RunHistory:
         if not events:
             raise StoreError(f"run {run_id} in {store.address}", "no row of it", "see the view runs")
         # As the last finished attempt left it, else as the last one began.
-        pipeline, result = declared_and_found(([e for e in events if e["result"]] or events)[-1])
-        ids = {run_id: pipeline.label} | {f"{run_id}-{control}": control for control in pipeline.controls}
+        pipeline, result = declared_and_found(sorted([e for e in events if e["result"]] or events, key=ended_last)[-1])
+        ids = {run_id: pipeline.label} | {control_of(run_id, control): control for control in pipeline.controls}
         trials = _rows(connection, _TRIALS, list(ids))
         spaces = _rows(connection, _SPACES, run_id)
         costs = _rows(connection, _COSTS, list(ids))

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lapt.errors import StoreError
 
@@ -19,3 +25,16 @@ def the_one(known: Collection[str], start: str, what: str, remedy: str) -> str:
             remedy,
         )
     return matching[0]
+
+
+def control_of(run_id: str, method: str) -> str:
+    """The run id that a control's rows have."""
+    return f"{run_id}-{method}"
+
+
+def of_run(run_ids: pa.ChunkedArray[Any], run_id: str) -> npt.NDArray[np.bool_]:
+    """Whether each is the run's, or one of its controls'."""
+    text = run_ids.fill_null(pa.scalar(""))
+    its_own = pc.equal(text, pa.scalar(run_id)).to_numpy()
+    found: npt.NDArray[np.bool_] = its_own | pc.starts_with(text, control_of(run_id, "")).to_numpy()
+    return found

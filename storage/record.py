@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -24,10 +24,19 @@ from lapt.evaluation import Evaluation, Prepared
 from lapt.principles import Principles
 from lapt.results import RunResult
 from lapt.spaces import BUILTIN, Architecture, SearchSpace, space_named
-from storage.ids import the_one
+from storage.ids import control_of, the_one
 from storage.lock import only_attempt
 from storage.store import Store
 from storage.versions import versions_text
+
+
+@dataclass(frozen=True)
+class StartedBy:
+    """Who started an attempt: its Prefect flow run, and whom its costs are counted by. What is not known is None."""
+
+    prefect_run_id: str | None = None
+    user: str | None = None
+    team: str | None = None
 
 
 @dataclass
@@ -66,13 +75,13 @@ class RunRecord:
 
     def beside(self, method: str) -> RunRecord:
         """The record of a control that ran with this run, under an id of its own."""
-        return RunRecord(self.store, f"{self.run_id}-{method}", self.attempt_id)
+        return RunRecord(self.store, control_of(self.run_id, method), self.attempt_id)
 
     @contextmanager
-    def attempt(self, pipeline: Pipeline, prefect_run_id: str | None) -> Iterator[None]:
+    def attempt(self, pipeline: Pipeline, by: StartedBy = StartedBy()) -> Iterator[None]:
         """One attempt from start to end, in ``runs``. Raises StoreError while another attempt is running."""
         with only_attempt(self.store.address, self.run_id):
-            self._event("started", pipeline, prefect_run_id)
+            self._event("started", pipeline, by)
             try:
                 yield
             except BaseException as error:
@@ -81,19 +90,21 @@ class RunRecord:
                 event = "interrupted" if stopped else "failed"
                 detail = None if event == "interrupted" else f"{type(error).__name__}: {error}"[:2000]
                 try:
-                    self._event(event, pipeline, prefect_run_id, detail=detail)
+                    self._event(event, pipeline, by, detail=detail)
                 except StoreError as second:
                     error.add_note(f"and this could not be recorded: {second}")
                 raise
 
-    def finished(self, pipeline: Pipeline, prefect_run_id: str | None, result: RunResult) -> None:
-        self._event("finished", pipeline, prefect_run_id, result=result.model_dump_json())
+    def finished(self, pipeline: Pipeline, by: StartedBy, result: RunResult) -> None:
+        """``stopped``, and not finished, where a limit ended the run."""
+        event = "finished" if result.stopped is None else "stopped"
+        self._event(event, pipeline, by, detail=result.stopped, result=result.model_dump_json())
 
     def _event(
         self,
         event: str,
         pipeline: Pipeline,
-        prefect_run_id: str | None,
+        by: StartedBy,
         *,
         detail: str | None = None,
         result: str | None = None,
@@ -105,7 +116,7 @@ class RunRecord:
             "event": event,
             "pipeline": pipeline.name,
             "config": config,
-            "prefect_run_id": prefect_run_id,
+            **asdict(by),
             "detail": detail,
             "result": result,
             "versions": versions_text(),
@@ -279,11 +290,16 @@ def finished_run(store: Store, run: str) -> tuple[Pipeline, RunResult]:
     """What a finished run declared and found; ``run``: its id or the start of one. Raises StoreError."""
     store.require()
     rows = store.read("runs", ["run_id", "event", "config", "result", "created_at"]).to_pylist()
-    finished = {row["run_id"]: row for row in sorted(rows, key=lambda row: row["created_at"]) if row["result"]}
+    finished = {row["run_id"]: row for row in sorted(rows, key=ended_last) if row["result"]}
     row = finished[the_one(finished, run, f"finished run in {store.address}", "write the id, or enough of its start")]
     declared, result = declared_and_found(row)
     assert result is not None
     return declared, result
+
+
+def ended_last(row: Mapping[str, Any]) -> tuple[bool, Any]:
+    """Sorts rows of ``runs`` so that the last is what counts: of results, one that no limit cut short."""
+    return bool(row["result"]) and row["event"] != "stopped", row["created_at"]
 
 
 def declared_and_found(row: Mapping[str, Any]) -> tuple[Pipeline, RunResult | None]:

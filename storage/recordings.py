@@ -37,7 +37,7 @@ class StoredRecordings:
         """Key -> reply: this run's own, else the latest recorded."""
         rows = self.store.read("reasoner_calls", [*_REPLY, "run_id", "created_at"]).to_pylist()
         rows.sort(key=lambda row: (row["run_id"] == self.run_id, row["created_at"]))
-        return {row["call_key"]: Completion(row["reply"], row["tokens_in"], row["tokens_out"]) for row in rows}
+        return {row["call_key"]: Completion(*(row[name] for name in _SAID)) for row in rows}
 
     def find(self, key: str) -> Completion | None:
         return self._replies.get(key)
@@ -89,6 +89,7 @@ class StoredRecordings:
             "tokens_in": call.completion.tokens_in,
             "tokens_out": call.completion.tokens_out,
             "cost": call.cost,
+            "finish": call.completion.finish,
             "latency_seconds": call.latency_seconds,
             "principles_id": asked.principles_id,
             "draw": call.draw,
@@ -101,7 +102,8 @@ class StoredRecordings:
         }
 
 
-_REPLY = ("call_key", "reply", "tokens_in", "tokens_out")
+_SAID = ("reply", "tokens_in", "tokens_out", "finish")
+_REPLY = ("call_key", *_SAID)
 
 
 def export_recordings(store: Store, path: Path, run: str | None = None) -> int:

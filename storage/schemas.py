@@ -77,11 +77,11 @@ TRIALS = _schema(
 )
 RUNS = _schema(
     "runs",
-    2,
+    3,
     {
         "run_id": TEXT,
         "attempt_id": TEXT,
-        "event": TEXT,  # started, finished, failed, interrupted, replayed
+        "event": TEXT,  # started, finished, stopped (by a limit), failed, interrupted
         "pipeline": TEXT,
         "config": TEXT,  # JSON
         "prefect_run_id": TEXT,
@@ -89,6 +89,8 @@ RUNS = _schema(
         "result": TEXT,  # JSON
         "created_at": TIME,
         "versions": TEXT,  # JSON: package -> version; null in version 1
+        "user": TEXT,  # who started the attempt; null before version 3, as is the team
+        "team": TEXT,
     },
 )
 PRINCIPLES = _schema(
@@ -127,7 +129,7 @@ SUBSPACES = _schema(
 )
 REASONER_CALLS = _schema(
     "reasoner_calls",
-    2,
+    3,
     {
         "call_key": TEXT,
         "run_id": TEXT,
@@ -155,6 +157,7 @@ REASONER_CALLS = _schema(
         "prompt_version": COUNT,
         "response_schema": TEXT,  # JSON
         "parameters": TEXT,  # JSON: of the model
+        "finish": TEXT,  # the provider's reason for the reply's end, where that is no ordinary one; from version 3
     },
 )
 SUPERNETS = _schema(

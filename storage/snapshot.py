@@ -43,17 +43,20 @@ def snapshot(store: Store, run_id: str) -> str:
         found = connection.execute("SELECT (SELECT count(*) FROM raw.runs) + (SELECT count(*) FROM raw.trials)")
         if found.fetchone() == (0,):
             raise StoreError(f"run {run_id} in {store.address}", "no row of it", "see the view runs")
-        store.files.write(name, _file(connection))
+        store.files.write(name, _file(connection, "(BLOCK_SIZE 16384)"))
     return address
 
 
-def _file(connection: duckdb.DuckDBPyConnection) -> bytes:
-    """The bytes of a DuckDB file that holds each view as a table."""
+def _file(connection: duckdb.DuckDBPyConnection, options: str = "") -> bytes:
+    """The bytes of a DuckDB file that holds each view as a table.
+
+    ``options``: of the file. Small blocks, which every column fills one of at least, leave 0.3 MB of a run's 2.6.
+    """
     with tempfile.TemporaryDirectory(prefix="lapt-") as folder:
         path = Path(folder) / "store.duckdb"
 
         def write() -> None:
-            connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS exported")
+            connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS exported {options}")
             for name in VIEWS:
                 connection.execute(f"CREATE TABLE exported.{name} AS SELECT * FROM {name}")
             connection.execute("DETACH exported")

@@ -246,10 +246,11 @@ class Store:
 
     # --- blobs -------------------------------------------------------------------------------------------------------
     def put_blob(self, content: bytes) -> str:
-        """Stores the bytes under their SHA-256 and returns it; stored bytes are not written again."""
+        """Stores the bytes under their SHA-256 and returns it.
+
+        Stored bytes are written again: they are then young, and no clean-up takes what is about to be referred to."""
         name = hashlib.sha256(content).hexdigest()
-        if not self.files.exists(f"blobs/{name}"):
-            self.files.write(f"blobs/{name}", content)
+        self.files.write(f"blobs/{name}", content)
         return name
 
     def get_blob(self, sha256: str) -> bytes:

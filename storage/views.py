@@ -150,7 +150,7 @@ VIEWS: dict[str, str] = {
         ORDER BY e.run_id, e.task, e.ordinal
     """,
     # Paid now: what the run itself computed. Total: what its evaluations cost whoever computed them. Trainings of
-    # supernets stand beside both.
+    # supernets stand beside both. User and team: of the first attempt that says; a control has those of its run.
     "costs": """
         WITH evaluated AS (
             SELECT
@@ -172,9 +172,12 @@ VIEWS: dict[str, str] = {
                 coalesce(sum(tokens_in), 0)::BIGINT AS tokens_in, coalesce(sum(tokens_out), 0)::BIGINT AS tokens_out,
                 coalesce(sum(cost), 0) AS reasoner_cost
             FROM reasoner_calls GROUP BY run_id, task
+        ), owned AS (
+            SELECT run_id, arg_min("user", created_at) AS "user", arg_min(team, created_at) AS team
+            FROM runs GROUP BY run_id
         )
         SELECT
-            coalesce(e.run_id, c.run_id) AS run_id, coalesce(e.task, c.task) AS task,
+            coalesce(e.run_id, c.run_id) AS run_id, coalesce(e.task, c.task) AS task, o."user", o.team,
             coalesce(evaluations, 0) AS evaluations, coalesce(computed, 0) AS computed,
             coalesce(from_store, 0) AS from_store, coalesce(from_table, 0) AS from_table,
             coalesce(from_surrogate, 0) AS from_surrogate,
@@ -185,6 +188,7 @@ VIEWS: dict[str, str] = {
             coalesce(tokens_out, 0) AS tokens_out, coalesce(reasoner_cost, 0) AS reasoner_cost
         FROM evaluated e FULL JOIN called c ON c.run_id = e.run_id AND c.task IS NOT DISTINCT FROM e.task
         LEFT JOIN shared s ON s.run_id = e.run_id AND s.task = e.task
+        LEFT JOIN owned o ON o.run_id = regexp_replace(coalesce(e.run_id, c.run_id), '-[a-z_]+$', '')
         ORDER BY run_id, task
     """,
 }
@@ -202,6 +206,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "leaderboard": _EVALUATIONS,
     "anytime": _EVALUATIONS,
     "lineage": (*_EVALUATIONS, "principles"),
-    "costs": (*_EVALUATIONS, "reasoner_calls", "supernets"),
+    "costs": (*_EVALUATIONS, "reasoner_calls", "supernets", "runs"),
 }
 """View -> the data sets that it is made from."""

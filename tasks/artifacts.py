@@ -1,4 +1,7 @@
-"""What the Prefect UI shows of a run: small tables and pages, one key a pipeline, task and kind."""
+"""What the Prefect UI shows of a run: small tables and pages, one key a pipeline, task and kind.
+
+It reads all of it as Markdown: descriptions and the cells of tables too.
+"""
 
 from __future__ import annotations
 
@@ -16,30 +19,35 @@ from prefect.artifacts import (
 )
 
 from lapt.archive import Archive
+from lapt.digests import short
 from lapt.evaluation import Evaluation, best, top
 from lapt.principles import Principles
 from lapt.results import RunResult
 from lapt.spaces import SearchSpace
-from lapt.wording import literal, rows_of
+from lapt.wording import code, literal, rows_of
 
 
 def archive(pipeline: str, built: Archive) -> None:
     shown = [
-        {"rank": rank, "architecture": _code(built.space.encode(entry.architecture)), entry.metric.name: entry.value}
+        {
+            "rank": rank,
+            "architecture": code(built.space.encode(entry.architecture)),
+            literal(entry.metric.name): entry.value,
+        }
         for rank, entry in enumerate(built.entries[:20], start=1)
     ]
     create_table_artifact(
         shown,
         key=_key(pipeline, built.task, "archive"),
         description=f"The best {len(shown)} of an archive of {len(built.entries)}, chosen from {built.chosen_from} "
-        f"evaluations on {built.task}",
+        f"evaluations on {literal(built.task)}",
     )
 
 
 def principles(pipeline: str, task: str, stated: Principles) -> None:
-    lines = [f"# Principles for {task}, version {stated.version}", ""]
+    lines = [f"# Principles for {literal(task)}, version {stated.version}", ""]
     lines += [f"{number}. {literal(p.statement)}" for number, p in enumerate(stated.principles, start=1)]
-    lines += ["", f"Step: {stated.origin.step}. Reasoner: {stated.origin.reasoner}. Id: `{stated.id}`"]
+    lines += ["", f"Step: {stated.origin.step}. Reasoner: {literal(stated.origin.reasoner)}. Id: `{stated.id}`"]
     lines += [f", from `{stated.parent}`."] if stated.parent else ["."]
     if stated.dropped:
         lines += [
@@ -51,7 +59,7 @@ def principles(pipeline: str, task: str, stated: Principles) -> None:
     create_markdown_artifact(
         "\n".join(lines),
         key=_key(pipeline, task, "principles"),
-        description=f"Design principles for {task}, version {stated.version}",
+        description=f"Design principles for {literal(task)}, version {stated.version}",
     )
 
 
@@ -67,7 +75,8 @@ def refined_space(pipeline: str, task: str, g: int, whole: SearchSpace, refined:
     create_table_artifact(
         rows,
         key=_key(pipeline, task, "space"),
-        description=f"Refined space for {task}, iteration {g}: {refined.size:,} of {whole.size:,} architectures",
+        description=f"Refined space for {literal(task)}, iteration {g}: {refined.size:,} of {whole.size:,} "
+        "architectures",
     )
 
 
@@ -79,8 +88,8 @@ def leaderboard(pipeline: str, task: str, space: SearchSpace, evaluations: Seque
     rows = [
         {
             "rank": rank,
-            "architecture": _code(space.encode(found.architecture)),
-            f"{metric.name} {metric.unit}".strip(): found.value,
+            "architecture": code(space.encode(found.architecture)),
+            literal(f"{metric.name} {metric.unit}"): found.value,
             "parameters": found.parameters,
             "score from": found.origin,
         }
@@ -89,7 +98,7 @@ def leaderboard(pipeline: str, task: str, space: SearchSpace, evaluations: Seque
     create_table_artifact(
         rows,
         key=_key(pipeline, task, "leaderboard"),
-        description=f"The best {len(rows)} of {len(evaluations)} evaluations on {task}, by validation",
+        description=f"The best {len(rows)} of {len(evaluations)} evaluations on {literal(task)}, by validation",
     )
     from lapt.report.cells import cell_pictures  # matplotlib takes a second: no start waits for it
 
@@ -98,7 +107,7 @@ def leaderboard(pipeline: str, task: str, space: SearchSpace, evaluations: Seque
         create_image_artifact(
             f"data:image/png;base64,{base64.b64encode(picture).decode()}",
             key=_key(pipeline, task, said.split(";")[0]),
-            description=f"The best architecture on {task}: {said}",
+            description=f"The best architecture on {literal(task)}: {said}",
         )
 
 
@@ -111,14 +120,14 @@ class SearchProgress:
     def __init__(self, pipeline: str, task: str, budget: int) -> None:
         self._task, self._budget, self._told = task, budget, time.monotonic()
         self._artifact = create_progress_artifact(
-            0.0, key=_key(pipeline, task, "progress"), description=f"{budget} evaluations on {task}"
+            0.0, key=_key(pipeline, task, "progress"), description=f"{budget} evaluations on {literal(task)}"
         )
 
     def evaluated(self, done: int, incumbent: str, *, last: bool = False) -> None:
         if last or time.monotonic() - self._told > self.SECONDS:
             self._told = time.monotonic()
             progress = 100.0 if last else min(100 * done / self._budget, 100.0)
-            said = f"{done} of {self._budget} evaluations on {self._task}, best {incumbent}"
+            said = f"{done} of {self._budget} evaluations on {literal(self._task)}, best {literal(incumbent)}"
             update_progress_artifact(self._artifact, progress=progress, description=said)
 
 
@@ -126,12 +135,12 @@ def targets(result: RunResult, label: str) -> None:
     """What was found for each target, with the controls beside it."""
     rows = [
         {
-            "target": target.task,
+            "target": literal(target.task),
             "method": method,
             "validation": found.validation,
             "test": found.test,
             "evaluations": found.evaluations,
-            "architecture": _code(found.architecture) if found.architecture else "none could be scored",
+            "architecture": code(found.architecture) if found.architecture else "none could be scored",
         }
         for target in result.targets
         for method, found in rows_of(target, label)
@@ -143,10 +152,6 @@ def targets(result: RunResult, label: str) -> None:
     )
 
 
-def _code(text: str) -> str:
-    """As Markdown, which a table's cells are: between ~ it would be struck through."""
-    return f"`{text}`"
-
-
 def _key(*parts: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+    """Of what Prefect takes in one; a part that has none of it is known by its digest."""
+    return "-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") or short(part) for part in parts)

@@ -48,6 +48,8 @@ def test_the_wheel_carries_presets_and_no_tests(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert "lapt/presets/nas201.yaml" in names
+    packed = zipfile.ZipFile(wheel).read("flows/prefect.yaml")
+    assert packed == (root / "prefect.yaml").read_bytes(), "a link in a checkout, a file in the package"
     assert {"lapt/py.typed", "lapt/tables/digits.parquet", "lapt/reasoning/prompts/learn.md"} <= {*names}
     assert {name.split("/")[0] for name in names} == {
         "lapt", "storage", "tasks", "flows", f"lapt-{lapt.__version__}.dist-info"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from flows.evaluators import table_of
@@ -15,54 +14,75 @@ from flows.studies.quality import Quality
 from flows.studies.rows import Row, StudyResult
 from lapt.config import Execution, Pipeline
 from lapt.errors import ConfigError
-from lapt.published import TABLE_2, TABLE_3, Published
+from lapt.published import TABLE_2, TABLE_3, PublishedTable
 from storage.store import Store
 
-__all__ = ["STUDIES", "Comparison", "Row", "Study", "StudyResult", "prepared"]
+__all__ = ["COMPARE", "STUDIES", "Comparison", "Row", "Study", "StudyResult", "entrants_of", "prepared", "wanted"]
+
+COMPARE = "compare"
+"""The study of a pipeline of one's own."""
 
 Entrants = Callable[..., tuple[Entrant, ...]]
 """The pipeline as declared, under each reasoner that is named instead, draws -> what is compared."""
 
 
 def _methods(
-    declared: Pipeline, named: Sequence[Pipeline], draws: int, longest: int | None = None
+    declared: Pipeline, named: Sequence[Pipeline], draws: int, budget: int | None = None
 ) -> tuple[Entrant, ...]:
+    """``budget``: evaluations of what does not refine the space; LAPT's if unset."""
     if len(named) > 1:
         raise ConfigError("one reasoner in this study", f"{len(named)}", "lapt study reasoners compares several")
     pipeline = named[0] if named else declared
-    return with_controls(pipeline, longest or pipeline.budget)
+    return with_controls(pipeline, max(budget or 0, pipeline.budget))
 
 
 @dataclass(frozen=True)
 class Study:
     """What a preset is put to: the entrants, and the published rows that stand beside them.
 
-    ``reasoner``: in place of the preset's; ``of_sources``: whether ``entrants`` takes source budgets;
-    ``notes``: what is to be said of the study.
+    ``preset``: unless another pipeline is named. ``budget``: evaluations that methods which do not refine the space may
+    go on to with the preset; LAPT's if unset, and with other pipelines. ``of_benchmark``: is it called as its benchmark
+    is? ``reasoner``: in place of the preset's; ``of_sources``: whether ``entrants`` takes source budgets; ``notes``:
+    what is to be said of the study.
     """
 
     title: str
-    preset: str
+    preset: str | None
     entrants: Entrants | None
     """None: nothing is searched for (``quality``)."""
-    published: tuple[Published, ...] = ()
+    published: PublishedTable | None = None
+    budget: int | None = None
+    of_benchmark: bool = False
     reasoner: str | None = None
     of_sources: bool = False
     notes: Callable[[Pipeline], Iterable[str]] = lambda pipeline: ()
 
 
 STUDIES = {
+    COMPARE: Study("a pipeline of one's own: LAPT, search methods and controls", None, _methods, of_benchmark=True),
     "nas201": Study(
-        "LAPT, search methods and controls: Table 2 of the paper", "nas201", partial(_methods, longest=LONG), TABLE_2
+        "LAPT, search methods and controls: Table 2 of the paper",
+        "nas201",
+        _methods,
+        TABLE_2,
+        budget=LONG,
+        of_benchmark=True,
     ),
     "trans101": Study(
-        "LAPT, search methods and controls with 50 evaluations: Table 3 of the paper", "trans101", _methods, TABLE_3
+        "LAPT, search methods and controls with 50 evaluations: Table 3 of the paper",
+        "trans101",
+        _methods,
+        TABLE_3,
+        of_benchmark=True,
     ),
-    "digits": Study("LAPT's own benchmark, which comes with it", "digits_table", partial(_methods, longest=LONG)),
+    "digits": Study(
+        "LAPT's own benchmark, which comes with it", "digits_table", _methods, budget=LONG, of_benchmark=True
+    ),
     "darts": Study(
         "DARTS cells on a surrogate, multi-fidelity: LAPT and search methods at equal evaluations",
         "darts_surrogate",
         darts.entrants,
+        of_benchmark=True,
         notes=darts.notes,
     ),
     "reasoners": Study(
@@ -70,13 +90,64 @@ STUDIES = {
     ),
     "contamination": Study("does a language model know the benchmark by heart?", "nas201", reasoning.contamination),
     "source-budget": Study(
-        "what source evaluations are worth", "nas201", source_budget.source_budgets, (), "patterns", True
+        "what source evaluations are worth",
+        "nas201",
+        source_budget.source_budgets,
+        reasoner="patterns",
+        of_sources=True,
     ),
     "ablation": Study("LAPT without one of its parts: Figure 4", "trans101", ablation.ablation),
     "quality": Study("scores in the refined spaces against the whole", "trans101", None),
     "prompts": Study("what each part of the prompt is worth", "trans101", reasoning.prompts),
 }
 """Study by name."""
+
+
+def wanted(name: str, pipeline: str | None = None) -> str:
+    """The preset or file that the study runs on; ``pipeline``: in place of its own. Raises ConfigError without one."""
+    found = pipeline or STUDIES[name].preset
+    if found is None:
+        raise ConfigError("a pipeline to compare", "none", f"name one: lapt study {name} FILE.yaml")
+    return found
+
+
+def titled(name: str, pipeline: Pipeline, *, own: bool) -> str:
+    """What its tables are called. ``own``: the pipeline is the study's preset, of which the study may have its name."""
+    if own:
+        return name
+    return pipeline.name if STUDIES[name].of_benchmark else f"{name} of {pipeline.name}"
+
+
+def entrants_of(
+    name: str,
+    declared: Pipeline,
+    named: Sequence[Pipeline],
+    *,
+    draws: int,
+    data: str | None = None,
+    budgets: Sequence[str] | None = None,
+    budget: int | None = None,
+    own: bool = True,
+) -> tuple[Entrant, ...]:
+    """What the study compares, under each method that can be named. Raises ConfigError for what it does not take.
+
+    ``own``: on its own preset. ``budget``: of methods that do not refine the space.
+    """
+    study, more = STUDIES[name], dict[str, Any]()
+    if study.of_sources:
+        more = {"whole": len(table_of(declared, data).architectures)} | ({"budgets": budgets} if budgets else {})
+    elif budgets:
+        raise ConfigError("--budgets with source-budget alone", f"{name}", "leave it out")
+    if study.entrants is _methods:
+        if budget is not None and budget < declared.budget:
+            raise ConfigError(
+                f"a --budget of at least the pipeline's own {declared.budget} evaluations", f"{budget}", "leave it out"
+            )
+        more["budget"] = budget or (study.budget if own else None)
+    elif budget is not None:
+        longer = [known for known, other in STUDIES.items() if other.entrants is _methods]
+        raise ConfigError(f"--budget with {', '.join(longer)} alone", name, "leave it out")
+    return () if study.entrants is None else study.entrants(declared, named, draws, **more)
 
 
 def prepared(
@@ -89,22 +160,21 @@ def prepared(
     store: Store | None = None,
     fresh: bool = False,
     budgets: Sequence[str] | None = None,
+    budget: int | None = None,
+    own: bool = True,
     resampled: bool = False,
     **settings: Any,
 ) -> Comparison | Quality:
-    """The study of that name, ready to run. ``resampled``: with the variants that read resampled archives.
-    ``settings``: as of ``Comparison``. Raises LaptError as that does."""
-    study, of_sources = STUDIES[name], {}
-    if study.of_sources:
-        of_sources = {"whole": len(table_of(declared, execution.data).architectures)}
-        of_sources |= {"budgets": budgets} if budgets else {}
-    elif budgets:
-        raise ConfigError("--budgets with source-budget alone", f"{name}", "leave it out")
+    """The study of that name, ready to run. ``budgets`` to ``own``: as of ``entrants_of``. ``resampled``: with the
+    variants that read resampled archives. ``settings``: as of ``Comparison``. Raises LaptError as that does."""
+    study, title = STUDIES[name], titled(name, declared, own=own)
+    entrants = entrants_of(
+        name, declared, named, draws=draws, data=execution.data, budgets=budgets, budget=budget, own=own
+    )
     if study.entrants is None:
         if settings.get("methods") or settings.get("baseline"):
             raise ConfigError(f"no --methods and --baseline with {name}", "one of them", "leave it out")
-        return Quality(name, declared, named, draws=draws, seeds=settings["seeds"], execution=execution)
-    entrants = study.entrants(declared, named, draws, **of_sources)
+        return Quality(name, declared, named, draws=draws, seeds=settings["seeds"], execution=execution, title=title)
     if resampled and not any(entrant.variant == RESAMPLED for entrant in entrants):
         raise ConfigError(
             "--resampled where every seed reads the top of a table, with a reasoner without chance",
@@ -112,7 +182,18 @@ def prepared(
             "leave it out",
         )
     entrants = tuple(entrant for entrant in entrants if resampled or entrant.variant != RESAMPLED)
-    settings["notes"] = tuple(study.notes(declared))
+    table, notes = study.published, tuple(study.notes(declared))
+    if table is not None and not table.stands_beside(declared):
+        notes += (f"no published figures beside these: {table.name} of the paper is of {table.setting}",)
+        table = None
     return Comparison(
-        name, entrants, published=study.published, execution=execution, store=store, fresh=fresh, **settings
+        name,
+        entrants,
+        title=title,
+        published=() if table is None else table.rows,
+        execution=execution,
+        store=store,
+        fresh=fresh,
+        notes=notes,
+        **settings,
     )

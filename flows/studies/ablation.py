@@ -58,4 +58,4 @@ def _at_once(pipeline: Pipeline) -> dict[str, int]:
 
 def _changed(pipeline: Pipeline, **sections: dict[str, Any]) -> Pipeline:
     whole = pipeline.model_dump(mode="json")
-    return validated(whole | {key: {**whole[key], **change} for key, change in sections.items()}, "the study")
+    return validated(whole | {key: {**whole.get(key, {}), **change} for key, change in sections.items()}, "the study")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import partial
 
 import numpy as np
 
@@ -17,9 +18,11 @@ from flows.studies.figures import Curve, Figures, Returned, anytime, points
 from flows.studies.ledger import Ledger
 from flows.studies.methods import Bench, Entrant, Searched
 from flows.studies.rows import StudyResult
+from lapt.archive import NothingScored
 from lapt.config import Execution
-from lapt.errors import BudgetSpent, ConfigError, or_meant
+from lapt.errors import BudgetSpent, ConfigError
 from lapt.evaluation import best
+from lapt.evaluators.workers import Crashed, Workers
 from lapt.measures import evaluations_to, rank, top_threshold
 from lapt.published import Published
 from lapt.reasoning.calls import AwaitingReply, ReasonerError
@@ -63,18 +66,22 @@ class Comparison:
         store: Store | None = None,
         fresh: bool = False,
         notes: Sequence[str] = (),
+        title: str = "",
     ) -> None:
         """``methods``: some of the entrants' alone; ``baseline``: what all are held against, see ``contrasts``.
         ``notes``: of this study, behind the first. ``store``: where finished jobs are kept and, unless ``fresh``, those
-        that are finished are taken from.
+        that are finished are taken from. ``title``: what its tables are called; the name if unset.
 
         Raises LaptError for a method, table or task that is not there.
         """
         known = list(dict.fromkeys(entrant.method for entrant in entrants))
         unknown = [method for method in methods or () if method not in known]
         if unknown:
-            remedy = or_meant(unknown[0], known, "name some of them, separated by commas")
-            raise ConfigError(f"methods among {', '.join(known)}", ", ".join(unknown), remedy)
+            close = [near for one in unknown for near in get_close_matches(one, known, n=2)]
+            meant = f"did you mean {' or '.join(close)}? " if close else ""
+            remedy = f"{meant}--list-methods names all {len(known)}"
+            raise ConfigError("methods that this study knows", ", ".join(unknown), remedy)
+        self.title = title or name
         wanted = list(methods or dict.fromkeys(entrant.method for entrant in entrants if entrant.default))
         self.entrants = sorted((e for e in entrants if e.method in wanted), key=lambda e: wanted.index(e.method))
         self.name, self.seeds, self.execution, self.published = name, seeds, execution, tuple(published)
@@ -133,6 +140,7 @@ class Comparison:
         )
         return StudyResult(
             study=self.name,
+            title=self.title,
             pipeline=self.pipeline.name,
             seeds=self.seeds,
             methods=self.methods,
@@ -158,14 +166,10 @@ class Comparison:
         if self.processes == 1:
             yield from ((job, outcome_of(job, self.execution)) for job in jobs)
             return
-        context = multiprocessing.get_context("spawn")
-        # A fresh pool inherits no state of this process; importing costs a second, once a worker.
-        pool = ProcessPoolExecutor(min(self.processes, len(jobs)), context)
-        try:
-            futures = {pool.submit(outcome_of, job, self.execution): job for job in jobs}
-            yield from ((futures[future], future.result()) for future in as_completed(futures))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        workers = Workers(partial(outcome_of, execution=self.execution), min(self.processes, len(jobs)))
+        for position, outcome in workers(jobs):
+            yield jobs[position], Outcome(failure=str(outcome)) if isinstance(outcome, Crashed) else outcome
+        workers.close()
 
     @staticmethod
     def _answered(outcomes: Sequence[Outcome]) -> None:
@@ -256,28 +260,33 @@ def outcome_of(job: Job, execution: Execution) -> Outcome:
 
 def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
     entrant = job.entrant
-    searched = entrant.search(bench, task, seed)
+    try:
+        searched = entrant.search(bench, task, seed)
+    except NothingScored:  # this seed's archive: there is nothing to transfer, and no search begins
+        searched = Searched(())
     evaluator = bench.evaluator(task)
     scores = [evaluation.score for evaluation in searched.evaluations]
     all_scores = bench.benchmark.scores(task)
+    worst = None if all_scores is None else len(all_scores)
     returned = {}
     for budget in sorted({bench.pipeline.budget, entrant.budget}):
         incumbent = best(searched.evaluations[:budget])
-        if incumbent is not None and incumbent.value is not None:
+        if incumbent is None:
+            returned[budget] = Returned(None, None, worst)
+        else:
             test = evaluator.test(incumbent.architecture)
             ranked = None if all_scores is None else rank(incumbent.score, all_scores)
             returned[budget] = Returned(incumbent.value, test, ranked)
 
-    incumbents = np.maximum.accumulate(scores)
-    at = [min(n, len(scores)) - 1 for n in points(entrant.budget)]
+    incumbents = np.maximum.accumulate([-np.inf, *scores])  # before the first evaluation there is none
+    at = [min(n, len(scores)) for n in points(entrant.budget)]
     sign = 1 if evaluator.metric.higher_is_better else -1
 
     def rank_inside() -> float:
         assert searched.refined is not None
         assert all_scores is not None
         inside = best(evaluator.evaluate(list(searched.refined.members())))
-        assert inside is not None
-        return float(rank(inside.score, all_scores))
+        return float(len(all_scores) if inside is None else rank(inside.score, all_scores))
 
     return Curve(
         who=entrant.who,
@@ -290,14 +299,15 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
         returned=returned,
         principles=_of_principles(searched, None if all_scores is None else rank_inside),
         ranks=() if all_scores is None else _ranks(incumbents[at], all_scores),
-        values=tuple(sign * float(incumbents[n]) for n in at),
+        values=tuple(sign * float(incumbents[n]) if np.isfinite(incumbents[n]) else None for n in at),
+        failed=sum(evaluation.failed for evaluation in searched.evaluations),
     )
 
 
 def _ranks(found: Scores, all_scores: Scores) -> tuple[int, ...]:
-    """1 + the number of all scores strictly better than each of some."""
+    """1 + the number of all scores strictly better than each of some; the last rank for none (minus infinity)."""
     better = len(all_scores) - np.searchsorted(np.sort(all_scores), found, side="right")
-    return tuple(1 + int(number) for number in better)
+    return tuple(min(1 + int(number), len(all_scores)) for number in better)
 
 
 def _of_principles(searched: Searched, rank_inside: Callable[[], float] | None) -> dict[str, float]:

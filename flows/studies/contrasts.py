@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -85,7 +84,7 @@ class Contrasts:
     def _differences(
         self, mine: Entrant, theirs: Entrant, target: str, curves: Sequence[Curve]
     ) -> list[list[float]] | None:
-        """One list a draw, one value a seed; None where they cannot be paired."""
+        """One list a draw, one value for each seed on which all found something; None where there is no such seed."""
         ranks, baseline = self._values(mine, target, curves), self._values(theirs, target, curves)
         if not ranks or not baseline:
             return None
@@ -95,21 +94,20 @@ class Contrasts:
         of_seed = {seed: np.mean([r for (_, s), r in baseline.items() if s == seed]) for _, seed in baseline}
         if theirs.fixed:
             of_seed = dict.fromkeys((seed for _, seed in ranks), of_seed[0])
-        if {seed for _, seed in ranks} != set(of_seed):
+        draws = {draw for draw, _ in ranks}
+        paired = [seed for seed in sorted(of_seed) if all((draw, seed) in ranks for draw in draws)]
+        if not paired:
             return None
-        return [
-            [rank - float(of_seed[seed]) for (_, seed), rank in of_draw]
-            for _, of_draw in groupby(sorted(ranks.items()), key=lambda item: item[0][0])
-        ]
+        return [[ranks[draw, seed] - float(of_seed[seed]) for seed in paired] for draw in sorted(draws)]
 
     def _values(self, entrant: Entrant, target: str, curves: Sequence[Curve]) -> Values:
         wanted = self.targets if target == "mean" else [target]
         found: dict[tuple[int, int], list[float]] = {}
         for curve in curves:
             if curve.who == entrant.who and curve.task in wanted and self.budget in curve.returned:
-                found.setdefault((curve.draw or 0, curve.seed), []).append(
-                    getattr(curve.returned[self.budget], self.quantity)
-                )
+                value = getattr(curve.returned[self.budget], self.quantity)
+                if value is not None:
+                    found.setdefault((curve.draw or 0, curve.seed), []).append(value)
         return {run: float(np.mean(ranks)) for run, ranks in found.items() if len(ranks) == len(wanted)}
 
 

@@ -15,17 +15,20 @@ from lapt.statistics import nested, summarised
 
 
 class Returned(NamedTuple):
-    """What a method returns: scores in the task's unit, and 1 + the architectures strictly better by
-    validation, None where a space cannot be listed."""
+    """What a method returns: scores in the task's unit, None where it found nothing, and 1 + the architectures
+    strictly better by validation: of who found nothing the last rank, None where a space cannot be listed."""
 
-    validation: float
+    validation: float | None
     test: float | None
     rank: int | None
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One entrant on one task with one draw and seed: what it would return at a budget, and how soon it was good."""
+    """One entrant on one task with one draw and seed: what it would return at a budget, and how soon it was good.
+
+    ``failed``: evaluations without a score; ``lacking``: asked for nothing, since the table lacks it.
+    """
 
     who: Who
     task: str
@@ -35,16 +38,24 @@ class Curve:
     to_best: int | None
     evaluations: int
     returned: Mapping[int, Returned]
-    """Budget -> the incumbent then."""
+    """Budget -> the incumbent then, the same budgets for every seed."""
     principles: Mapping[str, float]
     """Quantity -> value, of the principles that were learned and the first space that was made of them."""
     ranks: tuple[int, ...] = ()
-    values: tuple[float, ...] = ()
-    """The incumbent's rank, where there are ranks, and validation score after each of ``points`` evaluations."""
+    values: tuple[float | None, ...] = ()
+    """The incumbent's rank, where there are ranks, and validation score after each of ``points`` evaluations; None
+    before the first score."""
+    failed: int = 0
+    lacking: int = 0
 
     @property
     def ranked(self) -> bool:
         return all(returned.rank is not None for returned in self.returned.values())
+
+    @property
+    def empty(self) -> bool:
+        """Was nothing found, however long it went on?"""
+        return all(returned.validation is None for returned in self.returned.values())
 
 
 def points(budget: int) -> list[int]:
@@ -57,6 +68,7 @@ def anytime(entrant: Entrant, target: str, budget: int, curves: Sequence[Curve])
     method, reasoner, variant, source_budget = entrant.who
     mine = [curve for curve in curves if (curve.who, curve.task) == (entrant.who, target)]
     ordered = sorted(mine, key=lambda curve: (curve.draw or 0, curve.seed))
+    there = [curve.returned[budget] for curve in ordered if budget in curve.returned]
     return Anytime(
         method=method,
         reasoner=reasoner,
@@ -65,11 +77,21 @@ def anytime(entrant: Entrant, target: str, budget: int, curves: Sequence[Curve])
         target=target,
         evaluations=tuple(points(entrant.budget)),
         rank=tuple(float(f"{mean:.5g}") for mean in np.mean([curve.ranks for curve in ordered], axis=0)),
-        validation=tuple(float(f"{mean:.6g}") for mean in np.mean([curve.values for curve in ordered], axis=0)),
+        validation=_mean_incumbents(
+            [curve.values for curve in ordered if not curve.empty], len(points(entrant.budget))
+        ),
         budget=budget,
-        ranks=tuple(rank for curve in ordered if budget in curve.returned if (rank := curve.returned[budget].rank)),
-        validations=tuple(curve.returned[budget].validation for curve in ordered if budget in curve.returned),
+        ranks=tuple(one.rank for one in there if one.rank is not None),
+        validations=tuple(one.validation for one in there if one.validation is not None),
     )
+
+
+def _mean_incumbents(found: Sequence[Sequence[float | None]], length: int) -> tuple[float | None, ...]:
+    """Over the runs that found something; None until each of them has."""
+    if not found:
+        return (None,) * length
+    means = np.mean(np.array(found, dtype=float), axis=0)  # None is read as NaN
+    return tuple(None if np.isnan(mean) else float(f"{mean:.6g}") for mean in means)
 
 
 @dataclass(frozen=True)
@@ -84,8 +106,10 @@ class Figures:
     def rows(self, curves: Sequence[Curve]) -> Iterator[Row]:
         """A row a target, entrant and quantity, then the ranks over all targets."""
         for task in self.targets:
+            here = [curve for curve in curves if curve.task == task]
+            tested = any(found.test is not None for curve in here for found in curve.returned.values())
             for entrant in self.entrants:
-                yield from self._of(entrant, task, [c for c in curves if (c.who, c.task) == (entrant.who, task)])
+                yield from self._of(entrant, task, [c for c in here if c.who == entrant.who], tested)
             yield from self._published(task)
         for entrant in self.entrants:
             mine = [curve for curve in curves if curve.who == entrant.who]
@@ -97,7 +121,8 @@ class Figures:
                 common = {"method": row.method, "reasoner": row.reasoner, "target": "mean"}
                 yield Row(**common, quantity="rank", unit="", published=f"{row.rank}")
 
-    def _of(self, entrant: Entrant, task: str, curves: Sequence[Curve]) -> Iterator[Row]:
+    def _of(self, entrant: Entrant, task: str, curves: Sequence[Curve], tested: bool) -> Iterator[Row]:
+        """``tested``: has the task test scores?"""
         published = self._beside(entrant)
         length, unit = entrant.budget, self.units[task]
 
@@ -120,6 +145,9 @@ class Figures:
         if entrant.source_budget is not None:
             paid = entrant.source_budget
             yield row("total_evaluations", lambda curve: float(paid + curve.evaluations), unit="evaluations")
+        for quantity, losses in LOSSES.items():
+            if any(losses(curve) for curve in curves):
+                yield row(quantity, losses)
         found = [curve for curve in curves if curve.to_best is not None]
         if ranked:
             yield row(
@@ -129,28 +157,40 @@ class Figures:
                 unit="evaluations",
                 censored=len(curves) - len(found),
             )
-        for budget in sorted(curves[0].returned):
-            yield row("validation", lambda curve, b=budget: curve.returned[b].validation, unit=unit, budget=budget)
+        for budget in _budgets(curves):
+            having = [curve for curve in curves if curve.returned[budget].validation is not None]
+            without = len(curves) - len(having)
+            yield row(
+                "validation",
+                lambda curve, b=budget: curve.returned[b].validation or 0.0,
+                having,
+                unit=unit,
+                budget=budget,
+                censored=without,
+            )
             if ranked:
                 yield row("rank", lambda curve, b=budget: float(curve.returned[b].rank or 0), budget=budget)
-            if all(curve.returned[budget].test is not None for curve in curves):
+            if tested and all(curve.returned[budget].test is not None for curve in having):
                 cited = f"{published.test[task]}" if published and budget == length and task in published.test else None
                 yield row(
                     "test",
                     lambda curve, b=budget: curve.returned[b].test or 0.0,
+                    having,
                     unit=unit,
                     budget=budget,
+                    censored=without,
                     published=cited,
                 )
-        for quantity in curves[0].principles:
-            yield row(quantity, lambda curve, q=quantity: curve.principles[q])
+        for quantity in dict.fromkeys(quantity for curve in curves for quantity in curve.principles):
+            stated = [curve for curve in curves if quantity in curve.principles]
+            yield row(quantity, lambda curve, q=quantity: curve.principles[q], stated)
 
     def _mean_rank(self, entrant: Entrant, curves: Sequence[Curve]) -> Iterator[Row]:
         """Mean over the targets, then over the seeds, as published ranks are."""
         beside = self._beside(entrant)
         published = f"{beside.rank}" if beside and beside.rank else None
-        for budget in sorted(curves[0].returned):
-            first = [curve for curve in curves if curve.task == curves[0].task]
+        for budget in _budgets(curves):
+            first = [curve for curve in curves if curve.task == self.targets[0]]
 
             def mean(curve: Curve, budget: int = budget) -> float:
                 same = [c for c in curves if (c.draw, c.seed) == (curve.draw, curve.seed)]
@@ -177,6 +217,19 @@ class Figures:
                     yield Row(**common, quantity=quantity, unit=unit, published=f"{value}")
 
 
+LOSSES: dict[str, Callable[[Curve], float]] = {
+    "failed": lambda curve: float(curve.failed),
+    "lacking": lambda curve: float(curve.lacking),
+    "found_nothing": lambda curve: float(curve.empty),
+}
+"""Quantity -> what a search lost: evaluations without a score, asks for what a table lacks, all of it. A row where any
+seed lost something."""
+
+
+def _budgets(curves: Sequence[Curve]) -> list[int]:
+    return sorted({budget for curve in curves for budget in curve.returned})
+
+
 def _row(entrant: Entrant, **named: object) -> Row:
     return Row.model_validate(
         {**dict(zip(("method", "reasoner", "variant", "source_budget"), entrant.who, strict=True)), **named}
@@ -189,5 +242,7 @@ def _summarised(row: Row, entrant: Entrant, curves: Sequence[Curve], value: Call
     ordered = sorted(curves, key=lambda curve: (curve.draw or 0, curve.seed))
     if entrant.draws is None:
         return row.with_summary(summarised([value(curve) for curve in ordered]))
-    draws = dict.fromkeys(curve.draw for curve in ordered)
-    return row.with_summary(nested([[value(c) for c in ordered if c.draw == draw] for draw in draws]))
+    of_draws = [[value(c) for c in ordered if c.draw == draw] for draw in dict.fromkeys(c.draw for c in ordered)]
+    if len({len(values) for values in of_draws}) > 1:  # some seeds of some draws have no value
+        return row.with_summary(summarised([one for values in of_draws for one in values]))
+    return row.with_summary(nested(of_draws))

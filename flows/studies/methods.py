@@ -309,10 +309,11 @@ def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...
     What refines the space has LAPT's budget; what does not may go on to ``longest``.
     """
     whole = not pipeline.source.archive.drawn  # then rankings of the archive are the same for every seed
+    searches = dict(_other_searches(pipeline.search))
+    usual = [method for method in dict.fromkeys((pipeline.search.method, "rea", "random")) if method in searches]
     default = (
         *_with_other_archives(lapt_entrant(pipeline)),
-        Entrant("rea", pipeline, partial(alone, "rea"), longest),
-        Entrant("random", pipeline, partial(alone, "random"), longest),
+        *(Entrant(method, pipeline, partial(alone, method), longest) for method in usual),
         Entrant("source_ranking", pipeline, ranking, longest, fixed=whole),
         Entrant("mode", pipeline, mode, longest, fixed=whole),
         Entrant("source_predictor", pipeline, predictor, longest, fixed=whole),
@@ -321,7 +322,7 @@ def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...
     others = [Entrant(c, pipeline, partial(size, COUNTS[c]), longest, fixed=True, default=False) for c in COUNTS]
     others += [Entrant(s, pipeline, partial(zero_cost, s), longest, fixed=True, default=False) for s in ZERO_COST]
     others.append(Entrant("warm_start", pipeline, warm_start, longest, default=False))
-    for method, section in _other_searches(pipeline.search):
+    for method, section in searches.items():
         searched = pipeline.model_copy(update={"search": section})
         others.append(Entrant(method, pipeline, partial(alone, method), longest, default=False))
         others += _with_other_archives(replace(lapt_entrant(searched), default=False))

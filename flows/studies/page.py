@@ -22,7 +22,7 @@ def study_page(study_id: str, result: StudyResult, versions: Mapping[str, str]) 
     targets += [row.target for row in result.rows if row.target not in (*targets, "mean")]
     return page(
         "study",
-        title=f"study {result.study}{_seeds(result)}",
+        title=f"study {result.heading}{_seeds(result)}",
         study_id=study_id,
         about=_about(result),
         groups=_groups([_as_html(table) for table in tables(result)]),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -32,7 +33,7 @@ def plots(result: StudyResult, folder: Path) -> list[Path]:
     written = []
     for target in dict.fromkeys(row.target for row in (*result.curves, *result.rows)):
         for name, draw in drawings(result, target):
-            written += _written(folder / f"{result.study}-{target}-{name}", target, draw)
+            written += _written(folder / f"{result.heading.replace(' ', '-')}-{target}-{name}", target, draw)
     return written
 
 
@@ -67,7 +68,8 @@ def _anytime(axes: Any, curves: Sequence[Anytime], *, cost: bool = False) -> Non
     for curve in curves:
         before = (curve.source_budget or 0) if cost else 0
         paid = [before + n for n in curve.evaluations]
-        axes.step(paid, curve.rank if ranked else curve.validation, where="post", label=named(curve))
+        scores = [np.nan if value is None else value for value in curve.validation]
+        axes.step(paid, curve.rank if ranked else scores, where="post", label=named(curve))
     longest = max(curve.evaluations[-1] for curve in curves)
     axes.set_xlabel("evaluations of source and target" if cost else "evaluations")
     if ranked:

@@ -42,8 +42,10 @@ class Quality:
         draws: int,
         seeds: int,
         execution: Execution,
+        title: str = "",
     ) -> None:
         """Raises LaptError for a table or task that is not there."""
+        self.title = title or name
         self.name, self.seeds, self.draws, self.execution = name, seeds, draws, execution
         given = declared.reasoner
         keyless = [
@@ -75,6 +77,7 @@ class Quality:
             raise awaited
         return StudyResult(
             study=self.name,
+            title=self.title,
             pipeline=self.pipeline.name,
             seeds=self.seeds,
             methods=(WHOLE, REFINED),

@@ -13,10 +13,10 @@ Who = tuple[str, str | None, str | None, int | None]
 class Row(BaseModel):
     """One figure over seeds beside the published one.
 
-    ``censored``: seeds that missed the goal within ``budget`` evaluations and count as budget + 1. A published method
-    that was not run here has no mean and zero seeds. ``variant``: of the factor that the study varies. ``draws``: of
-    the reasoner, where it drew apart from the seeds; ``sd_draws`` and ``sd_search``: the spread between them, and that
-    of the search within one.
+    ``censored``: seeds that missed the goal within ``budget`` evaluations and count as budget + 1; of scores, those
+    that found none and are left out, though their rank is the last. A published method that was not run here has no
+    mean and zero seeds. ``variant``: of the factor that the study varies. ``draws``: of the reasoner, where it drew
+    apart from the seeds; ``sd_draws`` and ``sd_search``: the spread between them, and that of the search within one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,7 +58,7 @@ class Anytime(BaseModel):
 
     ``rank``, ``validation``: after each of ``evaluations``; a run that ended earlier stays where it was. ``ranks``: of
     each run after ``budget`` evaluations, ordered by draw and seed, as ``validations``. No ranks where a space cannot
-    be listed.
+    be listed; no score (None) until every run has one that finds any.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,7 +70,7 @@ class Anytime(BaseModel):
     target: str
     evaluations: tuple[int, ...]
     rank: tuple[float, ...]
-    validation: tuple[float, ...]
+    validation: tuple[float | None, ...]
     budget: int
     ranks: tuple[int, ...]
     validations: tuple[float, ...] = ()
@@ -86,6 +86,8 @@ class StudyResult(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     study: str
+    title: str = ""
+    """Of its tables; unsaid by studies of earlier versions, which are called by their study's name."""
     pipeline: str
     seeds: int
     methods: tuple[str, ...]
@@ -97,3 +99,7 @@ class StudyResult(BaseModel):
     curves: tuple[Anytime, ...] = ()
     command: str = ""
     """What makes it again; unsaid by studies of earlier versions."""
+
+    @property
+    def heading(self) -> str:
+        return self.title or self.study

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -125,32 +126,34 @@ def _sides(source: _Source, held_out: tuple[float, int | None] | None, device: t
     return training.to(device), validation.to(device)
 
 
-def doubts_of(spec: TrainingSpec) -> tuple[str, ...]:
-    """What makes scores on these images worth little: few of them, and copies of one in two splits."""
-    return _doubts(_Source.of(spec), spec.validation_share, spec.training_images)
+def doubts_of(spec: TrainingSpec) -> Iterator[str]:
+    """What makes scores on these images worth little: few of them, and copies of one in two splits.
+
+    Raises DataError: a class or a limit too small, test images that cannot be read.
+    """
+    from lapt.training.data import sides
+
+    source, share, limit = _Source.of(spec), spec.validation_share, spec.training_images
+    found = _loaded(source)
+    count = len(found.validation or sides(found.train, share, 0, limit=limit)[1])
+    if count < FEW:
+        remedy = "add images" if found.validation else "add images, or raise evaluator.validation_share"
+        yield (
+            f"expected {FEW} validation images or more, to tell good architectures from better ones; got {count}: one "
+            f"image is {100 / count:.3g} points of accuracy; {remedy}"
+        )
+    for split, same in _copies(source, share, limit).items():
+        yield (
+            f"expected other {split} images than those that are learned from; got {same} that are the same, pixel by "
+            f"pixel, so {split} scores are too high; remove the copies"
+        )
 
 
 @lru_cache(maxsize=2)
-def _doubts(source: _Source, validation_share: float, limit: int | None) -> tuple[str, ...]:
+def _copies(source: _Source, validation_share: float, limit: int | None) -> dict[str, int]:
     from lapt.training.data import copies
 
-    found = _loaded(source)
-    training, validation = found.split(validation_share, 0, limit=limit)
-    said = []
-    if len(validation) < FEW:
-        remedy = "add images" if found.validation else "add images, or raise evaluator.validation_share"
-        said.append(
-            f"expected {FEW} validation images or more, to tell good architectures from better ones; got "
-            f"{len(validation)}: one image is {100 / len(validation):.3g} points of accuracy; {remedy}"
-        )
-    held_out = {"validation": (validation, [training]), "test": (found.test(), [training, validation])}
-    for split, (data, others) in held_out.items():
-        if data is not None and (same := copies(data, *others)):
-            said.append(
-                f"expected other {split} images than those that are learned from; got {same} of {len(data)} that are "
-                f"the same, pixel by pixel, so {split} scores are too high; remove the copies"
-            )
-    return tuple(said)
+    return copies(_loaded(source), validation_share, 0, limit=limit)
 
 
 def size_of_backbone(spec: TrainingSpec, architecture: Architecture, classes: int | None) -> tuple[int, int]:

@@ -108,8 +108,9 @@ class SupernetEvaluator(InWorkers):
 
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
         """Raises LaptError where the supernet cannot be built or its training diverges."""
-        found = self.supernets.finished(self.key) or self._trained(on_epoch)
-        return Prepared(found.seconds, found.loss, found.epochs, found.parameters)
+        known = self.supernets.finished(self.key)
+        found = known or self._trained(on_epoch)
+        return Prepared(found.seconds, found.loss, found.epochs, found.parameters, fresh=known is None)
 
     def _trained(self, on_epoch: OnEpoch | None) -> Finished:
         from lapt.training.device import device_for

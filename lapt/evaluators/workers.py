@@ -47,8 +47,18 @@ class Workers(Generic[J, R]):
     def __call__(self, jobs: Sequence[J]) -> Iterator[tuple[int, R | Crashed]]:
         """(position of the job, its result), in the order they finish. What ``function`` raises passes through.
 
-        Raises WorkersError when no process starts.
+        Raises WorkersError when no process starts. Whoever wants no more results, or is interrupted, ends the
+        processes: what they are at is of no use to anybody.
         """
+        try:
+            yield from self._results(jobs)
+        except BaseException:
+            # Ended and not cancelled: a pool that breaks over a cancelled job prints a traceback (InvalidStateError)
+            # from a thread of its own.
+            self.close()
+            raise
+
+    def _results(self, jobs: Sequence[J]) -> Iterator[tuple[int, R | Crashed]]:
         waiting = list(range(len(jobs)))
         while waiting:
             finished = set()
@@ -67,24 +77,20 @@ class Workers(Generic[J, R]):
         pool = self._started()
         try:
             for position in positions:
-                futures[pool.submit(self.function, jobs[position])] = position
+                futures[_submitted(pool, self.function, jobs[position])] = position
         except BrokenProcessPool:  # it died idle; what was submitted says so too
             self.close()
-        try:
-            for future in as_completed(futures):
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    self.close()
-                    continue
-                yield futures[future], result
-        finally:
-            for future in futures:
-                future.cancel()
+        for future in as_completed(futures):
+            try:
+                result = future.result()
+            except BrokenProcessPool:
+                self.close()
+                continue
+            yield futures[future], result
 
     def _alone(self, job: J) -> R | Crashed:
         try:
-            return self._started().submit(self.function, job).result()
+            return _submitted(self._started(), self.function, job).result()
         except BrokenProcessPool:
             self.close()
             return Crashed("its process died (out of memory, or a crash in native code)")
@@ -93,11 +99,17 @@ class Workers(Generic[J, R]):
         if self._pool is None:
             # Spawned, not forked: a forked copy of a process with threads (Prefect, torch) may lock up.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(
-                self.processes, context, initializer=_obedient, initargs=(context.Value("i", 0),)
-            )
             try:
-                self._pool.submit(int).result()
+                started = context.Value("i", 0)
+                self._pool = ProcessPoolExecutor(self.processes, context, initializer=_obedient, initargs=(started,))
+            except OSError as error:  # a lock between processes is a file there
+                raise WorkersError(
+                    "a /dev/shm that can be written, for processes to train in",
+                    error.strerror or str(error),
+                    "mount one (a tmpfs; of a container: --shm-size or --tmpfs /dev/shm)",
+                ) from error
+            try:
+                _submitted(self._pool, int, 0).result()
             except BrokenProcessPool:
                 self.close()
                 raise WorkersError(
@@ -117,8 +129,18 @@ class Workers(Generic[J, R]):
                 process.kill()
 
 
+def _submitted(pool: ProcessPoolExecutor, function: Callable[[J], R], job: J) -> Future[R]:
+    """A process that is started for it never sees a Ctrl-C, which a terminal sends to all: not even while it imports
+    what it needs, before ``_obedient``. This one sees it as soon as the job is submitted."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(function, job)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _obedient(started: Synchronized[int]) -> None:
-    """Leave Ctrl-C to the parent, and warnings, which it has given; end when it ends, however it ends.
+    """Leave warnings to the parent, which has given them; end when it ends, however it ends.
 
     ``started``: how many processes of the pool did so before this one.
     """
@@ -126,7 +148,6 @@ def _obedient(started: Synchronized[int]) -> None:
         os.environ[WORKER] = str(started.value)
         started.value += 1
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
 

@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lapt.allowed import allowed, on_worker
 from lapt.digests import digest
 from lapt.errors import ConfigError
+from lapt.packages import OURS
 from lapt.spaces import Architecture, DeclaredSpace
 
 ALLOWED = "LAPT_ALLOW_BUILDERS"
@@ -124,10 +125,13 @@ def builder(declared: DeclaredSpace) -> Callable[..., object]:
     try:
         found = getattr(importlib.import_module(module), function)
     except Exception as error:
+        remedy = (
+            "correct the name, or install its package (or set PYTHONPATH to its folder), here and where workers run"
+        )
+        if module.partition(".")[0] in OURS:
+            remedy = "give its module another name: LAPT has a package of that one"
         raise BuilderError(
-            f"the builder {declared.network} of the networks of {declared.name}",
-            _said(error),
-            "correct the name, or install its package (or set PYTHONPATH to its folder), here and where workers run",
+            f"the builder {declared.network} of the networks of {declared.name}", _said(error), remedy
         ) from error
     if not callable(found):
         raise BuilderError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeVar
@@ -11,7 +12,8 @@ from uuid import uuid4
 
 from lapt.digests import digest
 from lapt.errors import BudgetSpent, LaptError
-from lapt.reasoning.replies import InvalidReply
+from lapt.reasoning.answers import InvalidReply, plain
+from lapt.reasoning.endings import ending
 from lapt.reasoning.templates import Prompt, section
 
 T = TypeVar("T")
@@ -36,11 +38,15 @@ class Message:
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model answered. Tokens are None where the provider does not count them."""
+    """What a model answered. Tokens are None where the provider does not count them.
+
+    ``finish``: the provider's reason for its end, such as length, where it did not end by itself.
+    """
 
     text: str
     tokens_in: int | None = None
     tokens_out: int | None = None
+    finish: str | None = None
 
 
 class ChatModel(Protocol):
@@ -168,7 +174,11 @@ class InMemory:
 
 
 class Unusable(Exception):
-    """The last fault of a reply that stayed invalid after every repair."""
+    """The last fault of a reply that stayed invalid after every repair; ``remedy``: what a person can do about it."""
+
+    def __init__(self, fault: str, remedy: str | None = None) -> None:
+        super().__init__(fault)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True)
@@ -194,11 +204,11 @@ class Caller:
         messages = [Message("system", question.prompt.role), Message("user", question.prompt.text)]
         for attempt in range(self.repairs + 1):
             completion, origin, key, seconds = self._completion(messages, question.schema, draw)
-            fault: str | None = None
+            fault = remedy = None
             try:
                 value = read(completion.text)
             except InvalidReply as error:
-                fault = str(error)
+                fault, remedy = _told(completion, error)
             call = Call(
                 key=key,
                 model=self.model.name,
@@ -219,7 +229,8 @@ class Caller:
             if fault is None:
                 return value
             messages += [Message("assistant", completion.text[:SHOWN]), Message("user", section("repair", fault=fault))]
-        raise Unusable(fault)
+        words = "" if "{" in completion.text or completion.finish else plain(completion.text)[:200]
+        raise Unusable(f"{fault}: {words}" if words else f"{fault}", remedy)
 
     def _completion(
         self, messages: Sequence[Message], schema: dict[str, Any], draw: int
@@ -236,7 +247,7 @@ class Caller:
         self.limits.check(self.recordings.spent())
         recorded = self.recordings.find(key) if self.mode in ("auto", "replay") else None
         if recorded is not None:
-            return recorded, "store", key, 0.0
+            return self._counted(recorded, messages, schema), "store", key, 0.0
         if self.mode == "replay":
             raise ReasonerError(
                 f"a recorded reply of {self.model.name} to this prompt",
@@ -244,13 +255,45 @@ class Caller:
                 "run once without --replay, or fetch the recordings with lapt reasoner import",
             )
         began = time.perf_counter()
-        completion = self.model.complete(messages, schema, key)
+        completion = self._counted(self.model.complete(messages, schema, key), messages, schema)
         seconds = time.perf_counter() - began
         # What is read is what is recorded, or a replay would find another fault; half a surrogate pair has no UTF-8.
         text = completion.text[:KEPT].encode("utf-8", "replace").decode()
         return replace(completion, text=text), "model", key, seconds
 
+    def _counted(self, completion: Completion, messages: Sequence[Message], schema: dict[str, Any]) -> Completion:
+        """With an estimate for tokens that the provider does not count, where there is a budget to be kept."""
+        counted = completion.tokens_in is not None and completion.tokens_out is not None
+        if counted or (self.limits.tokens is None and self.limits.cost is None):
+            return completion
+        warnings.warn(
+            f"{self.model.name} counts no tokens: reasoner.budget is kept by an estimate, a token for "
+            f"{BYTES_A_TOKEN} bytes of text",
+            stacklevel=2,
+        )
+        asked = [json.dumps(schema), *(message.text for message in messages)]
+        return replace(
+            completion,
+            tokens_in=_estimate(*asked) if completion.tokens_in is None else completion.tokens_in,
+            tokens_out=_estimate(completion.text) if completion.tokens_out is None else completion.tokens_out,
+        )
 
+
+def _estimate(*texts: str) -> int:
+    return sum(len(text.encode("utf-8", "replace")) for text in texts) // BYTES_A_TOKEN
+
+
+def _told(completion: Completion, invalid: InvalidReply) -> tuple[str, str | None]:
+    """(the fault as the model and the record have it, what a person can do)."""
+    ended, remedy = ending(completion.finish)
+    if not ended:
+        return str(invalid), invalid.remedy
+    said = plain(completion.text)[:300] if "{" not in completion.text else ""
+    return f"{ended}: {said or invalid}", remedy or invalid.remedy
+
+
+BYTES_A_TOKEN = 3
+"""English has about four, names of operators and JSON fewer; an estimate that is too high keeps a budget."""
 KEPT = 1_000_000
 """Characters of a reply that are read and recorded."""
 SHOWN = 4_000

@@ -203,13 +203,13 @@ class Chat:
         reply that is awaited stops the run, so that all of its prompts are there.
         """
         found: list[T] = []
-        faults: list[str] = []
+        faults: list[Unusable] = []
         awaited: list[AwaitingReply] = []
         for draw in range(self.draws):
             try:
                 found.append(self.caller.ask(question(draw), partial(read, draw=draw), draw=draw))
             except Unusable as fault:
-                faults.append(str(fault))
+                faults.append(fault)
                 _log.warning("%s: draw %d cannot be used: %s", self.name, draw, fault)
             except AwaitingReply as waiting:
                 awaited.append(waiting)
@@ -219,7 +219,7 @@ class Chat:
             raise ReasonerError(
                 f"a reply of {self.name} that can be used, in {self.caller.repairs + 1} attempts",
                 f"{faults[0]}",
-                "name a stronger model, or say on_invalid: frequency to let counting stand in",
+                faults[0].remedy or "name a stronger model, or say on_invalid: frequency to let counting stand in",
             )
         return found
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_serializer, field_validator, model_validator
 
+from lapt.declarations import added
+from lapt.reasoning.addresses import Server, without_login
 from lapt.reasoning.briefing import EVERY_PART, PromptParts
 from lapt.reasoning.chat import OnInvalid
 from lapt.reasoning.draws import Combine
-from lapt.reasoning.models import Structured, without_login
+from lapt.reasoning.models import Structured
 
 
 class _Model(BaseModel):
@@ -92,16 +96,24 @@ class ChatReasoner(_Reasoner):
         description="provider:name, such as openai:gpt-4o; or manual, to carry prompts to any chat",
     )
     base_url: str | None = Field(
-        None, repr=False, description="a server of one's own that speaks the provider's protocol"
+        None, repr=False, description="a server of one's own that speaks the provider's protocol; Azure's endpoint"
     )
-    key_env: str | None = Field(None, description="environment variable with the key; the provider's own if unset")
-    key_block: str | None = Field(None, description="Prefect Secret block with the key")
+    key_env: str | None = Field(
+        None, description="environment variable with the key, listed in LAPT_ALLOW_KEYS; the provider's own if unset"
+    )
+    key_block: str | None = Field(
+        None, description="Prefect Secret block with the key, listed in LAPT_ALLOW_KEY_BLOCKS"
+    )
+    api_version: str | None = added(None, description="of Azure's API; OPENAI_API_VERSION if unset")
     temperature: float | None = Field(None, ge=0, description="the provider's default if unset")
     max_tokens: int | None = Field(None, ge=1, description="of a reply")
     timeout: float = Field(300.0, gt=0, description="seconds a request may take")
     tries: int = Field(5, ge=1, description="of a request that met a rate limit, a server error or a timeout")
     requests_per_second: float | None = Field(None, gt=0)
     structured: Structured = "auto"
+    extra_body: dict[str, JsonValue] | None = added(None, description="what else a request carries; no keys")
+    system_message: bool = added(True, description="false: the role stands before the first prompt")
+    streaming: bool = added(False, description="ask for replies piece by piece")
     repairs: int = Field(2, ge=0, description="times that an invalid reply is sent back with its fault")
     on_invalid: OnInvalid = Field("raise", description="then: raise, or let frequency stand in")
     draws: int = Field(1, ge=1, description="replies to each prompt")
@@ -115,6 +127,29 @@ class ChatReasoner(_Reasoner):
     @property
     def named(self) -> str:
         return f"chat:{self.model}"
+
+    @field_validator("api_version", mode="before")
+    @classmethod
+    def _is_no_date(cls, version: object) -> object:
+        """YAML reads 2024-10-21 as a date."""
+        return version.isoformat() if isinstance(version, date) else version
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, base_url: str | None) -> str | None:
+        if base_url is not None:
+            Server.at(base_url)
+        return base_url
+
+    @field_validator("extra_body")
+    @classmethod
+    def _adds(cls, body: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+        """What is recorded of a call stays what was asked."""
+        said = sorted({"messages", "model", "response_format", "stream"} & set(body or ()))
+        if said:
+            raise ValueError(f"{said[0]} is said by other keys")
+        json.dumps(body, allow_nan=False)
+        return body
 
     @field_serializer("base_url", when_used="json")
     def _stored(self, base_url: str | None) -> str | None:

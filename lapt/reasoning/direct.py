@@ -74,6 +74,6 @@ class Direct(Searcher):
                 raise ReasonerError(
                     f"architectures of {self.space.name} from {self._caller.model.name}",
                     f"{fault}",
-                    "name a stronger model, or say on_invalid: frequency to draw them at random",
+                    fault.remedy or "name a stronger model, or say on_invalid: frequency to draw them at random",
                 ) from None
             return []

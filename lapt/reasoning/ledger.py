@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from lapt.reasoning.answers import InvalidReply
 from lapt.reasoning.draws import spread
-from lapt.reasoning.replies import read_json
+from lapt.reasoning.replies import kept_operators
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,7 @@ def _spread(rows: Sequence[Mapping[str, Any]]) -> float | None:
     draws: dict[tuple[str, str], list[dict[str, list[str]]]] = {}
     for row in rows:
         if row["step"] == "translate" and row["valid"] and row["reply"]:  # none is kept where replies are off
-            draws.setdefault((row["task"], row["principles_id"]), []).append(_kept(row["reply"]))
+            with suppress(InvalidReply):  # an earlier version read what a model wrote while it thought
+                draws.setdefault((row["task"], row["principles_id"]), []).append(kept_operators(row["reply"]))
     found = [spread(several) for several in draws.values() if len(several) > 1]
     return sum(found) / len(found) if found else None
-
-
-def _kept(reply: str) -> dict[str, list[str]]:
-    return {entry["layer"]: entry["operators"] for entry in read_json(reply, "layers")["layers"]}

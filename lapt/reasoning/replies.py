@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -10,12 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from lapt.errors import LaptError
 from lapt.principles import Count, Effect, Kind, Principle
+from lapt.reasoning.answers import InvalidReply, last_valid, plain
 from lapt.reasoning.evidence import claimed
 from lapt.reasoning.vocabulary import Vocabulary
 from lapt.spaces import Architecture, SearchSpace
 
-LONGEST = 200_000
-"""Characters of a reply that are read; a longer one is a fault."""
 MOST = 40
 """Principles in one reply."""
 MOST_PROPOSED = 500
@@ -27,10 +25,6 @@ EXPLORE: dict[Effect, str] = {"try": "worth trying", "avoid": "not worth trying"
 M = TypeVar("M", bound=BaseModel)
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
-
-
-class InvalidReply(Exception):
-    """Why a reply cannot be used, in words that the model can act on."""
 
 
 class _Stated(BaseModel):
@@ -248,42 +242,20 @@ def _real(words: Vocabulary, kind: str, said: Iterable[str], where: str, once: b
     return names
 
 
+def kept_operators(text: str) -> dict[str, list[str]]:
+    """Layer -> operators, as a reply with a space names them. Raises InvalidReply."""
+    return {entry.layer: entry.operators for entry in _model(text, _Sets).layers}
+
+
 def _model(text: str, model: type[M]) -> M:
-    try:
-        return model.model_validate(read_json(text, next(iter(model.model_fields))))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        at = ".".join(str(part) for part in first["loc"]) or "the object"
-        raise InvalidReply(f"{at}: {first['msg'][:200]}") from None
-    except RecursionError:
-        raise InvalidReply("the JSON is nested too deeply") from None
-
-
-def read_json(text: str, field: str) -> Any:
-    """The JSON object with that field in a text: alone, in a code fence, or after other words. Raises InvalidReply."""
-    if len(text) > LONGEST:
-        raise InvalidReply(f"{len(text):,} characters; at most {LONGEST:,} are read")
-    if not text.strip():
-        raise InvalidReply("the reply is empty")
-    decoder = json.JSONDecoder(parse_constant=_no_constant)
-    fault: str | None = None  # the first: what stands inside a broken object is no reply
-    at, tries = text.find("{"), 0
-    while at >= 0 and tries < 20:
+    def validated(value: Any) -> M:
         try:
-            value = decoder.raw_decode(text, at)[0]
-            if field in value:
-                return value
-            fault = fault or f"{field}: Field required"
-        except (ValueError, RecursionError) as error:
-            fault = fault or f"its JSON is broken: {str(error)[:120]}"
-        at, tries = text.find("{", at + 1), tries + 1
-    raise InvalidReply(fault or "there is no JSON object in it")
+            return model.model_validate(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            at = ".".join(str(part) for part in first["loc"]) or "the object"
+            raise InvalidReply(f"{at}: {first['msg'][:200]}") from None
+        except RecursionError:
+            raise InvalidReply("the JSON is nested too deeply") from None
 
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-def plain(text: str) -> str:
-    """One line without control characters: a reply is other people's text."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return last_valid(text, next(iter(model.model_fields)), validated)

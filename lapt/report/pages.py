@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from lapt.wording import visible
+
 
 class Column(NamedTuple):
     """``number``: set to the right; ``code``, of the last one alone: an architecture, in a line below the others."""
@@ -54,7 +56,12 @@ def _environment() -> Environment:
     files = resources.files(__package__).joinpath("templates").iterdir()
     texts = {file.name: file.read_text(encoding="utf-8") for file in files if file.name.endswith(".jinja")}
     environment = Environment(
-        loader=DictLoader(texts), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=DictLoader(texts),
+        undefined=StrictUndefined,
+        autoescape=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["breakable"] = breakable
     return environment

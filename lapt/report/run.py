@@ -21,7 +21,7 @@ from lapt.report.run_tables import budget, leaderboard, lineage, results
 from lapt.results import Found, TargetResult
 from lapt.spaces import SearchSpace
 from lapt.spaces.graphs import short
-from lapt.wording import shown
+from lapt.wording import ended_early, shown
 
 GRID = 60
 """Layers, or candidates, that a grid has at most."""
@@ -81,7 +81,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _trouble(history: RunHistory) -> str | None:
     if history.result is not None:
-        return None
+        return next(ended_early(history.result), None)
     last = history.attempts[-1]
     why = f": {last.detail}" if last.detail else ""
     return (

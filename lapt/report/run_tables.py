@@ -7,7 +7,7 @@ from typing import Any
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.pages import Column, Table, number
 from lapt.results import TargetResult
-from lapt.wording import against, caution, cost_of, measured, paid, rows_of, shown
+from lapt.wording import against, caution, cost_of, ended_early, measured, paid, rows_of, shown
 
 BEST = 10
 """Rows of a leaderboard."""
@@ -159,7 +159,8 @@ def budget(history: RunHistory, found: dict[str, TargetResult]) -> dict[str, Any
         for method, one in rows_of(target, history.pipeline.label)
         if one.final is not None
     ]
-    notes += [f"{target.task} ended early: {target.stopped}." for target in found.values() if target.stopped]
+    if history.result is not None:
+        notes += ended_early(history.result)
     if history.ledger is not None:
         notes.append(f"Language model {paid(history.ledger)}")
     return {"columns": table.columns, "rows": table.rows, "notes": notes}

@@ -25,15 +25,19 @@ def search(
     ``history`` holds the evaluations of earlier iterations on the same task. ``first``: distinct architectures to
     evaluate before the first ask, within the budget; the method is told of them with the history, so that they found
     the population of one that has a population. An ask that comes back empty means that the space is exhausted, and
-    ends the search.
+    ends the search, as does an answer with fewer evaluations than asked for: a limit of the run is reached.
     """
     found = list(evaluate(list(first[:budget]))) if first else []
+    if len(found) < len(first[:budget]):
+        return found
     searcher.tell([*history, *found])
     while len(found) < budget:
         asked = searcher.ask(min(ask_size, budget - len(found)))
         if not asked:
             break
         told = list(evaluate(asked))
-        searcher.tell(told)
         found.extend(told)
+        if len(told) < len(asked):
+            break
+        searcher.tell(told)
     return found

@@ -180,7 +180,7 @@ def from_arrays(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...], name: st
         raise DataError(
             f"images as uint8 [N, H, W] or [N, H, W, C], C 1 or 3, in {name}",
             f"{x.dtype} {list(x.shape)}",
-            "convert them: (255 * x).round().astype('uint8') for floats in 0..1, channels last",
+            _remedy_of_images(x),
         )
     if len(x) == 0 or y.ndim == 0 or len(y) != len(x):
         raise DataError(f"as many labels as images in {name}, and some", f"{len(x)} and {y.size}", "correct the arrays")
@@ -221,6 +221,16 @@ def _targets(y: np.ndarray, x: np.ndarray, name: str) -> np.ndarray:
     )
 
 
+def _remedy_of_images(x: np.ndarray) -> str:
+    if x.dtype.kind == "f":
+        return "write (255 * x).round().astype('uint8') for floats in 0..1, channels last"
+    if x.dtype != np.uint8:
+        return "write x.astype('uint8') for numbers from 0 to 255, channels last"
+    if x.ndim == 4 and x.shape[1] in (1, 3):
+        return "write x.transpose(0, 2, 3, 1), channels last"
+    return "write x[..., :3] for an alpha channel, one array of grey levels or of three colours for others"
+
+
 def remedy_of(y: np.ndarray) -> str:
     """What to write instead of labels that came in another form."""
     single = y.size == len(y)
@@ -228,6 +238,6 @@ def remedy_of(y: np.ndarray) -> str:
         return "write classes, y = numpy.unique(y, return_inverse=True), and classes beside it"
     if single and (y.dtype.kind == "b" or (y.dtype.kind == "f" and bool((y == np.rint(y)).all()))):
         return f"these look like labels as {y.dtype}: write y.astype('int64').reshape(-1)"
-    if y.ndim == 2 and y.dtype.kind in "biuf" and bool(((y != 0).sum(1) == 1).all()):
+    if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "biuf" and bool(((y != 0).sum(1) == 1).all()):
         return "these look like one-hot rows: write y.argmax(1)"
     return "correct y"

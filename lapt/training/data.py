@@ -130,10 +130,20 @@ class DataSets:
         return limited(self.train, limit, seed), self.validation
 
 
-def copies(data: ImageData, *others: ImageData) -> int:
-    """Images in ``data`` that are the same, pixel by pixel, as one in ``others``."""
-    known = {fingerprint for other in others for fingerprint in _fingerprints(other)}
-    return sum(fingerprint in known for fingerprint in _fingerprints(data))
+def copies(data: DataSets, validation_share: float, seed: int, *, limit: int | None = None) -> dict[str, int]:
+    """Split -> how many of its images are the same, pixel by pixel, as one that is learned from; without zeros.
+
+    The arguments are those of ``DataSets.split``. Reads the test images.
+    """
+    every, test = _fingerprints(data.train), data.test()
+    learned, validation = every, [] if data.validation is None else _fingerprints(data.validation)
+    if data.validation is None:
+        training, held = sides(data.train, validation_share, seed, limit=limit)
+        learned, validation = [every[at] for at in training.tolist()], [every[at] for at in held.tolist()]
+    known = {"validation": set(learned), "test": {*every, *validation}}  # in the end all of them are learned from
+    held_out = {"validation": validation, "test": [] if test is None else _fingerprints(test)}
+    found = {split: sum(one in known[split] for one in fingerprints) for split, fingerprints in held_out.items()}
+    return {split: same for split, same in found.items() if same}
 
 
 def _fingerprints(data: ImageData) -> list[bytes]:

@@ -190,7 +190,7 @@ class _Folder:
             raise DataError(
                 f"16 bits a colour that are used in {shown(self.path)}, of which Pillow reads the higher 8",
                 f"values from {low} to {high} of 255 there",
-                "write the images as PNG, of which all bits are read, or with 8 bits",
+                "write the images with 8 bits",
             )
         if depths != {"8-bit"} or not 0 < high - low < LEVELS:
             return None

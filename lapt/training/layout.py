@@ -196,7 +196,9 @@ def _classes(tree: Path, passed: PassedOver) -> Classes:
             raise DataError(
                 f"a folder a class in {shown(tree)}, with image files ({', '.join(SUFFIXES)})",
                 f"no image in {[folder.name]}" + (f" but files of other kinds {_by_kind(unread)}" if unread else ""),
-                "convert them" if unread else "put the images of each class into a folder named after it",
+                "convert them, or move the folder away"
+                if unread
+                else "put the images of each class into a folder named after it",
             )
     return found
 

@@ -21,8 +21,8 @@ SUFFIXES = (
     ".webp", *([".avif"] if features.check("avif") else []),
 )  # fmt: skip
 
-Depth = Literal["8-bit", "16-bit", "32-bit", "float", "16-bit colour", "16-bit colour cut to 8 bits"]
-"""Of 16 bits a colour, Pillow keeps the higher 8; torchvision reads all of them from PNG files."""
+Depth = Literal["8-bit", "16-bit", "32-bit", "float", "16-bit colour cut to 8 bits"]
+"""Of 16 bits a colour, Pillow keeps the higher 8."""
 CUT: Depth = "16-bit colour cut to 8 bits"
 Background = Literal["white", "black"]
 Range = tuple[float, float]
@@ -100,7 +100,7 @@ def pixels_of(file: Path, look: Look) -> np.ndarray:
         # JPEG only: decode at the next larger scale of 1/8, 1/4, 1/2; four times faster on photographs.
         image.draft(colour, (2 * look.side, 2 * look.side))
         image.load()
-        levelled = _levelled(image, file, depth, look.ranges[depth]) if depth in look.ranges else image
+        levelled = _levelled(image, depth, look.ranges[depth]) if depth in look.ranges else image
         upright = ImageOps.exif_transpose(levelled)
         if upright.has_transparency_data:
             clear = upright.convert("RGBA")
@@ -116,7 +116,7 @@ def range_of(file: Path) -> Range:
     with _opened(file) as image, _in_turn(image), _faults():
         depth = _depth(image)
         image.load()
-        values, alpha = _values(image, file, depth)
+        values, alpha = _values(image, depth)
         seen = values if alpha is None or not alpha.any() else values[alpha > 0]
         return float(seen.min()), float(seen.max())
 
@@ -171,9 +171,7 @@ def _depth(image: Image.Image) -> Depth:
         return "16-bit"
     if image.mode in ("I", "F"):
         return "32-bit" if image.mode == "I" else "float"
-    if not _cut(image):
-        return "8-bit"
-    return "16-bit colour" if image.format == "PNG" else CUT
+    return CUT if _cut(image) else "8-bit"
 
 
 def _cut(image: Image.Image) -> bool:
@@ -187,9 +185,9 @@ def _cut(image: Image.Image) -> bool:
     return False
 
 
-def _levelled(image: Image.Image, file: Path, depth: Depth, span: Range) -> Image.Image:
+def _levelled(image: Image.Image, depth: Depth, span: Range) -> Image.Image:
     """With 8 bits, of which 0 and 255 are the ends of the range; values beyond are cut off."""
-    values, alpha = _values(image, file, depth)
+    values, alpha = _values(image, depth)
     levels = np.empty(values.shape, dtype=np.uint8)
     for row in range(0, len(values), 256):  # in parts: floats of a whole picture would take eight times its memory
         levels[row : row + 256] = _scaled(values[row : row + 256], *span)
@@ -209,13 +207,8 @@ def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return scaled.clip(0, 255).astype(np.uint8)
 
 
-def _values(image: Image.Image, file: Path, depth: Depth) -> tuple[np.ndarray, np.ndarray | None]:
+def _values(image: Image.Image, depth: Depth) -> tuple[np.ndarray, np.ndarray | None]:
     """(numbers [H, W] or [H, W, C], uint8 alpha [H, W] if there is one) of a loaded image."""
-    if depth == "16-bit colour":
-        values = _all_16_bits(file)
-        if values.shape[2] in (2, 4):
-            return values[..., :-1], (values[..., -1] >> 8).astype(np.uint8)
-        return values, None
     if depth in ("16-bit", "32-bit", "float"):
         values = np.asarray(image)
         if not np.isfinite([values.min(), values.max()]).all():
@@ -226,13 +219,3 @@ def _values(image: Image.Image, file: Path, depth: Depth) -> tuple[np.ndarray, n
         values = np.asarray(image.convert("RGBA"))
         return values[..., :3], values[..., 3]
     return np.asarray(image.convert("L" if image.mode in _GREY else "RGB")), None
-
-
-def _all_16_bits(file: Path) -> np.ndarray:
-    """uint16 [H, W, C] of a PNG file with 16 bits a colour."""
-    import torch
-    from torchvision.io import ImageReadMode, decode_image  # type: ignore[import-untyped]
-
-    content = torch.from_numpy(np.fromfile(file, dtype=np.uint8))
-    decoded = decode_image(content, ImageReadMode.UNCHANGED)
-    return np.asarray(decoded.permute(1, 2, 0).numpy())

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from flows import console
 from flows.console import LOOK, print_table
+from lapt.errors import Notice
 
 
 def shown(width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
@@ -40,3 +41,9 @@ def test_a_narrow_screen_loses_no_column_and_no_digit(
     assert all(row[:2] == ["cifar10", "rea"] for row in rows)
     assert [word for head in heads for word in head[2:]] == ["validation", "test", "evaluations", "paid"]
     assert [word for row in rows for word in row[2:]] == ["91.61", "94.37", "1,258.5", "20"]
+
+
+def test_a_warning_says_so_and_a_notice_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    for message in (UserWarning("little data"), Notice("read at 32 x 32 pixels"), Notice("read at 32 x 32 pixels")):
+        console.warned(message, type(message), __file__, 1)
+    assert capsys.readouterr().err.splitlines() == ["lapt: warning: little data", "lapt: read at 32 x 32 pixels"]

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
+from prefect.client.schemas.objects import StateType
 from prefect.logging import disable_run_logger
 
 from flows.batches import Batch, evaluate_batch_here
-from flows.dispatch import batch_size
+from flows.deploying import ZOMBIE_SECONDS
 from flows.evaluators import stored_evaluator
+from flows.pools import REFUSED
+from flows.prefect_settings import apply_environment
 from flows.workers import visible_devices, worker_environment
+from lapt import __version__
 from lapt.config import Execution, load_pipeline
-from lapt.errors import ConfigError, LaptError
+from lapt.errors import ConfigError
 from lapt.spaces import space_named
 from storage.store import Store
 
 SPACE = space_named("nas201")
 CELLS = [SPACE.encode(cell) for cell, _ in zip(SPACE.members(), range(4), strict=False)]
 PIPELINE = load_pipeline("invented", ["evaluator.seconds=0.001"])
-
-
-@pytest.mark.parametrize(
-    ("todo", "workers", "cost", "size"),
-    [
-        (40, 2, None, 20),  # a share each, while nobody knows what one costs
-        (200, 2, None, 32),
-        (40, 1, 2.0, 30),  # a minute's work
-        (40, 2, 2.0, 20),  # less, before a worker idles
-        (5, 8, 600.0, 1),
-        (100, 1, 0.0, 100),
-    ],
-)
-def test_a_batch_is_a_minutes_work_or_a_share(todo: int, workers: int, cost: float | None, size: int) -> None:
-    assert batch_size(todo, workers, cost) == size
-    assert batch_size(todo, workers, cost, struck=True) == 1
 
 
 def test_cuda_visible_devices_is_respected() -> None:
@@ -45,6 +35,13 @@ def test_cuda_visible_devices_is_respected() -> None:
     assert (mine["CUDA_VISIBLE_DEVICES"], mine["PREFECT_WORKER_QUERY_SECONDS"]) == ("3", "7")
     assert mine["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
     assert "CUDA_VISIBLE_DEVICES" not in worker_environment(None, "/store", {})
+
+
+def test_every_process_says_that_it_lives_before_the_watch_takes_it_for_lost() -> None:
+    command_line: dict[str, str] = {}
+    apply_environment(command_line)
+    for environment in (command_line, worker_environment(None, {})):
+        assert 2 * int(environment["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]) < ZOMBIE_SECONDS
 
 
 def test_a_worker_evaluates_what_the_store_lacks_and_returns_nothing(tmp_path: Path) -> None:
@@ -59,12 +56,51 @@ def test_a_worker_evaluates_what_the_store_lacks_and_returns_nothing(tmp_path: P
     assert Batch.read(store, batch.kept(store)) == batch
 
 
+def refusal(store: Store, digest: str) -> str:
+    """What a worker says instead of evaluating."""
+    with disable_run_logger():
+        state = evaluate_batch_here.fn(store.address, digest, "label")
+    assert state is not None
+    assert (state.name, state.type) == (REFUSED, StateType.FAILED)
+    assert store.read("scores").num_rows == 0
+    return str(state.message)
+
+
 def test_a_worker_with_other_data_refuses(tmp_path: Path) -> None:
     store = Store(tmp_path)
     batch = Batch(pipeline=PIPELINE, task="invented_a", architectures=tuple(CELLS), fingerprint="table:of:another")
-    with disable_run_logger(), pytest.raises(LaptError, match=r"others on this worker.*LAPT_DATA"):
-        evaluate_batch_here.fn(store.address, batch.kept(store), "label")
-    assert store.read("scores").num_rows == 0
+    assert re.search("others on this worker.*LAPT_DATA", refusal(store, batch.kept(store)))
+
+
+def changed(batch: Batch, **keys: str | None) -> bytes:
+    said = json.loads(batch.model_dump_json()) | keys
+    return json.dumps({key: value for key, value in said.items() if value is not None}).encode()
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"version": "7.0.0"}, f"driver 7.0.0, worker {__version__}; install the same version on both"),
+        ({"version": "7.0.0", "pipeline": "of another shape"}, f"driver 7.0.0, worker {__version__};"),
+        ({"version": None}, f"driver before 0.2, worker {__version__};"),
+        ({"priority": "high"}, "priority; remove or rename it"),
+        ({"pipeline": "none"}, "pipeline"),
+    ],
+)
+def test_a_worker_refuses_what_another_version_wrote_before_any_work(
+    tmp_path: Path, keys: dict[str, str | None], said: str
+) -> None:
+    store = Store(tmp_path)
+    batch = Batch(pipeline=PIPELINE, task="invented_a", architectures=tuple(CELLS))
+    assert said in refusal(store, store.put_blob(changed(batch, **keys)))
+
+
+def test_a_worker_refuses_what_it_has_no_data_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAPT_DATA", str(tmp_path / "none"))
+    store = Store(tmp_path / "store")
+    pipeline = load_pipeline("nas201", ["evaluator.seconds=0.001"])
+    batch = Batch(pipeline=pipeline, task="cifar10", architectures=tuple(CELLS))
+    assert "nasbench201" in refusal(store, batch.kept(store))
 
 
 def test_look_ups_are_no_work_for_others(tmp_path: Path) -> None:

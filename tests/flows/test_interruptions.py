@@ -63,7 +63,7 @@ def test_what_prefect_makes_of_a_ctrl_c_is_one_for_the_caller_and_in_the_store(
     store = Store(str(tmp_path))
 
     def flow() -> None:
-        with RunRecord(store, "r").attempt(load_pipeline("invented"), None):
+        with RunRecord(store, "r").attempt(load_pipeline("invented")):
             run()
 
     with pytest.raises(outcome) as caught:

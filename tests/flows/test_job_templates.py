@@ -6,14 +6,18 @@ import asyncio
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import prefect
 import pytest
+from prefect.client.schemas.objects import WorkPool
 from prefect.utilities.templating import find_placeholders
 from prefect.workers.base import BaseJobConfiguration
 from prefect.workers.process import ProcessJobConfiguration
 
+from flows.doctor import _access
 from flows.job_templates import NOTHING, locked, read_template
+from flows.pools import Pool
 from lapt.errors import ConfigError
 
 LISTED = Path(prefect.__file__).parent / "server/api/collections_data/views/aggregate-worker-metadata.json"
@@ -117,9 +121,43 @@ def test_an_environment_that_runs_could_add_to_is_refused(where: str) -> None:
         locked(theirs, "ours:1")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"job_configuration": 3}', None])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", "{}", "3", None, '{"job_configuration": 3, "variables": {}}', '{"job_configuration": {}}',
+        '{"job_configuration": {}, "variables": []}', '{"job_configuration": {}, "variables": {"properties": 3}}',
+        '{"job_configuration": {}, "variables": {"properties": {"image": "ours:1"}}}',
+        '{"job_configuration": {"image": "{{ undeclared }}"}, "variables": {"properties": {}}}',
+    ],
+)  # fmt: skip
 def test_a_file_that_is_no_template_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "job.json").write_text(text)
-    with pytest.raises(ConfigError, match=r"a base job template.*get-default-base-job-template"):
+    with pytest.raises(ConfigError, match=r"job\.json") as raised:
         read_template(tmp_path / "job.json")
+    assert "\n" not in str(raised.value)
+
+
+def test_the_doctor_names_pools_that_let_runs_choose() -> None:
+    shut, left_open = (
+        WorkPool(name=name, type="process", base_job_template=template, default_queue_id=uuid4())
+        for name, template in (("cpu", locked(TEMPLATES["process"])), ("gpu", TEMPLATES["process"]))
+    )
+    assert _access([shut]).trouble is None
+    assert (_access([shut, left_open]).found[:9], _access([left_open]).trouble) == ("pool gpu:", "lapt deploy")
+
+
+@pytest.mark.parametrize(
+    ("kind", "command", "seconds", "start"),
+    [
+        ("process", None, 90, "lapt worker --pool 'of ours'"),
+        ("process", "srun python -m prefect.engine", 3600, "lapt worker --pool 'of ours'"),
+        ("kubernetes", None, 3600, "prefect worker start --pool 'of ours' --type kubernetes --limit 1"),
+    ],
+)
+def test_what_a_cluster_starts_may_wait_for_it(kind: str, command: str | None, seconds: float, start: str) -> None:
+    pool, configuration = Pool("of ours"), {} if command is None else {"command": command}
+    pool._made = WorkPool(
+        name="of ours", type=kind, base_job_template={"job_configuration": configuration}, default_queue_id=uuid4()
+    )
+    assert (pool.start_seconds, pool.start_command) == (seconds, start)

@@ -155,7 +155,7 @@ def unfinished(tmp_path: Path) -> tuple[Store, RunRecord, Pipeline]:
 
 def test_a_run_that_failed_before_its_first_evaluation_says_so(tmp_path: Path) -> None:
     store, record, pipeline = unfinished(tmp_path)
-    with pytest.raises(RuntimeError), record.attempt(pipeline, None):
+    with pytest.raises(RuntimeError), record.attempt(pipeline):
         raise RuntimeError("the <disk> is full")
     text = shown(run_page(run_history(store, "ab12")))
     assert "This run is not finished (failed: RuntimeError: the <disk> is full)" in text

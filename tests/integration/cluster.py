@@ -10,16 +10,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+
+T = TypeVar("T")
 
 
 def free_port() -> int:
@@ -107,29 +109,40 @@ class Cluster:
         )  # fmt: skip
 
     def start_worker(self, pool: str, **environment: str) -> subprocess.Popen[bytes]:
+        count = [] if pool == "drivers" else ["--count", "1"]
         with open(self.home / f"worker-{len(self.workers)}.log", "ab") as log:
             worker = subprocess.Popen(
-                [str(BIN / "lapt"), "worker", "--pool", pool, "--count", "1"],
+                [str(BIN / "lapt"), "worker", "--pool", pool, *count],
                 env={**self.environment, **environment}, cwd=self.home, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
         self.workers.append(worker)
         return worker
 
+    def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        name, _, word = self.environment.get("PREFECT_API_AUTH_STRING", "").partition(":")
+        return httpx.post(f"{self.api}/{path}", json=body, auth=(name, word) if name else None, timeout=30)
+
+    def rows(self, path: str, **filters: Any) -> list[dict[str, Any]]:
+        return list(self.post(f"{path}/filter", filters).raise_for_status().json())
+
     def live(self, pool: str) -> int:
-        found = httpx.post(f"{self.api}/work_pools/{pool}/workers/filter", json={}, timeout=30).raise_for_status()
-        return sum(worker["status"] == "ONLINE" for worker in found.json())
+        return sum(worker["status"] == "ONLINE" for worker in self.rows(f"work_pools/{pool}/workers"))
 
     def await_workers(self, pool: str, count: int) -> None:
-        deadline = time.monotonic() + 90
-        while self.live(pool) < count:
-            assert time.monotonic() < deadline
-            time.sleep(0.3)
+        self.until(lambda: self.live(pool) >= count)
+
+    def until(self, asked: Callable[[], T], seconds: float = 120) -> T:
+        """The first answer that is true."""
+        deadline = time.monotonic() + seconds
+        while not (answer := asked()):
+            assert time.monotonic() < deadline, [(run["name"], run["state_name"]) for run in self.runs()][:9]
+            time.sleep(0.1)
+        return answer
 
     def runs(self) -> list[dict[str, Any]]:
         """Flow runs, the latest first."""
-        body = {"sort": "START_TIME_DESC"}
-        return list(httpx.post(f"{self.api}/flow_runs/filter", json=body, timeout=30).raise_for_status().json())
+        return self.rows("flow_runs", sort="START_TIME_DESC")
 
 
 def end_group(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
@@ -140,7 +153,8 @@ def end_group(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) ->
 
 
 @contextmanager
-def cluster(home: Path) -> Iterator[Cluster]:
+def cluster(home: Path, **settings: str) -> Iterator[Cluster]:
+    """``settings``: environment variables of all its processes, beside its own."""
     home.mkdir(parents=True, exist_ok=True)
     port = free_port()
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "LAPT_"))}
@@ -151,6 +165,8 @@ def cluster(home: Path) -> Iterator[Cluster]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PATH": f"{BIN}:{clean['PATH']}",
+        "LAPT_ALLOW_STORES": "*",
+        **settings,
     }
     with ExitStack() as stack:
         address = stack.enter_context(postgres(stack))

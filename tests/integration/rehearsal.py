@@ -19,15 +19,15 @@ evaluator: {{kind: table, table: invented, seconds: {seconds}}}
 source: {{task: invented_source, archive: {{strategy: random, samples: {samples}, size: 10}}}}
 targets: [invented_a]
 reasoner: {{kind: frequency}}
-adaptation: {{iterations: 2, top_r: 3}}
+adaptation: {{iterations: {iterations}, top_r: 3}}
 search: {{method: rea, population_size: 4, generations: 1, tournament_size: 2}}
 seed: 0
 """
 
 
-def declared(machines: Cluster, name: str, seconds: float, samples: int) -> str:
+def declared(machines: Cluster, name: str, seconds: float, samples: int, iterations: int = 1) -> str:
     path = machines.home / f"{name}.yaml"
-    path.write_text(REHEARSAL.format(seconds=seconds, samples=samples))
+    path.write_text(REHEARSAL.format(seconds=seconds, samples=samples, iterations=iterations))
     return str(path)
 
 

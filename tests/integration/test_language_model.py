@@ -104,7 +104,7 @@ def test_a_spent_budget_ends_a_run_with_its_best_so_far(lapt: Lapt) -> None:
     assert architecture
     assert evaluations == 8  # the first iteration's; the second would have needed a fourth call
     page = page_of(done)
-    assert "It ended early: expected at most 3 calls of the language model" in page
+    assert "invented_a ended early: expected at most 3 calls of the language model" in page
 
 
 def test_a_run_by_hand_waits_and_goes_on(lapt: Lapt, tmp_path: Path) -> None:
@@ -144,6 +144,17 @@ def test_a_wrong_key_is_an_error_in_words(lapt: Lapt, server: OpenAIServer) -> N
     assert "Traceback" not in done.stderr
 
 
+def test_a_pipeline_sends_no_key_that_it_has_no_right_to(lapt: Lapt, server: OpenAIServer) -> None:
+    address = f"reasoner.base_url={server.url}"
+    mine: dict[str, str | None] = {"OPENAI_BASE_URL": None, "AWS_SECRET_ACCESS_KEY": "aws-secret-0123456789"}
+    refused = invented(lapt, "chat:openai:wise", settings=(address, "reasoner.key_env=AWS_SECRET_ACCESS_KEY"), **mine)
+    assert refused.returncode == 2
+    assert "export LAPT_ALLOW_KEYS=AWS_SECRET_ACCESS_KEY" in refused.stderr
+    assert not server.requests
+    assert found(invented(lapt, "chat:openai:wise", settings=(address, "adaptation.iterations=1"), **mine))
+    assert {request.headers["authorization"] for request in server.requests} == {"Bearer none"}
+
+
 def test_a_missing_key_is_said_before_anything_is_evaluated(lapt: Lapt, tmp_path: Path) -> None:
     done = invented(lapt, "chat:openai:test-model", OPENAI_API_KEY=None, OPENAI_BASE_URL=None)
     assert done.returncode == 2
@@ -163,6 +174,10 @@ def test_a_key_comes_from_a_secret_block(
         Secret(value=KEY).save("llm-key", overwrite=True)
     settings = ("reasoner.key_block=llm-key", "adaptation.iterations=1")
     nowhere_else: dict[str, str | None] = {"PREFECT_API_URL": address, "OPENAI_API_KEY": None}
+    refused = invented(lapt, "chat:openai:wise", settings=settings, **nowhere_else)
+    assert refused.returncode == 2
+    assert "export LAPT_ALLOW_KEY_BLOCKS=llm-key" in refused.stderr
+    nowhere_else["LAPT_ALLOW_KEY_BLOCKS"] = "llm-*,no-key"
     assert found(invented(lapt, "chat:openai:wise", settings=settings, **nowhere_else))
     assert server.requests
     assert all(request.headers["authorization"] == f"Bearer {KEY}" for request in server.requests)
@@ -176,7 +191,7 @@ def test_a_key_comes_from_a_secret_block(
 def test_a_secret_block_without_a_prefect_server_is_refused(lapt: Lapt, tmp_path: Path) -> None:
     """A study has no server, and the one that Prefect would start by itself reports to its makers."""
     options = ["--reasoner", "chat:openai:wise", "--set", "reasoner.key_block=llm-key", "--seeds", "1", "--draws", "1"]
-    home = {"PREFECT_API_URL": None, "PREFECT_HOME": str(tmp_path / "prefect")}
+    home = {"PREFECT_API_URL": None, "PREFECT_HOME": str(tmp_path / "prefect"), "LAPT_ALLOW_KEY_BLOCKS": "*"}
     done = lapt("study", "reasoners", "--pipeline", "invented", *options, **home)
     assert done.returncode == 2
     assert "lapt: expected a Prefect server that keeps the Secret block llm-key; got none; set" in done.stderr

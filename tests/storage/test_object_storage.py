@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -20,9 +22,12 @@ from lapt.testing import invented_table
 from storage.checkpoints import StoredCheckpoint
 from storage.compaction import compact
 from storage.evaluator import StoredEvaluator
+from storage.leftovers import YOUNGEST, delete, leftovers
+from storage.removal import removable, remove
 from storage.sql import query
 from storage.store import Store
 from storage.supernets import StoredSupernets
+from storage.usage import usage
 
 SECRET = "not-to-be-seen"
 WRITERS, ROWS = 8, 12
@@ -133,6 +138,51 @@ def test_eight_processes_append_at_once_while_another_compacts_and_nothing_is_lo
     counted = query(store, "SELECT run_id, count(DISTINCT ordinal) AS n, count(*) AS rows FROM trials GROUP BY run_id")
     assert {(row["n"], row["rows"]) for row in counted.to_pylist()} == {(ROWS, ROWS)}
     assert counted.num_rows == WRITERS
+
+
+def test_usage_and_what_may_go(bucket: str) -> None:
+    store, run = Store(bucket), "0123456789ab"
+    for row in (
+        {"run_id": run, "event": "started"},
+        {"run_id": run, "event": "finished"},
+        {"run_id": "b", "event": "x"},
+    ):
+        store.append("runs", [row])
+    for run_id in (run, f"{run}-random", "b"):
+        store.append("trials", [{"run_id": run_id, "task": "t", "ordinal": 1}])
+    store.files.write(f"duckdb/{run}.duckdb", bytes(5000))
+    needed, nobodys = store.put_blob(b"needed"), store.put_blob(b"nobody's")
+    store.append("scores", [{"key": "k", "status": "ok", "weights": needed}])
+    found = usage(store)
+    assert {folder.name: folder.files for folder in found.folders} == {
+        "runs": 3, "trials": 3, "duckdb": 1, "blobs": 2, "scores": 1,
+    }  # fmt: skip
+    assert found.runs[0].run_id == run
+    assert found.runs[0].bytes > 5000
+    remove(store, removable(store, run))
+    compact(store, grace_seconds=0)
+    rows = "SELECT run_id FROM trials UNION ALL SELECT run_id FROM runs"
+    assert query(Store(bucket), rows).to_pylist() == [{"run_id": "b"}] * 2
+    assert not store.files.exists(f"duckdb/{run}.duckdb")
+    assert leftovers(store, YOUNGEST) == []
+    old = [replace(file, modified=file.modified - 2 * YOUNGEST) for file in store.files.listing()]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(store.files, "listing", lambda name="": [file for file in old if name in ("", file.name)])
+        gone = leftovers(store, YOUNGEST)
+        assert [(one.file.name, one.why) for one in gone] == [(f"blobs/{nobodys}", "nothing refers to it")]
+        assert delete(store, gone) == len(b"nobody's")
+    assert store.files.names("blobs") == [needed]
+
+
+def test_a_run_that_was_just_started_is_not_taken_out(bucket: str) -> None:
+    store = Store(bucket)
+    store.append("runs", [{"run_id": "ab", "event": "started"}])
+    with pytest.raises(StoreError, match="run ab to be over; got one that was started"):
+        remove(store, removable(store, "ab"))
+    day_before_yesterday = datetime.now(UTC) - timedelta(days=2)
+    store.append("runs", [{"run_id": "cd", "event": "started", "created_at": day_before_yesterday}])
+    remove(store, removable(store, "cd"))
+    assert query(store, "SELECT run_id FROM runs").to_pylist() == [{"run_id": "ab"}]
 
 
 def test_no_credential_is_said(bucket: str, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from lapt.archive import best_of_all
+from lapt.config import load_pipeline
 from lapt.errors import StoreError
 from lapt.evaluators.table import TableEvaluator
+from lapt.results import RunResult
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
 from storage.evaluator import StoredEvaluator
+from storage.history import run_history
 from storage.ids import the_one
-from storage.record import RunRecord, finished_run, principles_by_id
+from storage.record import RunRecord, StartedBy, finished_run, principles_by_id
 from storage.sql import query
 from storage.store import Store, decoded
 
@@ -126,3 +129,19 @@ def test_an_id_is_one_or_an_error_that_names_some(start: str) -> None:
     with pytest.raises(StoreError, match=r"the id of one thing; got .* of them: \['aa1', 'aa2'\]; look"):
         the_one(["aa2", "aa1"], start, "thing", "look")
     assert the_one(["aa1", "aa2", "aa"], "aa", "thing", "look") == "aa"
+
+
+def test_what_a_limit_cut_short_counts_until_the_run_is_finished(store: Store) -> None:
+    record, pipeline = RunRecord(store, "abc"), load_pipeline("invented")
+
+    def ended(stopped: str | None) -> str | None:
+        result = RunResult(run_id="abc", pipeline="p", store=store.address, targets=(), stopped=stopped)
+        record.finished(pipeline, StartedBy(user="ada"), result)
+        _, found = finished_run(store, "abc")
+        assert run_history(store, "abc").result == found
+        return found.stopped
+
+    assert [ended(stopped) for stopped in ("at 5", "at 9", None, "at 3")] == ["at 5", "at 9", None, None]
+    events = query(store, "SELECT event, detail, user FROM runs ORDER BY created_at").to_pylist()
+    assert events[0] == {"event": "stopped", "detail": "at 5", "user": "ada"}
+    assert events[2] == {"event": "finished", "detail": None, "user": "ada"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,8 @@ from typer.testing import CliRunner
 from flows.build import Built, build
 from flows.cli import app
 from lapt.config import Execution, Pipeline
-from lapt.evaluation import Evaluation
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.report import run_page
-from lapt.spaces import Architecture
 from storage.evaluator import StoredEvaluator
 from storage.history import run_history
 from storage.record import finished_run, principles_by_id, stated_principles
@@ -84,12 +81,8 @@ def test_runs_keep_their_ids_and_what_they_found(earlier: Store, run: str) -> No
 
 
 def test_trained_scores_are_found_and_not_trained_again(earlier: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stream(_: TrainingEvaluator, architectures: Sequence[Architecture]) -> Iterator[Evaluation]:
-        assert not architectures, "trained again"
-        return iter(())
-
-    monkeypatch.setattr(TrainingEvaluator, "stream", stream)
-    monkeypatch.setattr(TrainingEvaluator, "retrained", lambda *_: pytest.fail("trained again"))
+    for trains in ("stream", "retrained"):
+        monkeypatch.setattr(TrainingEvaluator, trains, lambda *_: pytest.fail("trained again"))
     tiny = built(earlier, "tiny")
     rows = query(earlier, f"SELECT task, architecture, value FROM trials WHERE starts_with(run_id, '{tiny.run_id}')")
     for task in ("jigsaw", "classification"):

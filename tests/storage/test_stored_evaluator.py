@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lapt.evaluation import Evaluation, Metric
+from lapt.limits import Meter, RunLimits
 from lapt.spaces import BUILTIN, Architecture
 from storage.evaluator import StoredEvaluator
 from storage.store import Store
@@ -227,3 +228,36 @@ def test_what_another_process_stored_meanwhile_is_not_stored_again(store: Store)
     found = mine.evaluate(CELLS[:3])
     assert [evaluation.origin for evaluation in found] == ["store"] * 3
     assert store.read("scores").num_rows == 3
+
+
+@pytest.mark.parametrize(("kind", "begun"), [(Counting, 2), (Streaming, 3)])
+def test_when_the_time_is_spent_what_has_begun_is_stored_and_no_more_is_begun(
+    store: Store, kind: type[Counting], begun: int
+) -> None:
+    inner, meter = kind(), Meter(RunLimits(device_seconds=3.0))
+    inner.side_by_side = begun if kind is Streaming else 1  # type: ignore[attr-defined]
+    limited = StoredEvaluator(inner, store, SPACE, seed=0, meter=lambda: meter)
+    found = limited.evaluate(CELLS)
+    assert texts(*(one.architecture for one in found)) == texts(*CELLS[:begun])
+    assert meter.device_seconds == 2.0 * begun
+    assert store.read("scores").num_rows == len(inner.asked) == begun
+    assert [one.origin for one in limited.evaluate(CELLS[:begun])] == ["store"] * begun, "which costs no time"
+    assert limited.evaluate(CELLS[begun:]) == []
+    whole = StoredEvaluator(inner, store, SPACE, seed=0).evaluate(CELLS)
+    assert [one.origin for one in whole] == ["store"] * begun + ["computed"] * (6 - begun)
+
+
+def test_a_final_training_is_paid_for_once(store: Store) -> None:
+    class Retrained(Counting):
+        has_test, final_fingerprint = True, "final:1"
+
+        def retrained(self, architecture: Architecture, checkpoint: object = None) -> tuple[Evaluation, bytes]:
+            return self._one(architecture), b"weights"
+
+    meter = Meter()
+    now = iter([0.0, 100.0])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("time.monotonic", lambda: next(now, 100.0))
+        for _ in range(2):
+            StoredEvaluator(Retrained(), store, SPACE, seed=0, meter=lambda: meter).test(CELLS[0])
+    assert meter.device_seconds == 2.0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 
+import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -110,6 +112,13 @@ class Segmentation(_Targeted):
         self.outputs = self._highest(data) + 1
         if self.outputs < 2:
             raise DataError(f"at least two classes of pixels in {data.name}", f"{self.outputs}", "correct the targets")
+        used = len(np.unique(self._targets(data).numpy(force=True)))
+        if 2 * used < self.outputs:
+            warnings.warn(
+                f"expected pixels labelled 0, 1, 2, ... in {data.name}; got {used} labels up to {self.outputs - 1}, so "
+                f"networks get {self.outputs} outputs; number the classes without gaps",
+                stacklevel=2,
+            )
 
     def suits(self, targets: Tensor) -> bool:
         return not targets.is_floating_point() and tuple(targets.shape[1:]) == self.shape[1:]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lapt.evaluators.workers import Crashed, Workers
+from lapt.evaluators.workers import Crashed, Workers, WorkersError
 from lapt.training import WORKER
 
 FATAL = 13
@@ -78,3 +78,77 @@ def test_processes_that_cannot_start_are_no_fault_of_a_job(tmp_path: Path) -> No
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
     assert "WorkersError: expected processes that start" in done.stderr
     assert "Crashed" not in done.stdout
+
+
+STOPS = """
+import os, signal, sys, time
+from lapt.errors import release
+from lapt.evaluators.workers import Workers
+
+def job(number):
+    if number == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.05)
+    return number
+
+if __name__ == "__main__":
+    workers = Workers(job, 2)
+    try:
+        print("ready", flush=True)
+        for position, result in workers(range(int(sys.argv[1]), 60)):
+            print("one", flush=True)
+            if sys.argv[2] == "enough":
+                break
+    except KeyboardInterrupt as stopped:
+        release(stopped)
+    print("over", flush=True)
+"""
+
+
+def stopped(tmp_path: Path, first: int, how: str, after: str, seconds: float) -> str:
+    """What the terminal shows of a program of two processes that gets a Ctrl-C so long after it said that."""
+    script = tmp_path / "stops.py"
+    script.write_text(STOPS)
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(first), how],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if line.strip() == after:
+            break
+    if how == "Ctrl-C":
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return "".join([*said, rest])
+
+
+@pytest.mark.parametrize(("after", "seconds"), [("ready", 0.05), ("ready", 0.3), ("one", 0.0), ("one", 0.2)])
+@pytest.mark.parametrize("first", [0, 12])  # the second: while the pool breaks
+def test_a_ctrl_c_ends_all_processes_and_shows_no_traceback(
+    tmp_path: Path, first: int, after: str, seconds: float
+) -> None:
+    said = stopped(tmp_path, first, "Ctrl-C", after, seconds)
+    assert set(said.split()) <= {"ready", "one", "over"}, said
+    assert said.endswith("over\n")
+
+
+@pytest.mark.parametrize("first", [0, 12])
+def test_whoever_has_enough_ends_all_processes_too(tmp_path: Path, first: int) -> None:
+    said = stopped(tmp_path, first, "enough", "over", 0.0)
+    assert said.split() == ["ready", "one", "over"], said
+
+
+def test_no_place_for_locks_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import multiprocessing.synchronize
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(multiprocessing.synchronize.SemLock, "__init__", refused)
+    with pytest.raises(WorkersError, match=r"expected a /dev/shm .*; got Permission denied; mount"):
+        list(Workers(abs, 2)([-1]))

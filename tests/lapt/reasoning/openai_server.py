@@ -16,6 +16,7 @@ from typing import Any
 class Reply:
     """One answer. ``text`` None is null content; ``body`` is sent in place of a completion; ``hang`` is in seconds.
 
+    ``message``: what else the message holds, such as a refusal. A request to stream is answered by events.
     ``cut``: after how many bytes of the body the connection ends; 0 sends nothing at all.
     """
 
@@ -25,12 +26,15 @@ class Reply:
     body: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     tokens: tuple[int, int] | None = None
+    message: Mapping[str, Any] = field(default_factory=dict)
     cut: int | None = None
     hang: float = 0.0
 
     @classmethod
-    def error(cls, status: int, message: str, **headers: str) -> Reply:
-        body = json.dumps({"error": {"message": message, "type": "error", "param": None, "code": None}})
+    def error(
+        cls, status: int, message: str, param: str | None = None, code: str | int | None = None, **headers: str
+    ) -> Reply:
+        body = json.dumps({"error": {"message": message, "type": "error", "param": param, "code": code}})
         return cls(status=status, body=body, headers={name.replace("_", "-"): v for name, v in headers.items()})
 
 
@@ -93,9 +97,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = reply.cut is not None
         if reply.cut == 0:
             return
-        sent = (reply.body if reply.body is not None else json.dumps(_completion(reply, body["model"]))).encode()
+        streamed = reply.body is None and body.get("stream")
+        written = _events(reply, body) if streamed else json.dumps(_completion(reply, body["model"]))
+        sent = (written if reply.body is None else reply.body).encode()
         self.send_response(reply.status)
-        for name, value in {"content-type": "application/json", **reply.headers}.items():
+        content_type = "text/event-stream" if streamed else "application/json"
+        for name, value in {"content-type": content_type, **reply.headers}.items():
             self.send_header(name, value)
         self.send_header("content-length", str(len(sent)))
         self.end_headers()
@@ -106,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _completion(reply: Reply, model: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": reply.text}
+    message = {"role": "assistant", "content": reply.text, **reply.message}
     completion: dict[str, Any] = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -118,6 +125,23 @@ def _completion(reply: Reply, model: str) -> dict[str, Any]:
         prompt, answer = reply.tokens
         completion["usage"] = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
     return completion
+
+
+def _events(reply: Reply, asked: Mapping[str, Any]) -> str:
+    """The completion in three pieces, and the tokens where they were asked for."""
+    whole = _completion(reply, asked["model"])
+    message, text = whole["choices"][0]["message"], reply.text or ""
+    calls = [{"index": at, **call} for at, call in enumerate(message.get("tool_calls", ()))]
+    first = {**message, "content": text[:9], **({"tool_calls": calls} if calls else {})}
+    deltas: list[dict[str, Any]] = [first, {"content": text[9:]}, {}]
+    chunks = [
+        {"choices": [{"index": 0, "delta": delta, "finish_reason": None if delta else reply.finish}]}
+        for delta in deltas
+    ]
+    if "usage" in whole and (asked.get("stream_options") or {}).get("include_usage"):
+        chunks.append({"choices": [], "usage": whole["usage"]})
+    named = {**whole, "object": "chat.completion.chunk", "usage": None}
+    return "".join(f"data: {json.dumps({**named, **chunk})}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
 
 
 def valid(schema: Mapping[str, Any]) -> Any:

@@ -18,13 +18,14 @@ from lapt.archive import Archive
 from lapt.evaluation import Evaluation, Metric
 from lapt.principles import Principles
 from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
+from lapt.reasoning.answers import InvalidReply
 from lapt.reasoning.briefing import EVERY_PART, Briefing
 from lapt.reasoning.code import cell_class
 from lapt.reasoning.draws import combined
 from lapt.reasoning.expectation import expectation_of
 from lapt.reasoning.expert import applying, grounded, known_to_hold
 from lapt.reasoning.patterns import EXPERTS_SAY, contradicted
-from lapt.reasoning.replies import InvalidReply, read_proposals, read_space
+from lapt.reasoning.replies import read_proposals, read_space
 from lapt.reasoning.vocabulary import Vocabulary
 from lapt.spaces import BUILTIN, Architecture
 from lapt.spaces.darts import DARTS

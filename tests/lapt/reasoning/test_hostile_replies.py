@@ -14,10 +14,11 @@ from small_archives import SOURCED, SPACE, archive_of, members, scored
 
 from lapt.principles import Origin, Principle, Principles
 from lapt.reasoning import Chat
+from lapt.reasoning.answers import InvalidReply
 from lapt.reasoning.briefing import PromptParts
 from lapt.reasoning.draws import merged
 from lapt.reasoning.evidence import candidates_of, counted, successor
-from lapt.reasoning.replies import LEARN, InvalidReply, read_principles, read_space
+from lapt.reasoning.replies import LEARN, read_principles, read_space
 from lapt.reasoning.vocabulary import Vocabulary
 from lapt.spaces import SearchSpace
 

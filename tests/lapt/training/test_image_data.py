@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,9 @@ import pytest
 import torch
 
 from lapt.training.data import DataError, ImageData, split
+from lapt.training.reading import Reading
 from lapt.training.sources import load_images
+from lapt.training.tasks import make_task
 
 DIGITS = load_images("digits")
 
@@ -156,8 +160,16 @@ LABELS = np.array([0, 1, 1, 0])
         ({"x_train": IMAGES, "y_train": LABELS[:3]}, "got 4 and 3"),
         ({"x_train": IMAGES[:0], "y_train": LABELS[:0]}, "got 0 and 0"),
         ({"x_train": IMAGES, "y_train": LABELS - 1}, "labels from -1 to 0"),
+        ({"x_train": IMAGES, "y_train": LABELS * 2 - 1}, "labels from -1 to 1"),
+        ({"x_train": IMAGES, "y_train": LABELS + 1}, "labels from 1 to 2 with 2 numbers in use"),
+        ({"x_train": IMAGES, "y_train": LABELS + 1}, "write y_train - 1 and y_test - 1"),
+        ({"x_train": IMAGES, "y_train": LABELS[:, None] + 1}, "write y_train - 1 and y_test - 1"),
+        ({"x_train": IMAGES, "y_train": np.array([0, 90_210, 0, 7])}, "labels from 0 to 90210 with 3 numbers in use"),
+        ({"x_train": IMAGES, "y_train": LABELS * 10_000 + 500}, "write numpy.searchsorted(numpy.unique(y_train), y)"),
+        ({"x_train": IMAGES, "y_train": LABELS.astype(bool)}, "write y.astype('int64')"),
+        ({"x_train": IMAGES, "y_train": np.eye(2, dtype=int)[LABELS]}, "one-hot rows: write y.argmax(1)"),
         ({"x_train": IMAGES, "y_train": LABELS + 1, "classes": ["a", "b"]}, "labels from 1 to 2"),
-        ({"x_train": IMAGES, "y_train": LABELS.astype(str)}, "got <U21"),
+        ({"x_train": IMAGES, "y_train": LABELS.astype(str)}, "write classes, y = numpy.unique(y, return_inverse=True)"),
         ({"x_train": IMAGES, "y_train": np.full(4, np.nan)}, "NaN or infinity"),
         ({"x_train": IMAGES, "y_train": np.zeros((4, 3, 3, 1))}, "got float64 [4, 3, 3, 1]"),
         ({"x_train": IMAGES, "y_train": np.zeros((4, 2), dtype=int)}, "got int64 [4, 2]"),
@@ -187,6 +199,96 @@ def test_test_images_that_do_not_fit_are_found_before_anything_is_trained(
 def test_a_test_label_out_of_range_is_found_before_anything_is_trained(saved: Callable[..., str]) -> None:
     with pytest.raises(DataError, match="labels from 1 to 2"):
         load_images(saved(x_train=IMAGES, y_train=LABELS, x_test=IMAGES, y_test=LABELS + 1))
+
+
+def test_labels_in_a_column_are_labels(saved: Callable[..., str]) -> None:
+    column = LABELS[:, None].astype(np.uint8)
+    data = load_images(saved(x_train=IMAGES, y_train=column, x_test=IMAGES, y_test=column))
+    plain = load_images(saved(x_train=IMAGES, y_train=LABELS, x_test=IMAGES, y_test=LABELS))
+    assert data.digest == plain.digest
+    assert (data.test() or DIGITS.train).digest == (plain.test() or DIGITS.train).digest
+
+
+@pytest.mark.parametrize(
+    ("y", "remedy"),
+    [
+        (np.eye(2, dtype=np.float32)[LABELS], "these look like one-hot rows: write y.argmax(1)"),
+        (LABELS.astype(float), "these look like labels as float32: write y.astype('int64').reshape(-1)"),
+        (LABELS[:, None].astype(float), "these look like labels as float32: write y.astype('int64').reshape(-1)"),
+        (LABELS + 0.25, "correct y"),
+    ],
+)
+def test_targets_that_look_like_labels_are_told_to_a_classification(
+    y: np.ndarray, remedy: str, saved: Callable[..., str]
+) -> None:
+    data = load_images(saved(x_train=IMAGES, y_train=y)).train
+    assert make_task("jigsaw", data).name == "jigsaw"
+    with pytest.raises(DataError, match=re.escape(remedy)):
+        make_task("classification", data)
+
+
+def test_a_class_without_training_images_is_said(saved: Callable[..., str]) -> None:
+    with pytest.warns(UserWarning, match=re.escape("got none of 1 class ['2']")):
+        assert load_images(saved(x_train=IMAGES, y_train=np.array([0, 1, 3, 1]))).train.classes == tuple("0123")
+    named = {"x_train": IMAGES, "y_train": LABELS * 2, "classes": ["ant", "bee", "cat"]}
+    with pytest.warns(UserWarning, match=re.escape("got none of 1 class ['bee']")):
+        assert len(load_images(saved(**named)).train.classes) == 3
+
+
+@pytest.mark.parametrize("ending", ["val", "valid", "validation"])
+def test_validation_images_of_an_npz_are_used(ending: str, saved: Callable[..., str]) -> None:
+    three = {f"x_{ending}": IMAGES[:2], f"y_{ending}": LABELS[:2], "x_test": IMAGES[2:], "y_test": LABELS[2:]}
+    data = load_images(saved(x_train=IMAGES, y_train=LABELS, **three))
+    assert data.validation is not None
+    assert torch.equal(data.split(0.5, 0)[1].images, data.train.images[:2])
+    assert data.digest != data.train.digest
+    two = load_images(saved(x_train=IMAGES, y_train=LABELS, **{k: three[k] for k in list(three)[:2]}))
+    assert two.validation is None
+    assert torch.equal((two.test() or DIGITS.train).images, two.train.images[:2])
+    with pytest.raises(DataError, match=f"x_{ending} and y_{ending} in"):
+        load_images(saved(x_train=IMAGES, y_train=LABELS, **{f"y_{ending}": LABELS}))
+
+
+def test_arrays_that_are_passed_over_are_named(saved: Callable[..., str]) -> None:
+    with pytest.warns(UserWarning, match=re.escape("the arrays ['ids', 'x_extra']")):
+        load_images(saved(x_train=IMAGES, y_train=LABELS, ids=LABELS, x_extra=IMAGES))
+
+
+def test_an_npz_that_unpacks_to_more_than_the_bound_is_refused_unread(tmp_path: Path) -> None:
+    pixels = np.zeros((200, 500, 500), dtype=np.uint8)
+    np.savez_compressed(tmp_path / "zeros.npz", x_train=pixels, y_train=np.arange(200) % 2)
+    assert (tmp_path / "zeros.npz").stat().st_size < 60_000
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"1,000,000 bytes.*\(evaluator\.max_bytes\); got 50,00\d,\d{3}, in a file of"):
+        load_images(str(tmp_path / "zeros.npz"), max_bytes=10**6)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10**6
+    assert Reading().max_bytes == 4 * 1024**3
+
+
+def test_the_bound_counts_what_is_read_and_is_a_setting(saved: Callable[..., str]) -> None:
+    path = saved(x_train=IMAGES, y_train=LABELS, other=np.zeros(10**6))
+    with pytest.raises(DataError, match=r"got 6\d\d, in a file of"):
+        load_images(path, max_bytes=600)
+    assert len(load_images(path, max_bytes=1000).train) == 4
+
+
+def test_a_header_that_claims_more_than_the_memory_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive, archive.open("x_train.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (10**17, 9, 9)})
+    with zipfile.ZipFile(tmp_path / "data.npz", "a") as archive, archive.open("y_train.npy", "w") as file:
+        np.lib.format.write_array(file, LABELS)
+    with pytest.raises(DataError, match=r"data\.npz"):
+        load_images("data.npz", tmp_path)
+
+
+def test_a_member_that_is_no_array_is_refused(saved: Callable[..., str]) -> None:
+    path = saved(x_train=IMAGES)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("y_train.npy", b"0110")
+    with pytest.raises(DataError, match=re.escape("['y_train'] are no arrays")):
+        load_images(path)
 
 
 def test_a_damaged_npz(saved: Callable[..., str]) -> None:

@@ -87,18 +87,19 @@ def test_grey_levels_survive_in_every_depth(
     assert np.array_equal(in_order(data.train.images), GREY)
 
 
-@pytest.mark.parametrize("factor", [1, 16, 257])
 @pytest.mark.parametrize("channels", [2, 3, 4])
-def test_16_bits_a_colour_are_all_read_from_png_files(factor: int, channels: int, tmp_path: Path) -> None:
-    opaque = np.full((16, 16), 65535, dtype=np.uint16)
+def test_png_files_of_16_bits_a_colour_are_read_where_their_higher_bits_say_something(
+    channels: int, tmp_path: Path
+) -> None:
+    def save(grey: np.ndarray, path: Path, factor: int) -> None:
+        opaque = [np.full((16, 16), 65535, dtype=np.uint16)] * (1 - channels % 2)
+        png_of_16_bits(np.stack([grey.astype(np.uint16) * factor] * (channels - len(opaque)) + opaque, 2), path)
 
-    def save(grey: np.ndarray, path: Path) -> None:
-        values = grey.astype(np.uint16) * factor
-        png_of_16_bits(np.stack([values] * (channels - 1 + channels % 2) + [opaque] * (1 - channels % 2), 2), path)
-
-    data = load_images(write(tmp_path, save, ".png"))
-    assert data.train.shape[0] == 3
+    data = load_images(write(tmp_path / "full", lambda grey, path: save(grey, path, 257), ".png"))
     assert np.array_equal(in_order(data.train.images), GREY)
+    for factor in (1, 16):
+        with pytest.raises(DataError, match=r"of which Pillow reads the higher 8; got values from 0 to \d+ of 255"):
+            load_images(write(tmp_path / str(factor), lambda grey, path, f=factor: save(grey, path, f), ".png"))
 
 
 def test_16_bits_a_colour_of_which_the_lower_are_lost_are_refused_where_they_matter(tmp_path: Path) -> None:

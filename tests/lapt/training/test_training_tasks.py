@@ -151,3 +151,9 @@ def test_splits_of_another_shape_or_other_labels_are_refused(noise: Callable[...
     segments = make_task("segmentation", noise(4, 1, 8, 8, targets=torch.arange(256).reshape(4, 8, 8) % 2))
     with pytest.raises(DataError, match="labels below 2"):
         segments.check(noise(4, 1, 8, 8, targets=torch.arange(256).reshape(4, 8, 8) % 3))
+
+
+def test_labels_of_pixels_with_gaps_are_said(noise: Callable[..., ImageData]) -> None:
+    masks = torch.arange(256).reshape(4, 8, 8) % 2 * 254
+    with pytest.warns(UserWarning, match="got 2 labels up to 254, so networks get 255 outputs"):
+        make_task("segmentation", noise(4, 1, 8, 8, targets=masks))

@@ -1,0 +1,96 @@
+"""What a run may cost. A limit ends a run with its best so far; it never steers it."""
+
+from __future__ import annotations
+
+import time
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lapt.errors import BudgetSpent
+
+
+class RunLimits(BaseModel):
+    """A run that meets one of them ends with its best so far; without it, the same run goes on from there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    evaluations: int | None = Field(
+        None, ge=1, description="that the searches of all targets and controls ask for, stored ones too"
+    )
+    seconds: float | None = Field(None, gt=0, description="of wall time; a training that has begun is finished")
+    device_seconds: float | None = Field(None, gt=0, description="of trainings that are paid for now")
+
+
+UNLIMITED = RunLimits()
+TIME = ("seconds", "device_seconds")
+"""Limits that hold back trainings when the searches are over."""
+
+
+class Meter:
+    """What a run has cost so far, beside what it may cost. It begins when it is made.
+
+    ``denied``: the limit that first left something out.
+    """
+
+    def __init__(self, limits: RunLimits = UNLIMITED) -> None:
+        self.limits = limits
+        self.evaluations, self.device_seconds = 0, 0.0
+        self.denied: BudgetSpent | None = None
+        self._began = time.monotonic()
+
+    @property
+    def timed(self) -> bool:
+        return any(getattr(self.limits, name) is not None for name in TIME)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def asked(self, evaluations: int) -> None:
+        self.evaluations += evaluations
+
+    def paid(self, seconds: float) -> None:
+        """Seconds of one device that a score took, now."""
+        self.device_seconds += seconds
+
+    def trained(self, seconds: float, began: float) -> None:
+        """A training that is said to have taken so long; what was there before ``began`` (of the monotonic clock) was
+        paid for before."""
+        self.paid(min(seconds, time.monotonic() - began))
+
+    def room(self, wanted: int) -> int:
+        """How many of so many evaluations may be asked for; none once anything is spent."""
+        spent, limit = self.spent(), self.limits.evaluations
+        room = wanted if limit is None else min(wanted, limit - self.evaluations)
+        if spent is None and room < wanted:
+            spent = self._reached("evaluations", f" and {wanted:,} more to ask for")
+        self.denied = self.denied or spent
+        return 0 if self.spent() else room
+
+    def may_train(self) -> bool:
+        """Whether there is time for a training that is no evaluation."""
+        spent = self.spent(*TIME)
+        self.denied = self.denied or spent
+        return spent is None
+
+    def check(self) -> None:
+        """Raises BudgetSpent."""
+        spent = self.spent()
+        if spent is not None:
+            self.denied = self.denied or spent
+            raise spent
+
+    def spent(self, *limits: str) -> BudgetSpent | None:
+        """The limit that is reached, of those named or of all."""
+        for name in limits or tuple(RunLimits.model_fields):
+            limit = getattr(self.limits, name)
+            if limit is not None and getattr(self, name) >= limit:
+                return self._reached(name)
+        return None
+
+    def _reached(self, name: str, more: str = "") -> BudgetSpent:
+        return BudgetSpent(
+            f"at most {getattr(self.limits, name):,g} {name.replace('_', ' ')} of this run",
+            f"{getattr(self, name):,.5g}{more}",
+            "with a higher limit, or none, the same run goes on from here",
+        )

@@ -1,0 +1,31 @@
+"""The packages beside this one, found before others of their names.
+
+A user's own modules on ``PYTHONPATH``, or in the folder that a Python starts in, may be called ``flows``, ``storage``
+or ``tasks`` as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+
+OURS = ("flows", "storage", "tasks")
+INSTALLED = str(Path(__file__).parents[1])
+
+
+class OursFirst:
+    """A finder for ``sys.meta_path``, asked before the path is searched. Submodules are found as usual."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, [INSTALLED]) if name in OURS else None
+
+
+def ours_first(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables by which a Python that somebody else starts (Prefect, for a flow run) finds them first."""
+    others = environment.get("PYTHONPATH")
+    path = {"PYTHONPATH": os.pathsep.join([INSTALLED, others])} if others else {}
+    return {"PYTHONSAFEPATH": "1", **path}
