@@ -15,6 +15,7 @@ import typer
 
 from flows.cli_reasoning import principles_app, reasoner_app
 from flows.cli_report import report
+from flows.cli_score import score
 from flows.cli_sql import sql
 from flows.cli_store import store_app
 from flows.cli_study import study
@@ -43,7 +44,7 @@ app.add_typer(reasoner_app, name="reasoner")
 app.add_typer(principles_app, name="principles")
 app.command()(study)
 app.command()(report)
-for more in (sql, deploy, worker, doctor, announce):
+for more in (score, sql, deploy, worker, doctor, announce):
     app.command()(more)
 
 Format = Literal["state-dict", "onnx", "python"]
@@ -347,7 +348,7 @@ def _pipeline(preset_or_file: str, overrides: Sequence[str] | None, reasoner: st
 
 def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: Any) -> None:
     from flows.embedded import run_embedded
-    from flows.screen import run_progress, show_run
+    from flows.screen import run_progress, show_run, unscored
     from lapt.config import Execution
     from storage.record import RunRecord
     from storage.store import Store
@@ -360,3 +361,4 @@ def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: An
     else:
         stated = RunRecord(Store(result.store), result.run_id).principles_of(pipeline.source.task)
         show_run(pipeline, result, stated[-1][1] if stated else None)
+    result.require_scores(unscored(pipeline))

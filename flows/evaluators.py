@@ -50,11 +50,13 @@ def table_of(pipeline: Pipeline, data: str | None) -> Table:
         )
     if isinstance(space.cell, DeclaredSpace):
         _check_alike(table, space)
-    if not (table.canonical or table.holes) and len(table.architectures) < space.size:
+    partial_is_fine = table.canonical or table.holes or config.lacking is not None
+    if not partial_is_fine and len(table.architectures) < space.size:
         raise ConfigError(
             f"a table with all {space.size:,} architectures of {space.name}",
             f"{table.name} with {len(table.architectures):,}",
-            "complete the table, since a search may ask for any of them, or import it with missing: fail",
+            "complete the table, since a search may ask for any of them, or say evaluator.pool=table (search what "
+            "there is) or evaluator.missing=skip, or import it with missing: fail",
         )
     return table
 
@@ -74,8 +76,8 @@ def _check_alike(table: Table, space: SearchSpace) -> None:
             )
 
 
-def evaluator_of(table: Table, space: SearchSpace, task: str) -> Evaluator:
-    return TableEvaluator(table, space, task)
+def evaluator_of(table: Table, config: TableEvaluation, space: SearchSpace, task: str) -> Evaluator:
+    return TableEvaluator(table, space, task, config.lacking)
 
 
 def evaluators_of(
@@ -86,13 +88,14 @@ def evaluators_of(
         return _trained(pipeline, pipeline.evaluator, execution, space, store)
     if isinstance(pipeline.evaluator, SurrogateEvaluation):
         return predicted(pipeline, pipeline.evaluator, space, execution.data)
-    table, seconds = table_of(pipeline, execution.data), pipeline.evaluator.seconds
+    config = pipeline.evaluator
+    table, seconds = table_of(pipeline, execution.data), config.seconds
     for task in (pipeline.source.task, *pipeline.targets):
         table.column(task)
     if seconds is None:
-        return table.checksum, lambda task: evaluator_of(table, space, task)
+        return table.checksum, partial(evaluator_of, table, config, space)
     return table.checksum, lambda task: _stored(
-        Rehearsal(evaluator_of(table, space, task), seconds), execution, space, store, 0
+        Rehearsal(evaluator_of(table, config, space, task), seconds), execution, space, store, 0
     )
 
 

@@ -177,6 +177,7 @@ def adapt_to_target(pipeline: Pipeline, execution: Execution, target: str, princ
         began,
         supernets=built.record.seconds_of_supernets(target),
         repeats=search.repeats,
+        lacking=search.lacking,
         space_size=search.space_size,
         stopped=search.stopped,
     )
@@ -190,7 +191,7 @@ class _TargetSearch:
         self.evaluator = built.evaluator(target)
         self._refined: SearchSpace | None = None
         self._asked = 0
-        self.repeats = 0
+        self.repeats = self.lacking = 0
         self.space_size = built.space.size
         self.stopped: str | None = None
         self._cut = False  # does the search lack evaluations that a limit has left out?
@@ -267,6 +268,7 @@ class _TargetSearch:
         first = steps.first(refined, principles, self.evaluator, history)
         found = steps.search(searcher, evaluate, history, g, first)
         self.repeats += searcher.repeats
+        self.lacking += searcher.lacking
         return found
 
     def _evaluate(self, architectures: list[Architecture], refined: SearchSpace, g: int) -> list[Evaluation]:

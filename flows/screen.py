@@ -33,7 +33,7 @@ from lapt.config import Pipeline
 from lapt.principles import Principle, Principles
 from lapt.results import RunResult, TargetResult
 from lapt.spaces import DeclaredSpace, space_named
-from lapt.wording import against, caution, cost_of, ended_early, lasting, measured, rows_of, shown, visible
+from lapt.wording import against, caution, cost_of, ended_early, lasting, losses, measured, rows_of, shown, visible
 from storage.benchmarks import BenchmarkInfo
 from storage.official_transnas import MacroTable
 from storage.published_files import Progress as Heard
@@ -106,16 +106,17 @@ def run_progress() -> Iterator[Listener]:
 def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) -> None:
     """What was found beside the controls, the first of what was ``learned`` from the source, and what to type next."""
     table = Table(title=f"{result.pipeline}, run {result.run_id}", **LOOK)
-    for heading in ("target", "method", "validation", "test", "evaluations", "paid now"):
+    rows = [(target, *row) for target in result.targets for row in rows_of(target, pipeline.label)]
+    failed = ["failed"] if any(found.failed for *_, found in rows) else []
+    for heading in ("target", "method", "validation", "test", "evaluations", *failed, "paid now"):
         table.add_column(heading, justify="left" if heading in ("target", "method") else "right", no_wrap=True)
-    for target in result.targets:
-        for method, found in rows_of(target, pipeline.label):
-            figures = shown(found.validation, found.unit), shown(found.test, found.unit)
-            counts = str(found.evaluations), str(found.paid_now)
-            table.add_row(target.task if found is target else "", method, *figures, *counts)
+    for target, method, found in rows:
+        figures = shown(found.validation, found.unit), shown(found.test, found.unit)
+        counts = [str(found.evaluations), *([str(found.failed)] if failed else []), str(found.paid_now)]
+        table.add_row(target.task if found is target else "", method, *figures, *counts)
     print_table(table, keys=2)
-    for stopped in ended_early(result):
-        out.print(stopped, soft_wrap=True)
+    for said in (*losses(result, pipeline.label), *ended_early(result)):
+        out.print(said, soft_wrap=True)
     for target in result.targets:
         out.print(f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}")
         none = "no architecture could be scored" if target.evaluations else "it was not searched"
@@ -129,6 +130,13 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
     for what, words in _next(pipeline, result):
         out.print(f"  {what}:")
         say(f"    {command(*words, store=result.store)}")
+
+
+def unscored(pipeline: Pipeline) -> str:
+    """What to do where no architecture could be scored."""
+    if pipeline.evaluator.kind == "table":
+        return "search what the table has, with --set evaluator.pool=table, or complete the table"
+    return 'see why: lapt sql "SELECT DISTINCT error FROM evaluations WHERE error IS NOT NULL"'
 
 
 def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flows.console import LOOK, SAID_SECONDS, err, out, print_table
+from flows.console import LOOK, out, print_table
+from flows.counting import counting
 from flows.screen_factors import p_text, source_budget_tables, space_tables, variant_tables
 from flows.screen_literature import published_table
 from flows.studies.comparison import Comparison
@@ -21,37 +20,9 @@ from flows.studies.rows import Row, StudyResult, Who
 from lapt.wording import lasting
 
 
-@contextmanager
-def study_progress(comparison: Comparison | Quality) -> Iterator[Callable[[int, int], None]]:
-    """One bar over all jobs with the time left; a line now and then where standard error is no terminal."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns,
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=err,
-        disable=not err.is_terminal,
-        speed_estimate_period=600,  # a job may take minutes: 30 s, the default, would forget the last one
-    ) as bar:
-        what = f"{comparison.title}, {comparison.seeds} seed{'s' if comparison.seeds > 1 else ''}"
-        line = bar.add_task(what, total=None)
-        began = said = time.monotonic()
-        known: int | None = None
-
-        def heard(done: int, total: int) -> None:
-            nonlocal said, known
-            bar.update(line, completed=done, total=total)
-            now = time.monotonic()
-            first = known is None
-            known = done if known is None else known  # what the store had
-            if err.is_terminal or not (first or now - said > SAID_SECONDS):
-                return
-            said = now
-            left = (now - began) / (done - known) * (total - done) if done > known else None
-            later = "" if left is None else f", about {lasting(left)} left"
-            err.print(f"{what}: {done} of {total} jobs{later}", soft_wrap=True)
-
-        yield heard
+def study_progress(comparison: Comparison | Quality) -> AbstractContextManager[Callable[[int, int], None]]:
+    """How many jobs of a study are done."""
+    return counting(f"{comparison.title}, {comparison.seeds} seed{'s' if comparison.seeds > 1 else ''}", "jobs")
 
 
 def show_study(result: StudyResult) -> None:

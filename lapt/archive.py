@@ -10,6 +10,7 @@ import numpy as np
 from lapt.digests import short
 from lapt.errors import BudgetSpent, ConfigError, LaptError
 from lapt.evaluation import Evaluation, Evaluator, top
+from lapt.search.confined import askable, scored
 from lapt.search.random_search import RandomSearch
 from lapt.spaces import Architecture, SearchSpace
 
@@ -34,9 +35,9 @@ class Archive:
 
 
 def best_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive:
-    """The ``size`` best of the whole space, distinct by the evaluator's identity: for tabular benchmarks, as in the
-    paper's experiments. Raises SpaceError for a space too large to list."""
-    different = {evaluator.identity(member): member for member in space.listed()}
+    """The ``size`` best of all that have a score, distinct by the evaluator's identity: for tabular benchmarks, as in
+    the paper's experiments. Raises SpaceError for a space too large to list whose scores are in no table."""
+    different = {evaluator.identity(member): member for member in scored(space, evaluator)}
     evaluations = _scored(evaluator, list(different.values()))
     entries = _best(evaluations, size, evaluator.task)
     return Archive(space, evaluator.task, entries, asked=entries, chosen_from=len(evaluations))
@@ -65,12 +66,13 @@ def best_of_random(
 
     What a user without a full table can pay for. Raises ConfigError when the space has not so many.
     """
+    there = askable(space, evaluator)
     # Drawing the last of 15,625 cells one by one takes half a minute: more than the space has is not even tried.
-    few_enough = samples <= space.size
-    drawn = RandomSearch(space, seed=seed, identity=evaluator.identity).ask(samples) if few_enough else ()
+    few_enough = samples <= there.size
+    drawn = RandomSearch(there, seed=seed, identity=evaluator.identity).ask(samples) if few_enough else ()
     if len(drawn) < samples:
         raise ConfigError(
-            f"at most {len(drawn) or space.size} samples of {space.name}, which has no more that differ",
+            f"at most {len(drawn) or there.size} samples of {space.name}, which has no more that differ",
             f"source.archive.samples = {samples}",
             "ask for fewer",
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import Architecture, Pool, SearchSpace
 
 if TYPE_CHECKING:
     from lapt.training.checkpoint import Checkpoint
@@ -94,6 +94,25 @@ class Evaluator(Protocol):
     def test(self, architecture: Architecture) -> float | None:
         """The test score, for the final report alone; None where the benchmark has no test split."""
         ...
+
+
+Lacking = Literal["fail", "skip", "never"]
+"""What becomes of a request for an architecture without a score: an evaluation that fails; a proposal that is passed
+over, counted, and costs nothing; none is made, for searches are confined to what there is."""
+
+
+class Holding(NamedTuple):
+    """What an evaluator has that looks scores up. ``pool()``: what of its whole space has one."""
+
+    pool: Callable[[], Pool]
+    lacking: Lacking
+
+
+class Holds(Evaluator, Protocol):
+    """An evaluator that looks scores up, and may lack some."""
+
+    @property
+    def holding(self) -> Holding | None: ...
 
 
 class Retrains(Evaluator, Protocol):

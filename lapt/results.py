@@ -8,8 +8,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from lapt.errors import LaptError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.spaces import SearchSpace
+
+
+class NothingFound(LaptError):
+    """A run in which nothing could be scored."""
 
 
 class FinalResult(BaseModel):
@@ -45,6 +50,10 @@ class Found(BaseModel):
     device_seconds: float = 0.0
     """What the scores cost, by whomever: trainings and inherited scores, with those of the supernets."""
     final: FinalResult | None = None
+    failed: int = 0
+    """Evaluations without a score."""
+    lacking: int = 0
+    """Architectures that the search proposed and the table lacks: they are no evaluations, and cost nothing."""
 
     @classmethod
     def of(
@@ -69,6 +78,7 @@ class Found(BaseModel):
             higher_is_better=evaluator.metric.higher_is_better,
             evaluations=len(evaluations),
             paid_now=sum(evaluation.origin == "computed" for evaluation in evaluations),
+            failed=sum(evaluation.failed for evaluation in evaluations),
             seconds=round(time.monotonic() - began, 3),
             device_seconds=round(sum(evaluation.cost_seconds for evaluation in evaluations) + supernets, 3),
             **rest,
@@ -103,6 +113,16 @@ class RunResult(BaseModel):
     targets: tuple[TargetResult, ...]
     stopped: str | None = None
     """The limit of the run that it ended at before its end."""
+
+    def require_scores(self, remedy: str) -> None:
+        """Raises NothingFound where every search came to its end without any score."""
+        asked = sum(target.evaluations + target.lacking for target in self.targets)
+        if self.stopped is None and not any(target.architecture for target in self.targets):
+            raise NothingFound(
+                "a score of some architecture",
+                f"run {self.run_id}: no architecture of {asked} asked has a score",
+                remedy,
+            )
 
     @property
     def report(self) -> str:

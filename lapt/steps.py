@@ -20,6 +20,7 @@ from lapt.principles import Principles
 from lapt.reasoning import Reasoner
 from lapt.reasoning.expectation import BACKGROUND, Expectation, expectation_of
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
+from lapt.search.confined import askable, asking
 from lapt.search.controls import InOrder, source_ranking
 from lapt.search.loop import Evaluate, search
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
@@ -73,7 +74,7 @@ class Steps:
     def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
         """The search method of iteration g. One random stream a seed, task and iteration."""
         seed, prior = self._stream(evaluator.task, g), with_images(prior, evaluator)
-        return self.pipeline.search.searcher(refined, seed=seed, identity=evaluator.identity, prior=prior)
+        return self.pipeline.search.searcher(refined, evaluator, seed=seed, prior=prior, at_least=self._so_far(g))
 
     def first(
         self, refined: SearchSpace, principles: Principles, evaluator: Evaluator, history: Sequence[Evaluation]
@@ -86,10 +87,11 @@ class Steps:
         if history or not self._ordered(self.pipeline.guidance.initial, principles):
             return []
         rng = np.random.default_rng(self._stream("first", evaluator.task))
-        if refined.size <= ENUMERABLE:
-            members = list(refined.members())
+        there = askable(refined, evaluator, at_least=self._so_far(1))
+        if there.size <= ENUMERABLE:
+            members = list(there.members())
         else:
-            members = list(dict.fromkeys(refined.sample(rng) for _ in range(BACKGROUND)))
+            members = list(dict.fromkeys(there.sample(rng) for _ in range(BACKGROUND)))
         perturbed = SHARPNESS * self._expects(principles)(members) + rng.gumbel(size=len(members))
         distinct: dict[Architecture, Architecture] = {}
         for at in np.argsort(-perturbed, kind="stable"):
@@ -154,19 +156,27 @@ class Steps:
             ),
         )
 
-    def control(self, method: str, evaluator: Evaluator, archive: Archive | None = None) -> list[Evaluation]:
-        """What is found on the whole space with LAPT's budget: by a search method to which nothing is transferred, or
-        by ``source_ranking``, which searches nothing: the source's best (``archive``), in their order there."""
-        seed, identity = self._stream("control", method, evaluator.task), evaluator.identity
-        config = self.pipeline.search
+    def control(
+        self, method: str, evaluator: Evaluator, archive: Archive | None = None
+    ) -> tuple[list[Evaluation], Searcher]:
+        """What is found on the whole space with LAPT's budget, and by whom: by a search method to which nothing is
+        transferred, or by ``source_ranking``, which searches nothing: the source's best (``archive``), in their order
+        there."""
+        seed, config = self._stream("control", method, evaluator.task), self.pipeline.search
         if method == SOURCE_RANKING:
             assert archive is not None
-            searcher: Searcher = InOrder(self.space, source_ranking(archive), seed=seed, identity=identity)
+            order = source_ranking(archive)
+            searcher: Searcher = asking(
+                lambda space: InOrder(space, order, seed=seed, identity=evaluator.identity), self.space, evaluator
+            )
         else:
             config = config.by(method)
-            prior = with_images(NOTHING, evaluator)
-            searcher = config.searcher(self.space, seed=seed, identity=identity, prior=prior)
-        return search(searcher, evaluator.evaluate, budget=self.pipeline.budget, ask_size=config.asked)
+            searcher = config.searcher(self.space, evaluator, seed=seed, prior=with_images(NOTHING, evaluator))
+        return search(searcher, evaluator.evaluate, budget=self.pipeline.budget, ask_size=config.asked), searcher
+
+    def _so_far(self, g: int) -> int:
+        """Evaluations up to iteration g: with as many to choose from, some of them are left."""
+        return sum(self.pipeline.search.budget(iteration) for iteration in range(1, g + 1))
 
     def _ordered(self, wanted: bool | None, principles: Principles) -> bool:
         return principles.ordering if wanted is None else wanted

@@ -8,7 +8,7 @@ from lapt.config import Pipeline
 from lapt.principles import Principles
 from lapt.reasoning.ledger import Ledger
 from lapt.results import RunResult, TargetResult
-from lapt.wording import against, caution, code, cost_of, ended_early, literal, measured, paid, rows_of, shown
+from lapt.wording import against, caution, code, cost_of, ended_early, literal, losses, measured, paid, rows_of, shown
 
 Learned = Mapping[str, Sequence[tuple[int, Principles]]]
 """Task -> (iteration, the principles that it left behind), in order; iteration 0 is the source's."""
@@ -32,7 +32,7 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
         for method, found in rows_of(target, pipeline.label):
             figures = " | ".join(literal(shown(value, found.unit)) for value in (found.validation, found.test))
             lines.append(f"| {literal(target.task)} | {method} | {figures} | {found.evaluations} | {found.paid_now} |")
-    lines += [line for stopped in ended_early(result) for line in ("", literal(stopped))]
+    lines += [line for said in (*losses(result, pipeline.label), *ended_early(result)) for line in ("", literal(said))]
     metrics = dict.fromkeys(literal(f"{target.task}: {measured(target)}") for target in result.targets)
     lines += [
         "",

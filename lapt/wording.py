@@ -27,6 +27,16 @@ def ended_early(result: RunResult) -> Iterator[str]:
             yield f"{target.task} ended early: {target.stopped}."
 
 
+def losses(result: RunResult, label: str) -> Iterator[str]:
+    """What searches asked for without a score of it. ``label``: of LAPT."""
+    for target in result.targets:
+        for method, found in rows_of(target, label):
+            said = [f"{found.failed} of {found.evaluations} evaluations failed"] if found.failed else []
+            said += [f"{found.lacking:,} asked that the table lacks, at no cost"] if found.lacking else []
+            if said:
+                yield f"{target.task}, {method}: {', '.join(said)}."
+
+
 def named(control: str) -> str:
     """What a control is, in words."""
     return "source ranking" if control == SOURCE_RANKING else f"{control} search"

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from lapt.digests import digest
 from lapt.errors import StoreError
-from lapt.evaluation import Evaluation, Evaluator, Metric, OfSpace, OnEpoch, Prepared, Retrains
+from lapt.evaluation import Evaluation, Evaluator, Holding, Metric, OfSpace, OnEpoch, Prepared, Retrains
 from lapt.evaluators.table import Split
 from lapt.limits import TIME, Meter
 from lapt.spaces import Architecture, SearchSpace
@@ -124,6 +124,12 @@ class StoredEvaluator:
     def strengths(self) -> Strengthen | None:
         """What the inner evaluator's training images teach a mixed supernet, where it has images. Nothing is stored."""
         found: Strengthen | None = getattr(self._inner, "strengths", None)
+        return found
+
+    @property
+    def holding(self) -> Holding | None:
+        """What the inner evaluator has, where it looks scores up."""
+        found: Holding | None = getattr(self._inner, "holding", None)
         return found
 
     def key(self, architecture: Architecture, split: Split = "validation") -> str:

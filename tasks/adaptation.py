@@ -81,8 +81,10 @@ def search_control(
 ) -> ControlResult:
     """A control with the same budget; its trials go by the run id ``<run>-<method>``."""
     began = time.monotonic()
-    evaluations = steps.control(method, evaluator, archive)
+    evaluations, searcher = steps.control(method, evaluator, archive)
     record.beside(method).trials(
         steps.space, evaluations, task=evaluator.task, iteration=1, first=1, fingerprint=evaluator.fingerprint
     )
-    return ControlResult.of(steps.space, evaluator, best(evaluations), evaluations, began, method=method)
+    return ControlResult.of(
+        steps.space, evaluator, best(evaluations), evaluations, began, method=method, lacking=searcher.lacking
+    )

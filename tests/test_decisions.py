@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from flows.build import run_id
-from flows.studies import STUDIES, Comparison
+from flows.studies import Comparison
 from flows.studies.methods import Bench, with_controls
 from lapt.algorithms import algorithm_2
 from lapt.config import Execution, Pipeline, load_pipeline
@@ -19,6 +19,7 @@ from lapt.evaluation import Evaluation
 from lapt.evaluators import TableEvaluator
 from lapt.measures import rank, top_threshold
 from lapt.principles import Principles
+from lapt.published import TABLE_2
 from lapt.reasoning import Frequency
 from lapt.search import RandomSearch
 from lapt.search.loop import search
@@ -169,9 +170,7 @@ def test_decision_7_rank_is_one_plus_the_strictly_better() -> None:
 
 
 def test_decision_8_controls_without_an_llm_stand_in_every_comparison() -> None:
-    default = Comparison(
-        "nas201", with_controls(INVENTED), seeds=1, execution=on(), published=STUDIES["nas201"].published
-    )
+    default = Comparison("nas201", with_controls(INVENTED), seeds=1, execution=on(), published=TABLE_2.rows)
     controls = ["source_ranking", "mode", "source_predictor", "random_subspace"]
     assert list(default.methods) == ["lapt-rea", "rea", "random", *controls]
 

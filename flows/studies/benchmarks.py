@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from flows.evaluators import EvaluatorOf, evaluator_of, predicted, space_of, tab
 from lapt.config import Pipeline
 from lapt.evaluation import Evaluator
 from lapt.evaluators import Table
-from lapt.evaluators.config import SurrogateEvaluation
+from lapt.evaluators.config import SurrogateEvaluation, TableEvaluation
 
 Scores = npt.NDArray[np.float64]
 
@@ -39,4 +40,5 @@ def benchmark_of(pipeline: Pipeline, data: str | None) -> Benchmark:
     if isinstance(config, SurrogateEvaluation):
         return Benchmark(*predicted(pipeline, config, space, data))
     table = table_of(pipeline, data)
-    return Benchmark(table.checksum, lambda task: evaluator_of(table, space, task), table)
+    assert isinstance(config, TableEvaluation)
+    return Benchmark(table.checksum, partial(evaluator_of, table, config, space), table)

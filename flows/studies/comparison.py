@@ -26,6 +26,7 @@ from lapt.evaluators.workers import Crashed, Workers
 from lapt.measures import evaluations_to, rank, top_threshold
 from lapt.published import Published
 from lapt.reasoning.calls import AwaitingReply, ReasonerError
+from lapt.search.confined import scored
 from storage.store import Store
 
 TOP_SHARE = 0.001
@@ -285,7 +286,7 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
     def rank_inside() -> float:
         assert searched.refined is not None
         assert all_scores is not None
-        inside = best(evaluator.evaluate(list(searched.refined.members())))
+        inside = best(evaluator.evaluate(scored(searched.refined, evaluator)))
         return float(len(all_scores) if inside is None else rank(inside.score, all_scores))
 
     return Curve(
@@ -301,6 +302,7 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
         ranks=() if all_scores is None else _ranks(incumbents[at], all_scores),
         values=tuple(sign * float(incumbents[n]) if np.isfinite(incumbents[n]) else None for n in at),
         failed=sum(evaluation.failed for evaluation in searched.evaluations),
+        lacking=searched.lacking,
     )
 
 

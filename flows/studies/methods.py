@@ -26,6 +26,7 @@ from lapt.reasoning.config import ChatReasoner, FrequencyReasoner
 from lapt.reasoning.direct import Direct
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.config import SECTIONS, SearchSection
+from lapt.search.confined import askable, asking, scored
 from lapt.search.controls import (
     ZERO_COST,
     InOrder,
@@ -52,13 +53,17 @@ LONG = 500
 
 @dataclass(frozen=True)
 class Searched:
-    """What a method did on one task: its evaluations in order, and where it refined, from which principles to what."""
+    """What a method did on one task: its evaluations in order, and where it refined, from which principles to what.
+
+    ``lacking``: architectures that it proposed and the table lacks.
+    """
 
     evaluations: Sequence[Evaluation]
     learned: Principles | None = None
     refined: SearchSpace | None = None
     stood_in: bool | None = None
     """Did counting stand in for the model anywhere?"""
+    lacking: int = 0
 
 
 Place = tuple[str, str | DeclaredSpace, str | None]
@@ -101,10 +106,15 @@ class Entrant:
 
 @dataclass(frozen=True)
 class _Watched(Steps):
-    """Steps that remember what was refined and who reasoned, in order."""
+    """Steps that remember what was refined, who reasoned and who searched, in order."""
 
     refined: list[SearchSpace] = field(default_factory=list)
     stated: list[Principles] = field(default_factory=list)
+    searchers: list[Searcher] = field(default_factory=list)
+
+    def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
+        self.searchers.append(super().searcher(refined, evaluator, g, prior))
+        return self.searchers[-1]
 
     def refine(self, principles: Principles, *, task: str) -> SearchSpace:
         self.stated.append(principles)
@@ -140,6 +150,10 @@ class Bench:
 
     def evaluator(self, task: str) -> Evaluator:
         return self.benchmark.evaluator(task)
+
+    def askable(self, task: str) -> SearchSpace:
+        """What of the whole space a search on that task may evaluate."""
+        return askable(self.space, self.evaluator(task))
 
     def seeded(self, seed: int) -> Pipeline:
         return self.pipeline.model_copy(update={"seed": seed})
@@ -196,22 +210,23 @@ def lapt(bench: Bench, task: str, seed: int) -> Searched:
     learned = bench.learned(steps, seed)
     _, evaluations = steps.adapt_target(bench.evaluator(task), learned, archive)
     stood_in = any(principles.origin.instead_of for principles in steps.stated)
-    return Searched(evaluations, learned, steps.refined[0] if steps.refined else None, stood_in)
+    lacking = sum(searcher.lacking for searcher in steps.searchers)
+    return Searched(evaluations, learned, steps.refined[0] if steps.refined else None, stood_in, lacking)
 
 
 def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
     """A search method on the whole space. Transferred are the source's evaluations, to a method that asks for them."""
-    config, identity = bench.pipeline.search.by(method), bench.evaluator(task).identity
+    config = bench.pipeline.search.by(method)
     prior = Prior(source=tuple(bench.archive(seed).asked)) if SEARCHERS[method].transfers else NOTHING
     stream = _stream(seed, method, task)
-    return _run(bench, task, config.searcher(bench.space, seed=stream, identity=identity, prior=prior))
+    return _run(bench, task, config.searcher(bench.space, bench.evaluator(task), seed=stream, prior=prior))
 
 
 def warm_start(bench: Bench, task: str, seed: int) -> Searched:
     """The pipeline's search method on the whole space, with the source's best as its initial population."""
-    config, identity = bench.pipeline.search, bench.evaluator(task).identity
-    first = source_ranking(bench.archive(seed))[: config.population_size]
-    searcher = config.searcher(bench.space, seed=_stream(seed, "warm_start", task), identity=identity)
+    config, evaluator, there = bench.pipeline.search, bench.evaluator(task), bench.askable(task)
+    first = [one for one in source_ranking(bench.archive(seed)) if there.contains(one)][: config.population_size]
+    searcher = config.searcher(bench.space, evaluator, seed=_stream(seed, "warm_start", task))
     return _run(bench, task, searcher, first)
 
 
@@ -222,17 +237,18 @@ def ranking(bench: Bench, task: str, seed: int) -> Searched:
 
 def mode(bench: Bench, task: str, seed: int) -> Searched:
     """The most frequent operator of each layer first; nothing random."""
-    return _in_order(bench, task, by_frequency(bench.space, bench.archive(seed)))
+    return _in_order(bench, task, by_frequency(bench.askable(task), bench.archive(seed)))
 
 
 def predictor(bench: Bench, task: str, seed: int) -> Searched:
     """A predictor fitted to the source's scores, its best tried on the target in order."""
-    return _in_order(bench, task, by_predictor(bench.space, bench.archive(seed).asked))
+    return _in_order(bench, task, by_predictor(bench.askable(task), bench.archive(seed).asked))
 
 
 def size(count: str, bench: Bench, task: str, seed: int) -> Searched:
     """The largest architectures first, by parameters or flops."""
-    return _in_order(bench, task, by_size(bench.evaluator(task).evaluate(bench.space.listed()), count))
+    evaluator = bench.evaluator(task)
+    return _in_order(bench, task, by_size(evaluator.evaluate(scored(bench.space, evaluator)), count))
 
 
 def zero_cost(score: str, bench: Bench, task: str, seed: int) -> Searched:
@@ -245,8 +261,8 @@ def subspace(bench: Bench, task: str, seed: int) -> Searched:
     steps = bench.steps(seed)
     refined = steps.refine(bench.learned(steps, seed), task=task)
     drawn = random_subspace(bench.space, refined, np.random.default_rng(_stream(seed, "random_subspace")))
-    config, identity = bench.pipeline.search, bench.evaluator(task).identity
-    return _run(bench, task, config.searcher(drawn, seed=_stream(seed, "inside", task), identity=identity))
+    config, evaluator, seeded = bench.pipeline.search, bench.evaluator(task), _stream(seed, "inside", task)
+    return _run(bench, task, config.searcher(drawn, evaluator, seed=seeded, at_least=bench.pipeline.budget))
 
 
 def direct(bench: Bench, task: str, seed: int) -> Searched:
@@ -254,6 +270,7 @@ def direct(bench: Bench, task: str, seed: int) -> Searched:
     config = bench.pipeline.reasoner
     assert isinstance(config, ChatReasoner)
     drawn = bench.drawn(seed)
+    evaluator, pipeline = bench.evaluator(task), bench.pipeline
     searcher = Direct(
         bench.space,
         caller=caller_of(config, bench.execution, bench.run_id(seed), sample=drawn),
@@ -262,11 +279,12 @@ def direct(bench: Bench, task: str, seed: int) -> Searched:
         parts=config.prompt,
         strict=config.on_invalid == "raise",
         seed=_stream(drawn, "direct", task),
-        identity=bench.evaluator(task).identity,
+        identity=evaluator.identity,
     )
-    evaluator, pipeline = bench.evaluator(task), bench.pipeline
+    there = bench.askable(task)
+    searcher.there = None if there is bench.space else there  # a model is not told which architectures there are
     found = search(searcher, evaluator.evaluate, budget=pipeline.budget, ask_size=pipeline.search.population_size)
-    return Searched(found, stood_in=searcher.filled > 0)
+    return Searched(found, stood_in=searcher.filled > 0, lacking=searcher.lacking)
 
 
 def counting(pipeline: Pipeline) -> FrequencyReasoner:
@@ -341,12 +359,14 @@ def _other_searches(section: SearchSection) -> Iterator[tuple[str, SearchSection
 
 
 def _in_order(bench: Bench, task: str, order: Iterable[Architecture]) -> Searched:
-    return _run(bench, task, InOrder(bench.space, order, identity=bench.evaluator(task).identity))
+    evaluator = bench.evaluator(task)
+    return _run(bench, task, asking(lambda s: InOrder(s, order, identity=evaluator.identity), bench.space, evaluator))
 
 
 def _run(bench: Bench, task: str, searcher: Searcher, first: Sequence[Architecture] = ()) -> Searched:
     evaluate, asked = bench.evaluator(task).evaluate, bench.pipeline.search.asked
-    return Searched(search(searcher, evaluate, budget=bench.budget, ask_size=asked, first=first))
+    found = search(searcher, evaluate, budget=bench.budget, ask_size=asked, first=first)
+    return Searched(found, lacking=searcher.lacking)
 
 
 def _stream(seed: int, *names: object) -> Sequence[int]:

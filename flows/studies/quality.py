@@ -11,11 +11,13 @@ import numpy.typing as npt
 from flows.evaluators import table_of
 from flows.studies.methods import DETERMINISTIC, Bench, counting
 from flows.studies.rows import Row, StudyResult
+from lapt.archive import NothingScored
 from lapt.config import Execution, Pipeline
 from lapt.errors import BudgetSpent
 from lapt.measures import top_threshold
 from lapt.reasoning.calls import AwaitingReply, ReasonerError
 from lapt.reasoning.config import PatternsReasoner, RandomReasoner
+from lapt.search.confined import scored
 from lapt.statistics import summarised
 
 Scores = npt.NDArray[np.float64]
@@ -70,7 +72,7 @@ class Quality:
                 rows += self._of_reasoner(pipeline)
             except AwaitingReply as waiting:
                 awaited = waiting
-            except (ReasonerError, BudgetSpent) as error:
+            except (ReasonerError, BudgetSpent, NothingScored) as error:
                 failures.append(f"{pipeline.reasoner.named}: {error}")
         progress(len(self.pipelines), len(self.pipelines))
         if awaited is not None:
@@ -105,7 +107,8 @@ class Quality:
             learned = steps.learn(bench.archive(seed))
             for task in pipeline.targets:
                 evaluator = bench.evaluator(task)
-                members = {evaluator.identity(m): m for m in steps.refine(learned, task=task).members()}
+                refined = steps.refine(learned, task=task)
+                members = {evaluator.identity(member): member for member in scored(refined, evaluator)}
                 inside = np.array([e.score for e in evaluator.evaluate(list(members.values()))])
                 for quantity, value in of_space(inside, self.table.comparable(task)).items():
                     found.setdefault((task, quantity), []).append(value)
@@ -130,15 +133,20 @@ class Quality:
 
 
 def of_space(inside: Scores, whole: Scores) -> dict[str, float]:
-    """``inside``: n scores of a refined space, ``whole``: N of the space, both higher is better. Ties count as top."""
-    found = {"space_size": float(len(inside))}
+    """``inside``: n scores of a refined space, ``whole``: N of the space, both higher is better. Ties count as top.
+
+    A refined space without any score counts as worst.
+    """
+    found, size = {"space_size": float(len(inside))}, max(len(inside), 1)
     for share in SHARES:
         threshold, name = top_threshold(whole, share), f"top_{share:.1%}".replace(".0%", "%")
         top_inside, top_whole = int((inside >= threshold).sum()), int((whole >= threshold).sum())
         found[f"{name}_kept"] = top_inside / top_whole
-        found[f"{name}_share"] = top_inside / len(inside)
-        found[f"{name}_lift"] = (top_inside / len(inside)) / (top_whole / len(whole))
-    found["best_inside"] = 1.0 + float((whole > inside.max()).sum())
+        found[f"{name}_share"] = top_inside / size
+        found[f"{name}_lift"] = (top_inside / size) / (top_whole / len(whole))
+    better = int((whole > inside.max(initial=-np.inf)).sum())
+    found["best_inside"] = float(min(1 + better, len(whole)))
     for q in QUANTILES:
-        found[f"{ECDF}{q:.0%}".rstrip("%")] = float((inside <= np.quantile(whole, q)).mean())
+        no_higher = inside <= np.quantile(whole, q)
+        found[f"{ECDF}{q:.0%}".rstrip("%")] = float(no_higher.mean()) if len(inside) else 1.0
     return found

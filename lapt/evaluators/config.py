@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lapt.declarations import FileName
+from lapt.declarations import FileName, added
 from lapt.errors import ConfigError
+from lapt.evaluation import Lacking
 from lapt.training import Recipe
 from lapt.training.reading import Reading
 
@@ -30,6 +31,19 @@ class TableEvaluation(_Model):
         exclude_if=lambda seconds: seconds is None,
         description="a rehearsal of workers: so long a score takes, which the store then keeps like a training's",
     )
+    missing: Literal["fail", "skip"] | None = added(
+        None,
+        description="what becomes of a request for an architecture that the table lacks: fail, an evaluation without a "
+        "score; skip, it costs nothing and is counted; as the table was imported if unset",
+    )
+    pool: Literal["space", "table"] = added(
+        "space", description="table: searches, controls and archives are confined to what the table has scores of"
+    )
+
+    @property
+    def lacking(self) -> Lacking | None:
+        """Both keys as one; None where neither is said."""
+        return "never" if self.pool == "table" else self.missing
 
 
 class SurrogateEvaluation(_Model):

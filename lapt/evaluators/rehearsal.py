@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from lapt.evaluation import Evaluation, Evaluator, Metric
+from lapt.evaluation import Evaluation, Evaluator, Holding, Metric
 from lapt.spaces import Architecture
 
 
@@ -27,6 +27,10 @@ class Rehearsal:
     @property
     def fingerprint(self) -> str:
         return f"rehearsal:{self._inner.fingerprint}"
+
+    @property
+    def holding(self) -> Holding | None:
+        return getattr(self._inner, "holding", None)
 
     def identity(self, architecture: Architecture) -> str:
         return self._inner.identity(architecture)

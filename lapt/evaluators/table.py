@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from lapt.errors import BenchmarkError, ConfigError, or_meant
-from lapt.evaluation import Evaluation, Metric
-from lapt.spaces import Architecture, SearchSpace
+from lapt.evaluation import Evaluation, Holding, Lacking, Metric
+from lapt.spaces import ENUMERABLE, Architecture, Pool, SearchSpace
 
 Split = Literal["validation", "test"]
 Scores = npt.NDArray[np.float64]
@@ -58,6 +58,11 @@ class Table:
             )
         return self.scores[task][split]
 
+    def has(self, architecture: str, task: str) -> bool:
+        """Is there a validation score of the task? Raises as ``column``."""
+        row = self.rows.get(architecture)
+        return row is not None and not np.isnan(self.column(task)[row])
+
     def known(self, task: str) -> npt.NDArray[np.bool_]:
         """N flags: which architectures have a validation score of the task. Raises as ``column``."""
         return ~np.isnan(self.column(task))
@@ -72,12 +77,13 @@ class TableEvaluator:
     """Looks validation scores up.
 
     ``identity`` is the string itself where equivalent cells were measured apart (in the published benchmarks), else the
-    canonical representative's.
+    canonical representative's. ``lacking``: what becomes of a request for what the table lacks; if unset it fails where
+    the table was imported so, and else it is an error.
     """
 
-    def __init__(self, table: Table, space: SearchSpace, task: str) -> None:
+    def __init__(self, table: Table, space: SearchSpace, task: str, lacking: Lacking | None = None) -> None:
         self._table, self._space, self._task = table, space, task
-        self._validation = table.column(task)
+        self._validation, self._lacking = table.column(task), lacking
 
     @property
     def table(self) -> Table:
@@ -95,6 +101,10 @@ class TableEvaluator:
     def fingerprint(self) -> str:
         return f"table:{self._table.name}:{self._table.checksum}"
 
+    @property
+    def holding(self) -> Holding:
+        return Holding(partial(_pool, self._table, self._space, self._task), self._lacking or "fail")
+
     def identity(self, architecture: Architecture) -> str:
         return self._space.encode(self._space.canonical(architecture) if self._table.canonical else architecture)
 
@@ -103,7 +113,7 @@ class TableEvaluator:
         found = []
         for architecture in architectures:
             text = self.identity(architecture)
-            if table.holes and (text not in table.rows or np.isnan(self._validation[table.rows[text]])):
+            if (table.holes or self._lacking) and not table.has(text, self._task):
                 lacking = f"table {table.name} lacks it" + (f" for {self._task}" if text in table.rows else "")
                 found.append(Evaluation(architecture, text, None, self.metric, origin="table", error=lacking))
                 continue
@@ -137,3 +147,22 @@ class TableEvaluator:
                 text,
                 "restrict the space to what the table holds, or import the whole table",
             ) from None
+
+
+@lru_cache(maxsize=16)
+def _pool(table: Table, space: SearchSpace, task: str) -> Pool:
+    """Every architecture of ``space`` that has a score: of one that can be listed in the order of its members.
+
+    Raises BenchmarkError where none has.
+    """
+    if space.size <= ENUMERABLE:
+        evaluator = TableEvaluator(table, space, task)
+        there = [member for member in space.members() if table.has(evaluator.identity(member), task)]
+    else:
+        there = [space.decode(text) for text in table.architectures if table.has(text, task)]
+    pool = Pool.of(space, there)
+    if not pool.rows:
+        raise BenchmarkError(
+            f"architectures of {space.name} with a score of {task} in table {table.name}", "none", "name another task"
+        )
+    return pool

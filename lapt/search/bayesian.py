@@ -74,8 +74,8 @@ class GaussianProcessSearch(ModelBased):
         expects = self.prior.expects
         if expects is None or not self.trust:
             return super().rated(x, y, candidates)
-        known = [*(evaluation.architecture for evaluation in self.history), *self.pending]
-        told = len(self.history)
+        learned = [evaluation.architecture for evaluation in self.learned]
+        known, told = [*learned, *self.pending], len(learned)
         if self.space.size <= ENUMERABLE and candidates is whole(self.space):
             expected, over = expects(known), _over(expects, self.space)
         else:
@@ -115,12 +115,13 @@ class GaussianProcessSearch(ModelBased):
             return candidates
         (incumbent,) = top(self.history, 1)
         member = self.space.project(incumbent.architecture, self.rng)
-        unseen = [near for near in self.space.neighbours(member) if self._identity(near) not in self._known]
+        around = (near for near in self.space.neighbours(member) if self.there is None or self.there.contains(near))
+        unseen = [near for near in around if self._identity(near) not in self._known]
         return candidates.among(self.space, unseen, self.description) if unseen else candidates
 
     def _fit(self, x: Floats, targets: Mapping[float, Floats]) -> list[Kernel]:
         """The kernel of highest marginal likelihood for each of some targets, chosen anew now and then."""
-        told = len(self.history)
+        told = len(self.learned)
         if not self._kernels or told - self._fitted > told // (_REFIT if told < _LATE else _REFIT_LATE):
             among = apart(self.space, x[:told], x[:told])
             self._kernels = {trust: fit_kernel(among, y[:told]) for trust, y in targets.items()}
@@ -134,7 +135,7 @@ class GaussianProcessSearch(ModelBased):
 
     def _apart(self, x: Floats, at: Floats) -> tuple[list[Floats], list[Floats]]:
         """``apart`` of x from itself and from candidates; in a batch, of what is pending alone."""
-        told, known = len(self.history), self._distances
+        told, known = len(self.learned), self._distances
         if known is None or known[0] != told or known[1] is not at:
             among, across = apart(self.space, x, x), apart(self.space, x, at)
         else:

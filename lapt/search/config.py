@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from lapt.errors import ConfigError
+from lapt.evaluation import Evaluator
+from lapt.search.confined import asking
 from lapt.search.prior import NOTHING, Prior
 from lapt.search.registry import SEARCHERS
 from lapt.search.searcher import Searcher
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import SearchSpace
 
 
 class SearchSection(BaseModel):
@@ -46,15 +48,20 @@ class SearchSection(BaseModel):
     def searcher(
         self,
         space: SearchSpace,
+        evaluator: Evaluator,
         *,
         seed: int | Sequence[int],
-        identity: Callable[[Architecture], str],
         prior: Prior = NOTHING,
+        at_least: int = 0,
     ) -> Searcher:
-        """A new searcher of the method, with its declared parameters."""
+        """A new searcher of the method, with its declared parameters. ``at_least``: as of ``askable``."""
         method = SEARCHERS[self.method]
         known = {"prior": prior} if method.takes_prior() else {}
-        return method(space, seed=seed, identity=identity, **known, **self.parameters)
+
+        def make(there: SearchSpace) -> Searcher:
+            return method(there, seed=seed, identity=evaluator.identity, **known, **self.parameters)
+
+        return asking(make, space, evaluator, at_least=at_least)
 
     def by(self, method: str) -> SearchSection:
         """The same budget for another method, whose own parameters have their defaults.

@@ -27,7 +27,7 @@ _SAMPLED, _PARENTS = 10_000, 10
 
 
 class InOrder(Searcher):
-    """Asks in a given order; behind its end, uniformly among what is left."""
+    """Asks in a given order, for what of it lies in the space; behind its end, uniformly among what is left."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class InOrder(Searcher):
         identity: Callable[[Architecture], str] | None = None,
     ) -> None:
         super().__init__(space, seed=seed, identity=identity)
-        self._order = iter(order)
+        self._order = (architecture for architecture in order if space.contains(architecture))
 
     def propose(self) -> Architecture:
         following = next(self._order, None)
@@ -81,9 +81,10 @@ def by_frequency(space: SearchSpace, archive: Archive) -> Iterable[Architecture]
 def by_predictor(space: SearchSpace, scored: Sequence[Evaluation]) -> list[Architecture]:
     """The whole space by what a Gaussian process fitted to the source task's scores expects, best first.
 
-    The process of ``gp``, on the path features of the cells. A failed evaluation counts as the worst. Of a space too
-    large to list, a sample and the neighbours of the source's best.
+    The process of ``gp``, on the path features of the cells. Failed evaluations are left out. Of a space too large to
+    list, a sample and the neighbours of the source's best.
     """
+    scored = [evaluation for evaluation in scored if not evaluation.failed]
     candidates, y = _candidates(space, scored), standardised(scores_of(scored))
     x = candidates.standardise(features(space, [evaluation.architecture for evaluation in scored]))
     with one_thread():

@@ -68,8 +68,12 @@ class GradientBased(Searcher):
 
     def _unknown(self) -> Architecture | None:
         try:
-            while self._identity(proposal := self.propose()) in self._known:
-                self.repeats += 1
+            while True:
+                proposal = self.propose()
+                if self._identity(proposal) in self._known:
+                    self.repeats += 1
+                elif self._is_there(proposal):
+                    break
         except StopIteration:
             return None
         return proposal

@@ -109,7 +109,7 @@ class Bonas(GraphBased):
         return embedded(predictor.encoder, at)
 
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
-        network, told = self.current(x, y), len(self.history)
+        network, told = self.current(x, y), len(self.learned)
         seen, wanted = self.look(network, x[:told]), self.looked(network, at)
         centre, scale = wanted.mean(axis=0), np.maximum(wanted.std(axis=0), 1e-6)
 

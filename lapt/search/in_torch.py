@@ -33,7 +33,7 @@ class InTorch(PredictorBased):
 
     def due(self, new: int) -> bool:
         """Is it time for a training, ``new`` evaluations after the last? In long searches when a tenth is new."""
-        return new >= max(self.retrain_every, len(self.history) // 10)
+        return new >= max(self.retrain_every, len(self.learned) // 10)
 
     def rated(self, x: Floats, y: Floats, candidates: Candidates) -> Floats:
         from lapt.training.device import with_threads

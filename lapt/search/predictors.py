@@ -45,7 +45,7 @@ class PredictorBased(ModelBased):
 
     def current(self, x: Floats, y: Floats) -> Any:
         """The predictor, trained anew where that is due."""
-        told = len(self.history)  # what is pending has no score to learn from
+        told = len(self.learned)  # what is pending has no score to learn from
         if self._predictor is None or self.due(told - self._trained):
             self._predictor, self._trained = self.train(x[:told], y[:told]), told
         return self._predictor

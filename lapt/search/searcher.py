@@ -20,7 +20,9 @@ class Searcher(ABC):
     """Proposes architectures of one space and learns from evaluations. It never evaluates, writes or logs.
 
     ``ask(n)`` returns up to n members of ``space``, none of which was asked or told before, judged by ``identity``;
-    fewer means that the space is exhausted. ``repeats`` counts proposals skipped because they were known.
+    fewer means that the space is exhausted. ``repeats`` counts proposals skipped because they were known. ``there``:
+    where less than the whole space can be evaluated, what can; what else is proposed is passed over and counted in
+    ``lacking``, and whoever proposes nothing else is answered with what is there, uniformly.
     ``tell`` takes evaluations in the order they were asked; those of earlier iterations, which may lie outside
     ``space``, are told before the first ask. All randomness comes from ``seed``; the same seed, asks and tells give the
     same proposals.
@@ -44,7 +46,8 @@ class Searcher(ABC):
     ) -> None:
         self.space = space
         self.rng = np.random.default_rng(seed)
-        self.repeats = 0
+        self.repeats = self.lacking = 0
+        self.there: SearchSpace | None = None
         self.history: list[Evaluation] = []
         self._identity = identity or space.encode
         self._known: set[str] = set()
@@ -97,14 +100,24 @@ class Searcher(ABC):
             self.observe(evaluation)
 
     def _unknown(self) -> Architecture | None:
-        """The next architecture that is not known; None when there is none."""
+        """The next architecture that is not known, and there; None when there is none."""
         for _ in range(_PROPOSALS):
             proposal = self.propose()
-            if self._identity(proposal) not in self._known:
+            if self._identity(proposal) in self._known:
+                self.repeats += 1
+            elif self._is_there(proposal):
                 return proposal
-            self.repeats += 1
-        if self.space.size <= ENUMERABLE:
-            unseen = [member for member in self.space.members() if self._identity(member) not in self._known]
+        rest = self.space if self.there is None else self.there
+        if rest.size <= ENUMERABLE:
+            unseen = [member for member in rest.members() if self._identity(member) not in self._known]
             return unseen[int(self.rng.integers(len(unseen)))] if unseen else None
-        draws = (self.space.sample(self.rng) for _ in range(1000 * _PROPOSALS))
+        draws = (rest.sample(self.rng) for _ in range(1000 * _PROPOSALS))
         return next((draw for draw in draws if self._identity(draw) not in self._known), None)
+
+    def _is_there(self, proposal: Architecture) -> bool:
+        """Can it be evaluated? If not it is counted, and known from then on."""
+        if self.there is None or self.there.contains(proposal):
+            return True
+        self._known.add(self._identity(proposal))
+        self.lacking += 1
+        return False

@@ -24,8 +24,9 @@ Initial = Annotated[int, Field(ge=2, description="uniform evaluations first, whe
 
 
 def learnable(prior: Prior) -> tuple[Evaluation, ...]:
-    """The source's evaluations, if they tell any two architectures apart; else none."""
-    return prior.source if len({evaluation.score for evaluation in prior.source}) >= 2 else ()
+    """The source's evaluations that did not fail, if they tell any two architectures apart; else none."""
+    scored = tuple(evaluation for evaluation in prior.source if not evaluation.failed)
+    return scored if len({evaluation.score for evaluation in scored}) >= 2 else ()
 
 
 def family_features(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:

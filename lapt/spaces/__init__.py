@@ -8,6 +8,7 @@ from lapt.spaces.declared import DeclaredSpace
 from lapt.spaces.families import CELLS
 from lapt.spaces.genotype import Edge, Genotype
 from lapt.spaces.layer import Layer
+from lapt.spaces.pool import Pool
 from lapt.spaces.space import ENUMERABLE, SearchSpace
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Edge",
     "Genotype",
     "Layer",
+    "Pool",
     "SearchSpace",
     "Space",
     "inlined",

@@ -174,12 +174,28 @@ class SearchSpace(BaseModel):
             option in node.members for node, option in zip(self._nodes, self._options(architecture), strict=True)
         )
 
+    def distance(self, architecture: Architecture) -> int:
+        """Layers in which it lies outside this space: none of a member's."""
+        apart = 0
+        for node, option in zip(self._nodes, self._options(architecture), strict=True):
+            if option not in node.members:
+                apart += len(option) - max(len(set(option) & set(other)) for other in node.options)
+        return apart
+
     def as_member(self, architecture: Architecture) -> Architecture:
         """The member as this space writes it: the layers of a node in the order of their sources.
 
         Raises SpaceError when ``architecture`` lies outside.
         """
-        return self._assemble(self._options(self._member(architecture)))
+        return self.written(self._member(architecture))
+
+    def written(self, architecture: Architecture) -> Architecture:
+        """As ``as_member``, wherever it lies."""
+        return self._assemble(self._options(architecture))
+
+    def together(self, position: int) -> list[int]:
+        """The positions of the layers of one node with that one."""
+        return list(self._nodes[self._slots[position][0]].layers)
 
     def _options(self, architecture: Architecture) -> list[tuple[Choice, ...]]:
         choices = list(zip(architecture.operators, architecture.sources, strict=True))

@@ -21,7 +21,7 @@ import numpy as np
 
 from lapt.evaluation import Evaluation, Metric
 from lapt.search.searcher import Searcher
-from lapt.spaces import BUILTIN, ENUMERABLE, Architecture, DeclaredSpace, SearchSpace, space_named
+from lapt.spaces import BUILTIN, ENUMERABLE, Architecture, DeclaredSpace, Pool, SearchSpace, space_named
 from lapt.spaces.declared import DeclaredLayer
 
 
@@ -228,6 +228,28 @@ def check_history_from_elsewhere(make: Make, on: Ground = TRANS101) -> None:
     assert len(asked) == len(searcher.ask(3)) == 3, "no asks after a history of failures"
 
 
+def check_pools(make: Make, on: Ground = TRANS101) -> None:
+    """Confined to some architectures of a space, of which some fail, it asks for each of them and for nothing else."""
+    pool = Pool.of(on.space, dict.fromkeys(on.scattered(40)))
+    failing = set(pool.rows[::3])
+    value: Value = lambda architecture: None if architecture in failing else convolutions(architecture)  # noqa: E731
+    asked = run(make(pool, seed=13), [5] * (pool.size // 5 + 2), value)
+    outside = [architecture for architecture in asked if not pool.contains(architecture)]
+    assert not outside, f"asked for what is not in the pool: {_text(outside)}; draw, mutate and list by the space alone"
+    assert len(set(asked)) == len(asked) == pool.size, f"{len(set(asked))} of {pool.size} members were asked for"
+
+
+def check_what_is_not_there(make: Make, on: Ground = TRANS101) -> None:
+    """Where some of a space cannot be evaluated (``there``), it is passed over, and all else is asked for."""
+    there = Pool.of(on.small, list(on.small.members())[::2])
+    searcher = make(on.small, seed=14)
+    searcher.there = there
+    asked = run(searcher, [3] * 5)
+    outside = [architecture for architecture in asked if not there.contains(architecture)]
+    assert not outside, f"asked for what is not there: {_text(outside)}; choose by super()._unknown or _is_there"
+    assert set(asked) == set(there.rows), f"{len(set(asked))} of {there.size} that are there were asked for"
+
+
 class Check(Protocol):
     """Raises AssertionError with what is wrong."""
 
@@ -247,6 +269,8 @@ CHECKS: tuple[Check, ...] = (
     check_exhaustion,
     check_pickling,
     check_history_from_elsewhere,
+    check_pools,
+    check_what_is_not_there,
 )
 
 

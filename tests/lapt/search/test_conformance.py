@@ -25,6 +25,7 @@ from lapt.testing.searchers import (
     check_any_batch_size,
     check_exhaustion,
     check_history_from_elsewhere,
+    check_pools,
     check_searcher,
     convolutions,
     run,
@@ -55,7 +56,7 @@ def late_convolutions(architecture: Architecture) -> float | None:
 PRIOR = Prior(source=tuple(told(list(SPACE.members())[::97], late_convolutions)))
 """43 evaluations of the source, 2 of them failed."""
 FAILED = Prior(source=tuple(told(list(SPACE.members())[::97], lambda architecture: None)))
-WHERE_NOTHING_IS_LISTED = (check_any_batch_size, check_exhaustion, check_history_from_elsewhere)
+WHERE_NOTHING_IS_LISTED = (check_any_batch_size, check_exhaustion, check_history_from_elsewhere, check_pools)
 TAKES_PRIOR = [name for name in SEARCHERS if SEARCHERS[name].takes_prior() and name not in IMAGES]
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, QUICK.get(name, {})) for name in SEARCHERS},
@@ -146,6 +147,19 @@ class ByValue(RandomSearch):
         return self.space.sample(np.random.default_rng([good, int(self.rng.integers(1000))]))
 
 
+class Unconfined(RandomSearch):
+    def propose(self) -> Architecture:
+        return SearchSpace.sample(self.space, self.rng)
+
+
+class Impatient(RandomSearch):
+    def _unknown(self) -> Architecture | None:
+        there, self.there = self.there, None
+        found = super()._unknown()
+        self.there = there
+        return found
+
+
 class Unpicklable(RandomSearch):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, rng=np.random.default_rng(0))
@@ -159,6 +173,8 @@ class Unpicklable(RandomSearch):
         (Repeating, "asked twice"),
         (Unpicklable, "unpickled"),
         (ByValue, "evaluation.score"),
+        (Unconfined, "not in the pool"),
+        (Impatient, "not there"),
     ],
 )
 def test_the_suite_finds_what_is_wrong(wrong: type[Searcher], words: str) -> None:

@@ -228,4 +228,4 @@ def test_it_searches_the_refined_spaces_of_a_pipeline(tmp_path: Path) -> None:
     assert len({evaluation.identity for evaluation in found}) == len(found) == pipeline.budget
     refined = steps.refine(steps.learn(archive), task="classification")
     assert all(refined.contains(evaluation.architecture) for evaluation in found[:4])
-    assert len(steps.control("pc_darts", evaluator)) == pipeline.budget
+    assert len(steps.control("pc_darts", evaluator)[0]) == pipeline.budget

@@ -1,0 +1,43 @@
+"""What architectures chose, as numbers: to compare one with many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lapt.spaces.architecture import Architecture
+from lapt.spaces.layer import Choice
+
+
+def _alone(layer: int) -> Sequence[int]:
+    return [layer]
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """``codes``: N x L, what each layer of N architectures chose; ``numbers``: the code of each choice."""
+
+    numbers: Mapping[Choice, int]
+    codes: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, architectures: Iterable[Architecture]) -> Coded:
+        numbers: dict[Choice, int] = {}
+        rows = [
+            [numbers.setdefault(choice, len(numbers)) for choice in zip(*one, strict=True)] for one in architectures
+        ]
+        return cls(numbers, np.array(rows, dtype=np.int64))
+
+    def agree(
+        self, architecture: Architecture, together: Callable[[int], Sequence[int]] = _alone
+    ) -> npt.NDArray[np.bool_]:
+        """N x L: which layers of ``architecture`` each of them has too. ``together(layer)``: the layers of its node,
+        where these stand in any order."""
+        found = np.empty(self.codes.shape, dtype=bool)
+        for layer, choice in enumerate(zip(*architecture, strict=True)):
+            code = self.numbers.get(choice, -1)
+            found[:, layer] = (self.codes[:, together(layer)] == code).any(axis=1)
+        return found

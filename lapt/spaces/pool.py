@@ -1,0 +1,131 @@
+"""A search space of which some architectures alone are there: those that a table has scores of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from lapt.spaces.architecture import Architecture
+from lapt.spaces.coded import Coded
+from lapt.spaces.layer import Choice, Layer
+from lapt.spaces.space import SearchSpace
+
+
+class Pool(SearchSpace):
+    """A space with ``rows`` for members, in their order, and every move of a space inside them.
+
+    A row's neighbours are, layer by layer, the rows that choose otherwise there and keep most of the other layers: in
+    a space that is there as a whole those that differ in that layer alone, in a sparse one whatever is nearest. So a
+    search needs no rejected draws, however few of the space's architectures there are. Restrictions and unions of it
+    are spaces, and no pools.
+    """
+
+    rows: tuple[Architecture, ...]
+
+    @classmethod
+    def of(cls, space: SearchSpace, architectures: Iterable[Architecture], *, at_least: int = 0) -> Pool:
+        """What lies in ``space`` of some architectures; where fewer than ``at_least`` do, those too that lie outside
+        in the fewest layers, all that lie equally far."""
+        apart: dict[int, list[Architecture]] = {}
+        for architecture in architectures:
+            apart.setdefault(space.distance(architecture), []).append(architecture)
+        rows = apart.pop(0, [])
+        for distance in sorted(apart):
+            if len(rows) >= at_least:
+                break
+            rows += apart[distance]
+        layers = tuple(_with_choices(space, at, rows) for at in range(len(space.layers)))
+        # Nothing to validate: of many rows that takes longer than a search.
+        return cls.model_construct(
+            name=space.name, cell=space.cell, layers=layers, groups=space.groups, rows=tuple(rows)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Pool) and (self.layers, self.rows) == (other.layers, other.rows))
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.layers, len(self.rows)))
+
+    @property
+    def size(self) -> int:
+        return len(self.rows)
+
+    def members(self) -> Iterator[Architecture]:
+        yield from self.rows
+
+    def contains(self, architecture: Architecture) -> bool:
+        return super().contains(architecture) and self.written(architecture) in self._there
+
+    def best_first(self, worth: Callable[[str, Choice], float]) -> Iterator[Architecture]:
+        def total(architecture: Architecture) -> float:
+            return sum(map(worth, self.layer_names, zip(*architecture, strict=True)))
+
+        yield from sorted(self.rows, key=lambda architecture: -total(architecture))
+
+    # --- moves -----------------------------------------------------------------------------------------------------
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        return self.rows[int(rng.integers(len(self.rows)))]
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """A neighbour, the layer in which it must differ drawn uniformly. Raises SpaceError where there is no other."""
+        kept = self._keeping(self._member(architecture))
+        for layer in rng.permutation(len(self.layers)):
+            others = _nearest_without(kept, int(layer))
+            if len(others):
+                return self.rows[int(rng.choice(others))]
+        return super().mutate(architecture, rng)  # which says what is wrong
+
+    def crossover(self, one: Architecture, two: Architecture, rng: np.random.Generator) -> Architecture:
+        """The row nearest to a uniform crossover."""
+        return self.project(super().crossover(one, two, rng), rng)
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        kept = self._keeping(self._member(architecture))
+        found = (int(at) for layer in range(len(self.layers)) for at in _nearest_without(kept, layer))
+        for at in dict.fromkeys(found):
+            yield self.rows[at]
+
+    def project(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """The row that keeps most layers of ``architecture``; of several, one drawn uniformly."""
+        if self.contains(architecture):
+            return self.written(architecture)
+        alike = self._keeping(architecture).sum(axis=1)
+        return self.rows[int(rng.choice(np.flatnonzero(alike == alike.max())))]
+
+    @cached_property
+    def _there(self) -> frozenset[Architecture]:
+        return frozenset(self.written(row) for row in self.rows)
+
+    @cached_property
+    def _coded(self) -> Coded:
+        return Coded.of(self.rows)
+
+    def _keeping(self, architecture: Architecture) -> npt.NDArray[np.bool_]:
+        """N x L: which layers of ``architecture`` each row has too."""
+        return self._coded.agree(architecture, self.together)
+
+
+def _nearest_without(kept: npt.NDArray[np.bool_], layer: int) -> npt.NDArray[np.int64]:
+    """Of the rows that do not keep that layer, those that keep most others."""
+    others = np.flatnonzero(~kept[:, layer])
+    if not len(others):
+        return others
+    alike = kept[others].sum(axis=1)
+    return np.asarray(others[alike == alike.max()])
+
+
+def _with_choices(space: SearchSpace, at: int, rows: Iterable[Architecture]) -> Layer:
+    """The layer, with what the rows choose beyond it."""
+    layer = space.layers[at]
+    operators = {*layer.operators, *(row.operators[at] for row in rows)}
+    sources = {*layer.sources, *(row.sources[at] for row in rows)}
+    if len(operators) == len(layer.operators) and len(sources) == len(layer.sources):
+        return layer
+    return Layer(
+        name=layer.name,
+        operators=space.family.in_order("operator", layer.name, operators),
+        sources=space.family.in_order("source", layer.name, sources),
+    )
