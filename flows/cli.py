@@ -16,6 +16,7 @@ import typer
 from flows.cli_reasoning import principles_app, reasoner_app
 from flows.cli_report import report
 from flows.cli_score import score
+from flows.cli_sql import sql
 from flows.cli_store import store_app
 from flows.cli_study import study
 from flows.cli_workers import announce, deploy, doctor, worker
@@ -43,12 +44,10 @@ app.add_typer(reasoner_app, name="reasoner")
 app.add_typer(principles_app, name="principles")
 app.command()(study)
 app.command()(report)
-app.command()(score)
-for more in (deploy, worker, doctor, announce):
+for more in (score, sql, deploy, worker, doctor, announce):
     app.command()(more)
 
 Format = Literal["state-dict", "onnx", "python"]
-EVERYTHING = "SELECT task, rank, architecture, value, run_id FROM leaderboard LIMIT 20"
 INTERRUPTED = 130
 """Exit status after Ctrl-C, and a cancel in Prefect's UI: 128 + SIGINT, as the shells have it and Typer returns it."""
 ProcessesOption = Annotated[
@@ -257,33 +256,6 @@ def benchmark_list(as_json: JsonOption = False) -> None:
         print(json.dumps([info.model_dump(mode="json") for info in known], indent=2))
     else:
         show_benchmarks(known)
-
-
-@app.command()
-def sql(
-    statement: Annotated[
-        str, typer.Argument(help="One SELECT; views: evaluations, leaderboard, anytime, lineage, ...")
-    ] = EVERYTHING,
-    export: Annotated[Path | None, typer.Option(help="Write every table and view to this DuckDB file instead.")] = None,
-    store: StoreOption = DEFAULT_STORE,
-    as_json: JsonOption = False,
-) -> None:
-    """Read-only SQL over the store."""
-    if export is not None and (as_json or statement != EVERYTHING):
-        raise ConfigError("--export alone (it writes everything)", "a statement or --json beside it", "choose one")
-    from flows.screen import show_table, table_as_json
-    from storage.snapshot import export as export_all
-    from storage.sql import query
-    from storage.store import Store
-
-    if export is not None:
-        say(f"wrote {export_all(Store(store), export)}")
-        return
-    found = query(Store(store), statement)
-    if as_json:
-        print(table_as_json(found))
-    else:
-        show_table(found)
 
 
 @app.command()

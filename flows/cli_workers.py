@@ -54,9 +54,7 @@ def worker(
     pool: Annotated[str, typer.Option(help="Whose runs it takes: gpu, cpu, drivers or one of your own.")] = "gpu",
     count: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Runs at once; if unset, one for each device that CUDA_VISIBLE_DEVICES names, or 8 drivers."
-        ),
+        typer.Option(min=1, help="Workers; if unset, one for each device that CUDA_VISIBLE_DEVICES names."),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
@@ -64,14 +62,18 @@ def worker(
     _needs_server()
     from flows.job_templates import check_processes
     from flows.pools import reachable
-    from flows.workers import DRIVERS, DRIVERS_AT_ONCE, run_workers, visible_devices
+    from flows.workers import DRIVERS, run_workers, visible_devices
     from storage.store import Store
 
+    if pool == DRIVERS and count is not None:
+        raise ConfigError(
+            "no --count for drivers: one worker takes as many as the pool lets through",
+            f"--count {count}",
+            f"prefect work-pool set-concurrency-limit {DRIVERS} {count}",
+        )
     with reachable():
         check_processes(pool)
-    if pool == DRIVERS:
-        raise typer.Exit(run_workers(pool, [None], Store(store).address, count or DRIVERS_AT_ONCE))
-    devices = [None] if pool == "cpu" else visible_devices()
+    devices = [None] if pool in (DRIVERS, "cpu") else visible_devices()
     if count is not None:
         devices = [devices[number % len(devices)] for number in range(count)]
     raise typer.Exit(run_workers(pool, devices, Store(store).address))

@@ -32,6 +32,8 @@ POOLS = {
     "cpu": "Evaluations on CPUs, one at a time a worker",
     "gpu": "Evaluations on GPUs, one at a time a device",
 }
+AT_ONCE = {DRIVERS: 8}
+"""Runs of a new pool at a time, on all its workers: `prefect work-pool set-concurrency-limit` says another number."""
 ZOMBIE_SECONDS = 3 * HEARTBEAT_SECONDS
 """Silence after which a run is lost: its worker and its process died together, and nobody says so."""
 ZOMBIES = "lapt: lost runs"
@@ -118,7 +120,10 @@ def _there(client: SyncPrefectClient, name: str) -> WorkPool | None:
 def _pool(client: SyncPrefectClient, name: str, kind: str, template: Mapping[str, Any], description: str) -> str:
     there, fixed = _there(client, name), dict(template)
     if there is None:
-        client.create_work_pool(WorkPoolCreate(name=name, type=kind, description=description, base_job_template=fixed))
+        made = WorkPoolCreate(
+            name=name, type=kind, description=description, base_job_template=fixed, concurrency_limit=AT_ONCE.get(name)
+        )
+        client.create_work_pool(made)
         return f"work pool {name}, of type {kind}"
     if there.type != kind:
         return f"work pool {name}: there already, of type {there.type}; lapt deploy --pool {name} renews it"

@@ -1,4 +1,4 @@
-"""Workers of a pool on this machine: one process a device, one flow run at a time each; or one for many drivers."""
+"""Workers of a pool on this machine: one process a device, one flow run at a time each; or one for all drivers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from flows.prefect_settings import DEFAULTS
 from lapt import __version__
 from lapt.packages import ours_first
 
-DRIVERS, DRIVERS_AT_ONCE = "drivers", 8
-"""The pool of searches, which mostly wait for other pools, and how many of them a machine takes unless told."""
+DRIVERS = "drivers"
+"""The pool of searches, which mostly wait for other pools."""
 END_SECONDS = 30.0
 POLL_SECONDS = 0.5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 60.0
@@ -49,14 +49,14 @@ def worker_environment(device: str | None, store: str, environment: Mapping[str,
     return mine if device is None else {**mine, "CUDA_VISIBLE_DEVICES": device}
 
 
-def run_workers(pool: str, devices: Sequence[str | None], store: str, at_once: int = 1) -> int:
+def run_workers(pool: str, devices: Sequence[str | None], store: str) -> int:
     """One worker a device, until Ctrl-C or SIGTERM, which are passed on.
 
-    ``store``: the one that their runs may use. ``at_once``: runs of a worker.
+    ``store``: the one that their runs may use. A worker of drivers takes all that the pool's own limit lets through.
 
     Prefect's worker ends when its server is silent for some seconds. It is started again, after ever longer pauses.
     """
-    workers = [_Worker(pool, worker_name(n), device, store, at_once) for n, device in enumerate(devices)]
+    workers = [_Worker(pool, worker_name(n), device, store) for n, device in enumerate(devices)]
     stopping = threading.Event()
 
     def stop(number: int, frame: object) -> None:
@@ -88,10 +88,13 @@ def version_of(name: str) -> str | None:
 class _Worker:
     """A process of Prefect's worker, started again when it ends by itself."""
 
-    def __init__(self, pool: str, name: str, device: str | None, store: str, at_once: int) -> None:
+    def __init__(self, pool: str, name: str, device: str | None, store: str) -> None:
         self._command = [
             sys.executable, "-m", "prefect", "worker", "start",
-            "--pool", pool, "--type", "process", "--name", name, "--limit", str(at_once),
+            "--pool", pool, "--type", "process", "--name", name,
+            # None for drivers: with a limit above 1, Prefect's worker ends, and all its runs with it, when a run is
+            # retried whose process has not gone yet ("this borrower is already holding one of ... tokens").
+            *(() if pool == DRIVERS else ("--limit", "1")),
         ]  # fmt: skip
         self._environment = worker_environment(device, store)
         self._pause = FIRST_PAUSE_SECONDS

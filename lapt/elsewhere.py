@@ -26,7 +26,7 @@ _KEYS = {
     ),
     **dict.fromkeys(
         ("search.time_budget", "search.max_time", "search.seconds", "search.max_wallclock_time", "search.timeout"),
-        f"there is none in seconds, {_EVALUATIONS}",
+        f"seconds end a run by --max-seconds; {_EVALUATIONS}",
     ),
     "search.pop_size": "did you mean population_size?",
     **dict.fromkeys(("epochs", "batch_size", "learning_rate", "lr"), "did you mean evaluator.recipe?"),

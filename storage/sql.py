@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from typing import TypeVar
 
 import duckdb
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from lapt.errors import StoreError
 from storage.schemas import COUNT, FLAG, REAL, SCHEMAS, TEXT, TEXTS, TIME
+from storage.sql_limits import Limits, confined
 from storage.store import Rows, Store
 from storage.views import NEEDS, VIEWS, contested, counted, everything, uncontested
 
@@ -47,10 +49,12 @@ def load(
     run_id: str | None = None,
     locked: bool = False,
     scanned: bool = False,
+    memory: int | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """As ``connect``, locked down or not; with ``run_id``, only that run's rows and the scores it used, no studies.
 
     ``scanned``: merged files are read as a query needs them (a broken page then ends it), not whole and now.
+    ``memory``: bytes that DuckDB may take, and then nothing of the disk.
     """
     sources = {name: store.rows(name) if scanned else Rows(None, store.read(name)) for name in datasets}
     if run_id is not None:
@@ -65,6 +69,8 @@ def load(
     def fill() -> None:
         connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; SET schema = 'raw'")
         connection.execute("SET enable_progress_bar = false")
+        if memory is not None:
+            connection.execute(f"SET memory_limit = '{memory}B'; SET temp_directory = ''")
         if any(rows.merged is not None for rows in sources.values()):
             # DuckDB does not know how many rows a scan has: it would hold the trials, not the scores, to join them.
             connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
@@ -123,45 +129,64 @@ _OTHER_SCORES = """
 """
 
 
-def query(store: Store, sql: str) -> pa.Table:
+def query(store: Store, sql: str, limits: Limits | None = None) -> pa.Table:
     """The answer to exactly one SELECT (or EXPLAIN) over the views.
 
     Every column has a name of its own: a second ``a`` is ``a_1``. Ctrl-C ends it with KeyboardInterrupt. Raises
-    QueryError for anything else and for SQL that fails; StoreError when there is no store or it cannot be read.
+    QueryError for anything else and for SQL that fails; StoreError when there is no store, it cannot be read, or the
+    query takes more than its ``limits``.
     """
     _require_one_select(sql)
     store.require()
     try:
-        try:
-            answer = _answer(store, sql, scanned=True)
-        except (duckdb.InvalidInputException, duckdb.IOException):
-            # A page of a merged file may be broken: read whole, its inputs are read instead and a warning names it.
-            answer = _answer(store, sql, scanned=False)
+        with nullcontext() if limits is None else confined(limits.memory):
+            try:
+                answer = _answer(store, sql, limits, scanned=True)
+            except (duckdb.InvalidInputException, duckdb.IOException):
+                # A page of a merged file may be broken: read whole, its inputs are read instead and a warning names it.
+                answer = _answer(store, sql, limits, scanned=False)
+    except TimeoutError:
+        seconds = f"{limits.seconds:g} s" if limits else "its time"
+        raise StoreError(f"an answer within {seconds}", "none", "ask for less, or allow more with --timeout") from None
+    except (duckdb.OutOfMemoryException, MemoryError):
+        memory = f"{limits.memory / 1e6:,.0f} MB of" if limits else "this machine's"
+        remedy = "ask for less, or allow more with --memory"
+        raise StoreError(f"a query that fits into {memory} memory", "one that does not", remedy) from None
     except duckdb.PermissionException as error:
         raise QueryError(f"a query over {_VIEW_LIST}", _said(error), "import files, do not query them") from error
     except duckdb.Error as error:
         raise QueryError(f"a query over {_VIEW_LIST}", _said(error), _try(error)) from error
-    named: pa.Table = answer.rename_columns(unique_names(answer.column_names))
-    return named
-
-
-def _answer(store: Store, sql: str, scanned: bool) -> pa.Table:
-    datasets, views = _needed(sql)
-    with load(store, datasets, views, locked=True, scanned=scanned) as connection:
-        answer: pa.Table = interruptible(connection, lambda: connection.sql(sql).to_arrow_table())
+    if limits is not None and answer.num_rows > limits.rows:
+        remedy = "add a LIMIT, count or group them, or allow more with --memory"
+        raise StoreError(f"an answer of at most {limits.rows:,} rows", "more", remedy)
     return answer
 
 
-def interruptible(connection: duckdb.DuckDBPyConnection, action: Callable[[], T]) -> T:
-    """What the action on the connection returns; Ctrl-C ends it with KeyboardInterrupt.
+def _answer(store: Store, sql: str, limits: Limits | None, scanned: bool) -> pa.Table:
+    datasets, views = _needed(sql)
+    memory, seconds = (None, None) if limits is None else (limits.memory, limits.seconds)
+    with load(store, datasets, views, locked=True, scanned=scanned, memory=memory) as connection:
+
+        def ask() -> pa.Table:
+            asked = connection.sql(sql)
+            names = unique_names(asked.columns)  # before ``limit`` makes others of those that stand twice
+            some = asked if limits is None else asked.limit(limits.rows + 1)
+            table: pa.Table = some.to_arrow_table().rename_columns(names)
+            return table
+
+        return interruptible(connection, ask, seconds)
+
+
+def interruptible(connection: duckdb.DuckDBPyConnection, action: Callable[[], T], seconds: float | None = None) -> T:
+    """What the action on the connection returns; Ctrl-C ends it with KeyboardInterrupt, ``seconds`` with TimeoutError.
 
     It runs in a thread: called in the main one, DuckDB does not hear Ctrl-C or makes some other error of it.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="duckdb") as pool:
         answer = pool.submit(action)
         try:
-            return answer.result()
-        except KeyboardInterrupt:
+            return answer.result(seconds)
+        except (KeyboardInterrupt, TimeoutError):
             while not answer.done():  # an interrupt that comes before the query starts is lost: say it again
                 connection.interrupt()
                 wait([answer], timeout=0.05)

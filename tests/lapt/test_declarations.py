@@ -229,7 +229,7 @@ def test_lists_need_no_spaces(text: str) -> None:
         ("evaluator.tabel=x", r"got evaluator\.tabel; did you mean table"),
         ("search.sample_size=10", "did you mean tournament_size"),
         ("search.budget=150", r"got search\.budget; a budget is said in evaluations"),
-        ("search.time_budget=40000", "none in seconds"),
+        ("search.time_budget=40000", "--max-seconds"),
         ("search.method=asha", "no method stops trainings early"),
         ("search.method=Regularized-Evolution", "did you mean rea"),
         ("source.archive.count=3", r"\['strategy', 'size', 'samples'\]; got source\.archive\.count"),
