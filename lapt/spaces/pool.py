@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from lapt.errors import SpaceError
 from lapt.spaces.architecture import Architecture
 from lapt.spaces.coded import Coded
 from lapt.spaces.layer import Choice, Layer
@@ -76,7 +77,7 @@ class Pool(SearchSpace):
             others = _nearest_without(kept, int(layer))
             if len(others):
                 return self.rows[int(rng.choice(others))]
-        return super().mutate(architecture, rng)  # which says what is wrong
+        raise SpaceError("a pool of at least two architectures", f"one of {self.name} alone", "score more of the space")
 
     def crossover(self, one: Architecture, two: Architecture, rng: np.random.Generator) -> Architecture:
         """The row nearest to a uniform crossover."""

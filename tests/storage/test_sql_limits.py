@@ -47,7 +47,7 @@ def test_a_query_without_an_end_is_ended(store: Store, sql: str) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT * FROM range(100000) a, range(100000) b ORDER BY a.range * b.range",
+        "SELECT count(DISTINCT a.range * b.range) FROM range(100000) a, range(100000) b",
         "SELECT list(range) FROM range(100000000)",
         "SELECT len(range(300000000))",
         "SELECT repeat('x', 1500000000)",
