@@ -224,7 +224,7 @@ def test_lists_need_no_spaces(text: str) -> None:
     [
         (
             "evaluator.epochs=12",
-            r"one of the keys \['kind', 'table', 'seconds', 'missing', 'pool'\]; got evaluator\.epochs; a table has one",
+            r"one of the keys \['kind', 'table', 'seconds', 'missing', 'pool'\]; got evaluator\.epochs; a table has",
         ),
         ("evaluator.tabel=x", r"got evaluator\.tabel; did you mean table"),
         ("search.sample_size=10", "did you mean tournament_size"),

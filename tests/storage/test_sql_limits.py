@@ -75,7 +75,7 @@ def test_an_answer_too_long_to_print_is_refused(store: Store, sql: str) -> None:
         "SELECT 1 AS a, 2 AS a, 3 AS A, ordinal FROM trials ORDER BY ordinal DESC",
         "EXPLAIN SELECT 1",
         "DESCRIBE trials",
-        "FROM trials",
+        "FROM trials ORDER BY ordinal",
         "SELECT range FROM range(50000)",
         "SELECT 1 WHERE false",
     ],
