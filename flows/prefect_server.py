@@ -78,7 +78,7 @@ def check_configured(address: str) -> None:
             got=f"{type(failure).__name__}: {failure}",
             remedy=f"correct or unset what says how to connect: {said}"
             if said
-            else f"start that server, or take its address out of {named}: an embedded one is used then",
+            else f"start that server, or take PREFECT_API_URL out of {named}: an embedded one is used then",
         ) from failure
 
 
