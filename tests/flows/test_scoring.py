@@ -106,6 +106,11 @@ def test_what_is_written_can_be_scored_again(tmp_path: Path, suffix: str, capsys
     assert {row["task"] for row in said["scores"]} == {"invented_source"}
 
 
+APART = [
+    "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|",
+    "|nor_conv_1x1~0|+|none~0|none~1|+|none~0|nor_conv_1x1~1|none~2|",
+]
+"""Two that compute different functions."""
 TRAINED = """\
 name: trained
 space: nas201
@@ -118,7 +123,7 @@ targets: [classification]
 @pytest.mark.integration
 def test_what_is_trained_is_stored_and_not_trained_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "trained.yaml").write_text(TRAINED)
-    arguments = ["score", str(tmp_path / "trained.yaml"), str(written(tmp_path, ".txt", CELLS[1:3])), "--json"]
+    arguments = ["score", str(tmp_path / "trained.yaml"), str(written(tmp_path, ".txt", APART)), "--json"]
     arguments += ["--store", str(tmp_path / "store"), "--processes", "1", "--device", "cpu"]
     lapt(*arguments)
     first = scores(capsys)["scores"]
