@@ -17,8 +17,9 @@ import flows.evaluators
 from flows.embedded import run_embedded
 from flows.progress import Listener
 from lapt.config import Execution, load_pipeline
-from lapt.evaluation import Evaluation
+from lapt.evaluation import Evaluation, Evaluator
 from lapt.evaluators import Table, TableEvaluator
+from lapt.evaluators.config import TableEvaluation
 from lapt.spaces import Architecture, SearchSpace
 from storage.evaluator import StoredEvaluator
 from storage.store import Store
@@ -51,12 +52,12 @@ def held() -> bool:
 STORE, LOG, SECONDS = sys.argv[1], sys.argv[2], float(sys.argv[3])
 
 
-def stored(table: Table, space: SearchSpace, task: str) -> StoredEvaluator:
+def stored(table: Table, config: TableEvaluation, space: SearchSpace, task: str) -> Evaluator:
     return StoredEvaluator(Counted(table, space, task), Store(STORE), space, seed=0)
 
 
 if __name__ == "__main__":
-    flows.evaluators.evaluator_of = stored  # type: ignore[assignment]
+    flows.evaluators.evaluator_of = stored
     declared = load_pipeline("invented", ["source.archive.samples=40", "source.archive.size=10", "controls=[]"])
     result = run_embedded(declared, Execution(store=STORE), Listener())
     print(result.model_dump_json())
