@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import nullcontext
+from threading import Thread
 from typing import TypeVar
 
 import duckdb
@@ -182,15 +183,24 @@ def interruptible(connection: duckdb.DuckDBPyConnection, action: Callable[[], T]
 
     It runs in a thread: called in the main one, DuckDB does not hear Ctrl-C or makes some other error of it.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="duckdb") as pool:
-        answer = pool.submit(action)
-        try:
-            return answer.result(seconds)
-        except (KeyboardInterrupt, TimeoutError):
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        if answer.set_running_or_notify_cancel():
+            try:
+                answer.set_result(action())
+            except BaseException as error:  # noqa: BLE001 - raised where the answer is read
+                answer.set_exception(error)
+
+    try:
+        Thread(target=run, name="duckdb", daemon=True).start()
+        return answer.result(seconds)
+    except (KeyboardInterrupt, TimeoutError):
+        if not answer.cancel():  # it has begun
             while not answer.done():  # an interrupt that comes before the query starts is lost: say it again
                 connection.interrupt()
                 wait([answer], timeout=0.05)
-            raise
+        raise
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

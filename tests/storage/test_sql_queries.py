@@ -340,7 +340,7 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("seconds", [0.05, 2.0])
+@pytest.mark.parametrize("seconds", [0.03, 0.04, 0.05, 2.0])
 def test_ctrl_c_ends_a_long_query(store: Store, seconds: float) -> None:
     command = [sys.executable, "-c", LONG_QUERY, store.address]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
