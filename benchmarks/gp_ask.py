@@ -19,13 +19,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from flows.evaluators import table_of
-from lapt.config import load_pipeline
+from lapt.base.measures import rank
 from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators import TableEvaluator
-from lapt.measures import rank
+from lapt.features.encoding import feature_names
+from lapt.pipeline.config import load_pipeline
 from lapt.reasoning.expectation import Expectation
 from lapt.search import SEARCHERS, Prior
-from lapt.search.features import feature_names
 from lapt.search.loop import search
 from lapt.spaces import BUILTIN
 

@@ -26,19 +26,19 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lapt.config import load_plan
+from lapt.data.images import split
+from lapt.data.sources import load_images
 from lapt.evaluation import Evaluation, Metric
 from lapt.networks import backbone
+from lapt.pipeline.config import load_plan
 from lapt.search import SEARCHERS, Prior
 from lapt.search.loop import search
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 from lapt.training import Relaxation
-from lapt.training.data import split
 from lapt.training.loop import train
 from lapt.training.network import build
 from lapt.training.relaxation import Strengths
 from lapt.training.relaxed import Relaxed, relax
-from lapt.training.sources import load_images
 from lapt.training.supernet import TrainedSupernet
 from lapt.training.tasks import make_task
 

@@ -25,10 +25,10 @@ from lapt.evaluators import TableEvaluator
 from lapt.evaluators.rehearsal import Rehearsal
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
-from storage.compaction import compact
-from storage.evaluator import StoredEvaluator
-from storage.sql import query
+from storage.runs.evaluator import StoredEvaluator
+from storage.sql.query import query
 from storage.store import Store
+from storage.upkeep.compaction import compact
 
 QUERY = "SELECT task, rank, architecture, value FROM leaderboard WHERE rank <= 10"
 RUN, FILE = 500, 20_000

@@ -22,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from storage.official_nas201 import read
+from storage.benchmarks.official.nas201 import read
 
 SETS = {
     "cifar10-valid": ("x-valid", "ori-test"),

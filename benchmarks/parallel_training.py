@@ -10,9 +10,9 @@ import time
 
 import numpy as np
 
-from lapt.config import load_plan
 from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.training import TrainingEvaluator
+from lapt.pipeline.config import load_plan
 from lapt.spaces import space_named
 
 

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from flows.build import build
-from flows.prefect_settings import apply_environment
-from lapt.config import Execution, load_pipeline
+from flows.server.settings import apply_environment
+from lapt.pipeline.config import Execution, load_pipeline
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
         apply_environment()
         began = time.perf_counter()
         from flows.pipeline import lapt_flow
-        from flows.prefect_server import prefect_server
+        from flows.server.address import prefect_server
 
         imported = time.perf_counter() - began
         began = time.perf_counter()

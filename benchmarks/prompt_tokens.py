@@ -18,11 +18,11 @@ import contextlib
 from lapt.archive import Archive, best_of_all
 from lapt.evaluators import TableEvaluator
 from lapt.reasoning import Chat
-from lapt.reasoning.calls import Call, Caller, InMemory, ReasonerError
-from lapt.reasoning.models import LangChainModel
+from lapt.reasoning.endpoint.calls import Call, Caller, InMemory, ReasonerError
+from lapt.reasoning.endpoint.models import LangChainModel
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
-from storage.manual import ManualModel
+from storage.runs.manual import ManualModel
 from storage.store import Store
 
 

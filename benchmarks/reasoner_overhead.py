@@ -27,11 +27,11 @@ from openai_server import OpenAIServer, serving
 from lapt.archive import best_of_all
 from lapt.evaluators import TableEvaluator
 from lapt.reasoning import Chat
-from lapt.reasoning.calls import Call, Caller, Completion, Message
-from lapt.reasoning.models import LangChainModel
+from lapt.reasoning.endpoint.calls import Call, Caller, Completion, Message
+from lapt.reasoning.endpoint.models import LangChainModel
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
-from storage.recordings import StoredRecordings
+from storage.runs.recordings import StoredRecordings
 from storage.store import Store
 
 WIDTHS = (8, 8, 8, 28, 11, 16)

@@ -15,9 +15,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lapt.spaces import BUILTIN
-from storage.compaction import compact
-from storage.sql import query
+from storage.sql.query import query
 from storage.store import Store
+from storage.upkeep.compaction import compact
 
 QUERY = "SELECT task, rank, architecture, value FROM leaderboard WHERE rank <= 10"
 

@@ -18,12 +18,12 @@ from scipy.stats import kendalltau
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from flows.studies.methods import Bench
-from lapt.config import Execution, load_pipeline, load_plan
+from flows.studies.entrants.methods import Bench
+from lapt.data.images import split
+from lapt.data.sources import load_images
 from lapt.evaluators.config import TrainingEvaluation
+from lapt.pipeline.config import Execution, load_pipeline, load_plan
 from lapt.spaces import SearchSpace, space_named
-from lapt.training.data import split
-from lapt.training.sources import load_images
 from lapt.training.supernet import TrainedSupernet
 from lapt.training.tasks import make_task
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from lapt.evaluators.surrogate import SurrogateEvaluator
 from lapt.spaces import space_named
-from storage.surrogates import NAME, SPACE, load_surrogate
+from storage.benchmarks.surrogates import NAME, SPACE, load_surrogate
 
 
 def speed(cells: int, seed: int) -> float:

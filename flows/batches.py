@@ -2,71 +2,26 @@
 
 from __future__ import annotations
 
-import json
-
 from prefect import flow, get_run_logger
 from prefect.states import Failed, State
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flows.evaluators import stored_evaluator
-from flows.pools import REFUSED
-from lapt import __version__
-from lapt.config import Execution, Pipeline
+from flows.workers.batch import Batch
+from flows.workers.pools import REFUSED
 from lapt.errors import LaptError, StoreError
-from lapt.faults import fault
-from lapt.spaces import SearchSpace
-from storage.evaluator import StoredEvaluator
+from lapt.pipeline.config import Execution
+from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
 
 
-class Batch(BaseModel):
-    """What is evaluated, and how; it travels as a blob of the store, and the flow run knows its digest alone.
-
-    ``spaces``: where scores hang on the space that is searched, the refined spaces of the target so far: each supernet
-    starts from the one before. ``fingerprint``: the driver's, which the worker's must equal. No ``architectures``: a
-    supernet alone is trained. ``final``: they are trained from scratch, for their test scores. ``version``: the
-    driver's, which the worker's must equal: a number of the protocol alone would let two versions train differently.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: str = __version__
-    pipeline: Pipeline
-    task: str
-    spaces: tuple[SearchSpace, ...] = ()
-    architectures: tuple[str, ...] = ()
-    fingerprint: str | None = None
-    final: bool = False
-    retry_failed: bool = False
-
-    def kept(self, store: Store) -> str:
-        """Writes it, and returns its digest."""
-        return store.put_blob(self.model_dump_json().encode())
-
-    @classmethod
-    def read(cls, store: Store, digest: str) -> Batch:
-        """Raises StoreError where the store has none, LaptError for one of another version."""
-        content = store.get_blob(digest)
-        said = json.loads(content).get("version", "before 0.2")
-        if said != __version__:
-            raise LaptError(
-                "one version of LAPT on both sides",
-                f"driver {said}, worker {__version__}",
-                "install the same version on both",
-            )
-        try:
-            return cls.model_validate_json(content)
-        except ValidationError as error:
-            raise fault(error, "the batch", cls) from None
-
-    def evaluator(self, store: Store) -> StoredEvaluator:
-        """Here and now. Raises LaptError for data, a table or a device that is not there."""
-        execution = Execution(store=store.address, retry_failed=self.retry_failed)
-        root = stored_evaluator(self.pipeline, execution, self.task)
-        evaluator: StoredEvaluator = root
-        for number, space in enumerate(self.spaces):
-            evaluator = root.within(space, evaluator if number else None)
-        return evaluator
+def evaluator_of(batch: Batch, store: Store) -> StoredEvaluator:
+    """Here and now. Raises LaptError for data, a table or a device that is not there."""
+    execution = Execution(store=store.address, retry_failed=batch.retry_failed)
+    root = stored_evaluator(batch.pipeline, execution, batch.task)
+    evaluator: StoredEvaluator = root
+    for number, space in enumerate(batch.spaces):
+        evaluator = root.within(space, evaluator if number else None)
+    return evaluator
 
 
 def _refused(error: LaptError) -> State[None]:
@@ -86,7 +41,7 @@ def evaluate_batch_here(store: str, batch: str, label: str) -> State[None] | Non
         return _refused(error)
     try:
         asked = Batch.read(there, batch)
-        evaluator = asked.evaluator(there)
+        evaluator = evaluator_of(asked, there)
     except StoreError:  # which may be mended
         raise
     except LaptError as error:

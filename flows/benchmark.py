@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from prefect import flow
 
-from flows.cancelling import cancellable
 from flows.evaluators import measuring
-from flows.progress import listener
-from lapt.benchmarking import Measured, Noise, distinct, measured_again, noise, page, sampled
-from lapt.config import BenchmarkPlan, Execution
+from flows.running.cancelling import cancellable
+from flows.running.progress import listener
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluation
 from lapt.evaluators.training import TrainingEvaluator
+from lapt.pipeline.benchmarking import Measured, Noise, distinct, measured_again, noise, page, sampled
+from lapt.pipeline.config import BenchmarkPlan, Execution
 from lapt.spaces import Architecture, space_named
-from storage.benchmarks import BenchmarkInfo
-from storage.measured import write_measured
+from storage.benchmarks.measured import write_measured
+from storage.benchmarks.tables import BenchmarkInfo
 from storage.store import Store
 from storage.versions import versions
 from tasks.measuring import train_batch

@@ -6,22 +6,22 @@ import os
 from dataclasses import dataclass
 
 from flows.evaluators import EvaluatorOf, dispatched_to, evaluators_of, space_of
-from flows.prefect_settings import apply_environment
+from flows.server.settings import apply_environment
 from lapt.algorithms import VERSION
-from lapt.config import Execution, Pipeline
-from lapt.digests import short
+from lapt.base.digests import short
 from lapt.errors import ConfigError
+from lapt.pipeline.config import Execution, Pipeline
+from lapt.pipeline.steps import Steps
 from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
-from lapt.reasoning.calls import Caller, ChatModel, Limits, Prices
 from lapt.reasoning.config import ChatReasoner, PatternsReasoner, RandomReasoner
-from lapt.reasoning.keys import check_block, key_from_variable
-from lapt.reasoning.models import LangChainModel
-from lapt.reasoning.prices import prices_of
+from lapt.reasoning.endpoint.calls import Caller, ChatModel, Limits, Prices
+from lapt.reasoning.endpoint.keys import check_block, key_from_variable
+from lapt.reasoning.endpoint.models import LangChainModel
+from lapt.reasoning.endpoint.prices import prices_of
 from lapt.spaces import SearchSpace
-from lapt.steps import Steps
-from storage.manual import ManualModel
-from storage.record import RunRecord
-from storage.recordings import StoredRecordings
+from storage.runs.manual import ManualModel
+from storage.runs.record import RunRecord
+from storage.runs.recordings import StoredRecordings
 from storage.store import Store
 
 
@@ -104,7 +104,7 @@ def _secret(block: str) -> str:
     apply_environment()
     from prefect.blocks.system import Secret
 
-    from flows.prefect_server import configured_address
+    from flows.server.address import configured_address
 
     if configured_address() is None:  # Prefect would start one of its own, with an empty history, that reports home
         raise ConfigError(

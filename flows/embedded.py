@@ -10,13 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
-from flows.environment import connections_said
-from flows.prefect_settings import apply_environment
-from flows.progress import Listener, listener
-from lapt.config import Execution, Pipeline
+from flows.running.progress import Listener, listener
+from flows.server.environment import connections_said
+from flows.server.settings import apply_environment
 from lapt.errors import LaptError, Stopped, interruption, release
+from lapt.pipeline.config import Execution, Pipeline
+from lapt.pipeline.results import RunResult
 from lapt.reasoning.config import ChatReasoner
-from lapt.results import RunResult
 from storage.addresses import address_of
 from storage.store import Store
 
@@ -25,8 +25,8 @@ R = TypeVar("R")
 
 def history_home(store_address: str) -> Path:
     """Where the embedded server keeps its history: in the store's folder, or in the user's cache for a remote store."""
-    from flows.prefect_database import cache_folder
-    from lapt.digests import short
+    from flows.server.database import cache_folder
+    from lapt.base.digests import short
 
     address, folder = address_of(store_address)
     return cache_folder() / "prefect" / short(address) if folder is None else folder / "prefect"
@@ -54,7 +54,7 @@ def under_own_server(run: Callable[[], R], store: str, hears: Listener) -> R:
     """What ``run`` returns, which imports a flow and calls it. Check what it needs before: a server takes seconds."""
     import httpx
 
-    from flows.prefect_server import refusal
+    from flows.server.address import refusal
 
     Store(store).check_writable()
     apply_environment()
@@ -80,8 +80,8 @@ def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> 
     hears.stage("starting Prefect (the first time on a machine takes about a minute)")
     from prefect.exceptions import CancelledRun
 
-    from flows.cancelling import WORD
-    from flows.prefect_server import prefect_server
+    from flows.running.cancelling import WORD
+    from flows.server.address import prefect_server
 
     with ExitStack() as stack:
         try:

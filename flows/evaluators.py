@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from flows.metering import meter
-from flows.prefect_settings import apply_environment
-from flows.progress import listener
-from lapt.config import BenchmarkPlan, Execution, Pipeline, RandomArchive
-from lapt.digests import digest
+from flows.running.metering import meter
+from flows.running.progress import listener
+from flows.server.settings import apply_environment
+from lapt.base.digests import digest
 from lapt.errors import ConfigError, SpaceError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.evaluators import Table, TableEvaluator
@@ -19,13 +18,14 @@ from lapt.evaluators.rehearsal import Rehearsal
 from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.evaluators.surrogate import SurrogateEvaluator
 from lapt.evaluators.training import TrainingEvaluator
+from lapt.pipeline.config import BenchmarkPlan, Execution, Pipeline, RandomArchive
 from lapt.spaces import DeclaredSpace, SearchSpace, space_named
 from lapt.testing import invented_table
-from storage.benchmarks import load
-from storage.evaluator import StoredEvaluator
+from storage.benchmarks.surrogates import load_surrogate
+from storage.benchmarks.tables import load
+from storage.runs.evaluator import StoredEvaluator
+from storage.runs.supernets import StoredSupernets
 from storage.store import Store
-from storage.supernets import StoredSupernets
-from storage.surrogates import load_surrogate
 
 EvaluatorOf = Callable[[str], Evaluator]
 """Task -> its evaluator."""
@@ -226,10 +226,10 @@ def measuring(plan: BenchmarkPlan, execution: Execution, store: Store) -> Callab
 def dispatched_to(pipeline: Pipeline, execution: Execution, evaluator_of_task: EvaluatorOf) -> EvaluatorOf:
     """Raises ConfigError without a server, which alone knows workers."""
     apply_environment()
-    from flows.batches import Batch
-    from flows.dispatch import DispatchedEvaluator
-    from flows.pools import Pool
-    from flows.prefect_server import configured_address
+    from flows.server.address import configured_address
+    from flows.workers.batch import Batch
+    from flows.workers.dispatch import DispatchedEvaluator
+    from flows.workers.pools import Pool
 
     if configured_address() is None:
         raise ConfigError(

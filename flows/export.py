@@ -9,14 +9,14 @@ from typing import Any
 
 from flows.build import run_id
 from flows.evaluators import evaluators_of, space_of
-from lapt.config import Execution
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation
-from lapt.results import TargetResult
+from lapt.pipeline.config import Execution
+from lapt.pipeline.results import TargetResult
 from lapt.spaces import Architecture
-from storage.evaluator import StoredEvaluator
 from storage.files import LocalFiles
-from storage.record import finished_run
+from storage.runs.evaluator import StoredEvaluator
+from storage.runs.record import finished_run
 from storage.store import Store
 
 SUFFIX = {"state-dict": ".pt", "onnx": ".onnx", "python": ".py"}

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from prefect import flow
 
 from flows.build import build
-from flows.cancelling import cancellable
 from flows.found import to_train
-from flows.progress import epochs, listener
-from lapt.config import Execution, Pipeline
-from lapt.results import FinalResult, TargetResult
-from storage.evaluator import StoredEvaluator
+from flows.running.cancelling import cancellable
+from flows.running.progress import epochs, listener
+from lapt.pipeline.config import Execution, Pipeline
+from lapt.pipeline.results import FinalResult, TargetResult
+from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
 from tasks.reporting import train_final
 from tasks.step import context

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lapt.config import Pipeline, overridden
 from lapt.errors import ConfigError
-from lapt.results import TargetResult
-from storage.record import finished_run
+from lapt.pipeline.config import Pipeline, overridden
+from lapt.pipeline.results import TargetResult
+from storage.runs.record import finished_run
 from storage.store import Store
 
 

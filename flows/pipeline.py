@@ -10,24 +10,24 @@ from typing import TypeVar, cast
 from prefect import flow, get_run_logger, tags
 
 from flows.build import Built, build
-from flows.cancelling import cancellable
 from flows.final import final_training
-from flows.metering import meter, metered
-from flows.progress import epochs, listener
-from flows.starting import started_by
+from flows.running.cancelling import cancellable
+from flows.running.metering import meter, metered
+from flows.running.progress import epochs, listener
+from flows.running.starting import started_by
 from lapt.algorithms import adapt_target, algorithm_1
 from lapt.archive import Archive
-from lapt.config import Execution, Pipeline
 from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator, best
+from lapt.pipeline.config import Execution, Pipeline
+from lapt.pipeline.results import ControlResult, Found, RunResult, TargetResult
+from lapt.pipeline.steps import SOURCE_RANKING
+from lapt.pipeline.wording import named
 from lapt.principles import Principles
-from lapt.results import ControlResult, Found, RunResult, TargetResult
 from lapt.spaces import Architecture, SearchSpace
-from lapt.steps import SOURCE_RANKING
-from lapt.wording import named
-from storage.evaluator import StoredEvaluator
-from storage.record import subspace_id
-from storage.snapshot import snapshot
+from storage.runs.evaluator import StoredEvaluator
+from storage.runs.record import subspace_id
+from storage.sql.snapshot import snapshot
 from tasks import artifacts
 from tasks.adaptation import adapt_principles, evaluate_batch, refine_space, search_control, train_supernet
 from tasks.learning import evaluate_source, learn_principles

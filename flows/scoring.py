@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from flows.evaluators import dispatched_to, evaluators_of, space_of
-from flows.progress import Listener, listener
-from lapt.config import Execution, Pipeline
+from flows.running.progress import Listener, listener
 from lapt.errors import ConfigError, LaptError, SpaceError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.evaluators.config import SupernetEvaluation, TableEvaluation
+from lapt.pipeline.config import Execution, Pipeline
 from lapt.spaces import Architecture, SearchSpace
-from storage.evaluator import StoredEvaluator
-from storage.listed import Line
+from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
+from storage.upkeep.listed import Line
 
 NAMED, SHOWN = 10, 120
 """Lines that an error names, and characters of each."""

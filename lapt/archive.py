@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lapt.digests import short
+from lapt.base.digests import short
 from lapt.errors import BudgetSpent, ConfigError, LaptError
 from lapt.evaluation import Evaluation, Evaluator, top
 from lapt.search.confined import askable, scored
-from lapt.search.random_search import RandomSearch
+from lapt.search.methods.random_search import RandomSearch
 from lapt.spaces import Architecture, SearchSpace
 
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
+from typing import Literal, NamedTuple, Protocol, Self
 
 from lapt.spaces import Architecture, Pool, SearchSpace
 
-if TYPE_CHECKING:
-    from lapt.training.checkpoint import Checkpoint
-
 Origin = Literal["computed", "store", "table", "surrogate"]
 """Where a score came from: measured now, paid for earlier, looked up in a tabular benchmark, or predicted."""
+
+
+class Checkpoint(Protocol):
+    """Keeps the last state of one training; a write appears whole or not at all. Picklable."""
+
+    def load(self) -> bytes | None:
+        """None before the first epoch."""
+        ...
+
+    def save(self, state: bytes) -> None: ...
+
+    def tell(self, epoch: int, epochs: int, loss: float) -> None:
+        """Says to whoever waits, perhaps in another process, how far the training is."""
+        ...
 
 
 @dataclass(frozen=True)

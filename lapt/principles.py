@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from lapt.digests import short
+from lapt.base.digests import short
 from lapt.errors import SpaceError
 from lapt.spaces import SearchSpace
 
@@ -43,7 +43,7 @@ class Claim(Count):
 class Pattern(BaseModel):
     """What good architectures have more of, or less, than the space does: a number that says what a cell computes.
 
-    ``feature``: a column of ``lapt.search.features``, or the statement of an expert's principle (0 or 1). ``weight``:
+    ``feature``: a column of ``lapt.features.encoding``, or the statement of an expert's principle (0 or 1). ``weight``:
     what one standard deviation more of it, over the whole space, adds to how good an architecture is expected to be; in
     the unit in which the expectations of all architectures have mean 0 and deviation 1. ``support`` and ``chance``: the
     share of the architectures read, and of the space, that lie above the space's mean (below, for a negative weight).

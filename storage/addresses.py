@@ -10,6 +10,8 @@ from urllib.request import url2pathname
 
 from lapt.errors import StoreError, or_meant
 
+DEFAULT_STORE = "./lapt-store"
+"""Where results go unless another place is named."""
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<slashes>/+)")
 """A word, a colon and a slash: no folder has such a name by intention, whatever the word is."""
 _EXAMPLES = {

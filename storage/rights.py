@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Mapping
 
-from lapt.allowed import allowed, on_worker
+from lapt.base.allowed import allowed, on_worker
 from lapt.errors import StoreError
 from storage.addresses import address_of
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from lapt.archive import Archive
 from lapt.evaluation import Evaluation, Evaluator, OnEpoch, best
+from lapt.pipeline.results import ControlResult
+from lapt.pipeline.steps import Steps
 from lapt.principles import Principles
-from lapt.results import ControlResult
 from lapt.spaces import Architecture, SearchSpace
-from lapt.steps import Steps
-from storage.evaluator import StoredEvaluator
-from storage.record import RunRecord
+from storage.runs.evaluator import StoredEvaluator
+from storage.runs.record import RunRecord
 from tasks import artifacts
 from tasks.step import logged, step
 

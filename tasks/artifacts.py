@@ -19,12 +19,12 @@ from prefect.artifacts import (
 )
 
 from lapt.archive import Archive
-from lapt.digests import short
+from lapt.base.digests import short
 from lapt.evaluation import Evaluation, best, top
+from lapt.pipeline.results import RunResult
+from lapt.pipeline.wording import code, literal, rows_of
 from lapt.principles import Principles
-from lapt.results import RunResult
 from lapt.spaces import SearchSpace
-from lapt.wording import code, literal, rows_of
 
 
 def archive(pipeline: str, built: Archive) -> None:

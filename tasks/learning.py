@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lapt.archive import Archive
 from lapt.evaluation import Evaluator
-from lapt.steps import Steps
-from storage.record import RunRecord
+from lapt.pipeline.steps import Steps
+from storage.runs.record import RunRecord
 from tasks import artifacts
 from tasks.step import step
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from lapt.config import Pipeline
 from lapt.evaluation import Evaluator, OnEpoch
-from lapt.reasoning.ledger import Ledger
-from lapt.results import FinalResult, Found, RunResult
+from lapt.pipeline.config import Pipeline
+from lapt.pipeline.results import FinalResult, Found, RunResult
+from lapt.pipeline.summary import summary
+from lapt.reasoning.language.ledger import Ledger
 from lapt.spaces import Architecture, SearchSpace
-from lapt.summary import summary
-from storage.evaluator import StoredEvaluator
-from storage.record import RunRecord
-from storage.recordings import StoredRecordings
+from storage.runs.evaluator import StoredEvaluator
+from storage.runs.record import RunRecord
+from storage.runs.recordings import StoredRecordings
 from tasks import artifacts
 from tasks.step import logged, step
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 
 from lapt.evaluators import Table
-from storage.benchmarks import import_benchmark, list_benchmarks, load
-from storage.surrogates import import_surrogate, list_surrogates
+from storage.benchmarks.surrogates import import_surrogate, list_surrogates
+from storage.benchmarks.tables import import_benchmark, list_benchmarks, load
 
 # A shell starts background jobs with Ctrl-C ignored, and children inherit that: the tests that send SIGINT would hang.
 signal.signal(signal.SIGINT, signal.default_int_handler)

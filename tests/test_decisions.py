@@ -12,19 +12,19 @@ import pytest
 
 from flows.build import run_id
 from flows.studies import Comparison
-from flows.studies.methods import Bench, with_controls
+from flows.studies.entrants.methods import Bench, with_controls
 from lapt.algorithms import algorithm_2
-from lapt.config import Execution, Pipeline, load_pipeline
+from lapt.base.measures import rank, top_threshold
 from lapt.evaluation import Evaluation
 from lapt.evaluators import TableEvaluator
-from lapt.measures import rank, top_threshold
+from lapt.pipeline.config import Execution, Pipeline, load_pipeline
+from lapt.pipeline.published import TABLE_2
+from lapt.pipeline.steps import Steps
 from lapt.principles import Principles
-from lapt.published import TABLE_2
 from lapt.reasoning import Frequency
 from lapt.search import RandomSearch
 from lapt.search.loop import search
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
-from lapt.steps import Steps
 from lapt.testing import invented_table
 
 SPACE = BUILTIN["nas201"]

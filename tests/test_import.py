@@ -16,9 +16,9 @@ MODULES = [
     ".".join(path.relative_to(Path(lapt.__file__).parents[1]).with_suffix("").parts).removesuffix(".__init__")
     for path in sorted(Path(lapt.__file__).parent.rglob("*.py"))
 ]
-TORCH = ("lapt.networks", "lapt.training.", "lapt.export", "lapt.search.neural")
-"""What torch is for; ``lapt.training`` itself and its recipe stay free of it, as the configuration imports them."""
-LIGHT = [m for m in MODULES if not m.startswith(TORCH) or m == "lapt.training.recipe"]
+TORCH = ("lapt.networks", "lapt.training.", "lapt.data.", "lapt.export", "lapt.search.models.neural")
+"""What torch is for; ``lapt.training``, its recipe and ``lapt.data.reading`` stay free of it, as the configuration imports them."""
+LIGHT = [m for m in MODULES if not m.startswith(TORCH) or m in ("lapt.training.recipe", "lapt.data.reading")]
 
 
 def imported(code: str) -> list[str]:
@@ -33,7 +33,7 @@ def test_no_module_of_the_domain_imports_what_it_may_not_need() -> None:
 
 
 def test_the_command_line_starts_without_prefect() -> None:
-    assert imported("import flows.cli") == []
+    assert imported("import flows.cli.app") == []
 
 
 def test_the_import_check_can_fail() -> None:

@@ -15,10 +15,10 @@ import pytest
 import yaml
 from openai_server import serving
 
-from lapt.config import validated
+from lapt.pipeline.config import validated
 from lapt.spaces import DeclaredSpace, space_named
-from storage.benchmark_kinds import Declaration
-from storage.sql import query
+from storage.benchmarks.kinds import Declaration
+from storage.sql.query import query
 from storage.store import Store
 
 ROOT = Path(__file__).parents[1]

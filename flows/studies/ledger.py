@@ -7,20 +7,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow.compute as pc
 
 import lapt
-from flows.studies.figures import Curve, Returned
+from flows.studies.count.figures import Curve, Returned
+from flows.studies.jobs import Job
 from flows.studies.rows import StudyResult
-from lapt.digests import digest, short
+from lapt.base.digests import digest, short
 from lapt.errors import StoreError
 from storage.store import Store
 from storage.versions import versions
-
-if TYPE_CHECKING:
-    from flows.studies.comparison import Job
 
 VERSION = 1
 """Raised by hand when a stored job's form changes."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from flows.studies.rows import Row, StudyResult
-from lapt.published import TABLE_4, TABLE_5, PublishedNetwork
+from lapt.pipeline.published import TABLE_4, TABLE_5, PublishedNetwork
 
 APART = 0.02
 """Published and counted parameters that differ by more are explained."""

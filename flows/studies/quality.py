@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from flows.evaluators import table_of
-from flows.studies.methods import DETERMINISTIC, Bench, counting
+from flows.studies.entrants.methods import DETERMINISTIC, Bench, counting
 from flows.studies.rows import Row, StudyResult
 from lapt.archive import NothingScored
-from lapt.config import Execution, Pipeline
+from lapt.base.measures import top_threshold
+from lapt.base.statistics import summarised
 from lapt.errors import BudgetSpent
-from lapt.measures import top_threshold
-from lapt.reasoning.calls import AwaitingReply, ReasonerError
+from lapt.pipeline.config import Execution, Pipeline
 from lapt.reasoning.config import PatternsReasoner, RandomReasoner
+from lapt.reasoning.endpoint.calls import AwaitingReply, ReasonerError
 from lapt.search.confined import scored
-from lapt.statistics import summarised
 
 Scores = npt.NDArray[np.float64]
 SHARES = (0.001, 0.01, 0.05)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from lapt.statistics import Summary
+from lapt.base.statistics import Summary
 
 Who = tuple[str, str | None, str | None, int | None]
 """Method, reasoner, variant, source budget: what tells the lines of a study apart."""

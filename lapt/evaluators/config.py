@@ -6,11 +6,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lapt.declarations import FileName, added
+from lapt.base.declarations import FileName, added
+from lapt.data.reading import Reading
 from lapt.errors import ConfigError
 from lapt.evaluation import Lacking
 from lapt.training import Recipe
-from lapt.training.reading import Reading
 
 
 class _Model(BaseModel):

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from lapt.data.reading import Reading
 from lapt.evaluators.config import ImagesEvaluation, Networks
 from lapt.spaces import Architecture, DeclaredSpace, SearchSpace
 from lapt.training import Recipe
-from lapt.training.reading import Reading
 
 if TYPE_CHECKING:
     import torch
 
-    from lapt.training.data import DataSets, ImageData
+    from lapt.data.images import DataSets, ImageData
     from lapt.training.tasks import Task
 
     Sides = tuple[ImageData, ImageData]
@@ -95,7 +95,7 @@ def data_of(spec: TrainingSpec) -> DataSets:
 
 @lru_cache(maxsize=2)
 def _loaded(source: _Source) -> DataSets:
-    from lapt.training.sources import load_images
+    from lapt.data.sources import load_images
 
     return load_images(source.data, source.root, download=source.download, **dict(source.reading))
 
@@ -131,7 +131,7 @@ def doubts_of(spec: TrainingSpec) -> Iterator[str]:
 
     Raises DataError: a class or a limit too small, test images that cannot be read.
     """
-    from lapt.training.data import sides
+    from lapt.data.images import sides
 
     source, share, limit = _Source.of(spec), spec.validation_share, spec.training_images
     found = _loaded(source)
@@ -151,7 +151,7 @@ def doubts_of(spec: TrainingSpec) -> Iterator[str]:
 
 @lru_cache(maxsize=2)
 def _copies(source: _Source, validation_share: float, limit: int | None) -> dict[str, int]:
-    from lapt.training.data import copies
+    from lapt.data.images import copies
 
     return copies(_loaded(source), validation_share, 0, limit=limit)
 

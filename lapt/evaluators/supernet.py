@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from lapt.digests import digest
+from lapt.base.digests import digest
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, OnEpoch, Prepared
 from lapt.evaluators.images import TrainingSpec, data_of, sides_of, size_of_backbone, task_of
@@ -16,7 +16,7 @@ from lapt.evaluators.training import TrainingEvaluator
 from lapt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
-    from lapt.training.checkpoint import Checkpoint
+    from lapt.evaluation import Checkpoint
     from lapt.training.supernet import TrainedSupernet
 
 VERSION = 1

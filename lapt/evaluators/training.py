@@ -8,7 +8,7 @@ import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from lapt.digests import digest
+from lapt.base.digests import digest
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation
 from lapt.evaluators.images import TrainingSpec, data_of, doubts_of, sides_of, size_of_backbone, task_of
@@ -18,7 +18,7 @@ from lapt.spaces import Architecture, DartsCell, DeclaredSpace
 from lapt.training import Recipe
 
 if TYPE_CHECKING:
-    from lapt.training.checkpoint import Checkpoint
+    from lapt.evaluation import Checkpoint
     from lapt.training.network import TaskNetwork
 
 VERSION = 2
@@ -112,8 +112,8 @@ class Job(NamedTuple):
 
     def run(self) -> Outcome:
         """Trains, here and now. Raises DataError when the images are no longer those of the job."""
+        from lapt.data.images import DataError
         from lapt.networks.declared import BuilderError
-        from lapt.training.data import DataError
         from lapt.training.loop import Diverged, OutOfMemory
 
         if data_of(self.spec).digest != self.data:

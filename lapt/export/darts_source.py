@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from textwrap import indent
 
-from lapt.networks.darts import DartsBackbone, DartsCellNetwork
-from lapt.networks.darts_operators import DilatedConv, MaxPool, MeanPool, SeparableConv, reads_rectified
-from lapt.networks.darts_skeleton import DartsSkeleton, edges_of
+from lapt.networks.darts.cells import DartsBackbone, DartsCellNetwork
+from lapt.networks.darts.operators import DilatedConv, MaxPool, MeanPool, SeparableConv, reads_rectified
+from lapt.networks.darts.skeleton import DartsSkeleton, edges_of
 from lapt.spaces import Genotype
 from lapt.spaces.genotype import FIRST, KINDS
 

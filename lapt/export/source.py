@@ -18,9 +18,10 @@ from torch import nn
 
 from lapt.export.darts_source import darts_classes
 from lapt.export.onnx import ExportError
-from lapt.networks import Backbone, DartsBackbone, backbone, darts_operators
+from lapt.networks import Backbone, DartsBackbone, backbone
 from lapt.networks.cell import CellNetwork
-from lapt.networks.darts_skeleton import Stem, darts_skeleton
+from lapt.networks.darts import operators as darts_operators
+from lapt.networks.darts.skeleton import Stem, darts_skeleton
 from lapt.networks.operators import ConvNorm, FactorizedReduction, ResidualReduction, average_pool
 from lapt.networks.skeleton import POOL, Block, Skeleton, family_of, skeleton_of
 from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace

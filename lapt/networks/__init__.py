@@ -12,8 +12,8 @@ except ImportError:
 
 from lapt.networks.backbone import Backbone, Classifier, backbone
 from lapt.networks.counts import flops, live_parameters, parameters
-from lapt.networks.darts import AuxiliaryHead, DartsBackbone
-from lapt.networks.darts_counts import auxiliary_parameters, darts_counts
+from lapt.networks.darts.cells import AuxiliaryHead, DartsBackbone
+from lapt.networks.darts.counts import auxiliary_parameters, darts_counts
 from lapt.networks.supernet import Supernet
 
 __all__ = [

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lapt.networks.cell import CellNetwork
-from lapt.networks.darts import DartsBackbone
-from lapt.networks.darts_skeleton import Stem
+from lapt.networks.darts.cells import DartsBackbone
+from lapt.networks.darts.skeleton import Stem
 from lapt.networks.operators import ConvNorm, ResidualReduction
 from lapt.networks.skeleton import Skeleton, family_of, skeleton_of
 from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace

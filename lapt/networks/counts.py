@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from torch import nn
 
-from lapt.networks.darts_counts import Size, darts_counts
-from lapt.networks.darts_skeleton import Stem
+from lapt.networks.darts.counts import Size, darts_counts
+from lapt.networks.darts.skeleton import Stem
 from lapt.networks.skeleton import KERNELS, POOL, Block, family_of, skeleton_of
 from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace
 

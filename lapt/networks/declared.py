@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lapt.allowed import allowed, on_worker
-from lapt.digests import digest
+from lapt.base.allowed import allowed, on_worker
+from lapt.base.digests import digest
+from lapt.base.packages import OURS
 from lapt.errors import ConfigError
-from lapt.packages import OURS
 from lapt.spaces import Architecture, DeclaredSpace
 
 ALLOWED = "LAPT_ALLOW_BUILDERS"

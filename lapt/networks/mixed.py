@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from lapt.errors import ConfigError
 from lapt.networks.connections import Connection, connections
-from lapt.networks.darts_operators import reads_rectified
-from lapt.networks.darts_skeleton import Stem
+from lapt.networks.darts.operators import reads_rectified
+from lapt.networks.darts.skeleton import Stem
 from lapt.networks.operators import average_pool
 from lapt.networks.skeleton import POOL
 from lapt.networks.supernet import DagCellShared, DartsCellShared, SharedCell, shared_body

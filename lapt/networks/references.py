@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lapt.errors import ConfigError
 from lapt.networks.counts import live_parameters
-from lapt.networks.darts_counts import Counts, Size
+from lapt.networks.darts.counts import Counts, Size
 from lapt.networks.operators import ConvNorm
 
 try:

@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from lapt.networks.cell import CellNetwork, cell_module
 from lapt.networks.connections import Connection, connections
-from lapt.networks.darts import DartsCellNetwork, darts_inputs
-from lapt.networks.darts_operators import operator_module
-from lapt.networks.darts_skeleton import Place, Stem, darts_skeleton
+from lapt.networks.darts.cells import DartsCellNetwork, darts_inputs
+from lapt.networks.darts.operators import operator_module
+from lapt.networks.darts.skeleton import Place, Stem, darts_skeleton
 from lapt.networks.operators import ConvNorm, ResidualReduction
 from lapt.networks.skeleton import Block, family_of, skeleton_of
 from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace

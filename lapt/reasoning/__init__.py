@@ -1,8 +1,8 @@
 """Reasoners: what reads architectures and states principles."""
 
 from lapt.reasoning.chance import Chance
-from lapt.reasoning.chat import Chat
 from lapt.reasoning.frequency import Frequency
+from lapt.reasoning.language.chat import Chat
 from lapt.reasoning.patterns import Patterns
 from lapt.reasoning.reasoner import Reasoner
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from lapt.archive import Archive
-from lapt.digests import digest, short
+from lapt.base.digests import digest, short
 from lapt.evaluation import Evaluation
 from lapt.principles import Count, Origin, Principle, Principles
 from lapt.reasoning.evidence import claimed, counted, successor

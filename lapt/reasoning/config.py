@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_serializer, field_validator, model_validator
 
-from lapt.declarations import added
-from lapt.reasoning.addresses import Server, without_login
-from lapt.reasoning.briefing import EVERY_PART, PromptParts
-from lapt.reasoning.chat import OnInvalid
-from lapt.reasoning.draws import Combine
-from lapt.reasoning.models import Structured
+from lapt.base.declarations import added
+from lapt.reasoning.endpoint.addresses import Server, without_login
+from lapt.reasoning.endpoint.models import Structured
+from lapt.reasoning.language.briefing import EVERY_PART, PromptParts
+from lapt.reasoning.language.chat import OnInvalid
+from lapt.reasoning.language.draws import Combine
 
 
 class _Model(BaseModel):

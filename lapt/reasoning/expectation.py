@@ -10,10 +10,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from lapt.features.encoding import feature_names, features, one_hot
 from lapt.principles import Principles
-from lapt.reasoning.expert import applying, known_to_hold
-from lapt.search.features import feature_names, features, one_hot
-from lapt.search.model_based import whole
+from lapt.reasoning.experts.grounding import applying, known_to_hold
+from lapt.search.methods.model_based import whole
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 Floats = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lapt.archive import Archive
-from lapt.digests import short
+from lapt.base.digests import short
 from lapt.evaluation import Evaluation
 from lapt.principles import Claim, Count, Effect, Kind, Origin, Principle, Principles
 from lapt.reasoning.evidence import candidates_of, claimed, counted, ranked_by, successor, uncounted

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lapt.archive import Archive
-from lapt.digests import short
+from lapt.base.digests import short
 from lapt.evaluation import Evaluation
+from lapt.features.encoding import feature_names
 from lapt.principles import Count, Kind, Origin, Pattern, Principle, Principles
 from lapt.reasoning.evidence import candidates_of, claimed, counted
 from lapt.reasoning.expectation import Expectation, background, expectation_of
-from lapt.reasoning.expert import applying
-from lapt.search.features import feature_names
-from lapt.search.model_based import one_thread
+from lapt.reasoning.experts.grounding import applying
+from lapt.search.methods.model_based import one_thread
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 from lapt.spaces.refining import refined
 
@@ -42,11 +42,12 @@ class Patterns:
     """What sets good architectures apart from their space, by logistic regression, joined with experts' principles.
 
     Learning: the functions that the architectures read compute, each once however often it is written, against the
-    whole space, described by the operators on the paths that stay open (``lapt.search.features``). The weights are the
-    principles. Experts' principles (``lapt.reasoning.expert``) add ``knowledge`` times as much, alike for each, but for
-    those that the source's good architectures contradict, which are not stated (of DARTS, on the surrogate's 10th
-    epoch, two of six; on NAS-Bench-201 and TransNAS-Bench-101 none). Both together expect something of every
-    architecture; translating keeps, layer by layer, the candidates that leave a product space of at most ``breadth`` of
+    whole space, described by the operators on the paths that stay open (``lapt.features.encoding``). The weights are
+    the principles. Experts' principles (``lapt.reasoning.experts.grounding``) add ``knowledge`` times as much, alike
+    for each, but for those that the source's good architectures contradict, which are not stated (of DARTS, on the
+    surrogate's 10th epoch, two of six; on NAS-Bench-201 and TransNAS-Bench-101 none). Both together expect something of
+    every architecture; translating keeps, layer by layer, the candidates that leave a product space of at most
+    ``breadth`` of
     the whole with the highest mean expectation, greedily.
 
     Adapting: an update adds the target's top architectures as a second task, as heavy as the source; every update and

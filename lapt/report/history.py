@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lapt.config import Pipeline
+from lapt.pipeline.config import Pipeline
+from lapt.pipeline.results import RunResult
 from lapt.principles import Principles
-from lapt.reasoning.ledger import Ledger
-from lapt.results import RunResult
+from lapt.reasoning.language.ledger import Ledger
 from lapt.spaces import SearchSpace
 
 

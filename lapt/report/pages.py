@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from lapt.wording import visible
+from lapt.pipeline.wording import visible
 
 
 class Column(NamedTuple):

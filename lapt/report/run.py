@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
-from lapt.config import Pipeline
+from lapt.pipeline.config import Pipeline
+from lapt.pipeline.results import Found, TargetResult
+from lapt.pipeline.wording import ended_early, shown
 from lapt.principles import Principles
 from lapt.report.cells import cell_figures, legend
 from lapt.report.changes import Line, changes
@@ -18,10 +20,8 @@ from lapt.report.figures import svg
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.pages import number, page
 from lapt.report.run_tables import budget, leaderboard, lineage, results
-from lapt.results import Found, TargetResult
 from lapt.spaces import SearchSpace
 from lapt.spaces.graphs import short
-from lapt.wording import ended_early, shown
 
 GRID = 60
 """Layers, or candidates, that a grid has at most."""

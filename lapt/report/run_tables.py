@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from lapt.pipeline.results import TargetResult
+from lapt.pipeline.wording import against, caution, cost_of, ended_early, measured, paid, rows_of, shown
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.pages import Column, Table, number
-from lapt.results import TargetResult
-from lapt.wording import against, caution, cost_of, ended_early, measured, paid, rows_of, shown
 
 BEST = 10
 """Rows of a leaderboard."""

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from lapt.errors import ConfigError
-from lapt.search.bayesian import GaussianProcessSearch, HeboLike
-from lapt.search.gradient_based import Darts, FairDarts, PcDarts, Snas
-from lapt.search.graph_based import ArchGraph, ArchZero, Bonas
-from lapt.search.local_search import LocalSearch
-from lapt.search.predictors import Bananas, WeakNas
-from lapt.search.random_search import RandomSearch
-from lapt.search.rea import RegularizedEvolution
+from lapt.search.methods.bayesian import GaussianProcessSearch, HeboLike
+from lapt.search.methods.gradient_based import Darts, FairDarts, PcDarts, Snas
+from lapt.search.methods.graph_based import ArchGraph, ArchZero, Bonas
+from lapt.search.methods.local_search import LocalSearch
+from lapt.search.methods.predictors import Bananas, WeakNas
+from lapt.search.methods.random_search import RandomSearch
+from lapt.search.methods.rea import RegularizedEvolution
+from lapt.search.methods.transfer import WeakNasTransfer
+from lapt.search.methods.transfer_gp import TransferGP
 from lapt.search.searcher import Searcher
-from lapt.search.transfer import WeakNasTransfer
-from lapt.search.transfer_gp import TransferGP
 
 GROUP = "lapt.searchers"
 """Entry points through which other packages offer search methods: a name, and the Searcher subclass behind it."""

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationError
 
-from lapt.declarations import parsed, text_of
+from lapt.base.declarations import parsed, text_of
+from lapt.base.faults import fault
 from lapt.errors import ConfigError
-from lapt.faults import fault
 from lapt.spaces.cells import NAS201, TRANS101, DagCell
 from lapt.spaces.darts import DARTS
 from lapt.spaces.declared import DeclaredSpace

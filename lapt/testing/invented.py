@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from lapt.digests import digest
+from lapt.base.digests import digest
 from lapt.evaluation import Metric
 from lapt.evaluators.table import Table
 from lapt.spaces import BUILTIN, SearchSpace

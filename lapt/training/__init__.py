@@ -1,7 +1,7 @@
 """Training from scratch: recipes, image data, tasks and one loop.
 
-Importing this package imports no torch: ``lapt.config`` needs :class:`Recipe` alone, and search methods
-:class:`Relaxation`. The rest is imported from its own module: ``lapt.training.data``, ``sources``, ``tasks``,
+Importing this package imports no torch: ``lapt.pipeline.config`` needs :class:`Recipe` alone, and search methods
+:class:`Relaxation`. The rest is imported from its own module: ``lapt.data.images``, ``sources``, ``tasks``,
 ``network``, ``loop``, ``relaxed``, ``device``.
 """
 

@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Protocol, TypedDict
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
-
-
-class Checkpoint(Protocol):
-    """Keeps the last state of one training; a write appears whole or not at all. Picklable."""
-
-    def load(self) -> bytes | None:
-        """None before the first epoch."""
-        ...
-
-    def save(self, state: bytes) -> None: ...
-
-    def tell(self, epoch: int, epochs: int, loss: float) -> None:
-        """Says to whoever waits, perhaps in another process, how far the training is."""
-        ...
 
 
 class State(TypedDict):

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from lapt.data.images import ImageData
 from lapt.errors import LaptError
-from lapt.evaluation import Metric
+from lapt.evaluation import Checkpoint, Metric
 from lapt.training.augment import Augmenter
-from lapt.training.checkpoint import Checkpoint, chance, read, restore, written
-from lapt.training.data import ImageData
+from lapt.training.checkpoint import chance, read, restore, written
 from lapt.training.device import DeviceError, device_for, has_bfloat16, with_threads
 from lapt.training.meters import MeanLoss
 from lapt.training.network import TaskNetwork

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lapt.training.data import IGNORED
+from lapt.data.images import IGNORED
 
 
 class Meter(Protocol):

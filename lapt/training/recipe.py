@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lapt.digests import digest
+from lapt.base.digests import digest
 
 
 class _Model(BaseModel):

@@ -12,12 +12,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from lapt.data.images import ImageData, split
 from lapt.networks.connections import Connection, connection
 from lapt.networks.mixed import MixedSupernet
 from lapt.spaces import DagCell, DartsCell, SearchSpace
 from lapt.training.augment import Augmenter
 from lapt.training.choices import Choices
-from lapt.training.data import ImageData, split
 from lapt.training.device import device_for
 from lapt.training.loop import controlled, diverged, formatted, optimiser_of, parts, placed, rate
 from lapt.training.meters import MeanLoss

@@ -10,10 +10,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from lapt.data.images import ImageData
+from lapt.evaluation import Checkpoint
 from lapt.networks import Supernet
 from lapt.spaces import Architecture, SearchSpace
-from lapt.training.checkpoint import Checkpoint
-from lapt.training.data import ImageData
 from lapt.training.device import with_threads
 from lapt.training.loop import Measured, Trained, evaluate, placed, recalibrate, train
 from lapt.training.network import TaskNetwork, build

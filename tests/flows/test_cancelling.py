@@ -15,11 +15,11 @@ from prefect import Flow
 from prefect.exceptions import ParameterTypeError
 from prefect.states import State
 
-from flows import cancelling
 from flows.benchmark import build_benchmark, try_benchmark
-from flows.cancelling import cancellable
 from flows.final import train_found
 from flows.pipeline import lapt_flow
+from flows.running import cancelling
+from flows.running.cancelling import cancellable
 
 
 class Said:

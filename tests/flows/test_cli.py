@@ -144,7 +144,7 @@ def test_sql_imports_no_prefect(demo: tuple[Path, dict[str, Any], str]) -> None:
     store, _, _ = demo
     code = (
         "import sys; sys.argv = ['lapt', 'sql', 'SELECT 1', '--store', sys.argv[1]]\n"
-        "from flows.cli import main\n"
+        "from flows.cli.app import main\n"
         "try: main()\n"
         "except SystemExit:\n"
         " print(sorted(m for m in sys.modules if m.split('.')[0] in ('prefect', 'torch', 'langchain')))"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.table import Table
 
-from flows import console
-from flows.console import LOOK, print_table
+from flows.screen import console
+from flows.screen.console import LOOK, print_table
 from lapt.errors import Notice
 
 

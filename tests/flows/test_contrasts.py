@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from flows.studies import Comparison
-from flows.studies.contrasts import Contrasts, baselines
-from flows.studies.figures import Curve, Returned
-from flows.studies.methods import Entrant, with_controls
+from flows.studies.count.contrasts import Contrasts, baselines
+from flows.studies.count.figures import Curve, Returned
+from flows.studies.entrants.methods import Entrant, with_controls
 from flows.studies.rows import Row
-from lapt.config import Execution, load_pipeline
+from lapt.base.statistics import holm, paired_p_value
 from lapt.errors import ConfigError
-from lapt.statistics import holm, paired_p_value
+from lapt.pipeline.config import Execution, load_pipeline
 
 INVENTED = load_pipeline("invented")
 

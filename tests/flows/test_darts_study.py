@@ -15,12 +15,12 @@ import pytest
 from flows.build import build
 from flows.evaluators import predicted, space_of
 from flows.studies import COMPARE, STUDIES, prepared
-from flows.studies.contrasts import Contrasts
-from flows.studies.darts import entrants, source_worth
-from flows.studies.figures import Curve, Figures, Returned
-from flows.studies.methods import Bench
-from lapt.config import Execution, load_pipeline
+from flows.studies.count.contrasts import Contrasts
+from flows.studies.count.figures import Curve, Figures, Returned
+from flows.studies.entrants.darts import entrants, source_worth
+from flows.studies.entrants.methods import Bench
 from lapt.errors import ConfigError
+from lapt.pipeline.config import Execution, load_pipeline
 
 SMALL = [
     "source.archive={strategy: random, size: 10, samples: 40}",

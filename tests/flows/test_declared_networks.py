@@ -14,14 +14,15 @@ import torch
 import yaml
 from macro_builders import build
 
-from flows.batches import Batch
+from flows.batches import evaluator_of
 from flows.evaluators import evaluators_of, space_of, table_of
-from lapt.config import Execution, Pipeline, load_pipeline
+from flows.workers.batch import Batch
 from lapt.errors import ConfigError
 from lapt.networks.declared import BuilderError, backbone_size, builder, digest_of
+from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.spaces import Architecture, DeclaredSpace
-from storage.evaluator import StoredEvaluator
-from storage.sql import query
+from storage.runs.evaluator import StoredEvaluator
+from storage.sql.query import query
 from storage.store import Store
 
 SPACE: dict[str, Any] = {
@@ -138,7 +139,7 @@ def test_a_worker_gets_the_builders_name_and_builds_the_same(folder: Path) -> No
     pipeline, evaluator = named("macro_builders:build")
     batch = Batch(pipeline=pipeline, task="classification").model_dump_json()
     Path("macro.yaml").unlink()
-    there = Batch.model_validate_json(batch).evaluator(Store("store"))
+    there = evaluator_of(Batch.model_validate_json(batch), Store("store"))
     assert there.fingerprint == evaluator.fingerprint
     assert batch.count("macro_builders") == 1
 

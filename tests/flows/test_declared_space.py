@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from openai_server import serving
 
-from flows.batches import Batch
 from flows.build import run_id
 from flows.evaluators import evaluators_of, space_of, table_of
-from lapt.config import Execution, load_pipeline
+from flows.workers.batch import Batch
 from lapt.errors import ConfigError
-from storage.benchmarks import import_benchmark
+from lapt.pipeline.config import Execution, load_pipeline
+from storage.benchmarks.tables import import_benchmark
 from storage.store import Store
 
 SPACE = """\

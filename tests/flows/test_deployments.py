@@ -10,8 +10,8 @@ import yaml
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import ValidationError, validate
 
-from flows.deploying import DEPLOYMENTS, POOLS, TRIGGERS
-from lapt.config import load_pipeline, presets, validated
+from flows.deployments.deploying import DEPLOYMENTS, POOLS, TRIGGERS
+from lapt.pipeline.config import load_pipeline, presets, validated
 
 DECLARED = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())
 MADE = {one.full_name: one for one in DEPLOYMENTS}

@@ -11,15 +11,16 @@ import pytest
 from prefect.client.schemas.objects import StateType
 from prefect.logging import disable_run_logger
 
-from flows.batches import Batch, evaluate_batch_here
-from flows.deploying import ZOMBIE_SECONDS
+from flows.batches import evaluate_batch_here
+from flows.deployments.deploying import ZOMBIE_SECONDS
 from flows.evaluators import stored_evaluator
-from flows.pools import REFUSED
-from flows.prefect_settings import apply_environment
-from flows.workers import visible_devices, worker_environment
+from flows.server.settings import apply_environment
+from flows.workers.batch import Batch
+from flows.workers.pools import REFUSED
+from flows.workers.processes import visible_devices, worker_environment
 from lapt import __version__
-from lapt.config import Execution, load_pipeline
 from lapt.errors import ConfigError
+from lapt.pipeline.config import Execution, load_pipeline
 from lapt.spaces import space_named
 from storage.store import Store
 

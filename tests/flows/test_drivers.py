@@ -13,15 +13,15 @@ import pytest
 from prefect.client.schemas.objects import WorkPool
 from prefect.logging import disable_run_logger
 
-import flows.dispatch as dispatch
-import flows.under_way as under_way
-from flows.batches import Batch
-from flows.dispatch import DispatchedEvaluator
+import flows.workers.dispatch as dispatch
+import flows.workers.under_way as under_way
 from flows.evaluators import stored_evaluator
-from flows.pools import End, Pool, Seen
-from lapt.config import Execution, load_pipeline
+from flows.workers.batch import Batch
+from flows.workers.dispatch import DispatchedEvaluator
+from flows.workers.pools import End, Pool, Seen
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluation
+from lapt.pipeline.config import Execution, load_pipeline
 from lapt.spaces import space_named
 from storage.store import Store
 

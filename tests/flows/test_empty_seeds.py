@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.screen_study import as_json, tables
+from flows.screen.study import as_json, tables
 from flows.studies import StudyResult
-from flows.studies.contrasts import Contrasts
-from flows.studies.figures import Curve, Figures, Returned, anytime
-from flows.studies.methods import Entrant, alone, lapt_entrant
-from flows.studies.plots import plots
+from flows.studies.count.contrasts import Contrasts
+from flows.studies.count.figures import Curve, Figures, Returned, anytime
+from flows.studies.entrants.methods import Entrant, alone, lapt_entrant
 from flows.studies.rows import Row
-from lapt.config import load_pipeline
+from flows.studies.show.plots import plots
+from lapt.pipeline.config import load_pipeline
 
 DECLARED = load_pipeline("invented", ["search.population_size=2", "adaptation.iterations=1"])
 BUDGET = DECLARED.budget

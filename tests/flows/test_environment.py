@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flows.environment import CERTIFICATES, KEY_LOG, PROXIES, at_home, connections_said, is_loopback, mend
-from flows.prefect_settings import apply_environment, server_environment
+from flows.server.environment import CERTIFICATES, KEY_LOG, PROXIES, at_home, connections_said, is_loopback, mend
+from flows.server.settings import apply_environment, server_environment
 from lapt.errors import BenchmarkError, ConfigError, LaptError
-from storage.benchmarks import data_folder
+from storage.benchmarks.tables import data_folder
 
 PROXY = "http://127.0.0.1:9"  # where nobody answers
 
@@ -185,7 +185,7 @@ def test_a_server_on_loopback_is_asked_directly(address: str, variable: str, mon
 
 
 def test_another_server_is_asked_by_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows.prefect_server import check_configured
+    from flows.server.address import check_configured
 
     monkeypatch.setenv("ALL_PROXY", "socks5://me:secret@127.0.0.1:9")
     apply_environment()
@@ -200,7 +200,7 @@ def test_another_server_is_asked_by_the_proxy(monkeypatch: pytest.MonkeyPatch) -
 def test_the_message_names_the_file_that_says_where_the_server_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.prefect_settings import api_named_in
+    from flows.server.settings import api_named_in
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.console import out
-from flows.screen_study import show_study
+from flows.screen.console import out
+from flows.screen.study import show_study
 from flows.studies import STUDIES, StudyResult, prepared
 from flows.studies.quality import Quality, of_space
-from lapt.config import Execution, load_pipeline
 from lapt.errors import ConfigError
+from lapt.pipeline.config import Execution, load_pipeline
 from lapt.reasoning.config import FrequencyReasoner
 
 SMALL = ["search.population_size=4", "search.ask_size=null", "adaptation.iterations=2"]

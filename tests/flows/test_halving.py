@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.halving import ATTEMPTS, IN_VAIN, UNKNOWN_SIZE, Halving, batch_size
+from flows.workers.halving import ATTEMPTS, IN_VAIN, UNKNOWN_SIZE, Halving, batch_size
 
 
 @pytest.mark.parametrize(

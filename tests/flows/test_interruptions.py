@@ -10,11 +10,11 @@ from typing import NoReturn
 import pytest
 
 from flows.embedded import under_own_server
-from flows.progress import Listener
-from lapt.config import load_pipeline
+from flows.running.progress import Listener
 from lapt.errors import LaptError
-from storage.record import RunRecord
-from storage.sql import query
+from lapt.pipeline.config import load_pipeline
+from storage.runs.record import RunRecord
+from storage.sql.query import query
 from storage.store import Store
 
 
@@ -59,7 +59,7 @@ def failed() -> NoReturn:
 def test_what_prefect_makes_of_a_ctrl_c_is_one_for_the_caller_and_in_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[[], NoReturn], outcome: type[BaseException]
 ) -> None:
-    monkeypatch.setattr("flows.prefect_server.prefect_server", lambda home: nullcontext("no server"))
+    monkeypatch.setattr("flows.server.address.prefect_server", lambda home: nullcontext("no server"))
     store = Store(str(tmp_path))
 
     def flow() -> None:

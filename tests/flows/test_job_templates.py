@@ -15,9 +15,9 @@ from prefect.utilities.templating import find_placeholders
 from prefect.workers.base import BaseJobConfiguration
 from prefect.workers.process import ProcessJobConfiguration
 
-from flows.doctor import _access
-from flows.job_templates import NOTHING, locked, read_template
-from flows.pools import Pool
+from flows.deployments.doctor import _access
+from flows.workers.job_templates import NOTHING, locked, read_template
+from flows.workers.pools import Pool
 from lapt.errors import ConfigError
 
 LISTED = Path(prefect.__file__).parent / "server/api/collections_data/views/aggregate-worker-metadata.json"

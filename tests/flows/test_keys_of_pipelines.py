@@ -9,10 +9,10 @@ import pytest
 from openai_server import OpenAIServer, serving
 
 from flows.build import caller_of
-from lapt.config import Execution
 from lapt.errors import ConfigError
-from lapt.reasoning.calls import Message
+from lapt.pipeline.config import Execution
 from lapt.reasoning.config import ChatReasoner
+from lapt.reasoning.endpoint.calls import Message
 
 pytest.importorskip("langchain_openai")
 

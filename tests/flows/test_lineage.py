@@ -7,14 +7,14 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.app import app
 from flows.embedded import run_embedded
-from flows.progress import Listener
-from lapt.config import Execution, load_pipeline
+from flows.running.progress import Listener
 from lapt.errors import StoreError
+from lapt.pipeline.config import Execution, load_pipeline
 from lapt.principles import Principles
-from storage.record import architectures_read, stated_principles
-from storage.sql import query
+from storage.runs.record import architectures_read, stated_principles
+from storage.sql.query import query
 from storage.store import Store
 
 

@@ -15,10 +15,10 @@ from markdown_it import MarkdownIt
 from pydantic import ValidationError
 from rich.table import Table as Printed
 
-from flows import console
-from lapt.config import Pipeline, load_pipeline
+from flows.screen import console
+from lapt.pipeline.config import Pipeline, load_pipeline
+from lapt.pipeline.wording import code, literal, visible
 from lapt.report.pages import Column, Table, page
-from lapt.wording import code, literal, visible
 from tasks import artifacts
 
 HOSTILE = [

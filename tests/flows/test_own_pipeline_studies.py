@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from flows.cli import app
-from flows.screen_study import tables
+from flows.cli.app import app
+from flows.screen.study import tables
 from flows.studies import STUDIES, Comparison, entrants_of, prepared
-from flows.studies.methods import LONG
-from lapt.config import Execution, Pipeline, load_pipeline
+from flows.studies.entrants.methods import LONG
 from lapt.errors import ConfigError
-from lapt.published import TABLE_2, TABLE_3
+from lapt.pipeline.config import Execution, Pipeline, load_pipeline
+from lapt.pipeline.published import TABLE_2, TABLE_3
 
 PIPELINE = """\
 name: my-own

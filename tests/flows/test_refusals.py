@@ -12,9 +12,9 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.doctor import _reached, _server
-from flows.pools import reachable
-from flows.prefect_server import check_configured
+from flows.deployments.doctor import _reached, _server
+from flows.server.address import check_configured
+from flows.workers.pools import reachable
 from lapt.errors import LaptError
 
 

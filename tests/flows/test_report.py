@@ -12,19 +12,19 @@ import pytest
 from small_study import a_study
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.app import app
 from flows.embedded import run_embedded
-from flows.progress import Listener
+from flows.running.progress import Listener
 from flows.studies.ledger import keep, kept
 from flows.studies.literature import literature
-from flows.studies.page import study_page
-from lapt.config import Execution, Pipeline, load_pipeline
+from flows.studies.show.page import study_page
 from lapt.errors import StoreError
+from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.principles import Origin, Principle, Principles
 from lapt.report import run_page
 from lapt.report.run_tables import leaderboard
-from storage.history import run_history, runs
-from storage.record import RunRecord
+from storage.runs.history import run_history, runs
+from storage.runs.record import RunRecord
 from storage.store import Store
 
 VOID = {"meta", "br", "input"}

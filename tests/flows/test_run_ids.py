@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flows.build import run_id
-from lapt.config import load_pipeline
+from lapt.pipeline.config import load_pipeline
 
 KNOWN = {
     ("darts", None): "7e5fef865dd6",

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flows.cli import app
+from flows.cli.app import app
 from flows.scoring import Unscored
 from lapt.errors import ConfigError
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
-from storage.listed import Line, listed
 from storage.store import Store
+from storage.upkeep.listed import Line, listed
 
 CELLS = [BUILTIN["nas201"].encode(cell) for cell in list(BUILTIN["nas201"].members())[::5_000]]
 """Four."""

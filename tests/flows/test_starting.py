@@ -7,7 +7,7 @@ import getpass
 import pytest
 from prefect.client.schemas.objects import CreatedBy
 
-from flows.starting import owner, started_by
+from flows.running.starting import owner, started_by
 
 ADA = CreatedBy(type="USER", display_value="ada")
 NIGHTLY = CreatedBy(type="SCHEDULE", display_value="nightly")

@@ -11,13 +11,13 @@ import pytest
 from openai_server import OpenAIServer, Reply, Request, serving, valid
 
 from flows.studies import STUDIES, Comparison, StudyResult, entrants_of, prepared
-from flows.studies.methods import Bench, Entrant
+from flows.studies.entrants.methods import Bench, Entrant
 from flows.studies.rows import Row
-from lapt.config import Execution, Pipeline, load_pipeline
 from lapt.errors import ConfigError
-from lapt.published import TABLE_3
-from lapt.reasoning.calls import AwaitingReply
-from storage.manual import waiting
+from lapt.pipeline.config import Execution, Pipeline, load_pipeline
+from lapt.pipeline.published import TABLE_3
+from lapt.reasoning.endpoint.calls import AwaitingReply
+from storage.runs.manual import waiting
 from storage.store import Store
 
 SMALL = [

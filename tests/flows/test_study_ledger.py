@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from flows.screen_study import as_json
+from flows.screen.study import as_json
 from flows.studies import Comparison, StudyResult, comparison
+from flows.studies.entrants.methods import Entrant, with_controls
+from flows.studies.jobs import Job, Outcome, outcome_of
 from flows.studies.ledger import Ledger, keep
-from flows.studies.methods import Entrant, with_controls
-from lapt.config import Execution, load_pipeline
-from storage.snapshot import snapshot
-from storage.sql import query
+from lapt.pipeline.config import Execution, load_pipeline
+from storage.sql.query import query
+from storage.sql.snapshot import snapshot
 from storage.store import Store
 
 INVENTED = load_pipeline("invented", ["search.population_size=4", "adaptation.iterations=2"])
@@ -35,9 +36,9 @@ def study(store: Store, *, seeds: int = 2, fresh: bool = False, longest: int = 1
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The jobs that were computed."""
     jobs: list[str] = []
-    compute = comparison.outcome_of
+    compute = outcome_of
 
-    def counted(job: comparison.Job, execution: Execution) -> comparison.Outcome:
+    def counted(job: Job, execution: Execution) -> Outcome:
         jobs.append(f"{job.entrant.method} {job.seeds}")
         return compute(job, execution)
 
@@ -81,7 +82,7 @@ def test_another_table_or_pipeline_is_another_job() -> None:
     store = Store("unused")
     (entrant,) = (e for e in with_controls(INVENTED) if e.method == "lapt-rea")
     other = Entrant(entrant.method, load_pipeline("invented"), entrant.search, entrant.budget, entrant.reasoner)
-    jobs = [comparison.Job(entrant, None, (0,)), comparison.Job(other, None, (0,)), comparison.Job(entrant, None, (1,))]
+    jobs = [Job(entrant, None, (0,)), Job(other, None, (0,)), Job(entrant, None, (1,))]
     keys = {Ledger(store, checksum).key(job) for checksum in ("one", "two") for job in jobs}
     assert len(keys) == 6
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.studies import StudyResult, plots
+from flows.studies import StudyResult
 from flows.studies.rows import Anytime, Row
+from flows.studies.show import plots
 
 
 def curve(method: str, evaluations: int) -> Anytime:

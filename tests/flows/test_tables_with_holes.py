@@ -11,18 +11,18 @@ import pytest
 
 from flows.build import run_id
 from flows.evaluators import evaluators_of, space_of, table_of
-from flows.screen_study import as_json, tables
+from flows.screen.study import as_json, tables
 from flows.studies import Comparison, StudyResult, prepared
-from lapt.config import Execution, Pipeline, load_pipeline
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator
+from lapt.pipeline.config import Execution, Pipeline, load_pipeline
+from lapt.pipeline.results import NothingFound, RunResult, TargetResult
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.wording import losses
 from lapt.reasoning import Frequency
-from lapt.results import NothingFound, RunResult, TargetResult
 from lapt.search.confined import scored
 from lapt.spaces import BUILTIN
-from lapt.steps import Steps
-from lapt.wording import losses
-from storage.benchmarks import import_benchmark
+from storage.benchmarks.tables import import_benchmark
 from storage.store import Store
 
 SPACES = ("nas201", "darts")

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import flows.evaluators
 from flows.embedded import run_embedded
-from flows.progress import Listener
-from lapt.config import Execution, load_pipeline
+from flows.running.progress import Listener
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.evaluators import Table, TableEvaluator
 from lapt.evaluators.config import TableEvaluation
+from lapt.pipeline.config import Execution, load_pipeline
 from lapt.spaces import Architecture, SearchSpace
-from storage.evaluator import StoredEvaluator
+from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
 
 

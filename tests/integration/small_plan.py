@@ -9,7 +9,7 @@ import sys
 import warnings
 
 import flows.benchmark
-from flows.cli import main
+from flows.cli.app import main
 from lapt.spaces import Architecture, SearchSpace
 
 CELLS = 12

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from storage.sql import query
+from storage.sql.query import query
 from storage.store import Store
 
 pytestmark = pytest.mark.integration

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.sql import query
+from storage.sql.query import query
 from storage.store import Store
 
 pytestmark = pytest.mark.integration

@@ -20,11 +20,11 @@ import pytest
 import yaml
 from cluster import BIN, ROOT, Cluster, cluster
 
-from flows.batches import Batch
-from flows.deploying import POOLS
-from lapt.config import load_pipeline
+from flows.deployments.deploying import POOLS
+from flows.workers.batch import Batch
+from lapt.pipeline.config import load_pipeline
 from lapt.testing import invented_table
-from storage.sql import query
+from storage.sql.query import query
 from storage.store import Store
 
 pytestmark = pytest.mark.integration

@@ -17,7 +17,7 @@ import pytest
 from cluster import Cluster, cluster, end_group
 from rehearsal import declared, engines, found, paid
 
-from storage.sql import query
+from storage.sql.query import query
 from storage.store import Store
 
 pytestmark = pytest.mark.integration

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.prefect_server import prefect_server
-from flows.prefect_settings import apply_environment
+from flows.server.address import prefect_server
+from flows.server.settings import apply_environment
 
 apply_environment()
 
@@ -95,7 +95,7 @@ def work(home: Path) -> None:
 def test_a_database_that_somebody_holds_is_left_alone(
     known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.prefect_database.LOCKED_SECONDS", 0.1)
+    monkeypatch.setattr("flows.server.database.LOCKED_SECONDS", 0.1)
     shutil.copyfile(known, tmp_path / "prefect.db")
     with closing(sqlite3.connect(tmp_path / "prefect.db", isolation_level=None)) as somebody:
         somebody.execute("BEGIN IMMEDIATE")
@@ -113,12 +113,12 @@ def test_a_history_that_cannot_be_written_is_a_temporary_one(tmp_path: Path) -> 
 def test_a_server_that_does_not_start_for_another_reason_leaves_the_history_alone(
     known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.prefect_server import ServerError
+    from flows.server.address import ServerError
 
     shutil.copyfile(known, tmp_path / "prefect.db")
     broken = tmp_path / "broken.py"
     broken.write_text("raise MemoryError('none is left')", encoding="utf-8")
-    monkeypatch.setattr("flows.prefect_server.PROGRAM", broken)
+    monkeypatch.setattr("flows.server.address.PROGRAM", broken)
     with pytest.raises(ServerError, match=r"an end with status 1: MemoryError: none is left"), prefect_server(tmp_path):
         pass
     assert (tmp_path / "prefect.db").read_bytes() == known.read_bytes()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.sql import query
+from storage.sql.query import query
 from storage.store import Store
 
 pytestmark = pytest.mark.integration
@@ -22,11 +22,11 @@ import hashlib, sys
 import torch
 from lapt.spaces import BUILTIN
 from lapt.training import Recipe
-from lapt.training.data import split
-from lapt.training.sources import load_images
+from lapt.data.images import split
+from lapt.data.sources import load_images
 from lapt.training.supernet import TrainedSupernet
 from lapt.training.tasks import make_task
-from storage.checkpoints import StoredCheckpoint
+from storage.runs.checkpoints import StoredCheckpoint
 from storage.store import Store
 
 data = split(load_images("digits").train, 0.25, 0)

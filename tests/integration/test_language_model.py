@@ -16,7 +16,7 @@ from prefect.blocks.system import Secret
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.embedded import history_home
-from flows.prefect_server import prefect_server
+from flows.server.address import prefect_server
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from flows.prefect_server import prefect_server
-from storage.sql import query
+from flows.server.address import prefect_server
+from storage.sql.query import query
 from storage.store import Store
 
 pytestmark = pytest.mark.integration

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 from small_study import a_study
 
 from flows.studies.ledger import keep
-from storage.history import runs
+from storage.runs.history import runs
 from storage.store import Store
 
 pytestmark = pytest.mark.integration

@@ -15,9 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from flows.prefect_database import shared_folder
-from flows.prefect_server import prefect_server
-from flows.prefect_settings import apply_environment, server_environment
+from flows.server.address import prefect_server
+from flows.server.database import shared_folder
+from flows.server.settings import apply_environment, server_environment
 from lapt.errors import LaptError
 
 pytestmark = pytest.mark.integration
@@ -27,10 +27,10 @@ pytestmark = pytest.mark.integration
 COMMAND = """
 import multiprocessing, signal, sys, time
 from pathlib import Path
-from flows.prefect_settings import apply_environment
+from flows.server.settings import apply_environment
 apply_environment()
 from prefect import flow, task
-from flows.prefect_server import prefect_server
+from flows.server.address import prefect_server
 
 home, run, hang = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "hang"
 
@@ -305,7 +305,7 @@ def test_server_that_cannot_start_shows_its_last_lines(tmp_path: Path, monkeypat
 
     broken = tmp_path / "broken.py"
     broken.write_text("raise SystemExit('the disk is full')", encoding="utf-8")
-    monkeypatch.setattr("flows.prefect_server.PROGRAM", broken)
+    monkeypatch.setattr("flows.server.address.PROGRAM", broken)
     failure = pytest.raises(LaptError, match="the disk is full")
     with temporary_settings({PREFECT_API_URL: None}), failure as caught, prefect_server(tmp_path / "home"):
         pass

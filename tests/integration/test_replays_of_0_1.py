@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from storage.record import finished_run
-from storage.sql import query
+from storage.runs.record import finished_run
+from storage.sql.query import query
 from storage.store import Store
 
 pytestmark = pytest.mark.integration

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from storage.sql import query
+from storage.sql.query import query
 from storage.store import Store
 
 pytestmark = pytest.mark.integration

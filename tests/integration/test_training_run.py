@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from storage.sql import query
+from storage.sql.query import query
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def exported(folder: Path, run: dict[str, Any]) -> None:
     """Weights and Python file, without LAPT's own modules, reach the test score that the run reported."""
     import torch
 
-    from lapt.training.sources import load_images
+    from lapt.data.sources import load_images
 
     (target,) = run["targets"]
     for form, name in (("python", "net.py"), ("state-dict", "net.pt")):

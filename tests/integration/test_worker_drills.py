@@ -17,8 +17,8 @@ import pytest
 from cluster import Cluster, cluster
 from rehearsal import declared, engines, found, paid
 
-from flows.batches import Batch
-from storage.sql import query
+from flows.workers.batch import Batch
+from storage.sql.query import query
 from storage.store import Store
 
 T = TypeVar("T")

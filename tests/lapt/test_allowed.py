@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lapt.allowed import allowed, on_worker
+from lapt.base.allowed import allowed, on_worker
 
 
 @pytest.mark.parametrize(

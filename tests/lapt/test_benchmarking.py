@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lapt.benchmarking import distinct, measured_again, noise, sampled
+from lapt.pipeline.benchmarking import distinct, measured_again, noise, sampled
 from lapt.spaces import BUILTIN
 
 

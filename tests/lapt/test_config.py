@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lapt.config import ReaSearch, load_pipeline, overridden, presets
 from lapt.errors import ConfigError
 from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation
 from lapt.evaluators.images import TrainingSpec
+from lapt.pipeline.config import ReaSearch, load_pipeline, overridden, presets
 from lapt.reasoning.config import PatternsReasoner
 from lapt.spaces import space_named
 from lapt.training import Recipe

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
-from lapt.config import Pipeline
 from lapt.evaluation import Evaluation, Metric
+from lapt.pipeline.config import Pipeline
+from lapt.pipeline.steps import Steps
 from lapt.reasoning import Frequency, Patterns, Reasoner
 from lapt.spaces import BUILTIN, Architecture
-from lapt.steps import Steps
 
 SPACE = BUILTIN["darts"]
 DECLARED = """

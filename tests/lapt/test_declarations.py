@@ -12,11 +12,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lapt.config import load_pipeline, load_plan, validated
-from lapt.declarations import ENTRIES, LONGEST, parsed, text_of, value_of
+from lapt.base.declarations import ENTRIES, LONGEST, parsed, text_of, value_of
 from lapt.errors import ConfigError, LaptError
+from lapt.pipeline.config import load_pipeline, load_plan, validated
 from lapt.spaces import space_named
-from storage.benchmark_kinds import read_declaration
+from storage.benchmarks.kinds import read_declaration
 
 PIPELINE = """name: y
 space: nas201

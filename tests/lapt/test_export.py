@@ -15,13 +15,13 @@ import pytest
 import torch
 from torch import nn
 
+from lapt.data.images import ImageData
 from lapt.errors import ConfigError
 from lapt.export import ExportError, onnx_model, python_source
 from lapt.export.onnx import check
 from lapt.export.weights import with_config
 from lapt.networks import backbone
 from lapt.spaces import BUILTIN, Architecture
-from lapt.training.data import ImageData
 from lapt.training.network import TaskNetwork, build
 from lapt.training.tasks import Task, make_task
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from lapt.archive import best_of_random
-from lapt.config import Execution
 from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation
 from lapt.evaluators.table import TableEvaluator
-from lapt.limits import Meter, RunLimits
+from lapt.pipeline.config import Execution
+from lapt.pipeline.limits import Meter, RunLimits
 from lapt.search import SEARCHERS
 from lapt.search.loop import search
 from lapt.spaces import BUILTIN, Architecture
@@ -52,7 +52,7 @@ def test_evaluations_do_not_hold_back_the_final_trainings() -> None:
 
 
 def test_a_training_counts_what_it_took_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lapt.limits.time.monotonic", lambda: 100.0)
+    monkeypatch.setattr("lapt.pipeline.limits.time.monotonic", lambda: 100.0)
     meter = Meter(RunLimits())
     meter.trained(30.0, began=60.0)
     assert meter.device_seconds == 30.0, "the rest was waiting"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lapt.base.measures import evaluations_to, rank, top_threshold
+from lapt.base.statistics import summarised
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Metric, best
 from lapt.evaluators import Table, TableEvaluator
-from lapt.measures import evaluations_to, rank, top_threshold
 from lapt.spaces import BUILTIN
-from lapt.statistics import summarised
 from lapt.testing import invented_table
 
 

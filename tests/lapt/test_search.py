@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from lapt.archive import best_of_random
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Metric
+from lapt.pipeline.controls import InOrder, by_frequency, random_subspace
 from lapt.search import RandomSearch, RegularizedEvolution, Searcher
-from lapt.search.controls import InOrder, by_frequency, random_subspace
 from lapt.search.loop import search
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lapt.statistics import nested, summarised
+from lapt.base.statistics import nested, summarised
 
 
 def test_two_draws_of_two_seeds_by_hand() -> None:

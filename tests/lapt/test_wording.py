@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lapt.errors import or_meant
+from lapt.pipeline.results import ControlResult, TargetResult
+from lapt.pipeline.wording import against, lasting, measured
 from lapt.report.pages import breakable
-from lapt.results import ControlResult, TargetResult
-from lapt.wording import against, lasting, measured
 
 
 @pytest.mark.parametrize(

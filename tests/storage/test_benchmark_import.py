@@ -16,7 +16,7 @@ from pyarrow import csv
 from lapt.errors import BenchmarkError, LaptError
 from lapt.evaluators.table import TableEvaluator
 from lapt.spaces import BUILTIN
-from storage.benchmarks import BenchmarkInfo, data_folder, import_benchmark, list_benchmarks, load
+from storage.benchmarks.tables import BenchmarkInfo, data_folder, import_benchmark, list_benchmarks, load
 from storage.store import BrokenFileWarning
 
 ALL_3X3 = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"

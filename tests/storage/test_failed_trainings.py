@@ -16,7 +16,7 @@ from lapt.evaluators.workers import Workers
 from lapt.search import SEARCHERS
 from lapt.spaces import BUILTIN
 from lapt.training import Recipe
-from storage.evaluator import StoredEvaluator
+from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
 
 SPACE = BUILTIN["nas201"]

@@ -11,8 +11,8 @@ from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.spaces import BUILTIN
 from lapt.training import Recipe
-from storage.checkpoints import StoredCheckpoint
-from storage.evaluator import StoredEvaluator
+from storage.runs.checkpoints import StoredCheckpoint
+from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
 
 SPACE = BUILTIN["nas201"]

@@ -11,7 +11,7 @@ from pyarrow import csv
 from lapt.errors import BenchmarkError
 from lapt.evaluators import TableEvaluator
 from lapt.spaces import BUILTIN
-from storage.benchmarks import import_benchmark, load
+from storage.benchmarks.tables import import_benchmark, load
 
 SPACE = BUILTIN["darts"]
 TABLE = """name: cells

@@ -19,15 +19,15 @@ from lapt.errors import StoreError
 from lapt.evaluators.supernet import Finished
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
-from storage.checkpoints import StoredCheckpoint
-from storage.compaction import compact
-from storage.evaluator import StoredEvaluator
-from storage.leftovers import YOUNGEST, delete, leftovers
-from storage.removal import removable, remove
-from storage.sql import query
+from storage.runs.checkpoints import StoredCheckpoint
+from storage.runs.evaluator import StoredEvaluator
+from storage.runs.supernets import StoredSupernets
+from storage.sql.query import query
 from storage.store import Store
-from storage.supernets import StoredSupernets
-from storage.usage import usage
+from storage.upkeep.compaction import compact
+from storage.upkeep.leftovers import YOUNGEST, delete, leftovers
+from storage.upkeep.removal import removable, remove
+from storage.upkeep.usage import usage
 
 SECRET = "not-to-be-seen"
 WRITERS, ROWS = 8, 12

@@ -23,12 +23,13 @@ from official_files import (
     write_torch,
 )
 
-from flows.cli import app
+from flows.cli.app import app
 from lapt.errors import BenchmarkError
 from lapt.spaces import BUILTIN
-from storage import official_nas201, official_transnas
-from storage.benchmarks import import_benchmark, load
-from storage.published_files import ChecksumWarning, unheard
+from storage.benchmarks.official import nas201 as official_nas201
+from storage.benchmarks.official import transnas as official_transnas
+from storage.benchmarks.official.published_files import ChecksumWarning, unheard
+from storage.benchmarks.tables import import_benchmark, load
 
 COLUMNS = [*SCORES.values(), "params_M", "flops_M"]
 MICRO = [BUILTIN["trans101"].encode(cell) for cell in BUILTIN["trans101"].members()]
@@ -155,7 +156,7 @@ def test_an_interrupted_import_says_that_nothing_was_imported(
     def stopped(source: object, size: int) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("storage.published_files._Watched.read", stopped)
+    monkeypatch.setattr("storage.benchmarks.official.published_files._Watched.read", stopped)
     path = WRITERS["last epoch alone"](trained, tmp_path)
     with pytest.raises(SystemExit) as ended:
         app(["benchmark", "import", "nasbench201", str(path)], standalone_mode=False)

@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 from scripted_model import Scripted
 
-from lapt.reasoning.answers import InvalidReply
-from lapt.reasoning.calls import Caller, Completion, Limits, Question
-from lapt.reasoning.ledger import Ledger
-from lapt.reasoning.templates import Prompt
-from storage.recordings import StoredRecordings
+from lapt.reasoning.endpoint.answers import InvalidReply
+from lapt.reasoning.endpoint.calls import Caller, Completion, Limits, Question
+from lapt.reasoning.language.ledger import Ledger
+from lapt.reasoning.prompts.templates import Prompt
+from storage.runs.recordings import StoredRecordings
 from storage.store import Store
 
 QUESTION = Question("translate", "target", Prompt("translate", 1, "abc", "You count.", "How many?"), {"type": "object"})

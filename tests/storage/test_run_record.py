@@ -11,17 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from lapt.archive import best_of_all
-from lapt.config import load_pipeline
 from lapt.errors import StoreError
 from lapt.evaluators.table import TableEvaluator
-from lapt.results import RunResult
+from lapt.pipeline.config import load_pipeline
+from lapt.pipeline.results import RunResult
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
-from storage.evaluator import StoredEvaluator
-from storage.history import run_history
 from storage.ids import the_one
-from storage.record import RunRecord, StartedBy, finished_run, principles_by_id
-from storage.sql import query
+from storage.runs.evaluator import StoredEvaluator
+from storage.runs.history import run_history
+from storage.runs.record import RunRecord, StartedBy, finished_run, principles_by_id
+from storage.sql.query import query
 from storage.store import Store, decoded
 
 SPACE = BUILTIN["nas201"]

@@ -10,12 +10,12 @@ import pytest
 import lapt.tables
 from flows.evaluators import table_of
 from flows.studies import STUDIES, Comparison
-from flows.studies.methods import with_controls
-from lapt.benchmarking import agreement, distinct
-from lapt.config import Execution, load_pipeline, load_plan
+from flows.studies.entrants.methods import with_controls
 from lapt.evaluators import Table, TableEvaluator
+from lapt.pipeline.benchmarking import agreement, distinct
+from lapt.pipeline.config import Execution, load_pipeline, load_plan
 from lapt.spaces import BUILTIN
-from storage.benchmarks import list_benchmarks, load
+from storage.benchmarks.tables import list_benchmarks, load
 
 FOLDER = Path(lapt.tables.__path__[0])
 PAGE = (FOLDER / "digits.md").read_text()

@@ -8,9 +8,9 @@ import duckdb
 import pytest
 
 from lapt.errors import StoreError
-from storage.snapshot import export, snapshot
+from storage.sql.snapshot import export, snapshot
+from storage.sql.views import VIEWS
 from storage.store import Store
-from storage.views import VIEWS
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pyarrow import csv
 from lapt.errors import BenchmarkError
 from lapt.evaluators import TableEvaluator
 from lapt.spaces import SearchSpace, space_named
-from storage.benchmarks import import_benchmark, load
+from storage.benchmarks.tables import import_benchmark, load
 
 SPACE = """
 name: small

@@ -14,9 +14,9 @@ import pytest
 
 from lapt.errors import StoreError
 from storage.schemas import SCHEMAS
-from storage.sql import QueryError, connect, query
+from storage.sql.query import QueryError, connect, query
+from storage.sql.views import NEEDS, VIEWS
 from storage.store import Store
-from storage.views import NEEDS, VIEWS
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -329,7 +329,7 @@ def test_columns_that_share_a_name_keep_their_values(empty: Store, sql: str, exp
 
 LONG_QUERY = """
 import sys
-from storage.sql import query
+from storage.sql.query import query
 from storage.store import Store
 Store(sys.argv[1]).append("runs", [{"run_id": "r"}])
 try:

@@ -13,9 +13,9 @@ from pyarrow import fs
 from flows.embedded import history_home
 from lapt.errors import StoreError
 from storage.addresses import address_of
-from storage.benchmarks import data_folder
+from storage.benchmarks.tables import data_folder
 from storage.files import LocalFiles, ObjectFiles
-from storage.snapshot import export
+from storage.sql.snapshot import export
 from storage.store import Store
 
 REFUSED = [

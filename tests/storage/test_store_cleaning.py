@@ -14,23 +14,23 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
-from lapt.config import load_pipeline
+from flows.cli.app import app
 from lapt.errors import ConfigError, StoreError
 from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators.supernet import Finished
-from lapt.results import RunResult
+from lapt.pipeline.config import load_pipeline
+from lapt.pipeline.results import RunResult
 from lapt.spaces import BUILTIN
-from storage.checkpoints import StoredCheckpoint
-from storage.compaction import compact
-from storage.leftovers import delete, leftovers
-from storage.record import RunRecord, StartedBy
-from storage.removal import removable, remove
-from storage.snapshot import snapshot
-from storage.sql import query
+from storage.runs.checkpoints import StoredCheckpoint
+from storage.runs.record import RunRecord, StartedBy
+from storage.runs.supernets import StoredSupernets
+from storage.sql.query import query
+from storage.sql.snapshot import snapshot
 from storage.store import Store
-from storage.supernets import StoredSupernets
-from storage.usage import OF_RUNS, usage
+from storage.upkeep.compaction import compact
+from storage.upkeep.leftovers import delete, leftovers
+from storage.upkeep.removal import removable, remove
+from storage.upkeep.usage import OF_RUNS, usage
 
 ONE, TWO = "0123456789ab", "ba9876543210"
 DAYS = timedelta(days=30)

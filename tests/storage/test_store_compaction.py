@@ -15,16 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapt.errors import StoreError
-from storage.compaction import compact
 from storage.layout import Origins, age_seconds, live_parts, new_name
-from storage.sql import query
+from storage.sql.query import query
 from storage.store import BrokenFileWarning, Store
+from storage.upkeep.compaction import compact
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 KILLED_BETWEEN_WRITE_AND_DELETE = """
 import os, sys
-from storage.compaction import compact
+from storage.upkeep.compaction import compact
 from storage.store import Store
 store, deletes = Store(sys.argv[1]), int(sys.argv[2])
 def delete(name, original=store.files.delete):

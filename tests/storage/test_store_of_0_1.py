@@ -15,14 +15,14 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.build import Built, build
-from flows.cli import app
-from lapt.config import Execution, Pipeline
+from flows.cli.app import app
 from lapt.evaluators.training import TrainingEvaluator
+from lapt.pipeline.config import Execution, Pipeline
 from lapt.report import run_page
-from storage.evaluator import StoredEvaluator
-from storage.history import run_history
-from storage.record import finished_run, principles_by_id, stated_principles
-from storage.sql import query
+from storage.runs.evaluator import StoredEvaluator
+from storage.runs.history import run_history
+from storage.runs.record import finished_run, principles_by_id, stated_principles
+from storage.sql.query import query
 from storage.store import Store
 
 HELD = Path(__file__).with_name("store_of_0_1.zip")

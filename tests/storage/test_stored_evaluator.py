@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from lapt.evaluation import Evaluation, Metric
-from lapt.limits import Meter, RunLimits
+from lapt.pipeline.limits import Meter, RunLimits
 from lapt.spaces import BUILTIN, Architecture
-from storage.evaluator import StoredEvaluator
+from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
 
 SPACE = BUILTIN["nas201"]
@@ -191,7 +191,7 @@ DIES_AT_THE_THIRD = """
 import os, sys
 sys.path.insert(0, sys.argv[2])
 from test_stored_evaluator import CELLS, SPACE, Counting
-from storage.evaluator import StoredEvaluator
+from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
 class Dying(Counting):
     def _one(self, architecture):

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from lapt.errors import BenchmarkError
-from storage.benchmarks import list_benchmarks
+from storage.benchmarks.surrogates import import_surrogate, list_surrogates, load_surrogate
+from storage.benchmarks.tables import list_benchmarks
 from storage.store import BrokenFileWarning
-from storage.surrogates import import_surrogate, list_surrogates, load_surrogate
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pytest
 from pyarrow import csv, feather
 
 from lapt.errors import BenchmarkError, LaptError
-from storage.benchmarks import BenchmarkInfo, import_benchmark, load
+from storage.benchmarks.tables import BenchmarkInfo, import_benchmark, load
 
 SPACE = 'name: small\nencoding: "{a}-{b}"\nlayers:\n' + "".join(
     f"  - {{name: {layer}, operators: [conv, pool, skip]}}\n" for layer in "ab"
@@ -221,7 +221,7 @@ def test_a_broken_file_is_to_be_fetched_again(name: str, declared: Path, tmp_pat
 def test_a_small_file_that_unpacks_to_too_much_is_refused(
     declared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.table_files.LARGEST", 10_000_000)
+    monkeypatch.setattr("storage.benchmarks.table_files.LARGEST", 10_000_000)
     (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(CSV.encode() + b"\n" * 20_000_000))
     with pytest.raises(BenchmarkError, match="at most 10,000,000 bytes"):
         imported(tmp_path / "bomb.csv.gz", declared, tmp_path)

@@ -30,10 +30,11 @@ from official_files import (
 
 from lapt.errors import BenchmarkError
 from lapt.spaces import BUILTIN
-from storage import official_nas201, official_transnas
-from storage.pickled_names import LEFT_OUT
-from storage.published_files import unheard, unpickled
-from storage.unpickling import CHUNK, Unpickler, reading
+from storage.benchmarks.official import nas201 as official_nas201
+from storage.benchmarks.official import transnas as official_transnas
+from storage.benchmarks.official.pickled_names import LEFT_OUT
+from storage.benchmarks.official.published_files import unheard, unpickled
+from storage.benchmarks.official.unpickling import CHUNK, Unpickler, reading
 
 PLAIN: list[Any] = [
     *(None, True, False, 0, 255, 256, 65536, -1, 2**31, -(2**40), 2**200, 0.5, float("inf"), "", "x" * 300, "é\n"),

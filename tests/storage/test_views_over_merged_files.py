@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.compaction import ROWS, compact
 from storage.layout import KEY, REPEATED, new_name
-from storage.sql import query
+from storage.sql.query import query
 from storage.store import BrokenFileWarning, Store, writing
+from storage.upkeep.compaction import ROWS, compact
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 

@@ -1,6 +1,6 @@
 """The tasks, after TransNAS-Bench-101 (Duan et al. 2021), and rotations."""
 
-from lapt.training.data import DataError, ImageData
+from lapt.data.images import DataError, ImageData
 from lapt.training.tasks.dense import Autoencoding, RoomLayout, Segmentation, SurfaceNormal
 from lapt.training.tasks.labels import Classification, Jigsaw, Rotation
 from lapt.training.tasks.task import Score, Task

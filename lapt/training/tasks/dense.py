@@ -9,8 +9,8 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lapt.data.images import IGNORED, DataError, ImageData
 from lapt.evaluation import Metric
-from lapt.training.data import IGNORED, DataError, ImageData
 from lapt.training.heads import Decoder, pooled
 from lapt.training.meters import MeanIoU, MeanSquaredError, Meter, Ssim
 from lapt.training.tasks.task import Score, Task

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lapt.data.arrays import remedy_of
+from lapt.data.images import DataError, ImageData
 from lapt.evaluation import Metric
-from lapt.training.arrays import remedy_of
-from lapt.training.data import DataError, ImageData
 from lapt.training.heads import pooled
 from lapt.training.meters import Accuracy, Meter
 from lapt.training.tasks.task import Score, Task

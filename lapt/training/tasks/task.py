@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from lapt.data.images import DataError, ImageData
 from lapt.evaluation import Metric
-from lapt.training.data import DataError, ImageData
 from lapt.training.meters import Meter
 
 Score = Literal["metric", "loss"]

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapt.config import load_pipeline
 from lapt.errors import ConfigError
 from lapt.evaluation import top
 from lapt.evaluators.surrogate import (
@@ -23,8 +22,9 @@ from lapt.evaluators.surrogate import (
     columns,
     epoch_of,
 )
+from lapt.pipeline.config import load_pipeline
 from lapt.spaces import BUILTIN, Architecture, DartsCell
-from storage.surrogates import KNOWN, KNOWN_RANGE, load_surrogate
+from storage.benchmarks.surrogates import KNOWN, KNOWN_RANGE, load_surrogate
 
 SPACE = BUILTIN["darts7"]
 CELL = SPACE.family

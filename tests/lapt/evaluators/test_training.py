@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lapt.data.images import DataError
+from lapt.data.sources import load_images
 from lapt.errors import LaptError
 from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.training import Job, TrainingEvaluator
 from lapt.networks import flops, parameters
 from lapt.spaces import BUILTIN
 from lapt.training import Recipe, loop
-from lapt.training.data import DataError
-from lapt.training.sources import load_images
 
 SPACE = BUILTIN["nas201"]
 SPEC = TrainingSpec(

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from lapt.data.images import split
+from lapt.data.sources import load_images
 from lapt.errors import ConfigError
 from lapt.evaluators.config import TrainingEvaluation
 from lapt.evaluators.images import TrainingSpec, task_of
@@ -16,9 +18,7 @@ from lapt.evaluators.training import TrainingEvaluator, network_of
 from lapt.networks import flops, parameters
 from lapt.spaces import BUILTIN
 from lapt.training import Recipe
-from lapt.training.data import split
 from lapt.training.loop import train
-from lapt.training.sources import load_images
 
 SPACE = BUILTIN["darts"]
 CELL = SPACE.decode(

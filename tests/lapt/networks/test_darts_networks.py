@@ -22,9 +22,9 @@ from lapt.networks import (
     live_parameters,
     parameters,
 )
-from lapt.networks.darts import DartsCellNetwork, dropped
-from lapt.networks.darts_operators import operator_module, reads_rectified
-from lapt.networks.darts_skeleton import Place, checked, darts_skeleton
+from lapt.networks.darts.cells import DartsCellNetwork, dropped
+from lapt.networks.darts.operators import operator_module, reads_rectified
+from lapt.networks.darts.skeleton import Place, checked, darts_skeleton
 from lapt.spaces import BUILTIN, Edge, Genotype
 from lapt.spaces.darts import DARTS
 from lapt.spaces.published_cells import PUBLISHED_CELLS

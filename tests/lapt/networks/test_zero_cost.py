@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from lapt.networks import backbone
-from lapt.networks.zero_cost import SCORES, alike, log_determinant, naswot, synflow, zero_cost_scores
-from lapt.search.controls import ZERO_COST, by_zero_cost
+from lapt.pipeline.controls import ZERO_COST, by_zero_cost
 from lapt.spaces import BUILTIN, Architecture, DagCell, SearchSpace
+from lapt.training.zero_cost import SCORES, alike, log_determinant, naswot, synflow, zero_cost_scores
 
 NAS201, TRANS101 = BUILTIN["nas201"], BUILTIN["trans101"]
 SMALL = NAS201.restrict(

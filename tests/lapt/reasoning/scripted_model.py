@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lapt.reasoning.calls import Caller, Completion, InMemory, Message
+from lapt.reasoning.endpoint.calls import Caller, Completion, InMemory, Message
 
 
 @dataclass

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lapt.reasoning.answers import LONGEST, InvalidReply, last_valid
+from lapt.reasoning.endpoint.answers import LONGEST, InvalidReply, last_valid
 
 DRAFT, ANSWER = '{"layers": ["draft"]}', '{"layers": ["answer"]}'
 SETS = " ".join(f"{{skip, conv{number}}}" for number in range(300))

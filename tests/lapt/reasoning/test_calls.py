@@ -10,9 +10,19 @@ import pytest
 from scripted_model import Scripted, caller
 
 from lapt.errors import BudgetSpent
-from lapt.reasoning.answers import InvalidReply
-from lapt.reasoning.calls import Caller, Completion, InMemory, Limits, Prices, Question, ReasonerError, Spent, Unusable
-from lapt.reasoning.templates import Prompt
+from lapt.reasoning.endpoint.answers import InvalidReply
+from lapt.reasoning.endpoint.calls import (
+    Caller,
+    Completion,
+    InMemory,
+    Limits,
+    Prices,
+    Question,
+    ReasonerError,
+    Spent,
+    Unusable,
+)
+from lapt.reasoning.prompts.templates import Prompt
 
 QUESTION = Question("learn", "source", Prompt("learn", 1, "abc", "You count.", "How many?"), {"type": "object"})
 

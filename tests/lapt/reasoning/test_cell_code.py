@@ -11,9 +11,9 @@ from small_archives import LAYERS, NODE, SPACE, cell, members, scored
 from torch import Tensor, nn
 
 from lapt.networks.operators import average_pool
-from lapt.reasoning.briefing import EVERY_PART, Briefing
-from lapt.reasoning.code import cell_class
-from lapt.reasoning.vocabulary import Vocabulary
+from lapt.reasoning.language.briefing import EVERY_PART, Briefing
+from lapt.reasoning.language.code import cell_class
+from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.spaces import BUILTIN, CELLS, Architecture, SearchSpace
 from lapt.spaces.cells import NAS201
 

@@ -25,9 +25,9 @@ from small_archives import (
 
 from lapt.principles import Principles
 from lapt.reasoning import Chat, Frequency
-from lapt.reasoning.calls import AwaitingReply, Caller, Completion, InMemory, ReasonerError
-from lapt.reasoning.draws import combined, spread
-from lapt.reasoning.models import LangChainModel
+from lapt.reasoning.endpoint.calls import AwaitingReply, Caller, Completion, InMemory, ReasonerError
+from lapt.reasoning.endpoint.models import LangChainModel
+from lapt.reasoning.language.draws import combined, spread
 from lapt.spaces import BUILTIN, SearchSpace
 
 ARCHIVE = archive("s33333", "s33333", "n33333")

@@ -10,11 +10,11 @@ from openai_server import OpenAIServer
 from small_archives import SPACE
 
 from lapt.errors import ConfigError
-from lapt.reasoning.calls import Message
-from lapt.reasoning.clients import client_of
-from lapt.reasoning.models import LangChainModel
-from lapt.reasoning.replies import LEARN, principles_schema
-from lapt.reasoning.vocabulary import Vocabulary
+from lapt.reasoning.endpoint.calls import Message
+from lapt.reasoning.endpoint.clients import client_of
+from lapt.reasoning.endpoint.models import LangChainModel
+from lapt.reasoning.language.replies import LEARN, principles_schema
+from lapt.reasoning.language.vocabulary import Vocabulary
 
 pytest.importorskip("langchain_openai")
 

@@ -18,15 +18,15 @@ from lapt.archive import Archive
 from lapt.evaluation import Evaluation, Metric
 from lapt.principles import Principles
 from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
-from lapt.reasoning.answers import InvalidReply
-from lapt.reasoning.briefing import EVERY_PART, Briefing
-from lapt.reasoning.code import cell_class
-from lapt.reasoning.draws import combined
+from lapt.reasoning.endpoint.answers import InvalidReply
 from lapt.reasoning.expectation import expectation_of
-from lapt.reasoning.expert import applying, grounded, known_to_hold
+from lapt.reasoning.experts.grounding import applying, grounded, known_to_hold
+from lapt.reasoning.language.briefing import EVERY_PART, Briefing
+from lapt.reasoning.language.code import cell_class
+from lapt.reasoning.language.draws import combined
+from lapt.reasoning.language.replies import read_proposals, read_space
+from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.reasoning.patterns import EXPERTS_SAY, contradicted
-from lapt.reasoning.replies import read_proposals, read_space
-from lapt.reasoning.vocabulary import Vocabulary
 from lapt.spaces import BUILTIN, Architecture
 from lapt.spaces.darts import DARTS
 from lapt.spaces.refining import refined

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from scripted_model import Scripted, caller
 from small_archives import LAYERS, LETTERS, SOURCED, SPACE, archive, cell, evaluations, scored
 
-from lapt.reasoning.answers import InvalidReply
-from lapt.reasoning.briefing import PromptParts
-from lapt.reasoning.calls import ReasonerError
-from lapt.reasoning.direct import Direct
-from lapt.reasoning.replies import proposals_schema, read_proposals
-from lapt.reasoning.vocabulary import Vocabulary
+from lapt.reasoning.endpoint.answers import InvalidReply
+from lapt.reasoning.endpoint.calls import ReasonerError
+from lapt.reasoning.language.briefing import PromptParts
+from lapt.reasoning.language.direct import Direct
+from lapt.reasoning.language.replies import proposals_schema, read_proposals
+from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.spaces import SearchSpace
 
 WORDS = Vocabulary.plain(SPACE)

@@ -8,7 +8,7 @@ from small_archives import SOURCED, SPACE, archive, cell, counts_of
 from lapt.errors import ConfigError
 from lapt.principles import Claim, Count, Principle
 from lapt.reasoning import Frequency
-from lapt.reasoning.expert import EXPERTS, grounded
+from lapt.reasoning.experts.grounding import EXPERTS, grounded
 from lapt.spaces import BUILTIN, DagCell
 
 WORK, STACKED, RESIDUAL, WIDE, NO_POOLING, EARLY, CONNECTED = EXPERTS

@@ -10,12 +10,12 @@ import pytest
 from openai_server import OpenAIServer, Reply
 from small_archives import SPACE
 
-from lapt.reasoning.calls import Caller, Completion, InMemory, Message, Question, ReasonerError, Unusable
 from lapt.reasoning.config import ChatReasoner
-from lapt.reasoning.models import LangChainModel
-from lapt.reasoning.replies import LEARN, principles_schema, read_principles
-from lapt.reasoning.templates import Prompt
-from lapt.reasoning.vocabulary import Vocabulary
+from lapt.reasoning.endpoint.calls import Caller, Completion, InMemory, Message, Question, ReasonerError, Unusable
+from lapt.reasoning.endpoint.models import LangChainModel
+from lapt.reasoning.language.replies import LEARN, principles_schema, read_principles
+from lapt.reasoning.language.vocabulary import Vocabulary
+from lapt.reasoning.prompts.templates import Prompt
 
 pytest.importorskip("langchain_openai")
 

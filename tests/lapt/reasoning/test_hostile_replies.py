@@ -14,12 +14,12 @@ from small_archives import SOURCED, SPACE, archive_of, members, scored
 
 from lapt.principles import Origin, Principle, Principles
 from lapt.reasoning import Chat
-from lapt.reasoning.answers import InvalidReply
-from lapt.reasoning.briefing import PromptParts
-from lapt.reasoning.draws import merged
+from lapt.reasoning.endpoint.answers import InvalidReply
 from lapt.reasoning.evidence import candidates_of, counted, successor
-from lapt.reasoning.replies import LEARN, read_principles, read_space
-from lapt.reasoning.vocabulary import Vocabulary
+from lapt.reasoning.language.briefing import PromptParts
+from lapt.reasoning.language.draws import merged
+from lapt.reasoning.language.replies import LEARN, read_principles, read_space
+from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.spaces import SearchSpace
 
 COUNTS = {space.name: tuple(counted(space, [next(space.members())], "source")) for space in (SPACE, SOURCED)}

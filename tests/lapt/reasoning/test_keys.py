@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lapt.errors import ConfigError
-from lapt.reasoning.addresses import Server
 from lapt.reasoning.config import ChatReasoner
-from lapt.reasoning.keys import PROVIDERS, check_block, is_its_own, key_from_variable
+from lapt.reasoning.endpoint.addresses import Server
+from lapt.reasoning.endpoint.keys import PROVIDERS, check_block, is_its_own, key_from_variable
 
 OWN = "https://api.openai.com/v1"
 ELSEWHERE = "https://llm.example/v1"

@@ -15,12 +15,12 @@ from openai_server import OpenAIServer, Reply
 from small_archives import SPACE, counts_of
 
 from lapt.errors import ConfigError
-from lapt.reasoning.addresses import without_login
-from lapt.reasoning.calls import Completion, Message, ReasonerError
 from lapt.reasoning.config import ChatReasoner
-from lapt.reasoning.models import LangChainModel
-from lapt.reasoning.replies import LEARN, principles_schema, read_principles
-from lapt.reasoning.vocabulary import Vocabulary
+from lapt.reasoning.endpoint.addresses import without_login
+from lapt.reasoning.endpoint.calls import Completion, Message, ReasonerError
+from lapt.reasoning.endpoint.models import LangChainModel
+from lapt.reasoning.language.replies import LEARN, principles_schema, read_principles
+from lapt.reasoning.language.vocabulary import Vocabulary
 
 pytest.importorskip("langchain_openai")
 

@@ -9,12 +9,12 @@ import pytest
 from small_archives import SPACE, archive, cell, evaluations
 
 from lapt.archive import Archive, best_of_all
+from lapt.base.measures import rank
 from lapt.evaluators import Table, TableEvaluator
-from lapt.measures import rank
 from lapt.principles import Principles
 from lapt.reasoning import Frequency, Patterns
 from lapt.reasoning.expectation import background, expectation_of, names
-from lapt.reasoning.expert import EXPERTS, applying
+from lapt.reasoning.experts.grounding import EXPERTS, applying
 from lapt.reasoning.patterns import EXPERTS_SAY, most_promising, separating
 from lapt.spaces import BUILTIN
 

@@ -24,10 +24,10 @@ from small_archives import (
 
 from lapt.archive import Archive
 from lapt.reasoning import Chat
-from lapt.reasoning.briefing import EVERY_PART, Briefing, PromptParts
-from lapt.reasoning.meanings import TASKS
-from lapt.reasoning.templates import rendered, section
-from lapt.reasoning.vocabulary import Vocabulary
+from lapt.reasoning.language.briefing import EVERY_PART, Briefing, PromptParts
+from lapt.reasoning.language.meanings import TASKS
+from lapt.reasoning.language.vocabulary import Vocabulary
+from lapt.reasoning.prompts.templates import rendered, section
 from lapt.spaces import BUILTIN, SearchSpace
 
 # n3nsnn: nothing feeds node 1 or leaves node 2, so the convolution on 0->2 is dead.

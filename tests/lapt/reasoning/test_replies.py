@@ -11,11 +11,11 @@ import pytest
 from small_archives import NODE, SOURCED, SPACE, archive, counts_of, layer_sets, principle, principles
 
 from lapt.principles import Claim, Count, Effect, Principle
-from lapt.reasoning.answers import InvalidReply
+from lapt.reasoning.endpoint.answers import InvalidReply
 from lapt.reasoning.evidence import counted
-from lapt.reasoning.replies import EXPLORE, LEARN, principles_schema, read_principles, read_space
-from lapt.reasoning.replies import space_schema as schema_of_spaces
-from lapt.reasoning.vocabulary import Vocabulary
+from lapt.reasoning.language.replies import EXPLORE, LEARN, principles_schema, read_principles, read_space
+from lapt.reasoning.language.replies import space_schema as schema_of_spaces
+from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.spaces import SearchSpace
 
 WORDS = Vocabulary.plain(SPACE)

@@ -16,8 +16,8 @@ from lapt.archive import Archive, best_of_all
 from lapt.errors import ConfigError, SpaceError
 from lapt.evaluation import Evaluation, Evaluator, Metric
 from lapt.evaluators import Table, TableEvaluator
+from lapt.pipeline.controls import by_frequency, by_predictor, by_size, by_zero_cost, random_subspace, source_ranking
 from lapt.search import SEARCHERS
-from lapt.search.controls import by_frequency, by_predictor, by_size, by_zero_cost, random_subspace, source_ranking
 from lapt.search.loop import search
 from lapt.spaces import BUILTIN, Architecture
 from lapt.testing import invented_table

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapt.search.darts_features import canonical_codes, coded
-from lapt.search.darts_features import graphs as graphs_of_darts
-from lapt.search.features import (
+from lapt.features.darts import canonical_codes, coded
+from lapt.features.darts import graphs as graphs_of_darts
+from lapt.features.encoding import (
     blocks,
     codes,
     feature_names,

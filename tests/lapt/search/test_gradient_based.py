@@ -14,26 +14,26 @@ import numpy as np
 import pytest
 import torch
 
-from lapt.config import Pipeline, load_pipeline
+from lapt.data.images import split
+from lapt.data.sources import load_images
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluator
 from lapt.evaluators import TableEvaluator
 from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.training import TrainingEvaluator
+from lapt.pipeline.config import Pipeline, load_pipeline
+from lapt.pipeline.steps import Steps
 from lapt.reasoning import Frequency
 from lapt.search import SEARCHERS, Prior
-from lapt.search.gradient_based import Darts, GradientBased
+from lapt.search.methods.gradient_based import Darts, GradientBased
 from lapt.spaces import BUILTIN, SearchSpace
 from lapt.spaces.darts import SOURCES
 from lapt.spaces.genotype import genotype
-from lapt.steps import Steps
 from lapt.testing import invented_strengths, invented_table
 from lapt.testing.searchers import run
 from lapt.training import Recipe, Relaxation, relaxed
-from lapt.training.data import split
 from lapt.training.relaxation import Strengths
-from lapt.training.sources import load_images
-from storage.evaluator import StoredEvaluator
+from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
 
 DARTS, NAS201 = BUILTIN["darts"], BUILTIN["nas201"]

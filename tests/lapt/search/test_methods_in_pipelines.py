@@ -7,9 +7,9 @@ import pickle
 import pytest
 
 from flows.build import run_id
-from flows.studies.methods import lapt_entrant
-from lapt.config import load_pipeline
+from flows.studies.entrants.methods import lapt_entrant
 from lapt.errors import ConfigError
+from lapt.pipeline.config import load_pipeline
 from lapt.search import SEARCHERS
 from lapt.search.config import SECTIONS
 

@@ -49,13 +49,13 @@ def python(installed: Path, entries: str, code: str) -> str:
 def test_it_is_found_validated_and_run(installed: Path) -> None:
     code = """
 import pickle
-from lapt.config import load_pipeline
+from lapt.pipeline.config import load_pipeline
 from lapt.errors import ConfigError
 from lapt.evaluators import TableEvaluator
 from lapt.reasoning import Frequency
 from lapt.search import SEARCHERS
 from lapt.spaces import BUILTIN
-from lapt.steps import Steps
+from lapt.pipeline.steps import Steps
 from lapt.testing import invented_table
 from lapt.testing.searchers import check_searcher
 
@@ -94,7 +94,9 @@ for wrong in (["search.method=favourite"], *wrong_parameters, ["search.method=x"
 )
 def test_a_broken_one_is_left_out_with_a_warning(installed: Path, entries: str, words: str) -> None:
     said = python(
-        installed, entries, "from lapt.config import load_pipeline; print(load_pipeline('nas201').search.method)"
+        installed,
+        entries,
+        "from lapt.pipeline.config import load_pipeline as load; print(load('nas201').search.method)",
     )
     assert words in said
     assert said.startswith("rea")

@@ -13,14 +13,14 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 from torch import nn
 
-from flows.studies.methods import Bench, alone
+from flows.studies.entrants.methods import Bench, alone
 from lapt.archive import Archive, best_of_random
-from lapt.config import Execution, load_pipeline
 from lapt.evaluators import TableEvaluator
+from lapt.features.encoding import flat_graphs
+from lapt.pipeline.config import Execution, load_pipeline
 from lapt.search import SEARCHERS, Prior
-from lapt.search.features import flat_graphs
-from lapt.search.neural import DeepKernel, Relation, fit_relation, seeded, wins
-from lapt.search.transfer import family_features, learnable
+from lapt.search.methods.transfer import family_features, learnable
+from lapt.search.models.neural import DeepKernel, Relation, fit_relation, seeded, wins
 from lapt.spaces import BUILTIN, Architecture
 from lapt.testing import invented_table
 from lapt.testing.searchers import TRANS101, convolutions, run, told

@@ -14,11 +14,11 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lapt.config import Pipeline, load_pipeline
 from lapt.errors import ConfigError, LaptError, SpaceError
-from lapt.reasoning.briefing import EVERY_PART, Briefing
-from lapt.reasoning.expert import applying
-from lapt.search.features import blocks, feature_names, features
+from lapt.features.encoding import blocks, feature_names, features
+from lapt.pipeline.config import Pipeline, load_pipeline
+from lapt.reasoning.experts.grounding import applying
+from lapt.reasoning.language.briefing import EVERY_PART, Briefing
 from lapt.spaces import Architecture, DeclaredSpace, SearchSpace, space_named
 from lapt.spaces.declared import ambiguity
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lapt.training.data import ImageData, split
-from lapt.training.sources import load_images
+from lapt.data.images import ImageData, split
+from lapt.data.sources import load_images
 
 
 class ThreeConvolutions(nn.Module):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lapt.training.sources import load_images
+from lapt.data.sources import load_images
 
 
 def noise(seed: int, *shape: int) -> np.ndarray:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapt.training.data import DataError
-from lapt.training.layout import SPLITS, SYSTEM, Split, laid_out, split_named
+from lapt.data.images import DataError
+from lapt.data.layout import SPLITS, SYSTEM, Split, laid_out, split_named
 
 
 def touch(root: Path, *files: str) -> Path:

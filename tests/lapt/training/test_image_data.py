@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from lapt.training.data import DataError, ImageData, split
-from lapt.training.reading import Reading
-from lapt.training.sources import load_images
+from lapt.data.images import DataError, ImageData, split
+from lapt.data.reading import Reading
+from lapt.data.sources import load_images
 from lapt.training.tasks import make_task
 
 DIGITS = load_images("digits")

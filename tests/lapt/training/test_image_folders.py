@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lapt.training.data import DataError
-from lapt.training.sources import load_images
+from lapt.data.images import DataError
+from lapt.data.sources import load_images
 
 RED = (250, 0, 0)
 

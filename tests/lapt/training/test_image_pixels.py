@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from lapt.data.images import DataError
+from lapt.data.pictures import filled
+from lapt.data.sources import load_images
 from lapt.errors import Notice
-from lapt.training.data import DataError
-from lapt.training.pictures import filled
-from lapt.training.sources import load_images
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import torch
 
+from lapt.data.images import ImageData
 from lapt.networks.connections import Connection, connections
 from lapt.networks.mixed import MixedSupernet
-from lapt.search.gradient_based import Darts, FairDarts, GradientBased, PcDarts, Snas
+from lapt.search.methods.gradient_based import Darts, FairDarts, GradientBased, PcDarts, Snas
 from lapt.search.prior import Prior
 from lapt.spaces import BUILTIN, SearchSpace
 from lapt.testing import invented_strengths
 from lapt.training import Augmentation, Recipe, Relaxation
 from lapt.training.choices import Choices
-from lapt.training.data import ImageData
 from lapt.training.loop import Diverged
 from lapt.training.relaxed import Relaxed, relax
 from lapt.training.tasks import make_task

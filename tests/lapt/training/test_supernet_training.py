@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from lapt.data.images import ImageData
 from lapt.spaces import BUILTIN
 from lapt.training import Recipe
-from lapt.training.data import ImageData
 from lapt.training.loop import train
 from lapt.training.network import build
 from lapt.training.supernet import TrainedSupernet

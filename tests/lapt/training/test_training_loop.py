@@ -11,15 +11,15 @@ import pytest
 import torch
 from torch import nn
 
+from lapt.data.images import DataError, ImageData, split
+from lapt.data.sources import load_images
 from lapt.networks import backbone
 from lapt.spaces import BUILTIN
 from lapt.training import WORKER, Augmentation, Recipe
 from lapt.training.augment import Augmenter
-from lapt.training.data import DataError, ImageData, split
 from lapt.training.device import DeviceError, device_for, processes_for, with_threads
 from lapt.training.loop import Diverged, OutOfMemory, Trained, evaluate, rate, train
 from lapt.training.network import build
-from lapt.training.sources import load_images
 from lapt.training.tasks import make_task
 
 Networks = Callable[..., nn.Module]

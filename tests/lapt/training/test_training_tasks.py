@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lapt.training.data import DataError, ImageData
+from lapt.data.images import DataError, ImageData
 from lapt.training.network import build
 from lapt.training.tasks import TASKS, make_task
 from lapt.training.tasks.labels import permutations, shuffled

@@ -1,0 +1,365 @@
+"""The ``lapt`` command line. Commands parse, call and print; they import what they need when they are called."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from flows.cli.options import JsonOption, ReplayOption, SetOption, StoreOption
+from flows.cli.reasoning import principles_app, reasoner_app
+from flows.cli.report import report
+from flows.cli.score import score
+from flows.cli.sql import sql
+from flows.cli.store import store_app
+from flows.cli.study import study
+from flows.cli.workers import announce, deploy, doctor, worker
+from flows.screen.console import command, complain, err, say, warned
+from flows.server.environment import mend, somewhere
+from lapt.errors import ConfigError, LaptError, Stopped, release
+from storage.addresses import DEFAULT_STORE
+
+if TYPE_CHECKING:
+    from lapt.pipeline.config import Pipeline
+    from storage.benchmarks.surrogates import SurrogateInfo
+    from storage.benchmarks.tables import BenchmarkInfo
+
+app = typer.Typer(
+    help="Design principle transfer in neural architecture search: learn principles from a source task, refine the "
+    "search space of a new one, search it, adapt, repeat.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+benchmark = typer.Typer(help="Benchmark tables: import and list.", no_args_is_help=True)
+app.add_typer(benchmark, name="benchmark")
+app.add_typer(store_app, name="store")
+app.add_typer(reasoner_app, name="reasoner")
+app.add_typer(principles_app, name="principles")
+app.command()(study)
+app.command()(report)
+for more in (score, sql, deploy, worker, doctor, announce):
+    app.command()(more)
+
+Format = Literal["state-dict", "onnx", "python"]
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, and a cancel in Prefect's UI: 128 + SIGINT, as the shells have it and Typer returns it."""
+ProcessesOption = Annotated[
+    int | None, typer.Option(min=1, help="Trainings side by side; if unset, one a core, or one on a GPU.")
+]
+DeviceOption = Annotated[str, typer.Option(help="Where networks are trained: auto, cpu, cuda, cuda:1, mps.")]
+PoolOption = Annotated[
+    str | None, typer.Option(help="Evaluate on the workers of this Prefect work pool (gpu, cpu), and not here.")
+]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Train again what the store only knows as failed.")]
+ReasonerOption = Annotated[
+    str | None,
+    typer.Option(help="In place of the pipeline's: patterns, frequency, random, chat:PROVIDER:MODEL or chat:manual."),
+]
+
+
+def main() -> None:
+    """Entry point. Exit status: 0 done, 1 failed with a message, 2 wrong use, 130 Ctrl-C or cancelled in Prefect.
+
+    No traceback unless --debug.
+    """
+    try:
+        status = _status(sys.argv[1:])
+    except KeyboardInterrupt:  # once more, while the first was being seen to
+        status = INTERRUPTED
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it would be a traceback of the interpreter, which ends anyway
+    sys.exit(status)
+
+
+def _status(arguments: list[str]) -> int:
+    warnings.showwarning = warned
+    mend()
+    somewhere()
+    debug = "--debug" in arguments
+    try:
+        status = app([a for a in arguments if a != "--debug"], standalone_mode=False)
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
+    except LaptError as error:
+        if debug:
+            raise
+        complain(error)
+        status = 2 if error.usage else 1
+        release(error)
+    except (KeyboardInterrupt, typer.Abort, Stopped) as stop:
+        said = stop if isinstance(stop, Stopped) else "interrupted"
+        complain(f"{said}; what was finished is stored, and the same command goes on from there")
+        status = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except Exception as error:
+        if hasattr(error, "show") and hasattr(error, "exit_code"):  # wrong use: Typer says it best
+            error.show()
+            return 2
+        if debug:
+            raise
+        complain(f"{type(error).__name__}: {error}; run again with --debug for the traceback")
+        status = 1
+        release(error)
+    return status or 0
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from lapt import __version__
+
+        print(f"lapt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Options of every command; ``main`` reads --debug itself, wherever it stands."""
+
+
+@app.command()
+def demo(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """The whole pipeline with real training on scikit-learn's digits: no key, no GPU, no download. Minutes."""
+    _run(_pipeline("digits", None, None), store, as_json)
+
+
+@app.command()
+def run(
+    pipeline: Annotated[str, typer.Argument(help="A preset by name, or a YAML file.")],
+    overrides: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    reasoner: ReasonerOption = None,
+    replay: ReplayOption = False,
+    processes: ProcessesOption = None,
+    device: DeviceOption = "auto",
+    pool: PoolOption = None,
+    retry_failed: RetryOption = False,
+    max_evaluations: Annotated[
+        int | None, typer.Option(min=1, help="End with the best so far after so many, of all targets and controls.")
+    ] = None,
+    max_seconds: Annotated[float | None, typer.Option(min=0.001, help="As above, of wall time.")] = None,
+    max_device_seconds: Annotated[
+        float | None, typer.Option(min=0.001, help="End with the best so far after so many seconds of trainings.")
+    ] = None,
+    snapshot: Annotated[bool, typer.Option(help="Leave a DuckDB file of the finished run in the store.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """One pipeline run: archive, principles, and a refine-search-adapt loop for each target."""
+    replies = "replay" if replay else "auto"
+    limits = {"evaluations": max_evaluations, "seconds": max_seconds, "device_seconds": max_device_seconds}
+    execution = {"processes": processes, "device": device, "retry_failed": retry_failed, "replies": replies}
+    asked = _pipeline(pipeline, overrides, reasoner)
+    _run(asked, store, as_json, limits=limits, snapshot=snapshot, **execution, **_where(pool))
+
+
+@benchmark.command("import")
+def benchmark_import(
+    kind: Annotated[str, typer.Argument(help="nasbench201, transnas101-micro, transnas101-macro, table or surrogate.")],
+    path: Annotated[Path, typer.Argument(help="The benchmark's Parquet or official file; a surrogate's folder.")],
+    declare: Annotated[Path | None, typer.Option(help="For kind table: a YAML file that names its columns.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite other content of the same name.")] = False,
+) -> None:
+    """Check a benchmark file, or a surrogate's folder, and copy it into the data folder (LAPT_DATA)."""
+    from flows.screen.tables import import_progress, show_benchmarks, show_macro
+    from lapt.pipeline.config import load_pipeline, presets
+    from storage.benchmarks.kinds import MACRO
+    from storage.benchmarks.official.transnas import import_macro
+    from storage.benchmarks.surrogates import KIND, import_surrogate
+    from storage.benchmarks.tables import data_folder, import_benchmark
+
+    if kind in (KIND, MACRO) and declare is not None:
+        raise ConfigError(f"no declaration for {kind}", str(declare), "leave --declare out")
+    try:
+        with import_progress(path) as progress:
+            if kind == MACRO:
+                show_macro(import_macro(path, data_folder(), progress))
+                return
+            if kind == KIND:
+                info: BenchmarkInfo | SurrogateInfo = import_surrogate(path, replace=replace)
+            else:
+                info = import_benchmark(kind, path, declare=declare, replace=replace, progress=progress)
+    except KeyboardInterrupt:
+        complain("interrupted; nothing was imported")
+        sys.exit(INTERRUPTED)
+    if os.environ.get("PREFECT_API_URL"):
+        from flows.server.events import benchmark_imported
+
+        benchmark_imported(info.name)
+    show_benchmarks([info])
+    key = "model" if kind == KIND else "table"
+    runs = [name for name in presets() if load_pipeline(name).evaluator.model_dump().get(key) == info.name]
+    declared = f"a pipeline with evaluator: {{kind: table, table: {info.name}}}"
+    say(f"What now?  {command('run', runs[0]) if runs else declared}")
+
+
+@benchmark.command("build")
+def benchmark_build(
+    plan: Annotated[str, typer.Argument(help="A plan by name (digits), or a YAML file.")],
+    out: Annotated[Path | None, typer.Option(help="The table's file; <name>.parquet here if unset.")] = None,
+    trial: Annotated[
+        int | None, typer.Option(min=8, help="Train so many random architectures twice, say how far they agree, stop.")
+    ] = None,
+    overrides: SetOption = None,
+    processes: ProcessesOption = None,
+    retry_failed: RetryOption = False,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Make a benchmark table: train every distinct architecture. Hours; what is stored is not trained again."""
+    from flows.embedded import under_own_server
+    from flows.evaluators import measuring
+    from flows.screen.tables import run_progress, show_benchmarks, show_noise
+    from lapt.pipeline.benchmarking import Noise
+    from lapt.pipeline.config import Execution, load_plan
+    from storage.benchmarks.tables import BenchmarkInfo
+    from storage.store import Store
+
+    planned = load_plan(plan, overrides or ())
+    execution = Execution(store=Store(store).address, processes=processes, retry_failed=retry_failed)
+    for task in planned.tasks:
+        measuring(planned, execution, Store(execution.store))(task, 0)
+    target = (out or Path(f"{planned.name}.parquet")).absolute()
+
+    def run() -> BenchmarkInfo | dict[str, Noise]:
+        from flows.benchmark import build_benchmark, try_benchmark
+
+        if trial is not None:
+            return try_benchmark(planned, execution, trial)
+        return build_benchmark(planned, execution, target)
+
+    with run_progress() as listener:
+        result = under_own_server(run, execution.store, listener)
+    if isinstance(result, BenchmarkInfo):
+        show_benchmarks([result])
+    else:
+        show_noise(result)
+
+
+@benchmark.command("list")
+def benchmark_list(as_json: JsonOption = False) -> None:
+    """The tables in the data folder, with rows, best values and checksum, and the surrogates."""
+    from flows.screen.tables import show_benchmarks
+    from storage.benchmarks.surrogates import list_surrogates
+    from storage.benchmarks.tables import list_benchmarks
+
+    known = [*list_benchmarks(), *list_surrogates()]
+    if as_json:
+        print(json.dumps([info.model_dump(mode="json") for info in known], indent=2))
+    else:
+        show_benchmarks(known)
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="Id of a finished run, or its first letters.")],
+    target: Annotated[str | None, typer.Option(help="Target task; may be left out where there is one.")] = None,
+    format: Annotated[Format, typer.Option(help="state-dict (weights and configuration), onnx or python.")] = "python",
+    out: Annotated[Path | None, typer.Option(help="The file; <pipeline>-<target> here if unset.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """The network that a run found: its trained weights, ONNX, or one readable Python file that needs torch alone."""
+    from flows.export import export as write
+    from storage.store import Store
+
+    def stage(text: str) -> None:
+        err.print(text, soft_wrap=True)
+
+    say(f"wrote {write(Store(store), run, target, format, out, stage)}")
+
+
+@app.command()
+def final(
+    run: Annotated[str, typer.Argument(help="Id of a finished run, or its first letters.")],
+    target: Annotated[str | None, typer.Option(help="Target task; all if left out.")] = None,
+    overrides: SetOption = None,
+    device: DeviceOption = "auto",
+    pool: PoolOption = None,
+    retry_failed: RetryOption = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Train from scratch what a run found. It goes on from the last epoch; what is stored is not trained again."""
+    from flows.build import build
+    from flows.embedded import under_own_server
+    from flows.found import to_train
+    from flows.screen.tables import run_progress, show_final
+    from lapt.pipeline.config import Execution
+    from lapt.pipeline.results import TargetResult
+    from storage.store import Store
+
+    pipeline, _ = to_train(Store(store), run, target, overrides or ())
+    execution = Execution(store=Store(store).address, device=device, retry_failed=retry_failed, **_where(pool))
+    build(pipeline, execution)
+
+    def train() -> list[TargetResult]:
+        from flows.final import train_found
+
+        return train_found(run, execution, target, overrides or [])
+
+    with run_progress() as listener:
+        results = under_own_server(train, execution.store, listener)
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in results], indent=2))
+    else:
+        show_final(results)
+
+
+@app.command()
+def ui(store: StoreOption = DEFAULT_STORE) -> None:
+    """Serve the Prefect UI over the store's runs until Ctrl-C."""
+    from flows.server.settings import apply_environment
+
+    apply_environment()
+    from flows.embedded import history_home
+    from flows.server.address import prefect_server
+
+    with prefect_server(history_home(store)) as api_url:
+        print(f"{api_url.removesuffix('/api')}   (Ctrl-C ends it)", flush=True)
+        try:
+            _wait_for_interrupt()
+        except KeyboardInterrupt:
+            print()
+
+
+def _wait_for_interrupt() -> None:
+    import threading
+
+    threading.Event().wait()
+
+
+def _where(pool: str | None) -> dict[str, Any]:
+    return {} if pool is None else {"dispatch": "deployment", "pool": pool}
+
+
+def _pipeline(preset_or_file: str, overrides: Sequence[str] | None, reasoner: str | None) -> Pipeline:
+    from lapt.pipeline.config import load_pipeline
+
+    return load_pipeline(preset_or_file, overrides or (), reasoner)
+
+
+def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: Any) -> None:
+    from flows.embedded import run_embedded
+    from flows.screen.tables import run_progress, show_run, unscored
+    from lapt.pipeline.config import Execution
+    from storage.runs.record import RunRecord
+    from storage.store import Store
+
+    execution = Execution(store=Store(store).address, **execution_settings)
+    with run_progress() as listener:
+        result = run_embedded(pipeline, execution, listener)
+    if as_json:
+        print(result.model_dump_json(indent=2, ensure_ascii=True))
+    else:
+        stated = RunRecord(Store(result.store), result.run_id).principles_of(pipeline.source.task)
+        show_run(pipeline, result, stated[-1][1] if stated else None)
+    result.require_scores(unscored(pipeline))

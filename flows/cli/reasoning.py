@@ -1,0 +1,163 @@
+"""``lapt reasoner`` and ``lapt principles``: what language models were asked and replied, and what was learned."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import JsonOption, StoreOption
+from flows.screen.console import command, say
+from storage.addresses import DEFAULT_STORE
+
+reasoner_app = typer.Typer(help="Language models: prompts that wait for a reply, recordings.", no_args_is_help=True)
+principles_app = typer.Typer(help="Design principles: what was learned, and how it changed.", no_args_is_help=True)
+
+
+@reasoner_app.command("waiting")
+def waiting(store: StoreOption = DEFAULT_STORE) -> None:
+    """Prompts of chat:manual that have no reply yet."""
+    from storage.runs.manual import FOLDER, PROMPT
+    from storage.runs.manual import waiting as unanswered
+    from storage.store import Store
+
+    opened = Store(store)
+    found = unanswered(opened)
+    for prompt in found:
+        say(f"{prompt}   {opened.address}/{FOLDER}/{prompt}{PROMPT}")
+    answered = command("reasoner", "reply", *found[:1], "FILE", store=opened.address)
+    say(f"What now?  {answered}" if found else "no prompt waits for a reply")
+
+
+@reasoner_app.command("reply")
+def reply(
+    prompt: Annotated[str, typer.Argument(help="Id of a waiting prompt, or its first letters.")],
+    file: Annotated[typer.FileText, typer.Argument(help="File with the reply; - for standard input.")],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Save the reply to a prompt of chat:manual; then the command that waits for it goes on."""
+    from storage.runs.manual import reply as save
+    from storage.store import Store
+
+    save(Store(store), prompt, file.read())
+    print("saved; now type the command again that waited for it")
+
+
+@reasoner_app.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write: JSON lines.")],
+    run: Annotated[str | None, typer.Option(help="Of this run alone: its id, or its first letters.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write recorded replies to one file, so that a run can be replayed from another store."""
+    from storage.runs.recordings import export_recordings
+    from storage.store import Store
+
+    say(f"wrote {export_recordings(Store(store), file, run)} replies to {file}")
+
+
+@reasoner_app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A file of lapt reasoner export.")], store: StoreOption = DEFAULT_STORE
+) -> None:
+    """Add recorded replies to the store."""
+    from storage.runs.recordings import import_recordings
+    from storage.store import Store
+
+    print(f"added {import_recordings(Store(store), file)} replies")
+
+
+@principles_app.command("list")
+def list_(
+    run: Annotated[str | None, typer.Option(help="Of this run alone: its id, or its first letters.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Every set of principles, the latest run first."""
+    from flows.screen.principles import show_principles
+    from storage.runs.record import stated_principles
+    from storage.store import Store
+
+    rows = stated_principles(Store(store), run)
+    if as_json:
+        kept = ("principles_id", "run_id", "task", "iteration", "step", "reasoner", "parent", "statements")
+        print(json.dumps([{name: row[name] for name in kept} for row in rows], indent=2))
+    else:
+        show_principles(rows)
+
+
+@principles_app.command("show")
+def show(
+    principles: Annotated[str, typer.Argument(help="Id of principles, or its first letters.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Statements, claims, and how far the architectures that were read support them."""
+    from flows.screen.principles import show_stated
+    from storage.runs.record import principles_by_id, space_of
+    from storage.store import Store
+
+    opened = Store(store)
+    found = principles_by_id(opened, principles)
+    if as_json:
+        print(found.model_dump_json(indent=2, ensure_ascii=True))
+    else:
+        show_stated(found, space_of(opened, found))
+
+
+@principles_app.command("diff")
+def diff(
+    before: Annotated[str, typer.Argument(help="Id of principles, or its first letters.")],
+    after: Annotated[str, typer.Argument(help="Id of principles, or its first letters.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """What the second says and the first does not, and the other way round, claim by claim."""
+    from lapt.principles import difference
+    from storage.runs.record import principles_by_id
+    from storage.store import Store
+
+    opened = Store(store)
+    changes = difference(principles_by_id(opened, before), principles_by_id(opened, after))
+    if as_json:
+        print(json.dumps(changes, indent=2))
+        return
+    for sign, claims in (("-", changes["gone"]), ("+", changes["new"])):
+        for claim in claims:
+            say(f"{sign} {claim}")
+    if not any(changes.values()):
+        print("they claim the same", file=sys.stderr)
+
+
+@principles_app.command("experts")
+def experts(
+    principles: Annotated[str, typer.Argument(help="Id of principles, or its first letters.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """What people found before: how far the architectures that were read bear it out, and what of it was learned."""
+    from flows.screen.principles import show_grounded
+    from lapt.reasoning.experts.grounding import grounded
+    from storage.runs.record import architectures_read, principles_by_id, space_of
+    from storage.store import Store
+
+    opened = Store(store)
+    learned = principles_by_id(opened, principles)
+    found = grounded(space_of(opened, learned), architectures_read(opened, learned), learned)
+    if as_json:
+        rows = [
+            {
+                "statement": beside.expert.statement,
+                "source": beside.expert.source,
+                "support": beside.support,
+                "base_rate": beside.base_rate,
+                "matched_by": beside.matched,
+            }
+            for beside in found
+        ]
+        print(json.dumps(rows, indent=2))
+    else:
+        show_grounded(found, learned)

@@ -1,0 +1,113 @@
+"""``lapt store``: how large the result store is, and what may go."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.options import JsonOption, StoreOption
+from lapt.errors import ConfigError
+from storage.addresses import DEFAULT_STORE
+
+store_app = typer.Typer(help="The result store: its size, and what may go.", no_args_is_help=True)
+DeleteOption = Annotated[bool, typer.Option("--delete", help="Delete it; if unset, only say what would go.")]
+SHOWN = 20
+"""Runs, and files that may go, which the terminal lists."""
+
+
+@store_app.command("compact")
+def compact(store: StoreOption = DEFAULT_STORE) -> None:
+    """Merge the store's many small files into few; nothing is lost if this is stopped."""
+    from storage.store import Store
+    from storage.upkeep.compaction import compact as merge
+
+    compactions = merge(Store(store))
+    if not any(done.merged or done.deleted or done.waiting or done.broken for done in compactions):
+        print("nothing to compact")
+    for done in compactions:
+        if done.merged or done.deleted or done.waiting or done.broken:
+            later = f", {done.waiting} to delete later (readers may be using them)" if done.waiting else ""
+            broken = f", {len(done.broken)} broken left in place" if done.broken else ""
+            print(f"{done.dataset}: {done.merged} files merged, {done.deleted} deleted{later}{broken}")
+
+
+@store_app.command("usage")
+def usage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """How much of the store is rows, networks, snapshots, history; and how much each run has."""
+    from flows.screen.store import show_usage
+    from storage.store import Store
+    from storage.upkeep.usage import usage as measured
+
+    found = measured(Store(store))
+    if as_json:
+        _print_json(asdict(found))
+    else:
+        show_usage(found, SHOWN)
+
+
+@store_app.command("rm")
+def rm(
+    run: Annotated[str, typer.Argument(help="Id of a run, or its first letters.")],
+    delete: DeleteOption = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a run out of the store: what it asked, learned and found. Scores stay: they were paid for."""
+    from flows.screen.store import show_removal
+    from storage.store import Store
+    from storage.upkeep.removal import removable, remove
+
+    opened = Store(store)
+    found = removable(opened, run)
+    if delete:
+        remove(opened, found)
+    if as_json:
+        _print_json({**asdict(found), "deleted": delete})
+    else:
+        show_removal(found, delete, opened.address)
+
+
+@store_app.command("gc")
+def gc(
+    older_than: Annotated[
+        str, typer.Option(metavar="AGE", help="Leave what is younger: 12 weeks is 12w, days d, hours h; 24h at least.")
+    ] = "30d",
+    delete: DeleteOption = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """What nothing needs any more: unfinished files, blobs that nothing refers to, what is left of runs that are gone.
+
+    Never scores, never what a run refers to.
+    """
+    from flows.screen.store import show_leftovers
+    from storage.store import Store
+    from storage.upkeep.leftovers import delete as delete_all
+    from storage.upkeep.leftovers import leftovers
+
+    opened = Store(store)
+    found = leftovers(opened, age(older_than))
+    freed = delete_all(opened, found) if delete else 0
+    if as_json:
+        files = [{"name": one.file.name, "bytes": one.file.bytes, "why": one.why} for one in found]
+        _print_json({"store": opened.address, "files": files, "freed": freed, "deleted": delete})
+    else:
+        show_leftovers(found, delete, freed, SHOWN)
+
+
+def age(text: str) -> timedelta:
+    """30d, 12h, 2w. Raises ConfigError."""
+    given = re.fullmatch(r"([0-9]{1,5})\s*([hdw])", text.strip())
+    if given is None:
+        raise ConfigError("an age such as 30d, 36h or 2w", repr(text), "write --older-than 30d")
+    unit = {"h": "hours", "d": "days", "w": "weeks"}[given[2]]
+    return timedelta(**{unit: int(given[1])})
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    print(json.dumps(document, indent=2, default=str))

@@ -1,0 +1,124 @@
+"""Commands for runs that are spread over machines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import JsonOption, StoreOption
+from flows.screen.console import command, say
+from lapt.errors import ConfigError
+from storage.addresses import DEFAULT_STORE
+
+
+def deploy(
+    store: StoreOption = DEFAULT_STORE,
+    pool: Annotated[
+        str | None, typer.Option(help="Make or renew this work pool for evaluations, and nothing else.")
+    ] = None,
+    type: Annotated[
+        str, typer.Option(help="Of --pool: process, kubernetes, docker and what else Prefect has.")
+    ] = "process",
+    image: Annotated[str | None, typer.Option(help="Of the containers of --pool: an image with LAPT in it.")] = None,
+    job_template: Annotated[
+        Path | None, typer.Option(help="Of --pool: a base job template of your own, in place of Prefect's.")
+    ] = None,
+) -> None:
+    """Work pools, deployments and the watch over lost runs, on the configured Prefect server."""
+    if pool is None and (type != "process" or image or job_template):
+        raise ConfigError("--pool NAME, whose type, image and template these are", "none", "name the pool")
+    _needs_server()
+    from flows.deployments.deploying import deploy as made
+    from flows.deployments.deploying import deploy_pool
+    from flows.workers.job_templates import locked, read_template, starts_workers, template_of
+    from flows.workers.pools import reachable
+    from storage.store import Store
+
+    with reachable():
+        if pool is None:
+            lines = made(Store(store).address)
+            start = "lapt worker --pool gpu, on every machine with GPUs; lapt worker --pool drivers, for deployed runs"
+        else:
+            template = template_of(type) if job_template is None else read_template(job_template)
+            lines = deploy_pool(pool, type, locked(template, image))
+            start = starts_workers(pool, type)
+        for line in lines:
+            say(line)
+    say(f"What now?  {start}; {command('run', 'PIPELINE', '--pool', pool or 'gpu')}")
+
+
+def worker(
+    pool: Annotated[str, typer.Option(help="Whose runs it takes: gpu, cpu, drivers or one of your own.")] = "gpu",
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, help="Workers; if unset, one for each device that CUDA_VISIBLE_DEVICES names."),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Take batches of a work pool, one at a time a device, or deployed drivers, until Ctrl-C."""
+    _needs_server()
+    from flows.workers.job_templates import check_processes
+    from flows.workers.pools import reachable
+    from flows.workers.processes import DRIVERS, run_workers, visible_devices
+    from storage.store import Store
+
+    if pool == DRIVERS and count is not None:
+        raise ConfigError(
+            "no --count for drivers: one worker takes as many as the pool lets through",
+            f"--count {count}",
+            f"prefect work-pool set-concurrency-limit {DRIVERS} {count}",
+        )
+    with reachable():
+        check_processes(pool)
+    devices = [None] if pool in (DRIVERS, "cpu") else visible_devices()
+    if count is not None:
+        devices = [devices[number % len(devices)] for number in range(count)]
+    raise typer.Exit(run_workers(pool, devices, Store(store).address))
+
+
+def announce(
+    task: Annotated[str, typer.Argument(help="The new target task, as pipelines shall call it.")],
+    pipeline: Annotated[str, typer.Option(help="A preset, or a YAML file on the worker, whose target it becomes.")],
+    data: Annotated[str | None, typer.Option(help="Its images, as of evaluator.data; none for a table's task.")] = None,
+) -> None:
+    """Say that data are there: the deployment adapt-to-data adapts a pipeline's principles to them."""
+    _needs_server()
+    from flows.server.events import data_announced
+
+    data_announced(task, data, pipeline)
+    say(f"announced {task}; a worker of pool drivers adapts {pipeline} to it")
+
+
+def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """What a run with workers needs, and whether it is there. Exit status 1 where something is not."""
+    from flows.deployments.doctor import findings
+    from flows.screen.tables import show_finding
+
+    found = []
+    for finding in findings(store):
+        found.append(finding)
+        if not as_json:
+            show_finding(finding.what, finding.found, finding.trouble)
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in found], indent=2))
+    if any(finding.trouble for finding in found):
+        raise typer.Exit(1)
+
+
+def _needs_server() -> None:
+    """Raises unless one is configured that answers, and takes our word for who we are."""
+    from flows.server.settings import apply_environment
+
+    apply_environment()
+    from flows.server.address import check_configured, configured_address
+
+    address = configured_address()
+    if address is None:
+        raise ConfigError(
+            "a Prefect server that workers and drivers share", "none configured", "set PREFECT_API_URL to its address"
+        )
+    check_configured(address)

@@ -1,0 +1,1 @@
+"""Deployments: what waits on a server, how it gets there, and whether all is well."""

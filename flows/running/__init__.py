@@ -1,0 +1,1 @@
+"""What goes with a run: progress, limits, cancelling, whose it is."""

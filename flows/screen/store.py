@@ -1,0 +1,82 @@
+"""What the terminal shows of a store's size, and of what may go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.filesize import decimal
+from rich.table import Table
+
+from flows.screen.console import LOOK, command, out, print_table, say
+from storage.upkeep.leftovers import Leftover
+from storage.upkeep.usage import RunSize, Usage
+
+DRY = "Nothing is deleted yet: the same command with --delete does."
+
+
+def show_usage(usage: Usage, most: int) -> None:
+    """``most``: runs listed."""
+    table = Table(title=f"{usage.store}: {decimal(usage.bytes)} in {usage.files:,} files", **LOOK)
+    for heading in ("folder", "holds", "files", "size"):
+        table.add_column(heading, justify="right" if heading in ("files", "size") else "left", no_wrap=True)
+    for folder in usage.folders:
+        table.add_row(folder.name or "-", folder.holds, f"{folder.files:,}", decimal(folder.bytes))
+    print_table(table)
+    if usage.runs:
+        runs = Table(title="Runs", **LOOK)
+        for heading in ("run", "pipeline", "rows", "size, about"):
+            runs.add_column(heading, justify="left" if heading in ("run", "pipeline") else "right", no_wrap=True)
+        for run in usage.runs[:most]:
+            runs.add_row(run.run_id, run.pipeline, f"{sum(run.rows.values()):,}", decimal(run.bytes))
+        print_table(runs)
+    if len(usage.runs) > most:
+        out.print(f"and {len(usage.runs) - most} smaller ones: --json lists all")
+    out.print(
+        "A run's size: its share of the rows, its snapshot and its summary, which go with it; scores and networks stay."
+    )
+    say(f"What now?  {command('store', 'gc', store=usage.store)}, {command('store', 'rm', 'RUN', store=usage.store)}")
+
+
+def show_removal(run: RunSize, deleted: bool, address: str) -> None:
+    """What goes, or went, with a run."""
+    rows = ", ".join(f"{count:,} of {name}" for name, count in run.rows.items())
+    out.print(f"run {run.run_id} ({run.pipeline}): rows: {rows}", soft_wrap=True)
+    for file in run.files:
+        out.print(f"  {file.name}, {decimal(file.bytes)}")
+    calls = run.rows.get("reasoner_calls")
+    if calls and not deleted:
+        out.print(
+            f"With it go {calls:,} replies of a language model, which the same run would ask for and pay again: "
+            f"{command('reasoner', 'export', 'FILE', '--run', run.run_id, store=address)} keeps them.",
+            soft_wrap=True,
+        )
+    if deleted:
+        out.print(
+            f"It is gone, about {decimal(run.bytes)}. The files that held its rows go with the next "
+            f"{command('store', 'compact', store=address)} a minute from now or later. Scores stay, and are not paid "
+            "for again.",
+            soft_wrap=True,
+        )
+    else:
+        out.print(f"That is about {decimal(run.bytes)}. Scores stay. {DRY}", soft_wrap=True)
+
+
+def show_leftovers(found: Sequence[Leftover], deleted: bool, freed: int, most: int) -> None:
+    """``most``: files listed."""
+    if not found:
+        out.print("Nothing that may go.")
+        return
+    for one in found[:most]:
+        out.print(
+            f"{one.file.modified:%Y-%m-%d}  {decimal(one.file.bytes):>9}  {one.file.name}: {one.why}", soft_wrap=True
+        )
+    if len(found) > most:
+        out.print(f"and {len(found) - most:,} more: --json lists all")
+    counts = Counter(one.why for one in found)
+    said = "; ".join(f"{count:,} files: {why}" for why, count in counts.most_common())
+    out.print(f"{said}.", soft_wrap=True)
+    if deleted:
+        out.print(f"Deleted: {decimal(freed)}.")
+    else:
+        out.print(f"That is {decimal(sum(one.file.bytes for one in found))}. {DRY}")

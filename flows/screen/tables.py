@@ -1,0 +1,353 @@
+"""What the terminal shows: progress on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import shorten, wrap
+from typing import Any
+
+import pyarrow as pa
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from flows.running.progress import Listener
+from flows.screen.console import LOOK, SAID_SECONDS, command, err, out, print_table, say
+from lapt.pipeline.benchmarking import Noise
+from lapt.pipeline.config import Pipeline
+from lapt.pipeline.results import RunResult, TargetResult
+from lapt.pipeline.wording import (
+    against,
+    caution,
+    cost_of,
+    ended_early,
+    lasting,
+    losses,
+    measured,
+    rows_of,
+    shown,
+    visible,
+)
+from lapt.principles import Principle, Principles
+from lapt.spaces import DeclaredSpace, space_named
+from storage.benchmarks.official.published_files import Progress as Heard
+from storage.benchmarks.official.transnas import MacroTable
+from storage.benchmarks.surrogates import SurrogateInfo
+from storage.benchmarks.tables import BenchmarkInfo
+
+_FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
+"""In brackets, in a principle: what goes first where it is too long for two lines."""
+FIRST = 3
+"""Principles that a run ends with."""
+
+
+# --- a run -----------------------------------------------------------------------------------------------
+class _Bars(Listener):
+    """One line for the stage, one bar a target."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._stage = progress.add_task("getting ready", total=None, note="")
+        self._targets: dict[str, TaskID] = {}
+        self._said = -math.inf
+
+    def stage(self, text: str) -> None:
+        if text == self._progress.tasks[self._stage].description:
+            return
+        self._progress.update(self._stage, description=text)
+        if not self._progress.console.is_terminal:
+            self._progress.console.print(text)
+
+    def target(self, task: str, budget: int, label: str = "") -> None:
+        name = f"  {task}, {label}" if label else f"  {task}"
+        self._targets[task] = self._progress.add_task(name, total=budget, note="")
+
+    def scored(self, task: str) -> None:
+        if task in self._targets:
+            self._progress.advance(self._targets[task])
+
+    def evaluated(self, task: str, done: int, incumbent: str) -> None:
+        self._progress.update(self._targets[task], completed=done, note=f"best {incumbent}")
+
+    def epoch(self, label: str, epoch: int, epochs: int, loss: float) -> None:
+        if label not in self._targets:
+            self._targets[label] = self._progress.add_task(f"  {label}", total=epochs, note="")
+        self._progress.update(self._targets[label], completed=epoch, note=f"loss {loss:.3g}")
+        now = time.monotonic()
+        if not self._progress.console.is_terminal and (now - self._said > SAID_SECONDS or epoch == epochs):
+            self._said = now
+            self._progress.console.print(f"{label}: epoch {epoch} of {epochs}, loss {loss:.3g}")
+
+    def target_done(self, task: str) -> None:
+        bar = self._targets[task]
+        done = self._progress.tasks[[t.id for t in self._progress.tasks].index(bar)].completed
+        self._progress.update(bar, total=done or 1, completed=done or 1)
+
+
+@contextmanager
+def run_progress() -> Iterator[Listener]:
+    """Bars for a run; plain lines when standard error is no terminal."""
+    columns = (
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        yield _Bars(progress)
+
+
+def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) -> None:
+    """What was found beside the controls, the first of what was ``learned`` from the source, and what to type next."""
+    table = Table(title=f"{result.pipeline}, run {result.run_id}", **LOOK)
+    rows = [(target, *row) for target in result.targets for row in rows_of(target, pipeline.label)]
+    failed = ["failed"] if any(found.failed for *_, found in rows) else []
+    for heading in ("target", "method", "validation", "test", "evaluations", *failed, "paid now"):
+        table.add_column(heading, justify="left" if heading in ("target", "method") else "right", no_wrap=True)
+    for target, method, found in rows:
+        figures = shown(found.validation, found.unit), shown(found.test, found.unit)
+        counts = [str(found.evaluations), *([str(found.failed)] if failed else []), str(found.paid_now)]
+        table.add_row(target.task if found is target else "", method, *figures, *counts)
+    print_table(table, keys=2)
+    for said in (*losses(result, pipeline.label), *ended_early(result)):
+        out.print(said, soft_wrap=True)
+    for target in result.targets:
+        out.print(f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}")
+        none = "no architecture could be scored" if target.evaluations else "it was not searched"
+        out.print(f"  {target.architecture or none}", soft_wrap=True)
+        if target.final is not None:
+            out.print(f"  {cost_of(target, target.final)}", soft_wrap=True)
+    out.print(caution(pipeline), style="dim")
+    if learned is not None:
+        _show_principles(pipeline, learned)
+    out.print("\nWhat now?", style="bold")
+    for what, words in _next(pipeline, result):
+        out.print(f"  {what}:")
+        say(f"    {command(*words, store=result.store)}")
+
+
+def unscored(pipeline: Pipeline) -> str:
+    """What to do where no architecture could be scored."""
+    if pipeline.evaluator.kind == "table":
+        return "search what the table has, with --set evaluator.pool=table, or complete the table"
+    return 'see why: lapt sql "SELECT DISTINCT error FROM evaluations WHERE error IS NOT NULL"'
+
+
+def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What to type after a run, behind ``lapt``, and what for."""
+    run = result.run_id
+    yield "the page: principles, spaces, curves and cells", ("report", run)
+    if getattr(pipeline.evaluator, "final", "") is None:
+        yield "what was found, trained from scratch", ("final", run, "--set", "evaluator.final.recipe.epochs=100")
+    elif pipeline.evaluator.trains:
+        export = ("export", run, f"--target={result.targets[0].task}")
+        if isinstance(pipeline.space, DeclaredSpace):
+            yield "the network with its weights", (*export, "--format", "state-dict")
+        else:
+            yield "the network as readable Python", export
+    yield "how it went, evaluation by evaluation", ("sql", f"SELECT * FROM anytime WHERE run_id = '{run}'")
+    yield "the flow and its tasks as a graph", ("ui",)
+
+
+def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
+    """Those that the source bears out most, in two lines each."""
+    space = space_named(pipeline.space)
+    of_space = learned.space == space.name
+
+    def lift(principle: Principle) -> float:
+        return principle.support - (principle.chance(space) if of_space else 0.0)
+
+    stated = learned.principles
+    first = sorted(stated, key=lift, reverse=True)[:FIRST]
+    most = f": {len(first)} of {len(stated)}, those that it bears out most" if len(stated) > FIRST else ""
+    out.print(f"\nPrinciples learned from {pipeline.source.task}{most}", style="bold")
+    for number, principle in enumerate(first, start=1):
+        whole = f", {principle.chance(space):.0%} of all" if of_space else ""
+        grounds = f" ({principle.support:.0%} of those read{whole})"
+        room = max(2 * (out.width - 8) - len(grounds), 20)
+        said = principle.statement
+        if len(said) > room:
+            said = shorten(_FIGURES.sub("", said), room, placeholder=" ...")
+        lines = wrap(said + grounds, out.width, initial_indent=f"  {number}. ", subsequent_indent="     ")
+        out.print("\n".join(lines), soft_wrap=True)
+
+
+def show_finding(what: str, found: str, trouble: str | None) -> None:
+    """One line of ``lapt doctor``: what is there, or what to do."""
+    mark, style = ("ok", "green") if trouble is None else ("!!", "red")
+    out.print(f"[{style}]{mark}[/] ", end="", markup=True)
+    out.print(f"{what}: {found}{'' if trouble is None else f'; {trouble}'}", soft_wrap=True)
+
+
+def show_final(results: Sequence[TargetResult]) -> None:
+    """What was trained from scratch: score, size, cost."""
+    table = Table(title="Trained from scratch", **LOOK)
+    for heading in ("target", "test", "parameters", "multiply-adds", "search", "training"):
+        table.add_column(heading, justify="left" if heading == "target" else "right", no_wrap=True)
+    for found in results:
+        final = found.final
+        sizes = ("-", "-") if final is None else (f"{final.parameters or 0:,}", f"{(final.flops or 0) / 1e6:,.1f}M")
+        training = "-" if final is None else lasting(final.device_seconds)
+        table.add_row(found.task, shown(found.test, found.unit), *sizes, lasting(found.device_seconds), training)
+    print_table(table)
+    for found in results:
+        reason = "it has no test images" if found.final is None else found.final.error
+        said = f"{found.task}: {found.architecture}{f'; no test score: {reason}' if found.test is None else ''}"
+        out.print(said, soft_wrap=True, markup=False)
+    out.print("Search, all scores and supernets on the target, and training: time of one device.", style="dim")
+
+
+# --- benchmarks ------------------------------------------------------------------------------------------
+@contextmanager
+def import_progress(path: Path) -> Iterator[Heard]:
+    """A bar of what is read; where standard error is no terminal, a line now and then of an import that takes long."""
+    columns = (
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(20),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
+        bar = bars.add_task(f"reading {path.name}", total=1.0)
+        said = time.monotonic()
+
+        def heard(share: float) -> None:
+            nonlocal said
+            bars.update(bar, completed=share)
+            if not err.is_terminal and time.monotonic() - said > SAID_SECONDS:
+                said = time.monotonic()
+                err.print(f"reading {path.name}: {share:.0%}")
+
+        yield heard
+
+
+# --- tables ----------------------------------------------------------------------------------------------
+def show_benchmarks(known: Sequence[BenchmarkInfo | SurrogateInfo]) -> None:
+    if not known:
+        out.print("No benchmark tables yet. Import one: lapt benchmark import nasbench201 FILE")
+    for info in known:
+        if info.replaced:
+            out.print(f"This replaces the {_what(info)} of that name with checksum {info.replaced}.")
+        if info.unchanged:
+            out.print(f"The {_what(info)} was there already, with the same content.")
+        if isinstance(info, SurrogateInfo):
+            _show_surrogate(info)
+            continue
+        out.print(f"{info.name}: space {info.space}, {info.rows:,} rows, checksum {info.checksum[:12]}")
+        table = Table(**LOOK)
+        for heading in ("task", "metric", "best validation", "best test"):
+            table.add_column(heading, justify="right" if heading.startswith("best") else "left", overflow="fold")
+        for name, task in info.tasks.items():
+            test = "-" if task.best_test is None else f"{task.best_test:.2f}"
+            label = f"{task.metric}{f' {task.unit}' if task.unit else ''}"
+            label += "" if task.scores is None else f", {task.scores:,} scores"
+            table.add_row(name, label, f"{task.best_validation:.4g}", test)
+        print_table(table)
+        for name, task in info.tasks.items():
+            out.print(f"best of {name}: {task.best_architecture}", soft_wrap=True)
+        if info.identity:
+            out.print(f"from an official file; {info.identity}", soft_wrap=True)
+        if info.path:
+            out.print(f"in {info.path}", soft_wrap=True)
+
+
+def show_macro(table: MacroTable) -> None:
+    """The macro table is no benchmark yet: what it lacks, and what to type then."""
+    tasks = [name.removesuffix("_best_val") for name in table.columns if name.endswith("_best_val")]
+    out.print(f"TransNAS-Bench-101 macro: {table.rows:,} architectures in {table.path}", soft_wrap=True)
+    out.print(
+        "Columns: architecture, params_M, flops_M, and four for each task such as class_scene_val, class_scene_test"
+    )
+    out.print("(last epoch), class_scene_best_val, class_scene_best_test (the epoch with the best validation). Tasks:")
+    out.print(f"{', '.join(tasks)}", soft_wrap=True)
+    out.print("No space that comes with LAPT has these architectures. With a space of them declared in mine.yaml:")
+    say(f"  {command('benchmark', 'import', 'table', str(table.path), '--declare', 'mine.yaml')}")
+
+
+def _what(info: BenchmarkInfo | SurrogateInfo) -> str:
+    return "surrogate" if isinstance(info, SurrogateInfo) else "table"
+
+
+def _show_surrogate(info: SurrogateInfo) -> None:
+    out.print(f"{info.name}: surrogate of space {info.space}, checksum {info.checksum[:12]}")
+    out.print(f"tasks {', '.join(info.tasks)}: {info.metric} {info.unit}, predicted; no test scores")
+    out.print(f"of DARTS's second-order cell it says {info.known_validation:.2f} {info.unit}")
+    if info.path:
+        out.print(f"in {info.path}", soft_wrap=True)
+
+
+def show_noise(trial: Mapping[str, Noise]) -> None:
+    """Task by task, how far two trainings of one architecture agree."""
+    table = Table(title="Kendall's tau between two seeds", **LOOK)
+    for heading in ("task", "architectures", "all", "best quarter", "sd between seeds"):
+        table.add_column(heading, justify="left" if heading == "task" else "right", no_wrap=True)
+    for task, noise in trial.items():
+        figures = (f"{noise.tau:.2f}", f"{noise.tau_top:.2f}", f"{noise.deviation:.3g}")
+        table.add_row(task, str(noise.architectures), *figures)
+    print_table(table)
+
+
+def show_table(table: pa.Table) -> None:
+    """Rows as a table that fits the terminal; whole values when piped."""
+    rows = [[_text(value) for value in row.values()] for row in table.to_pylist()]
+    if out.is_terminal and _width(table.column_names, rows) > out.width:
+        for number, row in enumerate(rows, start=1):
+            out.print(f"- row {number}")
+            for name, value in zip(table.column_names, row, strict=True):
+                out.print(f"  {name}: {value}", soft_wrap=True)
+    elif out.is_terminal:
+        shown = Table(**LOOK)
+        for name in table.column_names:
+            shown.add_column(name, overflow="fold")
+        for row in rows:
+            shown.add_row(*row)
+        out.print(shown)
+    else:
+        print(visible("\t".join(table.column_names)))
+        for row in rows:
+            print(visible("\t".join(" ".join(value.split()) for value in row)))
+    err.print(f"{table.num_rows} row{'' if table.num_rows == 1 else 's'}", style="dim")
+
+
+def _width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Columns the table takes when no cell is folded below 30 characters."""
+    cells = zip(names, *rows, strict=True) if rows else ([name] for name in names)
+    return sum(max(len(name), *(min(30, len(cell)) for cell in rest), 0) + 2 for name, *rest in cells)
+
+
+def table_as_json(table: pa.Table) -> str:
+    rows = [{name: _jsonable(value) for name, value in row.items()} for row in table.to_pylist()]
+    return json.dumps({"columns": table.column_names, "rows": rows}, indent=2, default=str)
+
+
+def _jsonable(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return "\n".join(map(str, value))
+    return str(value)

@@ -1,0 +1,1 @@
+"""The Prefect server: its address and settings, the embedded one, its database, its events."""

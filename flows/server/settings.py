@@ -1,0 +1,177 @@
+"""The Prefect settings the project depends on, and nothing else that touches them.
+
+``apply_environment`` is the first ``import prefect``: logging and the first-run notice are decided then.
+Whatever the user has set already wins, except in the embedded server's own process, whose environment is ours alone.
+"""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows.server.environment import ask_loopback_directly, at_home, mend, without_certificates, without_connections
+from lapt.errors import ConfigError
+
+HEARTBEAT_SECONDS = 30
+"""Of every flow run on a server that others use: a longer silence means there that it is lost."""
+
+DEFAULTS = {
+    # Prefect's clients, its server and the pages of its UI each report to a third party unless told not to.
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # The store is the cache: a persisted result costs 38 ms a task and would be a second place that knows a score.
+    "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+    # Prefect's own 180 s: the watch over lost runs marked each driver that ran for 90 s as crashed.
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+}
+QUIET_CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+LOUDNESS = ("PREFECT_LOGGING_LEVEL", "PREFECT_DEBUG_MODE", "PREFECT_LOGGING_CONFIG_PATH", QUIET_CONSOLE)
+
+SERVER_SETTINGS = {
+    # Flow and task states need the recorder alone; the others serve deployments, schedules, workers and automations.
+    # Without them, and with the recorder writing in batches, a submitted task costs 9 ms (all on: 50 to 140) and the
+    # server ends in 0.5 s (1.7 to 2.2). Its start is imports, 3.3 s either way.
+    **{
+        f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
+        for service in (
+            "CANCELLATION_CLEANUP",
+            "CLEANUP_RECONCILER",
+            "EVENT_LOGGER",
+            "EVENT_PERSISTER",
+            "FOREMAN",
+            "LATE_RUNS",
+            "PAUSE_EXPIRATIONS",
+            "REPOSSESSOR",
+            "SCHEDULER",
+            "TRIGGERS",
+        )
+    },
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "true",
+    # One by one (the default) the states of 100 quick tasks reach the database seconds late, and a server that ends
+    # cancels the writing of those still queued. In batches they keep up, and ending writes the last batch. The interval
+    # counts in whole seconds: a fraction is cut to 0, and the idle server spins (0.9 of a core against 0.02).
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_UI_ENABLED": "true",
+    # Relative, so that the UI also works through a forwarded port.
+    "PREFECT_SERVER_UI_API_URL": "/api",
+    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_COLORS": "false",
+}
+
+
+def apply_environment(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
+    """Set what is not set yet: no reports to anyone, no persisted results, a terminal free of Prefect's INFO lines.
+
+    The console alone is quiet; the run's own log, which the UI shows, keeps its INFO lines. The console stays as it is
+    where the user has chosen a log level. Raises ConfigError for settings that Prefect does not take.
+    """
+    mend(environment)
+    at_home(environment)
+    # A home that cannot be written: nothing of ours is kept there.
+    warnings.filterwarnings("ignore", "Failed to create the Prefect home directory")
+    for name, value in DEFAULTS.items():
+        environment.setdefault(name, value)
+    if not any(name in environment for name in LOUDNESS):
+        environment[QUIET_CONSOLE] = "WARNING"
+    if "SSL_CERT_FILE" in environment:  # as Prefect has it, which reads it once, at import
+        environment.setdefault("PREFECT_API_SSL_CERT_FILE", environment["SSL_CERT_FILE"])
+    if environment is not os.environ:
+        return
+    known = "prefect.context" in sys.modules
+    try:
+        with without_certificates():
+            from prefect.context import refresh_global_settings_context
+        if known:
+            refresh_global_settings_context()
+        ask_loopback_directly()
+    except ValueError as error:  # of pydantic: an hour that is no number, TOML that is none
+        raise ConfigError(
+            "settings that Prefect takes",
+            " ".join(str(error).split()).partition(" For further information")[0][:200],
+            "correct them: variables that begin with PREFECT_, .env or prefect.toml here, or the active profile",
+        ) from error
+
+
+def api_named_in() -> str:
+    """Where Prefect has the address of its server from, in the order that it looks."""
+    from prefect.settings.models.api import APISettings
+    from prefect.settings.sources import (
+        FilteredDotEnvSettingsSource,
+        PrefectTomlConfigSettingsSource,
+        PyprojectTomlConfigSettingsSource,
+    )
+
+    if "PREFECT_API_URL" in map(str.upper, os.environ):
+        return "the variable PREFECT_API_URL"
+    files = {
+        ".env": FilteredDotEnvSettingsSource,
+        "prefect.toml": PrefectTomlConfigSettingsSource,
+        "pyproject.toml": PyprojectTomlConfigSettingsSource,
+    }
+    said = [name for name, source in files.items() if source(APISettings)().get("url")]
+    return f"the file {Path(said[0]).absolute()}" if said else "the active Prefect profile"
+
+
+def server_environment(
+    home: Path, shared: Path, *, migrate: bool, inherited: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """The environment of the embedded server's process: none of the user's Prefect settings, which are for others.
+
+    A database address, a base path or a password in the environment or the active profile would make this server serve
+    something else than the history in ``home``; with ``PREFECT_HOME`` there, no profile is read either. Nor has it the
+    user's proxies and certificates: it asks nobody. ``shared`` takes what is the same for every home: the pages of the
+    UI (17 MB).
+    """
+    kept = {k: v for k, v in without_connections(inherited).items() if not k.upper().startswith("PREFECT_")}
+    if kept.pop("PYTHONDONTWRITEBYTECODE", ""):
+        # Compiling the server's 3,000 modules takes longer than running them: 9.5 s to import, 5.0 s from bytecode.
+        kept["PYTHONPYCACHEPREFIX"] = str(shared / "bytecode")
+    return {
+        **kept,
+        **DEFAULTS,
+        **SERVER_SETTINGS,
+        "PREFECT_HOME": str(home),
+        # Relative to the process's working directory, which is ``home``: no character of a path can break the address.
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:///prefect.db",
+        "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": str(migrate).lower(),
+        "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": str(migrate).lower(),
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(shared / "ui"),
+    }
+
+
+@contextmanager
+def embedded_settings(api_url: str) -> Iterator[None]:
+    """Point the flows called inside, and the threads Prefect starts for them, at the embedded server ``api_url``.
+
+    A thread started by hand has Prefect's settings and tags only when it runs in ``contextvars.copy_context()``.
+    Heartbeats off: every synchronous flow's exit otherwise waits about a second for the heartbeat's thread, and the
+    environment variable cannot say "none". Who owns a run is known from its owner's lock instead.
+    """
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_KEY,
+        PREFECT_API_SSL_CERT_FILE,
+        PREFECT_API_URL,
+        PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
+        PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
+
+    updates = {
+        PREFECT_API_URL: api_url,
+        PREFECT_API_KEY: None,
+        PREFECT_API_AUTH_STRING: None,
+        PREFECT_API_SSL_CERT_FILE: None,  # SSL_CERT_FILE too, and it is read for an http:// address as well
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        # Client and server are one installation with one set of settings: two questions less from every new client.
+        PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False,
+        PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,
+    }
+    with temporary_settings(updates=updates):
+        yield

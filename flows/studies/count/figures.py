@@ -1,0 +1,248 @@
+"""From what searches found to the rows of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from flows.studies.entrants.methods import Entrant
+from flows.studies.rows import Anytime, Row, Who
+from lapt.base.statistics import nested, summarised
+from lapt.pipeline.published import Published
+
+
+class Returned(NamedTuple):
+    """What a method returns: scores in the task's unit, None where it found nothing, and 1 + the architectures
+    strictly better by validation: of who found nothing the last rank, None where a space cannot be listed."""
+
+    validation: float | None
+    test: float | None
+    rank: int | None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One entrant on one task with one draw and seed: what it would return at a budget, and how soon it was good.
+
+    ``failed``: evaluations without a score; ``lacking``: asked for nothing, since the table lacks it.
+    """
+
+    who: Who
+    task: str
+    draw: int | None
+    seed: int
+    to_top: int | None
+    to_best: int | None
+    evaluations: int
+    returned: Mapping[int, Returned]
+    """Budget -> the incumbent then, the same budgets for every seed."""
+    principles: Mapping[str, float]
+    """Quantity -> value, of the principles that were learned and the first space that was made of them."""
+    ranks: tuple[int, ...] = ()
+    values: tuple[float | None, ...] = ()
+    """The incumbent's rank, where there are ranks, and validation score after each of ``points`` evaluations; None
+    before the first score."""
+    failed: int = 0
+    lacking: int = 0
+
+    @property
+    def ranked(self) -> bool:
+        return all(returned.rank is not None for returned in self.returned.values())
+
+    @property
+    def empty(self) -> bool:
+        """Was nothing found, however long it went on?"""
+        return all(returned.validation is None for returned in self.returned.values())
+
+
+def points(budget: int) -> list[int]:
+    """Evaluations that a curve is drawn at: every one up to 100, then every tenth and the last."""
+    return [n for n in range(1, budget + 1) if n <= 100 or n % 10 == 0 or n == budget]
+
+
+def anytime(entrant: Entrant, target: str, budget: int, curves: Sequence[Curve]) -> Anytime:
+    """``curves``: theirs among others. ``budget``: where the single runs' ranks are given, LAPT's."""
+    method, reasoner, variant, source_budget = entrant.who
+    mine = [curve for curve in curves if (curve.who, curve.task) == (entrant.who, target)]
+    ordered = sorted(mine, key=lambda curve: (curve.draw or 0, curve.seed))
+    there = [curve.returned[budget] for curve in ordered if budget in curve.returned]
+    return Anytime(
+        method=method,
+        reasoner=reasoner,
+        variant=variant,
+        source_budget=source_budget,
+        target=target,
+        evaluations=tuple(points(entrant.budget)),
+        rank=tuple(float(f"{mean:.5g}") for mean in np.mean([curve.ranks for curve in ordered], axis=0)),
+        validation=_mean_incumbents(
+            [curve.values for curve in ordered if not curve.empty], len(points(entrant.budget))
+        ),
+        budget=budget,
+        ranks=tuple(one.rank for one in there if one.rank is not None),
+        validations=tuple(one.validation for one in there if one.validation is not None),
+    )
+
+
+def _mean_incumbents(found: Sequence[Sequence[float | None]], length: int) -> tuple[float | None, ...]:
+    """Over the runs that found something; None until each of them has."""
+    if not found:
+        return (None,) * length
+    means = np.mean(np.array(found, dtype=float), axis=0)  # None is read as NaN
+    return tuple(None if np.isnan(mean) else float(f"{mean:.6g}") for mean in means)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The rows of a comparison. ``units``: task -> the unit of its scores."""
+
+    entrants: Sequence[Entrant]
+    targets: Sequence[str]
+    units: Mapping[str, str]
+    published: Sequence[Published] = ()
+
+    def rows(self, curves: Sequence[Curve]) -> Iterator[Row]:
+        """A row a target, entrant and quantity, then the ranks over all targets."""
+        for task in self.targets:
+            here = [curve for curve in curves if curve.task == task]
+            tested = any(found.test is not None for curve in here for found in curve.returned.values())
+            for entrant in self.entrants:
+                yield from self._of(entrant, task, [c for c in here if c.who == entrant.who], tested)
+            yield from self._published(task)
+        for entrant in self.entrants:
+            mine = [curve for curve in curves if curve.who == entrant.who]
+            if all(curve.ranked for curve in mine):
+                yield from self._mean_rank(entrant, mine)
+        ours = {entrant.method for entrant in self.entrants}
+        for row in self.published:
+            if row.rank is not None and row.method not in ours:
+                common = {"method": row.method, "reasoner": row.reasoner, "target": "mean"}
+                yield Row(**common, quantity="rank", unit="", published=f"{row.rank}")
+
+    def _of(self, entrant: Entrant, task: str, curves: Sequence[Curve], tested: bool) -> Iterator[Row]:
+        """``tested``: has the task test scores?"""
+        published = self._beside(entrant)
+        length, unit = entrant.budget, self.units[task]
+
+        def row(quantity: str, value: Callable[[Curve], float], of: Sequence[Curve] = curves, **more: object) -> Row:
+            named = {"target": task, "quantity": quantity, "unit": "", "budget": length, **more}
+            return _summarised(_row(entrant, **named), entrant, of, value)
+
+        ranked = all(curve.ranked for curve in curves)
+        if ranked:
+            missed = sum(curve.to_top is None for curve in curves)
+            yield row(
+                "archs_to_top_0.1%",
+                lambda curve: float(curve.to_top or length + 1),
+                unit="evaluations",
+                censored=missed,
+                published=published.archs.get(task) if published else None,
+            )
+            yield row("hit_rate", lambda curve: float(curve.to_top is not None))
+        yield row("evaluations", lambda curve: float(curve.evaluations), unit="evaluations")
+        if entrant.source_budget is not None:
+            paid = entrant.source_budget
+            yield row("total_evaluations", lambda curve: float(paid + curve.evaluations), unit="evaluations")
+        for quantity, losses in LOSSES.items():
+            if any(losses(curve) for curve in curves):
+                yield row(quantity, losses)
+        found = [curve for curve in curves if curve.to_best is not None]
+        if ranked:
+            yield row(
+                "archs_to_best_if_found",
+                lambda curve: float(curve.to_best or 0),
+                found,
+                unit="evaluations",
+                censored=len(curves) - len(found),
+            )
+        for budget in _budgets(curves):
+            having = [curve for curve in curves if curve.returned[budget].validation is not None]
+            without = len(curves) - len(having)
+            yield row(
+                "validation",
+                lambda curve, b=budget: curve.returned[b].validation or 0.0,
+                having,
+                unit=unit,
+                budget=budget,
+                censored=without,
+            )
+            if ranked:
+                yield row("rank", lambda curve, b=budget: float(curve.returned[b].rank or 0), budget=budget)
+            if tested and all(curve.returned[budget].test is not None for curve in having):
+                cited = f"{published.test[task]}" if published and budget == length and task in published.test else None
+                yield row(
+                    "test",
+                    lambda curve, b=budget: curve.returned[b].test or 0.0,
+                    having,
+                    unit=unit,
+                    budget=budget,
+                    censored=without,
+                    published=cited,
+                )
+        for quantity in dict.fromkeys(quantity for curve in curves for quantity in curve.principles):
+            stated = [curve for curve in curves if quantity in curve.principles]
+            yield row(quantity, lambda curve, q=quantity: curve.principles[q], stated)
+
+    def _mean_rank(self, entrant: Entrant, curves: Sequence[Curve]) -> Iterator[Row]:
+        """Mean over the targets, then over the seeds, as published ranks are."""
+        beside = self._beside(entrant)
+        published = f"{beside.rank}" if beside and beside.rank else None
+        for budget in _budgets(curves):
+            first = [curve for curve in curves if curve.task == self.targets[0]]
+
+            def mean(curve: Curve, budget: int = budget) -> float:
+                same = [c for c in curves if (c.draw, c.seed) == (curve.draw, curve.seed)]
+                return float(np.mean([c.returned[budget].rank or 0 for c in same]))
+
+            row = _row(entrant, target="mean", quantity="rank", unit="", budget=budget, published=published)
+            yield _summarised(row, entrant, first, mean)
+
+    def _beside(self, entrant: Entrant) -> Published | None:
+        """The published row of the method, which none of a study's variants is."""
+        return next((p for p in self.published if p.method == entrant.method and not entrant.variant), None)
+
+    def _published(self, task: str) -> Iterator[Row]:
+        """Rows of their own for published methods that were not run here; the others stand beside ours."""
+        for row in self.published:
+            if row.method in {entrant.method for entrant in self.entrants}:
+                continue
+            common = {"method": row.method, "reasoner": row.reasoner, "target": task}
+            for quantity, unit, value in (
+                ("archs_to_top_0.1%", "evaluations", row.archs.get(task)),
+                ("test", self.units[task], row.test.get(task)),
+            ):
+                if value is not None:
+                    yield Row(**common, quantity=quantity, unit=unit, published=f"{value}")
+
+
+LOSSES: dict[str, Callable[[Curve], float]] = {
+    "failed": lambda curve: float(curve.failed),
+    "lacking": lambda curve: float(curve.lacking),
+    "found_nothing": lambda curve: float(curve.empty),
+}
+"""Quantity -> what a search lost: evaluations without a score, asks for what a table lacks, all of it. A row where any
+seed lost something."""
+
+
+def _budgets(curves: Sequence[Curve]) -> list[int]:
+    return sorted({budget for curve in curves for budget in curve.returned})
+
+
+def _row(entrant: Entrant, **named: object) -> Row:
+    return Row.model_validate(
+        {**dict(zip(("method", "reasoner", "variant", "source_budget"), entrant.who, strict=True)), **named}
+    )
+
+
+def _summarised(row: Row, entrant: Entrant, curves: Sequence[Curve], value: Callable[[Curve], float]) -> Row:
+    if not curves:
+        return row
+    ordered = sorted(curves, key=lambda curve: (curve.draw or 0, curve.seed))
+    if entrant.draws is None:
+        return row.with_summary(summarised([value(curve) for curve in ordered]))
+    of_draws = [[value(c) for c in ordered if c.draw == draw] for draw in dict.fromkeys(c.draw for c in ordered)]
+    if len({len(values) for values in of_draws}) > 1:  # some seeds of some draws have no value
+        return row.with_summary(summarised([one for values in of_draws for one in values]))
+    return row.with_summary(nested(of_draws))

@@ -1,0 +1,1 @@
+"""The entrants of studies: methods under pipelines, and the benchmarks that they search."""

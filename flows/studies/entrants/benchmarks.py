@@ -1,0 +1,44 @@
+"""What a study needs of what it is run on: a table, or a surrogate of a space that nobody can list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from flows.evaluators import EvaluatorOf, evaluator_of, predicted, space_of, table_of
+from lapt.evaluation import Evaluator
+from lapt.evaluators import Table
+from lapt.evaluators.config import SurrogateEvaluation, TableEvaluation
+from lapt.pipeline.config import Pipeline
+
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """``checksum``: of its data. ``evaluators``: task -> its evaluator. ``table``: None where there is none."""
+
+    checksum: str
+    evaluators: EvaluatorOf
+    table: Table | None = None
+
+    def evaluator(self, task: str) -> Evaluator:
+        """Raises LaptError for a task that is not there."""
+        return self.evaluators(task)
+
+    def scores(self, task: str) -> Scores | None:
+        """Of every architecture that has one, higher is better, for ranks; None where they cannot be listed."""
+        return None if self.table is None else self.table.comparable(task)
+
+
+def benchmark_of(pipeline: Pipeline, data: str | None) -> Benchmark:
+    """Raises LaptError for a table or surrogate that is not there, and a pipeline that trains its networks."""
+    space, config = space_of(pipeline), pipeline.evaluator
+    if isinstance(config, SurrogateEvaluation):
+        return Benchmark(*predicted(pipeline, config, space, data))
+    table = table_of(pipeline, data)
+    assert isinstance(config, TableEvaluation)
+    return Benchmark(table.checksum, partial(evaluator_of, table, config, space), table)

@@ -1,0 +1,373 @@
+"""How a study searches: each method a function from task and seed to evaluations in order.
+
+Everything here runs in a worker process, with plain functions and no Prefect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+
+import numpy as np
+
+from flows.build import caller_of, reasoner_of, run_id
+from flows.evaluators import space_of
+from flows.studies.entrants.benchmarks import Benchmark, benchmark_of
+from flows.studies.rows import Who
+from lapt.archive import Archive
+from lapt.base.digests import digest
+from lapt.errors import ConfigError
+from lapt.evaluation import Evaluation, Evaluator
+from lapt.pipeline.config import BootstrapArchive, Execution, Pipeline, TopArchive
+from lapt.pipeline.controls import (
+    ZERO_COST,
+    InOrder,
+    by_frequency,
+    by_predictor,
+    by_size,
+    by_zero_cost,
+    random_subspace,
+    source_ranking,
+)
+from lapt.pipeline.steps import Steps
+from lapt.principles import Principles
+from lapt.reasoning import Frequency
+from lapt.reasoning.config import ChatReasoner, FrequencyReasoner
+from lapt.reasoning.language.direct import Direct
+from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
+from lapt.search.config import SECTIONS, SearchSection
+from lapt.search.confined import askable, asking, scored
+from lapt.search.loop import search
+from lapt.spaces import Architecture, DeclaredSpace, SearchSpace
+
+COUNTS = {"params": "parameters", "flops": "flops"}
+"""Method by size -> what it counts."""
+DETERMINISTIC = ("frequency", "patterns")
+"""Reasoners that say the same of the same archive."""
+RESAMPLED = "archives resampled"
+"""Variant in which every seed reads an archive of its own, drawn with replacement from the one."""
+LONG = 500
+"""Evaluations that baselines may take to reach the goal (the paper's ">500")."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a method did on one task: its evaluations in order, and where it refined, from which principles to what.
+
+    ``lacking``: architectures that it proposed and the table lacks.
+    """
+
+    evaluations: Sequence[Evaluation]
+    learned: Principles | None = None
+    refined: SearchSpace | None = None
+    stood_in: bool | None = None
+    """Did counting stand in for the model anywhere?"""
+    lacking: int = 0
+
+
+Place = tuple[str, str | DeclaredSpace, str | None]
+"""Where scores come from: evaluator, space, data folder."""
+Search = Callable[["Bench", str, int], Searched]
+"""Bench, task, seed."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One line of a comparison: a method under a pipeline. It is sent to worker processes.
+
+    ``draws``: what the reasoner says is drawn so many times, each with every seed; None: every seed draws its own.
+    ``fixed``: nothing random but the draw, so one seed stands for all.
+    """
+
+    method: str
+    pipeline: Pipeline
+    search: Search
+    budget: int
+    reasoner: str | None = None
+    variant: str | None = None
+    draws: int | None = None
+    fixed: bool = False
+    default: bool = True
+    """Does it stand in a comparison that names no methods?"""
+    source_budget: int | None = None
+    against: Who | None = None
+    """Its baseline, where the study has one for it."""
+
+    @property
+    def who(self) -> Who:
+        return self.method, self.reasoner, self.variant, self.source_budget
+
+    @property
+    def label(self) -> str:
+        source = [f"{self.source_budget:,} source evaluations"] if self.source_budget else []
+        return ", ".join([part for part in (self.method, self.reasoner, self.variant) if part] + source)
+
+
+@dataclass(frozen=True)
+class _Watched(Steps):
+    """Steps that remember what was refined, who reasoned and who searched, in order."""
+
+    refined: list[SearchSpace] = field(default_factory=list)
+    stated: list[Principles] = field(default_factory=list)
+    searchers: list[Searcher] = field(default_factory=list)
+
+    def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
+        self.searchers.append(super().searcher(refined, evaluator, g, prior))
+        return self.searchers[-1]
+
+    def refine(self, principles: Principles, *, task: str) -> SearchSpace:
+        self.stated.append(principles)
+        self.refined.append(super().refine(principles, task=task))
+        return self.refined[-1]
+
+
+class Bench:
+    """What the searches of one entrant share in one process: benchmark, space, archive.
+
+    ``draw``: of the reasoner; ``budget``: evaluations of what does not refine the space, the pipeline's if unset.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, execution: Execution, draw: int | None = None, budget: int | None = None
+    ) -> None:
+        self.pipeline, self.execution, self.draw = pipeline, execution, draw
+        self.budget = pipeline.budget if budget is None else budget
+
+    @property
+    def _place(self) -> Place:
+        return self.pipeline.evaluator.model_dump_json(), self.pipeline.space, self.execution.data
+
+    @property
+    def benchmark(self) -> Benchmark:
+        if self._place not in _benchmarks:
+            _benchmarks[self._place] = benchmark_of(self.pipeline, self.execution.data)
+        return _benchmarks[self._place]
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        return space_of(self.pipeline)
+
+    def evaluator(self, task: str) -> Evaluator:
+        return self.benchmark.evaluator(task)
+
+    def askable(self, task: str) -> SearchSpace:
+        """What of the whole space a search on that task may evaluate."""
+        return askable(self.space, self.evaluator(task))
+
+    def seeded(self, seed: int) -> Pipeline:
+        return self.pipeline.model_copy(update={"seed": seed})
+
+    def run_id(self, seed: int) -> str:
+        """Of the run that ``lapt run`` makes with that seed: they share what a language model replied."""
+        return run_id(self.seeded(seed), self.benchmark.checksum)
+
+    def drawn(self, seed: int) -> int:
+        """Which draw of the reasoner that seed goes with."""
+        return seed if self.draw is None else self.draw
+
+    def steps(self, seed: int) -> _Watched:
+        pipeline = self.seeded(seed)
+        reasoner = reasoner_of(pipeline, self.execution, self.run_id(seed), sample=self.drawn(seed))
+        return _Watched(pipeline, self.space, reasoner)
+
+    def archive(self, seed: int) -> Archive:
+        """The same for every seed when chosen from a whole table; else drawn with what the reasoner says of it."""
+        key = self._archived(seed)
+        if key not in _archives:
+            _archives[key] = Steps(self.seeded(key[-1]), self.space, Frequency()).build_archive(
+                self.evaluator(self.pipeline.source.task)
+            )
+        return _archives[key]
+
+    def learned(self, steps: Steps, seed: int) -> Principles:
+        """From the archive; once an archive where the reasoner says the same of it every time."""
+        reasoner = self.pipeline.reasoner
+        if reasoner.kind not in DETERMINISTIC:
+            return steps.learn(self.archive(seed))
+        key = (*self._archived(seed), reasoner.model_dump_json())
+        if key not in _principles:
+            _principles[key] = steps.learn(self.archive(seed))
+        return _principles[key]
+
+    def _archived(self, seed: int) -> tuple[str, str | DeclaredSpace, str | None, str, int]:
+        source = self.pipeline.source
+        drawn = self.drawn(seed) if source.archive.drawn else 0
+        return (*self._place, source.model_dump_json(), drawn)
+
+
+# Made once a process, whatever else the entrants differ in.
+_benchmarks: dict[Place, Benchmark] = {}
+_archives: dict[tuple[str, str | DeclaredSpace, str | None, str, int], Archive] = {}
+_principles: dict[tuple[str, str | DeclaredSpace, str | None, str, int, str], Principles] = {}
+
+
+# --- the methods ---------------------------------------------------------------------------------------------------
+def lapt(bench: Bench, task: str, seed: int) -> Searched:
+    """LAPT as the pipeline declares it."""
+    steps = bench.steps(seed)
+    archive = bench.archive(seed)
+    learned = bench.learned(steps, seed)
+    _, evaluations = steps.adapt_target(bench.evaluator(task), learned, archive)
+    stood_in = any(principles.origin.instead_of for principles in steps.stated)
+    lacking = sum(searcher.lacking for searcher in steps.searchers)
+    return Searched(evaluations, learned, steps.refined[0] if steps.refined else None, stood_in, lacking)
+
+
+def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
+    """A search method on the whole space. Transferred are the source's evaluations, to a method that asks for them."""
+    config = bench.pipeline.search.by(method)
+    prior = Prior(source=tuple(bench.archive(seed).asked)) if SEARCHERS[method].transfers else NOTHING
+    stream = _stream(seed, method, task)
+    return _run(bench, task, config.searcher(bench.space, bench.evaluator(task), seed=stream, prior=prior))
+
+
+def warm_start(bench: Bench, task: str, seed: int) -> Searched:
+    """The pipeline's search method on the whole space, with the source's best as its initial population."""
+    config, evaluator, there = bench.pipeline.search, bench.evaluator(task), bench.askable(task)
+    first = [one for one in source_ranking(bench.archive(seed)) if there.contains(one)][: config.population_size]
+    searcher = config.searcher(bench.space, evaluator, seed=_stream(seed, "warm_start", task))
+    return _run(bench, task, searcher, first)
+
+
+def ranking(bench: Bench, task: str, seed: int) -> Searched:
+    """The source archive's architectures on the target, in the source's order; nothing random."""
+    return _in_order(bench, task, source_ranking(bench.archive(seed)))
+
+
+def mode(bench: Bench, task: str, seed: int) -> Searched:
+    """The most frequent operator of each layer first; nothing random."""
+    return _in_order(bench, task, by_frequency(bench.askable(task), bench.archive(seed)))
+
+
+def predictor(bench: Bench, task: str, seed: int) -> Searched:
+    """A predictor fitted to the source's scores, its best tried on the target in order."""
+    return _in_order(bench, task, by_predictor(bench.askable(task), bench.archive(seed).asked))
+
+
+def size(count: str, bench: Bench, task: str, seed: int) -> Searched:
+    """The largest architectures first, by parameters or flops."""
+    evaluator = bench.evaluator(task)
+    return _in_order(bench, task, by_size(evaluator.evaluate(scored(bench.space, evaluator)), count))
+
+
+def zero_cost(score: str, bench: Bench, task: str, seed: int) -> Searched:
+    """By a score of untrained networks, best first."""
+    return _in_order(bench, task, by_zero_cost(bench.space, score))
+
+
+def subspace(bench: Bench, task: str, seed: int) -> Searched:
+    """The pipeline's search method inside a random space of the size of Omega_r, at LAPT's budget."""
+    steps = bench.steps(seed)
+    refined = steps.refine(bench.learned(steps, seed), task=task)
+    drawn = random_subspace(bench.space, refined, np.random.default_rng(_stream(seed, "random_subspace")))
+    config, evaluator, seeded = bench.pipeline.search, bench.evaluator(task), _stream(seed, "inside", task)
+    return _run(bench, task, config.searcher(drawn, evaluator, seed=seeded, at_least=bench.pipeline.budget))
+
+
+def direct(bench: Bench, task: str, seed: int) -> Searched:
+    """The language model proposes the architectures themselves, a population at a time, at LAPT's budget."""
+    config = bench.pipeline.reasoner
+    assert isinstance(config, ChatReasoner)
+    drawn = bench.drawn(seed)
+    evaluator, pipeline = bench.evaluator(task), bench.pipeline
+    searcher = Direct(
+        bench.space,
+        caller=caller_of(config, bench.execution, bench.run_id(seed), sample=drawn),
+        archive=bench.archive(seed),
+        task=task,
+        parts=config.prompt,
+        strict=config.on_invalid == "raise",
+        seed=_stream(drawn, "direct", task),
+        identity=evaluator.identity,
+    )
+    there = bench.askable(task)
+    searcher.there = None if there is bench.space else there  # a model is not told which architectures there are
+    found = search(searcher, evaluator.evaluate, budget=pipeline.budget, ask_size=pipeline.search.population_size)
+    return Searched(found, stood_in=searcher.filled > 0, lacking=searcher.lacking)
+
+
+def counting(pipeline: Pipeline) -> FrequencyReasoner:
+    """``frequency`` as the pipeline declares it; else at its best, with three operators where there are four to choose
+    from (TransNAS-Bench-101, REA: mean rank 39 against 86 with two), two of NAS-Bench-201's five."""
+    if isinstance(pipeline.reasoner, FrequencyReasoner):
+        return pipeline.reasoner
+    most = max(len(layer.operators) for layer in space_of(pipeline).layers)
+    return FrequencyReasoner(max_operators=3 if most == 4 else 2)
+
+
+# --- entrants ------------------------------------------------------------------------------------------------------
+def lapt_entrant(pipeline: Pipeline, *, variant: str | None = None, draws: int | None = None) -> Entrant:
+    """LAPT goes by the search method it uses: ``lapt-rea``, ``lapt-random``."""
+    return Entrant(
+        pipeline.label,
+        pipeline,
+        lapt,
+        pipeline.budget,
+        pipeline.reasoner.named,
+        variant,
+        None if pipeline.reasoner.kind in DETERMINISTIC else draws,
+    )
+
+
+def _with_other_archives(entrant: Entrant) -> Iterator[Entrant]:
+    """Where every seed would read one archive and hear one thing of it, also with an archive of its own for each."""
+    yield entrant
+    source = entrant.pipeline.source
+    if entrant.pipeline.reasoner.kind in DETERMINISTIC and isinstance(source.archive, TopArchive):
+        archive = BootstrapArchive(strategy="bootstrap", size=source.archive.size)
+        resampled = entrant.pipeline.model_copy(update={"source": source.model_copy(update={"archive": archive})})
+        yield replace(entrant, pipeline=resampled, variant=RESAMPLED)
+
+
+def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...]:
+    """LAPT as declared, search methods alone, and the controls without an LLM; behind them every other search method,
+    alone and in LAPT, for whoever names it.
+
+    What refines the space has LAPT's budget; what does not may go on to ``longest``.
+    """
+    whole = not pipeline.source.archive.drawn  # then rankings of the archive are the same for every seed
+    searches = dict(_other_searches(pipeline.search))
+    usual = [method for method in dict.fromkeys((pipeline.search.method, "rea", "random")) if method in searches]
+    default = (
+        *_with_other_archives(lapt_entrant(pipeline)),
+        *(Entrant(method, pipeline, partial(alone, method), longest) for method in usual),
+        Entrant("source_ranking", pipeline, ranking, longest, fixed=whole),
+        Entrant("mode", pipeline, mode, longest, fixed=whole),
+        Entrant("source_predictor", pipeline, predictor, longest, fixed=whole),
+        Entrant("random_subspace", pipeline, subspace, pipeline.budget, pipeline.reasoner.named),
+    )
+    others = [Entrant(c, pipeline, partial(size, COUNTS[c]), longest, fixed=True, default=False) for c in COUNTS]
+    others += [Entrant(s, pipeline, partial(zero_cost, s), longest, fixed=True, default=False) for s in ZERO_COST]
+    others.append(Entrant("warm_start", pipeline, warm_start, longest, default=False))
+    for method, section in searches.items():
+        searched = pipeline.model_copy(update={"search": section})
+        others.append(Entrant(method, pipeline, partial(alone, method), longest, default=False))
+        others += _with_other_archives(replace(lapt_entrant(searched), default=False))
+    known = {entrant.method for entrant in default}
+    return (*default, *(entrant for entrant in others if entrant.method not in known))
+
+
+def _other_searches(section: SearchSection) -> Iterator[tuple[str, SearchSection]]:
+    """Every search method with the same budget, but those whose defaults do not go with it: they can be declared."""
+    for method in SECTIONS:
+        try:
+            other = section.by(method)
+        except ConfigError:
+            continue
+        yield method, other
+
+
+def _in_order(bench: Bench, task: str, order: Iterable[Architecture]) -> Searched:
+    evaluator = bench.evaluator(task)
+    return _run(bench, task, asking(lambda s: InOrder(s, order, identity=evaluator.identity), bench.space, evaluator))
+
+
+def _run(bench: Bench, task: str, searcher: Searcher, first: Sequence[Architecture] = ()) -> Searched:
+    evaluate, asked = bench.evaluator(task).evaluate, bench.pipeline.search.asked
+    found = search(searcher, evaluate, budget=bench.budget, ask_size=asked, first=first)
+    return Searched(found, lacking=searcher.lacking)
+
+
+def _stream(seed: int, *names: object) -> Sequence[int]:
+    return [seed, int(digest([str(name) for name in names])[:15], 16)]

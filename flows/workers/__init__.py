@@ -1,0 +1,1 @@
+"""Evaluations in work pools: batches, how they are handed out, and the processes that take them."""

@@ -1,0 +1,55 @@
+"""A batch: some architectures of one task, as it travels to a worker."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lapt import __version__
+from lapt.base.faults import fault
+from lapt.errors import LaptError
+from lapt.pipeline.config import Pipeline
+from lapt.spaces import SearchSpace
+from storage.store import Store
+
+
+class Batch(BaseModel):
+    """What is evaluated, and how; it travels as a blob of the store, and the flow run knows its digest alone.
+
+    ``spaces``: where scores hang on the space that is searched, the refined spaces of the target so far: each supernet
+    starts from the one before. ``fingerprint``: the driver's, which the worker's must equal. No ``architectures``: a
+    supernet alone is trained. ``final``: they are trained from scratch, for their test scores. ``version``: the
+    driver's, which the worker's must equal: a number of the protocol alone would let two versions train differently.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str = __version__
+    pipeline: Pipeline
+    task: str
+    spaces: tuple[SearchSpace, ...] = ()
+    architectures: tuple[str, ...] = ()
+    fingerprint: str | None = None
+    final: bool = False
+    retry_failed: bool = False
+
+    def kept(self, store: Store) -> str:
+        """Writes it, and returns its digest."""
+        return store.put_blob(self.model_dump_json().encode())
+
+    @classmethod
+    def read(cls, store: Store, digest: str) -> Batch:
+        """Raises StoreError where the store has none, LaptError for one of another version."""
+        content = store.get_blob(digest)
+        said = json.loads(content).get("version", "before 0.2")
+        if said != __version__:
+            raise LaptError(
+                "one version of LAPT on both sides",
+                f"driver {said}, worker {__version__}",
+                "install the same version on both",
+            )
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            raise fault(error, "the batch", cls) from None

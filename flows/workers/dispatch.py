@@ -1,0 +1,200 @@
+"""Evaluation on other machines: batches as flow runs of a work pool, and scores read back from the store."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from flows.workers.batch import Batch
+from flows.workers.halving import ATTEMPTS, Halving
+from flows.workers.pools import End, Pool
+from flows.workers.under_way import Handed, UnderWay
+from lapt import __version__
+from lapt.base.digests import short
+from lapt.errors import LaptError
+from lapt.evaluation import Evaluation, OnEpoch, Prepared, Retrains
+from lapt.evaluators.supernet import SupernetEvaluator
+from lapt.spaces import Architecture, SearchSpace
+from storage.runs.checkpoints import StoredCheckpoint
+from storage.runs.evaluator import Row, StoredEvaluator
+
+POLL_SECONDS = 1.0
+
+
+class DispatchedEvaluator(StoredEvaluator):
+    """A stored evaluator that never evaluates here: what the store lacks goes to workers, in batches.
+
+    Batches are dispatched up to the workers that are there, each of about a minute's work by what such scores cost so
+    far, or a share for every worker where that is less. Scores count as soon as they are in the store. A run that ends
+    without all of its scores (killed, crashed, its machine lost) gives the rest back, to be dispatched again; one that
+    is much too slow is doubled by an idle worker. While the server is silent or the store cannot be written, the search
+    waits. Batches of a driver that was killed go on, and are waited for like its own by the next one.
+    """
+
+    def __init__(self, inner: StoredEvaluator, template: Batch, pool: Pool) -> None:
+        """``template``: what every batch says, without architectures."""
+        super().__init__(
+            inner.evaluator,
+            inner.store,
+            inner.space,
+            seed=inner.seed,
+            fidelity=inner.fidelity,
+            retry_failed=inner.retry_failed,
+            on_stored=inner.on_stored,
+            meter=inner.meter,
+        )
+        self.template, self.pool = template, pool
+
+    def within(self, space: SearchSpace, after: StoredEvaluator | None) -> DispatchedEvaluator:
+        before = after.template.spaces if isinstance(after, DispatchedEvaluator) else ()
+        template = self.template.model_copy(update={"spaces": (*before, space)})
+        return DispatchedEvaluator(super().within(space, after), template, self.pool)
+
+    @property
+    def at_once(self) -> int:
+        """All: batches are cut here, and what workers have scored when the time is spent is stored."""
+        return sys.maxsize
+
+    # --- supernets and final trainings -------------------------------------------------------------------------------
+    def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
+        inner, began = self.evaluator, time.monotonic()
+        assert isinstance(inner, SupernetEvaluator)
+        fresh = inner.supernets.finished(inner.key) is None
+        if fresh:
+            checkpoint = StoredCheckpoint(self.store, inner.key)
+            with checkpoint.followed(on_epoch):
+                self._one_run(
+                    self.template.model_copy(update={"architectures": ()}),
+                    f"{self.task}: supernet",
+                    inner.key,
+                    lambda: inner.supernets.finished(inner.key) is not None,
+                )
+        prepared = super().prepare(on_epoch)
+        if fresh:
+            self.meter().trained(prepared.seconds, began)
+        return prepared
+
+    def _retrained(self, inner: Retrains, architecture: Architecture, key: str, on_epoch: OnEpoch | None) -> Row:
+        batch = self.template.model_copy(
+            update={"architectures": (self.space.encode(architecture),), "final": True, "spaces": ()}
+        )
+        with StoredCheckpoint(self.store, key).followed(on_epoch):
+            self._one_run(batch, f"{self.task}: final training", key, lambda: self._known_final(key) is not None)
+        found = self._known_final(key)
+        assert found is not None
+        return found
+
+    def _one_run(self, batch: Batch, label: str, key: str, done: Callable[[], bool]) -> None:
+        """A batch that is one thing, known by its key, again and again until it is done."""
+        under_way = UnderWay(self.pool, self._tag(key))
+        digest, lost = batch.kept(self.store), 0
+        try:
+            while not done():
+                with under_way.patiently():
+                    for handed, end in under_way.look(lambda digest: ()):
+                        if handed.mine and not end.cancelled and not done():
+                            self.store.check_writable()  # if it is not, that was why
+                            self._heed(end)
+                            lost += 1
+                            if lost == ATTEMPTS:
+                                raise self._hopeless(label, lost, end)
+                    if not under_way.batches and not done() and under_way.free_workers():
+                        self.store.check_writable()
+                        run = self.pool.submit(self.store.address, digest, label, under_way.tag)
+                        under_way.batches[run] = Handed(())
+                if not done():
+                    time.sleep(POLL_SECONDS)
+        finally:
+            under_way.cancel()
+
+    # --- scores ------------------------------------------------------------------------------------------------------
+    def _computed(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:
+        if not wanted:
+            return
+        waiting, under_way, halving = dict(wanted), UnderWay(self.pool, self._tag(self.fingerprint)), Halving()
+        try:
+            while waiting and self._has_time():
+                ready: list[Evaluation] = []
+                with under_way.patiently():
+                    self._refresh()
+                    known = [one for one in waiting if self._known(self._key(one)) is not None]
+                    ready = [replace(self._stored(one, waiting.pop(one)), origin="computed") for one in known]
+                    self._take_back(waiting, under_way, halving)
+                    self._hand_out(waiting, under_way, halving)
+                for found in ready:
+                    halving.scored()
+                    yield self._paid(found)
+                if waiting:
+                    time.sleep(POLL_SECONDS)
+        finally:
+            under_way.cancel()
+
+    def _tag(self, key: str) -> str:
+        """Of the flow runs that compute what has that key, in this store, by this version."""
+        return "lapt:" + short([self.store.address, self.task, key, __version__])
+
+    def _identities(self, batch: str) -> tuple[str, ...]:
+        texts = Batch.read(self.store, batch).architectures
+        return tuple(self.identity(self.space.decode(text)) for text in texts)
+
+    def _take_back(self, waiting: Mapping[str, Architecture], under_way: UnderWay, halving: Halving) -> None:
+        """What batches of this driver ended without. What others' did is nobody's now, and no more is said of it."""
+        ended = [(handed, end) for handed, end in under_way.look(self._identities) if handed.mine]
+        if ended:
+            self.store.check_writable()  # if it is not, that was why, and no fault of what they were at
+            self._refresh()
+        for handed, end in ended:
+            self._heed(end)
+            if end.cancelled:
+                continue
+            self._retried.update(self._key(identity) for identity in handed.identities)
+            computed = under_way.identities()  # by a double of it
+            left = [identity for identity in handed.identities if identity in waiting and identity not in computed]
+            owed = [identity for identity in left if self._known(self._key(identity)) is None]
+            if len(owed) < len(left):
+                halving.scored()
+            if owed and (runs := halving.lost(owed, under_way.live)):
+                raise self._hopeless(owed[0], runs, end)
+
+    def _hand_out(self, waiting: Mapping[str, Architecture], under_way: UnderWay, halving: Halving) -> None:
+        """A batch for each free worker: of what nobody is at, then of what is overdue."""
+        cost = self.mean_cost
+        computed = under_way.identities()
+        todo = [identity for identity in waiting if identity not in computed]
+        free = under_way.free_workers(cost)
+        for identities in halving.batches(todo, free, cost):
+            self._submit(identities, waiting, under_way)
+            free -= 1
+        overdue = [h for h in under_way.batches.values() if h.overdue(cost) and not h.doubled]
+        if free > 0 and overdue:  # and the first score counts
+            overdue[0].doubled = True
+            owed = [identity for identity in overdue[0].identities if identity in waiting]
+            if owed:
+                self._submit(owed, waiting, under_way)
+
+    def _submit(self, identities: Sequence[str], waiting: Mapping[str, Architecture], under_way: UnderWay) -> None:
+        texts = tuple(self.space.encode(waiting[identity]) for identity in identities)
+        self.store.check_writable()
+        batch = self.template.model_copy(update={"architectures": texts, "fingerprint": self.fingerprint})
+        label = f"{self.task}: {len(texts)} architecture{'s' * (len(texts) > 1)}"
+        run = self.pool.submit(self.store.address, batch.kept(self.store), label, under_way.tag)
+        under_way.batches[run] = Handed(tuple(identities))
+
+    # --- what no other try mends -------------------------------------------------------------------------------------
+    def _heed(self, end: End) -> None:
+        """Raises what the worker said of a batch that it cannot compute, in its words."""
+        if end.refused:
+            expected, _, rest = end.word.removeprefix("expected ").partition("; got ")
+            got, _, remedy = rest.partition("; ")
+            raise LaptError(
+                expected, f"{got} (a worker of pool {self.pool.name})", f"{remedy}; the same command goes on from here"
+            )
+
+    def _hopeless(self, what: str, runs: int, end: End) -> LaptError:
+        return LaptError(
+            f"a score from pool {self.pool.name} ({what})",
+            f"{runs} runs without one, the last with: {end.word or 'no message'}",
+            "mend what that says; the same command goes on from here",
+        )

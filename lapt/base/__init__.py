@@ -1,0 +1,1 @@
+"""What knows nothing of architectures: declarations and their faults, digests, statistics."""

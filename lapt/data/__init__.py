@@ -1,0 +1,1 @@
+"""Images and labels: folders and arrays on disk, read into one tensor with its splits."""

@@ -1,0 +1,243 @@
+"""Images as arrays of an npz file, with labels or targets."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lapt.data.images import IGNORED, DataError, DataSets, ImageData
+from lapt.data.layout import counted, listed, shown
+from lapt.data.reading import Reading
+from lapt.errors import printable
+
+_FAULTS = (OSError, ValueError, EOFError, MemoryError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What numpy raises for files that are torn, of another kind, or hold what it does not read."""
+
+HELD_OUT = {"validation": ("val", "valid", "validation"), "test": ("test",)}
+"""Split -> the endings of its arrays' names."""
+
+
+def load_npz(path: Path, reading: Reading) -> DataSets:
+    """``x_train``, ``y_train``, and perhaps ``x_val``, ``y_val``, ``x_test``, ``y_test`` and ``classes``.
+
+    x: uint8 [N, H, W] or [N, H, W, C], C 1 or 3. y: labels as integers [N] or [N, 1]; or targets as floats [N, K] or
+    [N, H, W, K], or as integers [N, H, W] (segmentation, 255 is ignored). Of three splits, the validation images are
+    such; of two, the second is the test set, as with folders.
+    """
+    names = _named(path)
+    held_out = {split: _held_out(path, names, endings) for split, endings in HELD_OUT.items()}
+    if not held_out["test"]:
+        held_out = {"validation": None, "test": held_out["validation"]}
+    used = {"x_train", "y_train", "classes", *(name for pair in held_out.values() for name in pair or ())}
+    if not {"x_train", "y_train"} <= set(names):
+        raise DataError(f"the arrays x_train and y_train in {shown(path)}", f"{names}", "write them with numpy.savez")
+    if set(names) - used:
+        warnings.warn(f"passed over in {shown(path)}: the arrays {listed(set(names) - used)}", stacklevel=3)
+    _check_bytes(path, set(names) & used, reading.max_bytes)
+    arrays = _read(path, ["x_train", "y_train", *({"classes"} & set(names))])
+    labels = as_labels(arrays["y_train"])
+    classes = tuple(str(name) for name in arrays["classes"]) if "classes" in arrays else None
+    if labels is not None:
+        classes = _checked(labels, classes, path)
+
+    def other(split: str) -> ImageData | None:
+        pair = held_out[split]
+        if pair is None:
+            return None
+        found = _read(path, pair)
+        data = from_arrays(
+            found[pair[0]], found[pair[1]], classes or (), f"{shown(path)} ({pair[0].partition('_')[2]})"
+        )
+        _fitting(data, train)
+        return data
+
+    train = from_arrays(arrays["x_train"], arrays["y_train"], classes or (), shown(path))
+    data = DataSets(train, partial(other, "test"), other("validation"))
+    data.test()  # wrong arrays are said now and not when the search is over
+    return data
+
+
+def _held_out(path: Path, names: list[str], endings: tuple[str, ...]) -> tuple[str, str] | None:
+    """The names of a split's images and labels. Raises DataError where one stands alone."""
+    for ending in endings:
+        pair = f"x_{ending}", f"y_{ending}"
+        found = [name for name in pair if name in names]
+        if len(found) == 1:
+            raise DataError(f"{pair[0]} and {pair[1]} in {shown(path)}, or neither", f"{found}", "write both")
+        if found:
+            return pair
+    return None
+
+
+def as_labels(y: np.ndarray) -> np.ndarray | None:
+    """Integers [N], also where they are [N, 1]; None where y are targets of another kind."""
+    if y.dtype.kind in "iu" and y.ndim == 2 and y.shape[1] == 1:
+        y = y.reshape(-1)
+    return y if y.dtype.kind in "iu" and y.ndim == 1 and len(y) else None
+
+
+def _checked(labels: np.ndarray, classes: tuple[str, ...] | None, path: Path) -> tuple[str, ...]:
+    """The names of the classes, numbers if there are none.
+
+    Raises DataError for labels that do not number them: from 1, or the ids of a database.
+    """
+    found = np.unique(labels)
+    lowest, highest = int(found[0]), int(found[-1])
+    number = len(classes) if classes is not None else highest + 1
+    if classes is None and (lowest != 0 or 2 * len(found) <= highest):
+        raise DataError(
+            f"labels that number the classes from 0 in {shown(path)}, or their names as classes",
+            f"labels from {lowest} to {highest} with {counted(len(found), 'number')} in use, as ids have",
+            "write y_train - 1 and y_test - 1"
+            if lowest == 1 and len(found) == highest
+            else "write numpy.searchsorted(numpy.unique(y_train), y) for each y, and numpy.unique(y_train) as classes",
+        )
+    without = sorted(set(range(number)) - set(found.tolist()))
+    if without and lowest >= 0 and highest < number:
+        named = without if classes is None else [classes[label] for label in without]
+        warnings.warn(
+            f"expected training images of every class in {shown(path)}; got none of "
+            f"{counted(len(without), 'class', 'classes')} {listed(map(str, named))}, for which networks get an output; "
+            "number the classes without gaps",
+            stacklevel=4,
+        )
+    return classes if classes is not None else tuple(str(label) for label in range(number))
+
+
+def _fitting(test: ImageData, train: ImageData) -> None:
+    """Raises DataError where a network trained on one could not be tested on the other."""
+    shapes = [
+        (data.shape, None if data.targets is None else (data.targets.dtype, list(data.targets.shape[1:])))
+        for data in (train, test)
+    ]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"images and targets in {test.name} as in training: {shapes[0]}", f"{shapes[1]}", "write both alike"
+        )
+    if test.targets is not None and test.targets.dtype == torch.int64 and train.targets is not None:
+        known, found = _highest(train.targets), _highest(test.targets)
+        if found > known:
+            raise DataError(f"labels of pixels up to {known} in {test.name}", f"{found}", "correct y_test")
+
+
+def _highest(labels: Tensor) -> int:
+    counted = labels[labels != IGNORED]
+    return int(counted.max()) if counted.numel() else 0
+
+
+def _check_bytes(path: Path, names: Iterable[str], most: int) -> None:
+    """Raises DataError for what would fill the memory, before any of it is unpacked."""
+    with zipfile.ZipFile(path) as archive:
+        sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+    unpacked = sum(sizes[name] for name in names)
+    if unpacked > most:
+        raise DataError(
+            f"at most {most:,} bytes of arrays in {shown(path)} (evaluator.max_bytes)",
+            f"{unpacked:,}, in a file of {path.stat().st_size:,}",
+            "raise evaluator.max_bytes if they fit into the memory twice, or write fewer or smaller images",
+        )
+
+
+def _named(path: Path) -> list[str]:
+    if not zipfile.is_zipfile(path):
+        raise DataError(
+            f"an .npz file at {shown(path)}", "another kind of file, or part of one", "write it with numpy.savez"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return sorted(archive.files)
+    except _FAULTS as error:
+        raise DataError(f"an .npz file at {shown(path)}", printable(str(error))[:100], "write it again") from None
+
+
+def _read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {name: archive[name] for name in names}
+            foreign = [name for name, array in found.items() if not isinstance(array, np.ndarray)]
+            if foreign:
+                raise ValueError(f"{listed(foreign)} are no arrays")
+            return found
+    except _FAULTS as error:
+        raise DataError(
+            f"arrays without Python objects in {shown(path)}",
+            printable(str(error))[:100],
+            "write it again; texts as an array of dtype str",
+        ) from None
+
+
+def from_arrays(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...], name: str) -> ImageData:
+    """Images as uint8 [N, H, W(, C)] with labels or targets y, as in an npz file. Raises DataError."""
+    if x.dtype != np.uint8 or x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[3] not in (1, 3)):
+        raise DataError(
+            f"images as uint8 [N, H, W] or [N, H, W, C], C 1 or 3, in {name}",
+            f"{x.dtype} {list(x.shape)}",
+            _remedy_of_images(x),
+        )
+    if len(x) == 0 or y.ndim == 0 or len(y) != len(x):
+        raise DataError(f"as many labels as images in {name}, and some", f"{len(x)} and {y.size}", "correct the arrays")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise DataError(f"targets as finite floats in {name}", "NaN or infinity", "correct y")
+    if y.dtype.kind not in "iuf":
+        raise DataError(
+            f"labels as integers or targets as finite floats in {name}", f"{y.dtype} {list(y.shape)}", remedy_of(y)
+        )
+    images = torch.from_numpy(np.ascontiguousarray(x[:, None] if x.ndim == 3 else x.transpose(0, 3, 1, 2)))
+    labels = as_labels(y)
+    if labels is not None:
+        if int(labels.min()) < 0 or int(labels.max()) >= len(classes):
+            raise DataError(
+                f"labels from 0 to {len(classes) - 1} in {name}",
+                f"labels from {int(labels.min())} to {int(labels.max())}",
+                "number the classes from 0 and name every class of the training set",
+            )
+        return ImageData(images, torch.from_numpy(labels.astype(np.int64)), classes, name=name)
+    none = torch.zeros(len(x), dtype=torch.int64)
+    return ImageData(images, none, (), targets=torch.from_numpy(_targets(y, x, name)), name=name)
+
+
+def _targets(y: np.ndarray, x: np.ndarray, name: str) -> np.ndarray:
+    """Channels first; float32, or int64 for segmentation."""
+    dense = y.shape[1:3] == x.shape[1:3]
+    if y.dtype.kind in "iu" and y.ndim == 3 and dense:
+        return y.astype(np.int64)
+    if y.dtype.kind == "f" and y.ndim <= 2:
+        return y.reshape(len(y), -1).astype(np.float32)
+    if y.dtype.kind == "f" and y.ndim == 4 and dense:
+        return np.ascontiguousarray(y.transpose(0, 3, 1, 2), dtype=np.float32)
+    height, width = x.shape[1:3]
+    raise DataError(
+        f"targets in {name} as floats [N, K] or [N, {height}, {width}, K], or as integers [N, {height}, {width}]",
+        f"{y.dtype} {list(y.shape)}",
+        remedy_of(y),
+    )
+
+
+def _remedy_of_images(x: np.ndarray) -> str:
+    if x.dtype.kind == "f":
+        return "write (255 * x).round().astype('uint8') for floats in 0..1, channels last"
+    if x.dtype != np.uint8:
+        return "write x.astype('uint8') for numbers from 0 to 255, channels last"
+    if x.ndim == 4 and x.shape[1] in (1, 3):
+        return "write x.transpose(0, 2, 3, 1), channels last"
+    return "write x[..., :3] for an alpha channel, one array of grey levels or of three colours for others"
+
+
+def remedy_of(y: np.ndarray) -> str:
+    """What to write instead of labels that came in another form."""
+    single = y.size == len(y)
+    if single and y.dtype.kind in "US":
+        return "write classes, y = numpy.unique(y, return_inverse=True), and classes beside it"
+    if single and (y.dtype.kind == "b" or (y.dtype.kind == "f" and bool((y == np.rint(y)).all()))):
+        return f"these look like labels as {y.dtype}: write y.astype('int64').reshape(-1)"
+    if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "biuf" and bool(((y != 0).sum(1) == 1).all()):
+        return "these look like one-hot rows: write y.argmax(1)"
+    return "correct y"

@@ -1,0 +1,170 @@
+"""DARTS networks, of an architecture of the space or of any genotype."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lapt.networks.cell import Taken
+from lapt.networks.darts.operators import operator_module, reads_rectified
+from lapt.networks.darts.skeleton import AUXILIARY_WIDTHS, Place, Stem, darts_skeleton, edges_of
+from lapt.networks.operators import ConvNorm, FactorizedReduction
+from lapt.spaces import Genotype
+from lapt.spaces.genotype import FIRST
+
+
+class _Term(NamedTuple):
+    """One summand of a node: the name of its edge, and what it reads."""
+
+    edge: str
+    source: int
+
+
+class DartsCellNetwork(nn.Module):
+    """One cell. Inputs: outputs of the cells before the last, [B, before, H', W'], and last, [B, last, H, W], H' = 2 H
+    after a reduction. Output: [B, nodes C, H, W], of a reduction cell [B, nodes C, ceil(H/2), ceil(W/2)].
+
+    Both inputs are brought to C channels (``inputs``), then nodes are sums of ``edges``, named as in ``edges_of``. A
+    node of ``none`` alone is zero. ``inputs``, ``shared``: modules to use, as of ``CellNetwork``; else new ones.
+    """
+
+    def __init__(
+        self, found: Genotype, place: Place, inputs: nn.ModuleList | None = None, shared: Taken | None = None
+    ) -> None:
+        super().__init__()
+        self.inputs = darts_inputs(place) if inputs is None else inputs
+        self.edges = nn.ModuleDict()
+        self.concat = found.normal_concat if place.kind == "normal" else found.reduce_concat
+        self.stride = 1 if place.kind == "normal" else 2
+        self._nodes: dict[int, list[_Term]] = {number: [] for number in self.concat}
+        for name, (node, edge) in edges_of(found, place.kind).items():
+            if shared is not None:
+                module = shared(name, edge.operator)
+            else:
+                module = operator_module(edge.operator, place.channels, self.stride if edge.source < FIRST else 1)
+            if module is not None:
+                self.edges[name] = module
+            self._nodes.setdefault(node, []).append(_Term(name, edge.source))
+
+    def forward(self, before: Tensor, last: Tensor, drop_path: float = 0.0) -> Tensor:
+        """``drop_path``: probability that an edge but an identity is left out for an image, in training."""
+        values = {
+            number: module(functional.relu(given))
+            for number, (module, given) in enumerate(zip(self.inputs, (before, last), strict=True))
+        }
+        rectified: dict[int, Tensor] = {}
+        for node in sorted(self._nodes):
+            summands = []
+            for name, source in self._nodes[node]:
+                if source not in values:
+                    values[source] = self._zeros(values[1])
+                if name not in self.edges:
+                    summands.append(values[source])
+                    continue
+                module, given = self.edges[name], values[source]
+                if reads_rectified(module):
+                    if source not in rectified:
+                        rectified[source] = functional.relu(given)
+                    given = rectified[source]
+                summand = module(given)
+                summands.append(dropped(summand, drop_path) if self.training and drop_path else summand)
+            values[node] = sum(summands[1:], summands[0]) if summands else self._zeros(values[1])
+        return torch.cat([values[node] for node in self.concat], dim=1)
+
+    def _zeros(self, like: Tensor) -> Tensor:
+        batch, channels, *sides = like.shape
+        return like.new_zeros((batch, channels, *(-(-side // self.stride) for side in sides)))
+
+
+def darts_inputs(place: Place) -> nn.ModuleList:
+    """What brings both inputs of a cell to its width, and the first to the side of the second."""
+    before = FactorizedReduction if place.halved else _pointwise
+    return nn.ModuleList([before(place.before, place.channels), _pointwise(place.last, place.channels)])
+
+
+def _pointwise(channels_in: int, channels_out: int) -> ConvNorm:
+    return ConvNorm(channels_in, channels_out, 1)
+
+
+def dropped(values: Tensor, probability: float) -> Tensor:
+    """Zeros for some images, with that probability each, the others scaled up (Larsson et al. 2017): [B, ...]."""
+    kept = values.new_empty((len(values), 1, 1, 1)).bernoulli_(1 - probability)
+    return values * (kept / (1 - probability))
+
+
+class DartsBackbone(nn.Module):
+    """Image -> features: [B, image_channels, H, W] -> [B, out_channels, H/reduction, W/reduction], sides rounded up.
+
+    ``reduction`` is 4 with the CIFAR stem and 32 with that of ImageNet. ``drop_path``: as in the cells, to be set while
+    training. ``none`` is not built; all else is, since every node reaches the output.
+    """
+
+    def __init__(
+        self, found: Genotype, *, channels: int, cells: int, image_channels: int = 3, stem: Stem = "cifar"
+    ) -> None:
+        super().__init__()
+        skeleton = darts_skeleton(found, channels=channels, cells=cells, stem=stem)
+        self.out_channels, self.reduction = skeleton.out_channels, skeleton.reduction
+        self.image_channels, self.auxiliary_channels = image_channels, skeleton.auxiliary_channels
+        self.drop_path = 0.0
+        self._stem: Stem = stem
+        self._auxiliary = skeleton.auxiliary
+        self.stem = nn.ModuleList()
+        width = image_channels
+        for wide, stride in skeleton.stem:
+            self.stem.append(ConvNorm(width, wide, 3, stride))
+            width = wide
+        self.cells = nn.ModuleList(DartsCellNetwork(found, place) for place in skeleton.places)
+
+    def auxiliary_head(self, outputs: int) -> AuxiliaryHead:
+        """A new one, for the second of ``both``."""
+        return AuxiliaryHead(self.auxiliary_channels, outputs, self._stem)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.both(images)[0]
+
+    def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The features, and those that the auxiliary head reads: [B, auxiliary_channels, H/reduction, W/reduction]."""
+        before, last = images, images
+        for position, convolution in enumerate(self.stem):
+            before, last = last, convolution(functional.relu(last) if position else last)
+        if len(self.stem) == 1:
+            before = last
+        early = last
+        for position, cell in enumerate(self.cells):
+            before, last = last, cell(before, last, self.drop_path)
+            if position == self._auxiliary:
+                early = last
+        return last, early
+
+
+class AuxiliaryHead(nn.Module):
+    """A second classifier, on features of two thirds of the depth, which helps deep networks train (Liu et al. 2019).
+
+    [B, C, H, W] -> [B, outputs], in training alone. Published for 8 x 8 (CIFAR, stride 3) and 7 x 7 features (ImageNet,
+    stride 2), which are pooled to 2 x 2; smaller ones are brought to 2 x 2 too, and of larger ones the result is
+    averaged.
+    """
+
+    def __init__(self, channels: int, outputs: int, stem: Stem = "cifar") -> None:
+        super().__init__()
+        narrow, wide = AUXILIARY_WIDTHS
+        self.stride = 3 if stem == "cifar" else 2
+        self.narrow = ConvNorm(channels, narrow, 1)
+        self.wide = nn.Sequential(nn.Conv2d(narrow, wide, 2, bias=False))
+        if stem == "cifar":  # the published head for ImageNet has no second normalisation
+            self.wide.append(nn.BatchNorm2d(wide))
+        self.classifier = nn.Linear(wide, outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        rectified = functional.relu(features)
+        if min(rectified.shape[2:]) < 7:
+            pooled = functional.adaptive_avg_pool2d(rectified, 2)
+        else:
+            pooled = functional.avg_pool2d(rectified, 5, self.stride)
+        seen = functional.relu_(self.wide(functional.relu_(self.narrow(pooled))))
+        result: Tensor = self.classifier(seen.mean(dim=(2, 3)))
+        return result

@@ -1,0 +1,90 @@
+"""How large DARTS networks are, in closed form: no module is built.
+
+Multiply-adds are those of convolutions and linear layers, as the literature on DARTS counts them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from lapt.networks.darts.skeleton import AUXILIARY_WIDTHS, DILATED, SEPARABLE, Place, Stem, darts_skeleton, edges_of
+from lapt.spaces import Genotype
+from lapt.spaces.darts import DARTS
+from lapt.spaces.genotype import FIRST
+
+Size = tuple[int, int]
+"""Height and width, in pixels."""
+
+
+class Counts(NamedTuple):
+    """Parameters, and multiply-adds of one image."""
+
+    parameters: int
+    flops: int
+
+    def plus(self, other: Counts) -> Counts:
+        return Counts(self.parameters + other.parameters, self.flops + other.flops)
+
+
+@lru_cache(maxsize=4096)
+def darts_counts(
+    found: Genotype,
+    *,
+    channels: int,
+    cells: int,
+    classes: int | None = None,
+    image_channels: int = 3,
+    image_size: Size = (32, 32),
+    stem: Stem = "cifar",
+) -> Counts:
+    """Of the network of a genotype; ``classes`` None: without the classifier."""
+    skeleton = darts_skeleton(found, channels=channels, cells=cells, stem=stem)
+    total, width, size = Counts(0, 0), image_channels, image_size
+    for wide, stride in skeleton.stem:
+        size = _halved(size, stride)
+        total, width = total.plus(_convolution(9 * width * wide, wide, size)), wide
+    for place in skeleton.places:
+        after = _halved(size, 1 if place.kind == "normal" else 2)
+        total, size = total.plus(_cell(found, place, size, after)), after
+    if classes is not None:
+        weights = skeleton.out_channels * classes
+        total = total.plus(Counts(weights + classes, weights))
+    return total
+
+
+def auxiliary_parameters(channels: int, outputs: int, stem: Stem = "cifar") -> int:
+    """Of the auxiliary head; published counts leave it out, as the trained network does without."""
+    narrow, wide = AUXILIARY_WIDTHS
+    norms = 2 * narrow + (2 * wide if stem == "cifar" else 0)
+    return channels * narrow + 4 * narrow * wide + norms + (wide + 1) * outputs
+
+
+def _cell(found: Genotype, place: Place, size: Size, after: Size) -> Counts:
+    wide = place.channels
+    total = _convolution(place.before * wide, wide, size).plus(_convolution(place.last * wide, wide, size))
+    for _, edge in edges_of(found, place.kind).values():
+        reduces = place.kind == "reduce" and edge.source < FIRST
+        total = total.plus(_operator(edge.operator, wide, after, reduces))
+    return total
+
+
+def _operator(operator: str, wide: int, size: Size, reduces: bool) -> Counts:
+    """``size``: of the result."""
+    if operator in SEPARABLE:
+        once = _convolution((SEPARABLE[operator] ** 2 + wide) * wide, wide, size)
+        return once.plus(once)
+    if operator in DILATED:
+        return _convolution((DILATED[operator] ** 2 + wide) * wide, wide, size)
+    if operator == DARTS.identity and reduces:
+        return _convolution(wide * wide, wide, size)  # two convolutions with half of the channels each
+    return Counts(0, 0)
+
+
+def _convolution(weights: int, wide: int, size: Size) -> Counts:
+    """Convolutions with so many weights, and the batch normalisation of ``wide`` channels behind them."""
+    return Counts(weights + 2 * wide, weights * size[0] * size[1])
+
+
+def _halved(size: Size, stride: int) -> Size:
+    return -(-size[0] // stride), -(-size[1] // stride)

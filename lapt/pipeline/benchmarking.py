@@ -1,0 +1,170 @@
+"""Making a tabular benchmark: which trainings it takes, and what their scores add up to. No file, no training here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+from scipy.stats import kendalltau
+
+from lapt.evaluation import Evaluation, Metric
+from lapt.pipeline.config import BenchmarkPlan
+from lapt.spaces import Architecture, SearchSpace, space_named
+
+Scores = npt.NDArray[np.float64]
+
+
+def distinct(space: SearchSpace) -> list[Architecture]:
+    """One architecture a function: the canonical representatives, in the order of their strings."""
+    found = {space.encode(canonical): canonical for canonical in map(space.canonical, space.listed())}
+    return [found[text] for text in sorted(found)]
+
+
+def sampled(size: int, wanted: int) -> list[int]:
+    """``wanted`` of the positions 0..size-1 (all if there are fewer), always the same ones."""
+    return sorted(np.random.default_rng(0).permutation(size)[:wanted].tolist())
+
+
+def measured_again(scores: Scores, best: int, sample: int) -> list[int]:
+    """Positions of the ``best`` highest of N scores and of ``sample`` random ones."""
+    highest = np.argsort(-scores, kind="stable")[:best].tolist()
+    return sorted({*highest, *sampled(len(scores), sample)})
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How far two trainings of one architecture agree.
+
+    ``tau``: Kendall's, mean over pairs of seeds; ``tau_top``: among the quarter that is best by another seed (with two
+    seeds there is no other: by one of the pair, which narrows its range and so makes the figure a little too low);
+    ``deviation``: median standard deviation between seeds, in the unit of the score; ``architectures``: how many that
+    is estimated from.
+    """
+
+    tau: float
+    tau_top: float
+    deviation: float
+    architectures: int
+
+
+def noise(scores: Scores) -> Noise:
+    """``scores``: N architectures x S seeds, higher is better, none missing; S at least 2."""
+    overall, among_best = [], []
+    quarter = max(2, len(scores) // 4)
+    for one, two in combinations(range(scores.shape[1]), 2):
+        first, second = scores[:, one], scores[:, two]
+        overall.append(agreement(first, second))
+        # Chosen by the pair's own mean, two rankings of pure noise would seem opposed: -0.35 instead of 0.
+        judges = [seed for seed in range(scores.shape[1]) if seed not in (one, two)] or [one, two]
+        for judge in judges:
+            best = np.argsort(-scores[:, judge], kind="stable")[:quarter]
+            among_best.append(agreement(first[best], second[best]))
+    deviation = float(np.median(scores.std(axis=1, ddof=1)))
+    return Noise(float(np.mean(overall)), float(np.mean(among_best)), deviation, len(scores))
+
+
+def agreement(first: Scores, second: Scores) -> float:
+    """Kendall's tau-b of two rankings."""
+    return float(kendalltau(first, second).statistic)
+
+
+def between_tasks(scores: Mapping[str, Scores]) -> dict[tuple[str, str], float]:
+    """Kendall's tau of every pair of tasks; scores higher is better."""
+    return {(a, b): agreement(scores[a], scores[b]) for a, b in combinations(scores, 2)}
+
+
+def mean_over_seeds(scores: Scores) -> Scores:
+    """N means of N architectures x S seeds; NaN where one was not trained."""
+    return np.asarray(np.nanmean(scores, axis=1))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One task's trainings; ``sample`` random architectures had every seed.
+
+    ``evaluations[s][n]``: the n-th architecture with seed s, None where it was not trained.
+    """
+
+    metric: Metric
+    sample: int
+    evaluations: Sequence[Sequence[Evaluation | None]]
+
+    @property
+    def scores(self) -> Scores:
+        """N architectures x S seeds, higher is better; NaN where not trained."""
+        return np.array([[np.nan if e is None else e.score for e in seed] for seed in self.evaluations]).T
+
+    @property
+    def means(self) -> Scores:
+        """N, higher is better: over the seeds that an architecture was trained with."""
+        return mean_over_seeds(self.scores)
+
+    def measure(self, name: str) -> Scores:
+        """N means of what else was measured."""
+        values = [[np.nan if e is None else e.measures[name] for e in seed] for seed in self.evaluations]
+        return mean_over_seeds(np.array(values).T)
+
+    @property
+    def measures(self) -> list[str]:
+        """Names of what was measured beside the score."""
+        first = next(e for e in self.evaluations[0] if e is not None)
+        return sorted(set(first.measures) - {self.metric.name})
+
+    @property
+    def hours(self) -> float:
+        """Of training and validation, over all processes."""
+        return sum(e.cost_seconds for seed in self.evaluations for e in seed if e is not None) / 3600
+
+    @property
+    def noise(self) -> Noise:
+        """Between the seeds, of the random sample: the best were chosen by one of them, so they would flatter."""
+        return noise(self.scores[sampled(len(self.scores), self.sample)])
+
+
+def page(plan: BenchmarkPlan, tasks: Mapping[str, Measured], versions: Mapping[str, str], processes: int) -> str:
+    """What a table's readers must know, as Markdown: how it was measured, and how far it can be trusted."""
+    cells = len(next(iter(tasks.values())).scores)
+    again = {task: int(np.isfinite(measured.scores).all(axis=1).sum()) for task, measured in tasks.items()}
+    hours = sum(measured.hours for measured in tasks.values())
+    space = space_named(plan.space).name
+    lines = [
+        f"# The {plan.name} benchmark",
+        "",
+        f"All {cells:,} architectures of {space} that compute different functions, trained from scratch on "
+        f"{', '.join(tasks)}. Our own measurements, made by `lapt benchmark build {plan.name}`.",
+        "",
+        f"Each was trained with one seed; the best {plan.best} of each task and {plan.sample} random ones with "
+        f"{plan.seeds} ({', '.join(f'{task}: {count}' for task, count in again.items())}). `<task>/validation` is the "
+        "mean over an architecture's seeds, `<task>/seed N` one training. Cells that compute the same function share "
+        "a row, that of the canonical one. There is no test split: what is found on the table has to be trained again.",
+        "",
+        f"{hours:.1f} hours of training, {processes} single-thread processes side by side. "
+        + ", ".join(f"{name} {version}" for name, version in versions.items())
+        + ".",
+        "",
+        "## How far it can be trusted",
+        "",
+        f"Between seeds, {plan.sample} random architectures:",
+        "",
+        "| task | score | worst, quartiles, best | Kendall's tau | in the best quarter | sd |",
+        "|---|---|---|---|---|---|",
+    ]
+    for task, measured in tasks.items():
+        metric = measured.metric
+        sign = 1.0 if metric.higher_is_better else -1.0
+        spread = " / ".join(f"{sign * value:.3g}" for value in np.quantile(measured.means, [0, 0.25, 0.5, 0.75, 1]))
+        found = measured.noise
+        score = f"{metric.name}{', ' + metric.unit if metric.unit else ''}, " + (
+            "higher is better" if metric.higher_is_better else "lower is better"
+        )
+        figures = f"{found.tau:.2f} | {found.tau_top:.2f} | {found.deviation:.2g}"
+        lines.append(f"| {task} | {score} | {spread} | {figures} |")
+    lines += ["", "Kendall's tau between tasks, all architectures:", "", "| | |", "|---|---|"]
+    for (a, b), tau in between_tasks({task: measured.means for task, measured in tasks.items()}).items():
+        lines.append(f"| {a}, {b} | {tau:.2f} |")
+    declared = yaml.safe_dump(plan.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return "\n".join([*lines, "", "## The plan", "", "```yaml", declared.rstrip(), "```", ""])

@@ -1,0 +1,356 @@
+"""What a pipeline is: a YAML file, validated here, and the parameter of the root flow.
+
+``Pipeline`` says what is computed; ``Execution`` says how, and never changes a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lapt.algorithms import Rule
+from lapt.base.declarations import Name, added, parsed, text_of, value_of
+from lapt.base.faults import fault
+from lapt.errors import ConfigError, or_meant
+from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
+from lapt.pipeline.limits import UNLIMITED, RunLimits
+from lapt.reasoning.config import PatternsReasoner, Reasoning
+from lapt.reasoning.endpoint.calls import Mode
+from lapt.search.config import ReaSearch, Search, keep_what_fits
+from lapt.spaces import Space
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TopArchive(_Model):
+    """The ``size`` best of the whole space: needs every score of the source task, so a table."""
+
+    drawn: ClassVar[bool] = False
+    """Is it another one for every seed?"""
+    strategy: Literal["top"] = "top"
+    size: int = Field(50, ge=1, description="architectures shown to the reasoner")
+
+    @property
+    def evaluations(self) -> int:
+        """Those recorded; the whole table was read."""
+        return self.size
+
+    @property
+    def described(self) -> str:
+        return f"the best {self.size} of all architectures"
+
+
+class WorstArchive(_Model):
+    """The ``size`` worst of the whole space, shown as if they were its best: a control of the reasoner."""
+
+    drawn: ClassVar[bool] = False
+    strategy: Literal["worst"]
+    size: int = Field(50, ge=1, description="architectures shown to the reasoner")
+
+    @property
+    def evaluations(self) -> int:
+        """Those recorded; the whole table was read."""
+        return self.size
+
+    @property
+    def described(self) -> str:
+        return f"the worst {self.size} of all architectures, shown as if they were the best,"
+
+
+class BootstrapArchive(_Model):
+    """The ``size`` best of the whole space, drawn anew with replacement by every seed: how far does what is found hang
+    on the very architectures that were read?"""
+
+    drawn: ClassVar[bool] = True
+    strategy: Literal["bootstrap"]
+    size: int = Field(50, ge=1, description="architectures drawn, of as many")
+
+    @property
+    def evaluations(self) -> int:
+        """At most so many are recorded; the whole table was read."""
+        return self.size
+
+    @property
+    def described(self) -> str:
+        return f"{self.size} drawn with replacement from the best {self.size} of all architectures"
+
+
+class RandomArchive(_Model):
+    """The ``size`` best of ``samples`` random architectures evaluated on the source task."""
+
+    drawn: ClassVar[bool] = True
+    strategy: Literal["random"]
+    size: int = Field(20, ge=1, description="architectures shown to the reasoner")
+    samples: int = Field(200, ge=1, description="source evaluations paid for")
+
+    @model_validator(mode="after")
+    def _enough(self) -> RandomArchive:
+        if self.size > self.samples:
+            raise ValueError(f"size ({self.size}) is larger than samples ({self.samples})")
+        return self
+
+    @property
+    def evaluations(self) -> int:
+        return self.samples
+
+    @property
+    def described(self) -> str:
+        return f"the best {self.size} of {self.samples} random architectures"
+
+
+class Source(_Model):
+    """Where principles are learned."""
+
+    task: Name
+    archive: Annotated[
+        TopArchive | WorstArchive | BootstrapArchive | RandomArchive, Field(discriminator="strategy")
+    ] = RandomArchive(strategy="random")
+
+
+class Adaptation(_Model):
+    """Algorithm 2."""
+
+    iterations: int = Field(3, ge=1, description="G")
+    top_r: int = Field(5, ge=1, description="r: architectures that principles are updated from")
+    rule: Rule = "paper"
+
+
+class Guidance(_Model):
+    """How principles order a space beside refining it. What is unset is as the reasoner has it: ``patterns`` orders,
+    the others do not, as in the paper."""
+
+    initial: bool | None = Field(None, description="evaluate first what principles expect most of")
+    prior: bool | None = Field(None, description="methods with a model (gp) start from what principles expect")
+
+
+class Pipeline(_Model):
+    """One LAPT pipeline: Algorithm 1 from a source task to target tasks."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")
+    space: Space
+    evaluator: EvaluatorSection
+    source: Source
+    targets: tuple[Name, ...] = Field(min_length=1)
+    reasoner: Reasoning = PatternsReasoner()
+    adaptation: Adaptation = Adaptation()
+    guidance: Guidance = added(Guidance())
+    search: Search = ReaSearch()
+    controls: tuple[Literal["random", "rea", "source_ranking"], ...] = Field(
+        (), description="what gets the same budget on the whole space, to compare with"
+    )
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_kind_that_is_the_default(cls, declared: Any) -> Any:
+        """Sections that do not say of what kind they are: ``search.generations=2`` where nothing is said of search."""
+        if not isinstance(declared, dict):
+            return declared
+        kinds = {"search": {"method": "rea"}, "reasoner": {"kind": "patterns"}}
+        said = {name: declared[name] for name in kinds if isinstance(declared.get(name), dict)}
+        return {**declared, **{name: {**kinds[name], **section} for name, section in said.items()}}
+
+    @model_validator(mode="after")
+    def _distinct_targets(self) -> Pipeline:
+        if len(set(self.targets)) != len(self.targets):
+            raise ValueError(f"targets {list(self.targets)} name a task twice")
+        if self.source.task in self.targets:
+            raise ValueError(f"targets name the source task {self.source.task}: principles go to other tasks")
+        return self
+
+    @property
+    def title(self) -> str:
+        """In one line: from where to where, and in which space."""
+        targets = ", ".join(self.targets) if len(self.targets) < 4 else f"{len(self.targets)} targets"
+        return f"{self.name}: {self.source.task} to {targets} in {self.space_name}, seed {self.seed}"
+
+    @property
+    def space_name(self) -> str:
+        return self.space if isinstance(self.space, str) else self.space.name
+
+    @property
+    def label(self) -> str:
+        """LAPT with its search method, as tables name it: lapt-rea."""
+        return f"lapt-{self.search.method}"
+
+    @property
+    def scored_again(self) -> int:
+        """Evaluations a target may cost beside its budget: the best so far, in the supernet of every new space."""
+        shared = self.evaluator.kind == "supernet"
+        return shared * (self.adaptation.iterations - 1) * self.adaptation.top_r
+
+    @property
+    def budget(self) -> int:
+        """Evaluations a target may cost."""
+        return sum(self.search.budget(g) for g in range(1, self.adaptation.iterations + 1))
+
+
+class BenchmarkPlan(_Model):
+    """A tabular benchmark of one's own: every distinct architecture of a space, trained on some tasks.
+
+    Every one is trained with the evaluator's seed; the ``best`` of each task and ``sample`` random ones with the seeds
+    that follow it too, so that the ranks of good architectures owe less to luck, and the noise is known.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")
+    space: Space
+    evaluator: TrainingEvaluation
+    tasks: tuple[Name, ...] = Field(min_length=1)
+    seeds: int = Field(3, ge=2, description="trainings of those that are measured again")
+    best: int = Field(300, ge=0, description="of each task, by the first seed")
+    sample: int = Field(300, ge=8, description="random ones: what the noise is estimated from")
+
+
+class Execution(_Model):
+    """How a pipeline is executed. Nothing here changes a result or the run id; ``limits`` may end it before."""
+
+    store: str = Field(description="folder, or s3://, gs:// or abfs:// address, of the result store")
+    data: str | None = Field(None, description="folder of imported benchmark tables; LAPT_DATA if unset")
+    processes: int | None = Field(
+        None, ge=1, description="trainings side by side; if unset, one a core, or one on a GPU"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    replies: Mode = Field("auto", description="a language model's: auto, record, replay, off")
+    retry_failed: bool = Field(False, description="train again, once, what the store only knows as failed")
+    dispatch: Literal["inline", "deployment"] = Field(
+        "inline", description="deployment: evaluations run on the workers of a Prefect work pool"
+    )
+    pool: str = Field("gpu", description="the work pool of dispatch: deployment")
+    limits: RunLimits = added(UNLIMITED, description="what the run may cost; it then ends with its best so far")
+    snapshot: bool = added(True, description="a DuckDB file of the run in the store, when it is finished")
+
+
+def presets() -> list[str]:
+    """Names of the pipelines that ship with LAPT."""
+    return _shipped("lapt.presets")
+
+
+REASONERS = ("patterns", "frequency", "random", "chat")
+"""Their kinds."""
+
+
+def load_pipeline(preset_or_file: str, overrides: Sequence[str] = (), reasoner: str | None = None) -> Pipeline:
+    """A preset by name or a YAML file by path, with ``key.sub=value`` overrides applied (values are YAML).
+
+    ``reasoner``: ``patterns``, ``frequency``, ``random`` or ``chat:MODEL`` in place of the declared one; what that says
+    of the same kind stays. ``scale=NAME`` among the overrides takes the values of the declaration's ``scales.NAME``;
+    the other overrides come after it. Raises ConfigError: unknown preset or file, malformed YAML, unknown keys,
+    values out of range.
+    """
+    declared = _declared(preset_or_file, "lapt.presets", "preset", ())
+    scale = [override for override in overrides if override.startswith("scale=")]
+    overrides = [override for override in overrides if override not in scale]
+    for override in scale:
+        _apply(declared, override)
+    _scaled(declared, preset_or_file)
+    if reasoner is not None:
+        kind, _, model = reasoner.partition(":")
+        if kind not in REASONERS or (kind == "chat") != bool(model):
+            raise ConfigError(
+                "--reasoner patterns, frequency, random, chat:PROVIDER:MODEL or chat:manual",
+                repr(reasoner),
+                or_meant(kind, REASONERS, "write, for example, chat:openai:gpt-4o"),
+            )
+        given = declared.get("reasoner")
+        kept = given if isinstance(given, dict) and given.get("kind") == kind else {}
+        declared["reasoner"] = {**kept, "kind": kind, **({"model": model} if model else {})}
+    for override in sorted(overrides, key=lambda override: not override.startswith("search.method=")):
+        _apply(declared, override)
+        if override.startswith("search.method="):
+            keep_what_fits(declared["search"])
+    return validated(declared, preset_or_file)
+
+
+def overridden(pipeline: Pipeline, overrides: Sequence[str]) -> Pipeline:
+    """With ``key.sub=value`` overrides. Raises ConfigError."""
+    declared = pipeline.model_dump(mode="json")
+    for override in overrides:
+        _apply(declared, override)
+    return validated(declared, pipeline.name)
+
+
+def load_plan(name_or_file: str, overrides: Sequence[str] = ()) -> BenchmarkPlan:
+    """The plan of a benchmark that ships with LAPT, or a YAML file, as ``load_pipeline`` loads pipelines."""
+    declared = _declared(name_or_file, "lapt.tables", "plan", overrides)
+    try:
+        return BenchmarkPlan.model_validate(declared)
+    except ValidationError as error:
+        raise fault(error, name_or_file, BenchmarkPlan) from None
+
+
+def validated(declared: Mapping[str, Any], where: str) -> Pipeline:
+    """The pipeline behind a mapping; its first fault as a ConfigError."""
+    try:
+        return Pipeline.model_validate(declared)
+    except ValidationError as error:
+        raise fault(error, where, Pipeline) from None
+
+
+def _shipped(package: str) -> list[str]:
+    return sorted(p.name.removesuffix(".yaml") for p in resources.files(package).iterdir() if p.name.endswith(".yaml"))
+
+
+def _declared(name_or_file: str, package: str, kind: str, overrides: Sequence[str]) -> dict[str, Any]:
+    path, known = Path(name_or_file), _shipped(package)
+    if name_or_file in known:
+        text = resources.files(package).joinpath(f"{name_or_file}.yaml").read_text(encoding="utf-8")
+    elif path.is_file():
+        text = text_of(path)
+    else:
+        raise ConfigError(
+            f"a {kind} among {known} or the path of a YAML file",
+            repr(name_or_file),
+            or_meant(name_or_file, known, "check the name or the path"),
+        )
+    declared = parsed(text, name_or_file, f"start from a shipped one: {known}")
+    for override in overrides:
+        _apply(declared, override)
+    return declared
+
+
+def _scaled(declared: dict[str, Any], where: str) -> None:
+    """``scales`` of a declaration are named sets of other values; ``scale`` chooses one."""
+    scales, chosen = declared.pop("scales", {}), declared.pop("scale", None)
+    if chosen is None:
+        return
+    if not isinstance(scales, dict) or chosen not in scales:
+        raise ConfigError(
+            f"a scale of {where} among {sorted(scales)}", f"{chosen!r}", "leave scale out for the full one"
+        )
+    _merge(declared, scales[chosen])
+
+
+def _merge(declared: dict[str, Any], other: Mapping[str, Any]) -> None:
+    for key, value in other.items():
+        mine = declared.get(key)
+        if isinstance(mine, dict) and isinstance(value, dict):
+            _merge(mine, value)
+        else:
+            declared[key] = value
+
+
+def _apply(declared: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError("--set key=value", f"--set {override}", "write, for example, --set search.generations=2")
+    *parents, last = key.split(".")
+    at: Any = declared
+    for parent in parents:
+        at[parent] = {} if at.get(parent) is None else at[parent]
+        at = at[parent]
+        if not isinstance(at, dict):
+            raise ConfigError(f"a section at {parent!r}", f"--set {override}", "set the section's own keys")
+    at[last] = _value(value, override)
+
+
+def _value(text: str, override: str) -> Any:
+    try:
+        return value_of(text)
+    except ValueError as error:
+        raise ConfigError("a YAML value", f"--set {override} ({error})", "correct it, or quote it") from None

@@ -1,0 +1,125 @@
+"""How the figures of a run are said, in the terminal, on pages and in the Prefect UI alike; and how names are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lapt.pipeline.config import Pipeline
+from lapt.pipeline.results import FinalResult, Found, RunResult, TargetResult
+from lapt.pipeline.steps import SOURCE_RANKING
+from lapt.reasoning.language.ledger import Ledger
+
+
+def rows_of(target: TargetResult, label: str) -> Iterator[tuple[str, Found]]:
+    """(method, what it found): LAPT first, by its ``label``, then the controls."""
+    yield label, target
+    for control in target.controls:
+        yield control.method, control
+
+
+def ended_early(result: RunResult) -> Iterator[str]:
+    """The limit that the run met, and those that searches met of their own."""
+    if result.stopped is not None:
+        yield f"The run ended early: {result.stopped}."
+    for target in result.targets:
+        if target.stopped not in (None, result.stopped):
+            yield f"{target.task} ended early: {target.stopped}."
+
+
+def losses(result: RunResult, label: str) -> Iterator[str]:
+    """What searches asked for without a score of it. ``label``: of LAPT."""
+    for target in result.targets:
+        for method, found in rows_of(target, label):
+            said = [f"{found.failed} of {found.evaluations} evaluations failed"] if found.failed else []
+            said += [f"{found.lacking:,} asked that the table lacks, at no cost"] if found.lacking else []
+            if said:
+                yield f"{target.task}, {method}: {', '.join(said)}."
+
+
+def named(control: str) -> str:
+    """What a control is, in words."""
+    return "source ranking" if control == SOURCE_RANKING else f"{control} search"
+
+
+def against(target: TargetResult) -> str:
+    """How far what was found is from what the controls found, by validation; empty without controls."""
+    said = []
+    for control in target.controls:
+        if target.validation is None or control.validation is None:
+            said.append(f"no comparison with {named(control.method)}")
+            continue
+        gain = (target.validation - control.validation) * (1 if target.higher_is_better else -1)
+        size = f"{abs(gain):.3g}{' points' if target.unit == '%' else f' {target.unit}' if target.unit else ''}"
+        other = named(control.method)
+        said.append(f"{'better' if gain > 0 else 'worse'} than {other} by {size}" if gain else f"as good as {other}")
+    return ", ".join(said)
+
+
+def caution(pipeline: Pipeline) -> str:
+    """What a reader of one run's figures must know."""
+    said = "One run of one seed: differences of this size may be luck."
+    if pipeline.evaluator.kind == "supernet":
+        said += " Each search inherits the weights of its own supernets, so their validation scores compare roughly."
+    return said
+
+
+def measured(found: Found) -> str:
+    """The metric in words, and its direction where lower is better."""
+    return f"{found.metric.replace('_', ' ')}{'' if found.higher_is_better else ', lower is better'}"
+
+
+def cost_of(found: Found, final: FinalResult) -> str:
+    """The size of a network that was found, and what finding and training it took of one device."""
+    size = f"{final.parameters or 0:,} parameters, {(final.flops or 0) / 1e6:,.1f}M multiply-adds"
+    failed = f"; its training failed: {final.error}" if final.error else ""
+    search, training = lasting(found.device_seconds), lasting(final.device_seconds)
+    return f"{size}; {search} of one device for the search on the target, {training} for its final training{failed}"
+
+
+def lasting(seconds: float) -> str:
+    """In the unit that makes it readable: 3.2 s, 5.4 min, 7.5 h, 2.3 days."""
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def shown(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:.4g}{' ' + unit if unit else ''}"
+
+
+def paid(ledger: Ledger) -> str:
+    """What a language model was asked in a run, and what that cost."""
+    cost = "" if ledger.cost is None else f", {ledger.cost:.4g} in the currency of its prices"
+    return (
+        f"{ledger.model}: {ledger.calls} calls ({ledger.paid_now} of them now, the others from the store), "
+        f"{ledger.invalid} replies that could not be used, {ledger.tokens_in:,} tokens in and {ledger.tokens_out:,} "
+        f"out{cost}, {ledger.seconds:.1f} s."
+    )
+
+
+# --- other people's text: names, and what a model wrote -------------------------------------------------------
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Commands to a terminal, what turns the direction of text, and halves of characters. Not: tabs, ends of lines."""
+_MARKDOWN = re.compile(r"([\\`*\[\]<#|~&$]|(?<![^\W_])_|_(?![^\W_]))")
+"""What means something in it; an underscore inside a word does not."""
+
+
+def visible(text: str) -> str:
+    """What a terminal would obey is written as an escape sequence, and all else as it is."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def literal(text: str) -> str:
+    """As Markdown that shows it literally, in one line."""
+    line = _MARKDOWN.sub(r"\\\1", " ".join(visible(text).split()))
+    return re.sub(r"^([0-9]*)([-+=.)>])", r"\1\\\2", line)  # no item of a list, no quotation
+
+
+def code(text: str) -> str:
+    """As Markdown's code, in one line. Architectures are shown so, whose ~ and _ would be its own."""
+    line = " ".join(visible(text).split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    room = " " if line[:1] == "`" or line[-1:] == "`" else ""
+    return f"{fence}{room}{line}{room}{fence}"

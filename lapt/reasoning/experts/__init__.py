@@ -1,0 +1,1 @@
+"""Principles that the literature states, held against an archive."""

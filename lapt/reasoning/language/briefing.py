@@ -1,0 +1,182 @@
+"""What a prompt says of a space and of the architectures that are read. Every part is a switch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lapt.evaluation import Evaluation
+from lapt.principles import Count, Kind, Principle
+from lapt.reasoning.evidence import candidates_of
+from lapt.reasoning.language.code import cell_class
+from lapt.reasoning.language.meanings import OPERATORS, TASKS
+from lapt.reasoning.language.vocabulary import Vocabulary
+from lapt.spaces import Architecture, DagCell, DeclaredSpace, SearchSpace
+
+
+class PromptParts(BaseModel):
+    """What the prompt says; each part can be left out, so that its worth can be measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: bool = Field(True, description="the cell as a Python class (Figure 2 of the paper)")
+    meanings: bool = Field(True, description="what each operator computes")
+    paths: bool = Field(True, description="the paths from the cell's input to its output")
+    dead: bool = Field(True, description="which chosen operators lie on no path, cell by cell")
+    functions: bool = Field(True, description="how many different functions the cells compute")
+    tasks: bool = Field(True, description="the tasks that principles come from and go to")
+    counts: bool = Field(True, description="how often each layer chooses each operator")
+    disguise: bool = Field(
+        False, description="neutral tokens in place of all names, layers permuted, nothing explained"
+    )
+
+
+EVERY_PART = PromptParts()
+KINDS: tuple[Kind, ...] = ("operator", "source")
+
+
+@dataclass(frozen=True)
+class Briefing:
+    """Turns a space and architectures into the variables of the prompt templates."""
+
+    space: SearchSpace
+    words: Vocabulary
+    parts: PromptParts
+
+    @classmethod
+    def of(cls, space: SearchSpace, parts: PromptParts, sample: int) -> Briefing:
+        """``sample``: which of the disguises, where names are hidden."""
+        words = Vocabulary.neutral(space, sample) if parts.disguise else Vocabulary.plain(space)
+        return cls(space, words, parts)
+
+    def variables(self) -> dict[str, Any]:
+        explained = not self.words.disguised
+        family = self.space.family
+        return {
+            "layers": [
+                {
+                    "name": shown,
+                    "operators": self._operators(self.space.layer(name).operators),
+                    "sources": self._sources(self.space.layer(name).sources),
+                }
+                for name, shown in self.words.layers.items()
+            ],
+            "size": self.space.size,
+            "code": cell_class(self.space) if self.parts.code and explained else None,
+            "meanings": self._meanings() if self.parts.meanings and explained else None,
+            "paths": family.paths if self.parts.paths and explained and isinstance(family, DagCell) else None,
+            "sourced": self.chooses("source"),
+            "disguised": self.words.disguised,  # then the size of a space would tell it, too
+        }
+
+    def chooses(self, kind: Kind) -> bool:
+        """Has any layer a choice of that kind?"""
+        return any(len(layer.operators if kind == "operator" else layer.sources) > 1 for layer in self.space.layers)
+
+    def task(self, name: str) -> str | None:
+        if not self.parts.tasks or self.words.disguised:
+            return None
+        return f"{name}: {TASKS[name]}" if name in TASKS else name
+
+    def cells(self, evaluations: Sequence[Evaluation], *, scores: bool) -> list[str]:
+        """One line an architecture: its Layer_list, its score, and what it chooses in vain."""
+        return [self._cell(evaluation, scores) for evaluation in evaluations]
+
+    def functions(self, architectures: Sequence[Architecture]) -> int | None:
+        """How many different functions they compute."""
+        return len({self.space.canonical(a) for a in architectures}) if self.parts.functions else None
+
+    def counts(self, counts: Sequence[Count]) -> list[dict[str, Any]] | None:
+        """Layer by layer, how many of the architectures of the newest task choose each candidate."""
+        if not self.parts.counts or not counts:
+            return None
+        rows = []
+        for name, shown in self.words.layers.items():
+            for kind in KINDS:
+                here = [c for c in counts if c.task == counts[0].task and c.layer == name and c.kind == kind]
+                if len(here) > 1:
+                    found = {self.words.shown(kind, c.candidate): c.count for c in here}
+                    rows.append({"layer": shown, "of": here[0].of, "chosen": self._by_word(found)})
+        return rows
+
+    def principles(self, principles: Sequence[Principle]) -> list[dict[str, Any]]:
+        """Principles as they are shown: what a model said itself, and its claims in the prompt's own words."""
+        return [{"statement": p.statement, "claims": self._claims(p)} for p in principles]
+
+    def _claims(self, principle: Principle) -> list[str]:
+        """``keep a, b on 0->1, 0->2``: layers of which the same is claimed stand together."""
+        said: dict[tuple[str, str], list[str]] = {}
+        for claim in principle.claims:
+            word = self.words.shown(claim.kind, claim.candidate)
+            said.setdefault((claim.effect, self.words.shown("layer", claim.layer)), []).append(word)
+        alike: dict[tuple[str, str], list[str]] = {}
+        for (effect, layer), words in said.items():
+            alike.setdefault((effect.replace("_", " "), ", ".join(words)), []).append(layer)
+        return [f"{effect} {words} on {', '.join(layers)}" for (effect, words), layers in alike.items()]
+
+    def unspoken(self, principles: Sequence[Principle]) -> list[dict[str, Any]]:
+        """Layer by layer, the candidates that no principle speaks of."""
+        spoken = {(c.layer, c.kind, c.candidate) for principle in principles for c in principle.claims}
+        rows = []
+        for name, shown in self.words.layers.items():
+            layer = self.space.layer(name)
+            operators = [o for o in layer.operators if (name, "operator", o) not in spoken]
+            sources = [s for s in layer.sources if (name, "source", s) not in spoken] if len(layer.sources) > 1 else []
+            if operators or sources:
+                rows.append(
+                    {"layer": shown, "operators": self._operators(operators), "sources": self._sources(sources)}
+                )
+        return rows
+
+    def changes(self, counts: Sequence[Count], task: str, principles: Sequence[Principle]) -> list[str]:
+        """What at least half of a task's architectures choose, though no principle keeps it."""
+        kept = {(c.layer, c.kind, c.candidate) for p in principles for c in p.claims if c.effect in ("keep", "try")}
+        return [
+            f"{self.words.shown('layer', c.layer)} {self.words.shown(c.kind, c.candidate)} ({c.count} of {c.of})"
+            for c in counts
+            if c.task == task and 2 * c.count >= c.of > 0 and (c.layer, c.kind, c.candidate) not in kept
+            if len(candidates_of(self.space, c.kind, c.layer)) > 1
+        ]
+
+    def _cell(self, evaluation: Evaluation, scores: bool) -> str:
+        architecture = evaluation.architecture
+        choices = dict(zip(self.space.layer_names, zip(*architecture, strict=True), strict=True))
+        chosen = []
+        for name in self.words.layers:
+            operator, source = choices[name]
+            shown = self.words.shown("operator", operator)
+            chosen.append(f"({shown}, {self.words.shown('source', source)})" if self.chooses("source") else shown)
+        line = f"[{', '.join(chosen)}]"
+        if scores and evaluation.value is not None and not self.words.disguised:  # a metric and its values tell a task
+            line += f" {evaluation.metric.name} {evaluation.value:.4g}{evaluation.metric.unit}"
+        return line + self._in_vain(architecture)
+
+    def _in_vain(self, architecture: Architecture) -> str:
+        family = self.space.family
+        if not self.parts.dead or self.words.disguised or not isinstance(family, DagCell):
+            return ""
+        live = family.live_edges(architecture.operators)
+        chosen = enumerate(zip(self.space.layer_names, architecture.operators, strict=True))
+        dead = [name for edge, (name, operator) in chosen if operator != family.zero and edge not in live]
+        return f" dead: {' '.join(dead)}" if dead else ""
+
+    def _meanings(self) -> Mapping[str, str]:
+        family = self.space.family
+        known = dict(family.meanings) if isinstance(family, DeclaredSpace) else OPERATORS
+        return {shown: known[name] for name, shown in self.words.operators.items() if name in known}
+
+    def _operators(self, names: Sequence[str]) -> list[str]:
+        return sorted((self.words.shown("operator", name) for name in names), key=self._place)
+
+    def _sources(self, names: Sequence[str]) -> list[str]:
+        return sorted((self.words.shown("source", name) for name in names), key=self._place)
+
+    def _by_word(self, found: Mapping[str, int]) -> dict[str, int]:
+        return {word: found[word] for word in sorted(found, key=self._place)}
+
+    def _place(self, word: str) -> int:
+        """By the order of the tokens when disguised (the space's own order would tell), else by the space's."""
+        return [*self.words.operators.values(), *self.words.sources.values()].index(word)

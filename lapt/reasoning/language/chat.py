@@ -1,0 +1,232 @@
+"""The reasoner of the paper: a language model reads architectures as code and states design principles."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, Protocol, TypeVar
+
+from lapt.archive import Archive
+from lapt.base.digests import short
+from lapt.evaluation import Evaluation
+from lapt.principles import Origin, Principle, Principles
+from lapt.reasoning.endpoint.calls import AwaitingReply, Caller, Question, ReasonerError, Unusable
+from lapt.reasoning.evidence import counted, successor, uncounted
+from lapt.reasoning.frequency import Frequency
+from lapt.reasoning.language.briefing import EVERY_PART, Briefing, PromptParts
+from lapt.reasoning.language.draws import Combine, combined, merged
+from lapt.reasoning.language.replies import EXPLORE, LEARN, principles_schema, read_principles, read_space, space_schema
+from lapt.reasoning.prompts.templates import Prompt, rendered
+from lapt.spaces import SearchSpace
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+OnInvalid = Literal["raise", "frequency"]
+_log = logging.getLogger("lapt.reasoning")
+
+
+class _Read(Protocol[T_co]):
+    def __call__(self, text: str, *, draw: int) -> T_co: ...
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Asks a chat model through ``caller``: ``draws`` times, each draw on the trail of its own earlier replies.
+
+    ``max_operators``, ``max_sources`` cap what a layer keeps. A draw whose reply stays invalid is left out; when none
+    is left, ``on_invalid`` decides: raise, or let the ``frequency`` reasoner stand in, which its principles say.
+    """
+
+    caller: Caller
+    draws: int = 1
+    combine: Combine = "majority"
+    max_operators: int | None = 3
+    max_sources: int | None = 2
+    parts: PromptParts = EVERY_PART
+    on_invalid: OnInvalid = "raise"
+
+    @property
+    def name(self) -> str:
+        return f"chat:{self.caller.model.name}"
+
+    # --- the four calls ----------------------------------------------------------------------------------------------
+    def learn(self, space: SearchSpace, archive: Archive) -> Principles:
+        brief = self._brief(space)
+        architectures = [entry.architecture for entry in archive.entries]
+        counts = tuple(counted(space, architectures, archive.task))
+        prompt = rendered(
+            "learn",
+            **brief.variables(),
+            cells=brief.cells(archive.entries, scores=False),
+            chosen_from=f"{archive.chosen_from:,}",
+            functions=brief.functions(architectures),
+            counts=brief.counts(counts),
+            task=brief.task(archive.task),
+            effects=LEARN,
+        )
+        question = Question("learn", archive.task, prompt, principles_schema(space, brief.words, LEARN))
+
+        def read(text: str, *, draw: int) -> tuple[Principle, ...]:
+            return read_principles(text, space, brief.words, LEARN, counts, draw=draw)
+
+        stated = self._draw(lambda draw: question, read)
+        if not stated:
+            return self._instead(self._frequency.learn(space, archive))
+        origin = Origin(
+            reasoner=self.name,
+            step="learn",
+            task=archive.task,
+            archive=archive.digest,
+            prompt_hash=prompt.template_hash,
+        )
+        return successor(space, merged(stated), counts, origin, None)
+
+    def translate(self, space: SearchSpace, principles: Principles, *, task: str) -> SearchSpace:
+        principles = principles.onto(space)
+        brief = self._brief(space)
+
+        def prompt(known: Sequence[Principle]) -> Prompt:
+            return rendered(
+                "translate",
+                **brief.variables(),
+                principles=brief.principles(known),
+                counts=brief.counts(principles.counts),
+                task=brief.task(task),
+                max_operators=self.max_operators,
+                max_sources=self.max_sources,
+            )
+
+        def read(text: str, *, draw: int) -> SearchSpace:
+            return read_space(text, space, brief.words, max_operators=self.max_operators, max_sources=self.max_sources)
+
+        schema = space_schema(space, brief.words)
+        spaces = self._draw(self._questions("translate", task, principles, prompt, schema), read)
+        return combined(spaces, self.combine) if spaces else self._frequency.translate(space, principles, task=task)
+
+    def update(
+        self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str
+    ) -> Principles:
+        principles = principles.onto(space)
+        brief = self._brief(space)
+        architectures = [evaluation.architecture for evaluation in top_architectures]
+        earlier = (count for count in principles.counts if count.task != task)
+        counts = (*counted(space, architectures, task), *earlier)
+
+        def prompt(known: Sequence[Principle]) -> Prompt:
+            return rendered(
+                "update",
+                **brief.variables(),
+                principles=brief.principles(known),
+                cells=brief.cells(top_architectures, scores=True),
+                counts=brief.counts(counts),
+                changes=brief.changes(counts, task, known) if self.parts.counts else None,
+                task=brief.task(task),
+                effects=LEARN,
+            )
+
+        def read(text: str, *, draw: int) -> tuple[Principle, ...]:
+            return read_principles(text, space, brief.words, LEARN, counts, draw=draw)
+
+        schema = principles_schema(space, brief.words, LEARN)
+        stated = self._draw(self._questions("update", task, principles, prompt, schema), read)
+        if not stated:
+            return self._instead(self._frequency.update(space, principles, top_architectures, task=task))
+        origin = Origin(
+            reasoner=self.name,
+            step="update",
+            task=task,
+            archive=short([space.encode(architecture) for architecture in architectures]),
+            prompt_hash=prompt(()).template_hash,
+        )
+        return successor(space, merged(stated), counts, origin, principles)
+
+    def explore(self, space: SearchSpace, principles: Principles, *, task: str) -> Principles:
+        """What the model says of candidates that no principle spoke of, added to the current principles.
+
+        Principles that speak of every candidate leave nothing to describe, and stay as they are.
+        """
+        principles = principles.onto(space)
+        brief = self._brief(space)
+        if not brief.unspoken(principles.principles):
+            return principles
+        counts = (*principles.counts, *uncounted(space, principles.counts, principles.origin.task))
+
+        def prompt(known: Sequence[Principle]) -> Prompt:
+            return rendered(
+                "explore",
+                **brief.variables(),
+                principles=brief.principles(known),
+                unspoken=brief.unspoken(known),
+                task=brief.task(task),
+                effects=EXPLORE,
+            )
+
+        def read(text: str, *, draw: int) -> tuple[Principle, ...]:
+            return read_principles(text, space, brief.words, EXPLORE, counts, draw=draw)
+
+        schema = principles_schema(space, brief.words, EXPLORE)
+        stated = self._draw(self._questions("explore", task, principles, prompt, schema), read)
+        if not stated:
+            return self._instead(self._frequency.explore(space, principles, task=task))
+        origin = principles.origin.model_copy(
+            update={
+                "step": "explore",
+                "task": task,
+                "reasoner": self.name,
+                "prompt_hash": prompt(()).template_hash,
+                "instead_of": None,
+            }
+        )
+        return successor(space, (*principles.principles, *merged(stated)), counts, origin, principles)
+
+    # --- what they share ---------------------------------------------------------------------------------------------
+    def _brief(self, space: SearchSpace) -> Briefing:
+        return Briefing.of(space, self.parts, self.caller.sample)
+
+    @staticmethod
+    def _questions(
+        step: str,
+        task: str,
+        principles: Principles,
+        prompt: Callable[[Sequence[Principle]], Prompt],
+        schema: dict[str, Any],
+    ) -> Callable[[int], Question]:
+        """Draw -> its question, on what that draw stated before."""
+        return lambda draw: Question(step, task, prompt(principles.of_draw(draw)), schema, principles.id)
+
+    def _draw(self, question: Callable[[int], Question], read: _Read[T]) -> list[T]:
+        """The replies that can be used, in the order of the draws; none when ``frequency`` is to stand in.
+
+        Raises ReasonerError where no reply can be used and the policy is to raise. Every draw is asked for before a
+        reply that is awaited stops the run, so that all of its prompts are there.
+        """
+        found: list[T] = []
+        faults: list[Unusable] = []
+        awaited: list[AwaitingReply] = []
+        for draw in range(self.draws):
+            try:
+                found.append(self.caller.ask(question(draw), partial(read, draw=draw), draw=draw))
+            except Unusable as fault:
+                faults.append(fault)
+                _log.warning("%s: draw %d cannot be used: %s", self.name, draw, fault)
+            except AwaitingReply as waiting:
+                awaited.append(waiting)
+        if awaited:
+            raise awaited[0]
+        if not found and self.on_invalid == "raise":
+            raise ReasonerError(
+                f"a reply of {self.name} that can be used, in {self.caller.repairs + 1} attempts",
+                f"{faults[0]}",
+                faults[0].remedy or "name a stronger model, or say on_invalid: frequency to let counting stand in",
+            )
+        return found
+
+    @property
+    def _frequency(self) -> Frequency:
+        return Frequency(max_operators=self.max_operators or 2, max_sources=self.max_sources or 2)
+
+    def _instead(self, principles: Principles) -> Principles:
+        _log.warning("%s gave nothing that can be used: frequency stands in for it", self.name)
+        return principles.model_copy(update={"origin": principles.origin.model_copy(update={"instead_of": self.name})})

@@ -1,0 +1,59 @@
+"""What a language model did in a run, added up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from lapt.reasoning.endpoint.answers import InvalidReply
+from lapt.reasoning.language.draws import spread
+from lapt.reasoning.language.replies import kept_operators
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """``calls``: replies used, ``paid_now`` of them asked for in this attempt. ``seconds``: of waiting for the model.
+
+    ``cost``: None without prices. ``spread``: mean over the translations that were drawn several times
+    (``lapt.reasoning.language.draws.spread``); None where there is none.
+    """
+
+    model: str
+    calls: int
+    paid_now: int
+    invalid: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+    seconds: float
+    spread: float | None
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> Ledger | None:
+        """From rows of ``reasoner_calls``; None for no rows."""
+        if not rows:
+            return None
+        costs = [row["cost"] for row in rows if row["cost"] is not None]
+        return cls(
+            model=rows[0]["model"],
+            calls=len(rows),
+            paid_now=sum(row["origin"] == "model" for row in rows),
+            invalid=sum(not row["valid"] for row in rows),
+            tokens_in=sum(row["tokens_in"] or 0 for row in rows),
+            tokens_out=sum(row["tokens_out"] or 0 for row in rows),
+            cost=sum(costs) if costs else None,
+            seconds=sum(row["latency_seconds"] for row in rows),
+            spread=_spread(rows),
+        )
+
+
+def _spread(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    draws: dict[tuple[str, str], list[dict[str, list[str]]]] = {}
+    for row in rows:
+        if row["step"] == "translate" and row["valid"] and row["reply"]:  # none is kept where replies are off
+            with suppress(InvalidReply):  # an earlier version read what a model wrote while it thought
+                draws.setdefault((row["task"], row["principles_id"]), []).append(kept_operators(row["reply"]))
+    found = [spread(several) for several in draws.values() if len(several) > 1]
+    return sum(found) / len(found) if found else None

@@ -1,0 +1,209 @@
+"""Searches whose predictors are graph networks: BONAS, and the relations of Arch-Graph. They need torch."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from lapt.features.encoding import Floats
+from lapt.search.methods.in_torch import InTorch
+from lapt.search.methods.model_based import GRAPHS
+from lapt.search.methods.predictors import Every, Initial
+from lapt.search.methods.transfer import FromSource, learnable
+from lapt.search.methods.transfer import Initial as WithoutSource
+from lapt.search.models.bayesian_linear import BayesianLinear
+from lapt.search.prior import NOTHING, Prior
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+
+Width = Annotated[int, Field(ge=1, description="of the embeddings")]
+Training = Annotated[int, Field(ge=1, description="steps of a training")]
+
+_RATE = 0.01
+"""Adam's learning rate."""
+_OPPONENTS = 128
+"""Each candidate meets so many others, the same for all, where there are more."""
+
+
+class GraphBased(InTorch):
+    """Sees cells as graphs. Those that look the same are looked at once, and anew only after a training."""
+
+    description = GRAPHS
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        initial: int = 10,
+        retrain_every: int = 10,
+        width: int = 32,
+        steps: int = 100,
+    ) -> None:
+        super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
+        self.width, self.steps = width, steps
+        self._looked: tuple[Any, Floats] | None = None
+
+    @abstractmethod
+    def look(self, predictor: Any, at: Floats) -> Floats:
+        """What ``rate`` needs of M x F candidates: the costly part, which depends on the predictor alone."""
+
+    def looked(self, predictor: Any, at: Floats) -> Floats:
+        """As ``look``. In a space that is listed, candidates are always the same."""
+        if self.space.size > ENUMERABLE:
+            return self.look(predictor, at)
+        if self._looked is None or self._looked[0] is not predictor:
+            self._looked = predictor, self.look(predictor, at)
+        return self._looked[1]
+
+
+class Bonas(GraphBased):
+    """BONAS (Shi et al. 2020): embeddings by a graph convolution network, Bayesian linear regression on them, UCB.
+
+    The network is trained as a regressor with a sigmoid head and a loss that weighs good architectures exponentially;
+    then the head gives way to a Bayesian regression, fitted anew at each ask, and mean + ``kappa`` deviations is asked.
+    Simplified: three layers of 32 and the sum of the nodes in place of four of 64 and a global node; the regression is
+    of the scores and not of their logits, which keeps the order of the means; the architectures of a round are
+    evaluated each by itself, where the paper trains 100 together in a supernet; the whole space is rated in place of
+    an evolution's finds, where it can be listed. Nothing of the source is used.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        initial: Initial = 10,
+        retrain_every: Every = 10,
+        width: Width = 32,
+        steps: Training = 100,
+        kappa: Annotated[float, Field(ge=0, description="deviations above the mean that are asked for")] = 0.5,
+    ) -> None:
+        super().__init__(
+            space,
+            seed=seed,
+            identity=identity,
+            initial=initial,
+            retrain_every=retrain_every,
+            width=width,
+            steps=steps,
+        )
+        self.kappa = kappa
+
+    def train(self, x: Floats, y: Floats) -> Any:
+        from lapt.search.models.neural import Scorer, fit_scorer, seeded
+
+        network = seeded(lambda: Scorer(self.space, self.width, x.shape[1]), self.drawn_seed())
+        fit_scorer(network, x, y, steps=self.steps, rate=_RATE)
+        return network
+
+    def look(self, predictor: Any, at: Floats) -> Floats:
+        from lapt.search.models.neural import embedded
+
+        return embedded(predictor.encoder, at)
+
+    def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
+        network, told = self.current(x, y), len(self.learned)
+        seen, wanted = self.look(network, x[:told]), self.looked(network, at)
+        centre, scale = wanted.mean(axis=0), np.maximum(wanted.std(axis=0), 1e-6)
+
+        def basis(embedding: Floats) -> Floats:
+            return np.hstack([(embedding - centre) / scale, np.ones((len(embedding), 1))])
+
+        mean, deviation = BayesianLinear.fit(basis(seen), y[:told]).predict(basis(wanted))
+        return np.asarray(mean + self.kappa * deviation)
+
+
+class ArchGraph(FromSource, GraphBased):
+    """Arch-Graph (Huang et al. 2022): a predictor of which of two architectures is better, from source to target.
+
+    A graph network embeds both, a head tells which is better. It is trained on all pairs of the source's evaluations,
+    then, each time anew from there, on those of the target. Asked next is what wins most. Simplified, and weaker: wins
+    against a fixed random set of 128 candidates are counted, where the paper builds the graph of relations and finds
+    its maximal weighted acyclic subgraph; there is one source and no embedding of tasks, where the paper trains on
+    several tasks with one (of a probe network's Fisher information) that tells them apart. Without a source it learns
+    from the target alone, after ``initial`` uniform evaluations.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        initial: WithoutSource = 10,
+        retrain_every: Every = 5,
+        width: Width = 32,
+        steps: Training = 100,
+        prior: Prior = NOTHING,
+    ) -> None:
+        super().__init__(
+            space,
+            seed=seed,
+            identity=identity,
+            initial=initial,
+            retrain_every=retrain_every,
+            width=width,
+            steps=steps,
+        )
+        self.known = learnable(prior)
+        self._pretrained: Any = None
+
+    def pretrained(self, columns: int) -> Any:
+        """A relation of F ``columns``, trained on the source where there is one."""
+        from lapt.search.models.neural import Relation, fit_relation, seeded
+
+        if self._pretrained is None:
+            self._pretrained = seeded(lambda: Relation(self.space, self.width, columns), self.drawn_seed())
+            if self.known:
+                fit_relation(self._pretrained, *self.of_source(), steps=self.steps, rate=_RATE, rng=self.rng)
+        return self._pretrained
+
+    def train(self, x: Floats, y: Floats) -> Any:
+        from lapt.search.models.neural import fit_relation
+
+        trained = copy.deepcopy(self.pretrained(x.shape[1]))
+        if len(set(y)) >= 2:
+            fit_relation(trained, x, y, steps=self.steps, rate=_RATE, rng=self.rng)
+        return trained
+
+    def look(self, predictor: Any, at: Floats) -> Floats:
+        from lapt.search.models.neural import wins
+
+        everybody = np.arange(len(at))
+        met = np.random.default_rng(0).choice(everybody, min(_OPPONENTS, len(at)), replace=False)
+        return wins(predictor, at, met)
+
+    def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
+        return self.looked(self.current(x, y), at)
+
+
+class ArchZero(ArchGraph):
+    """``arch_graph`` without the target: what the source's relations say is asked in order (Huang et al. 2022).
+
+    Nothing told changes it. Without a source it knows nothing, and asks uniformly.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        width: Width = 32,
+        steps: Training = 100,
+        prior: Prior = NOTHING,
+    ) -> None:
+        super().__init__(space, seed=seed, identity=identity, width=width, steps=steps, prior=prior)
+
+    def ready(self, scores: Floats) -> bool:
+        return bool(self.known)
+
+    def train(self, x: Floats, y: Floats) -> Any:
+        return self.pretrained(x.shape[1])

@@ -1,0 +1,134 @@
+"""Searches guided by predictors that are trained anew now and then: BANANAS and WeakNAS."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from lapt.features.encoding import Floats
+from lapt.search.methods.model_based import ModelBased
+from lapt.spaces import Architecture, SearchSpace
+
+Initial = Annotated[int, Field(ge=2, description="uniform evaluations before the first training")]
+Every = Annotated[int, Field(ge=1, description="evaluations between two trainings")]
+
+
+class PredictorBased(ModelBased):
+    """Trains its predictor on all evaluations, again after every ``retrain_every`` of them."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        initial: int = 10,
+        retrain_every: int = 10,
+    ) -> None:
+        super().__init__(space, seed=seed, identity=identity, initial=initial)
+        self.retrain_every = retrain_every
+        self._predictor: Any = None
+        self._trained = 0
+
+    @abstractmethod
+    def train(self, x: Floats, y: Floats) -> Any:
+        """A predictor of n targets from n x F features, for ``current``."""
+
+    def due(self, new: int) -> bool:
+        """Is it time for a training, ``new`` evaluations after the last?"""
+        return new >= self.retrain_every
+
+    def current(self, x: Floats, y: Floats) -> Any:
+        """The predictor, trained anew where that is due."""
+        told = len(self.learned)  # what is pending has no score to learn from
+        if self._predictor is None or self.due(told - self._trained):
+            self._predictor, self._trained = self.train(x[:told], y[:told]), told
+        return self._predictor
+
+    def drawn_seed(self) -> int:
+        """For other packages' generators, from the search's own."""
+        return int(self.rng.integers(2**31))
+
+
+class Bananas(PredictorBased):
+    """BANANAS (White et al. 2021): an ensemble of networks on path encodings, and independent Thompson sampling.
+
+    Every candidate gets one draw from the normal distribution with the ensemble's mean and standard deviation; the
+    highest draw is asked. Simplified: the path encoding counts operators (``path_features``) in place of a bit a path,
+    the networks are 3 x 20 and minimise squared error by L-BFGS in place of 10 x 20, percentage error and Adam, and the
+    whole space is rated in place of mutants of the best, where it can be listed.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        initial: Initial = 10,
+        retrain_every: Every = 10,
+        ensemble: Annotated[int, Field(ge=2, description="networks")] = 5,
+    ) -> None:
+        super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
+        self.ensemble = ensemble
+
+    def train(self, x: Floats, y: Floats) -> Any:
+        # scikit-learn takes a second to import: not for those who do without
+        from sklearn.neural_network import MLPRegressor  # type: ignore[import-untyped]
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an early end of the training is wanted, scikit-learn warns of it
+            networks = [
+                MLPRegressor(
+                    hidden_layer_sizes=(20, 20, 20),
+                    solver="lbfgs",
+                    alpha=0.1,
+                    max_iter=50,
+                    random_state=self.drawn_seed(),
+                )
+                for _ in range(self.ensemble)
+            ]
+            return [network.fit(x, y) for network in networks]
+
+    def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
+        predicted = np.stack([network.predict(at) for network in self.current(x, y)])
+        return np.asarray(self.rng.normal(predicted.mean(axis=0), predicted.std(axis=0)))
+
+
+class WeakNas(PredictorBased):
+    """WeakNAS (Wu et al. 2021): weak predictors, each trained on what the one before it found promising.
+
+    The next ask is uniform among the ``best`` candidates by the current predictor, so that samples gather around good
+    architectures as predictors get better. Simplified: gradient-boosted trees alone, on path features in place of
+    one-hot operators, and one step an evaluation between trainings.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        initial: Initial = 10,
+        retrain_every: Every = 5,
+        best: Annotated[int, Field(ge=1, description="candidates that the next is drawn from")] = 20,
+    ) -> None:
+        super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
+        self.best = best
+
+    def train(self, x: Floats, y: Floats) -> Any:
+        from sklearn.ensemble import GradientBoostingRegressor  # type: ignore[import-untyped]
+
+        return GradientBoostingRegressor(random_state=self.drawn_seed()).fit(x, y)
+
+    def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
+        predicted = np.asarray(self.current(x, y).predict(at), dtype=np.float64)
+        promising = np.argsort(-predicted, kind="stable")[: self.best]
+        ratings = predicted - predicted.max()
+        ratings[promising] = self.rng.random(len(promising))
+        return np.asarray(ratings)

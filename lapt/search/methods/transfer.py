@@ -1,0 +1,117 @@
+"""What search methods share that learn from the source's evaluations, and WeakNAS among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import product
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from lapt.evaluation import Evaluation
+from lapt.features.encoding import Floats, cell_features, features
+from lapt.search.methods.model_based import Description, ModelBased, scores_of, standardised
+from lapt.search.methods.predictors import Every, WeakNas
+from lapt.search.prior import NOTHING, Prior
+from lapt.spaces import ENUMERABLE, Architecture, DagCell, DartsCell, DeclaredSpace, SearchSpace, space_named
+
+_SAMPLED = 2_000
+"""DARTS cells that stand for all of them."""
+
+Initial = Annotated[int, Field(ge=2, description="uniform evaluations first, where nothing is known of the source")]
+
+
+def learnable(prior: Prior) -> tuple[Evaluation, ...]:
+    """The source's evaluations that did not fail, if they tell any two architectures apart; else none."""
+    scored = tuple(evaluation for evaluation in prior.source if not evaluation.failed)
+    return scored if len({evaluation.score for evaluation in scored}) >= 2 else ()
+
+
+def family_features(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
+    """``features``, standardised over the cells of the whole family: the same numbers in every restriction.
+
+    What was learned of the source in the whole space is right in a refined one only so. For DARTS cells and declared
+    spaces a sample of the family stands in; another family too large to list is taken as it is.
+    """
+    x = features(space, architectures)
+    cell = space.family
+    if isinstance(cell, DartsCell | DeclaredSpace) or (
+        isinstance(cell, DagCell) and len(cell.operators) ** len(cell.edges) <= ENUMERABLE
+    ):
+        centre, scale = _moments(cell)
+        return np.asarray((x - centre) / scale)
+    return x
+
+
+@lru_cache(maxsize=4)
+def _moments(cell: DagCell | DartsCell | DeclaredSpace) -> tuple[Floats, Floats]:
+    if isinstance(cell, DagCell):
+        chosen = product(cell.operators, repeat=len(cell.edges))
+        x = cell_features(cell, [cell.architecture(operators) for operators in chosen])
+    else:
+        whole, rng = space_named(cell if isinstance(cell, DeclaredSpace) else cell.name), np.random.default_rng(0)
+        x = features(whole, [whole.sample(rng) for _ in range(_SAMPLED)])
+    spread = x.std(axis=0)
+    return x.mean(axis=0), np.where(spread > 0, spread, 1.0)
+
+
+FAMILY = Description(family_features, standardise=False)
+
+
+class FromSource(ModelBased):
+    """Learns from ``known``, the source's evaluations, beside the target's; from none it waits for the target's.
+
+    With a source, nothing is uniform: the first ask is by what was learned there.
+    """
+
+    transfers = True
+    known: tuple[Evaluation, ...]
+
+    def ready(self, scores: Floats) -> bool:
+        return bool(self.known) or super().ready(scores)
+
+    def targets(self, scores: Floats) -> Floats:
+        return super().targets(scores) if len(set(scores)) >= 2 else np.zeros(len(scores))
+
+    def of_source(self) -> tuple[Floats, Floats]:
+        """n x F and n standardised targets of the source's n evaluations."""
+        x = self.description.of(self.space, [evaluation.architecture for evaluation in self.known])
+        return x, standardised(scores_of(self.known))
+
+
+class WeakNasTransfer(FromSource, WeakNas):
+    """WeakNAS (Wu et al. 2021), its weak predictors trained on the source's evaluations as well.
+
+    Scores of either task are standardised by themselves. All of the source's together weigh as much as ``initial`` of
+    the target's, whose place they take: there is no uniform sample first, and what the target says soon outweighs
+    them. Without a source it is ``weaknas``. Simplified as that is; Wu et al. transfer nothing, and the ``-t`` of Huang
+    et al. (2022) goes on training a network, which trees cannot.
+    """
+
+    description = FAMILY
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int | Sequence[int],
+        identity: Callable[[Architecture], str] | None = None,
+        initial: Initial = 10,
+        retrain_every: Every = 5,
+        best: Annotated[int, Field(ge=1, description="candidates that the next is drawn from")] = 20,
+        prior: Prior = NOTHING,
+    ) -> None:
+        super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every, best=best)
+        self.known = learnable(prior)
+
+    def train(self, x: Floats, y: Floats) -> Any:
+        if not self.known:
+            return super().train(x, y)
+        from sklearn.ensemble import GradientBoostingRegressor  # type: ignore[import-untyped]
+
+        rows, targets = self.of_source()
+        weights = np.concatenate([np.ones(len(y)), np.full(len(targets), self.initial / len(targets))])
+        both = np.vstack([x, rows]), np.concatenate([y, targets])
+        return GradientBoostingRegressor(random_state=self.drawn_seed()).fit(*both, sample_weight=weights)

@@ -1,0 +1,1 @@
+"""Benchmark tables and surrogates on disk."""

@@ -1,0 +1,188 @@
+"""What a benchmark file must hold: a declaration of its columns. The known benchmarks are declarations too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from lapt.base.declarations import FileName, Name, parsed, text_of
+from lapt.base.faults import fault
+from lapt.errors import BenchmarkError, ConfigError, LaptError
+from lapt.evaluation import Metric
+from lapt.spaces import SearchSpace, Space, space_named
+
+
+class ImportUsageError(BenchmarkError):
+    """An import that was asked for in the wrong way: an unknown kind, a declaration too many or too few."""
+
+    usage = True
+
+
+class TaskColumns(BaseModel):
+    """The columns of one task and what they measure."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    validation: str
+    test: str | None = None
+    metric: Name
+    unit: Name | Literal[""] = ""
+    higher_is_better: bool = True
+
+    def measured(self) -> Metric:
+        return Metric(self.metric, self.unit, self.higher_is_better)
+
+
+class CountColumn(BaseModel):
+    """A column of counts; ``times`` turns its unit into ones (1e6 for a column in millions)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    times: float = Field(1.0, gt=0)
+
+
+class Declaration(BaseModel):
+    """A tabular benchmark: which column of a Parquet or CSV file is what."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: FileName = Field(description="what a pipeline calls the table")
+    space: Space = Field(description="a built-in search space, or the path or content of a YAML file that declares one")
+    architecture: str = Field("architecture", description="column of encoded architectures")
+    tasks: dict[Name, TaskColumns] = Field(min_length=1)
+    parameters: CountColumn | None = None
+    flops: CountColumn | None = None
+    complete: bool = Field(False, description="every architecture of the space must be in the file")
+    canonical: bool = Field(False, description="one row a function: that of the canonical representative")
+    missing: Literal["refuse", "fail"] = Field(
+        "refuse",
+        description="refuse: no empty cell, and no pipeline may search a space of which the file lacks architectures; "
+        "fail: to ask for one that it lacks, or has no score of the task for, is an evaluation, and it fails",
+    )
+
+    @field_validator("parameters", "flops", mode="before")
+    @classmethod
+    def _plain_column(cls, value: Any) -> Any:
+        return {"column": value} if isinstance(value, str) else value
+
+    @property
+    def search_space(self) -> SearchSpace:
+        return space_named(self.space)
+
+
+def _accuracy(validation: str, test: str | None = None, metric: str = "accuracy") -> TaskColumns:
+    return TaskColumns(validation=validation, test=test, metric=metric, unit="%")
+
+
+_MILLIONS: dict[str, Any] = {
+    "parameters": CountColumn(column="params_M", times=1e6),
+    "flops": CountColumn(column="flops_M", times=1e6),
+}
+
+# Dong and Yang 2020: 200 epochs, mean over seeds. cifar10_val is the half of the training set that was held out.
+NASBENCH201 = Declaration(
+    name="nasbench201",
+    space="nas201",
+    architecture="arch",
+    tasks={task: _accuracy(f"{task}_val", f"{task}_test") for task in ("cifar10", "cifar100", "imagenet16_120")},
+    complete=True,
+    **_MILLIONS,
+)
+
+# Duan et al. 2021: the validation metric at the final epoch; the benchmark has no test split of these.
+TRANSNAS101_MICRO = Declaration(
+    name="transnas101_micro",
+    space="trans101",
+    architecture="arch",
+    tasks={
+        "class_object": _accuracy("class_object", metric="top-1 accuracy"),
+        "class_scene": _accuracy("class_scene", metric="top-1 accuracy"),
+        "jigsaw": _accuracy("jigsaw", metric="top-1 accuracy"),
+        "room_layout": TaskColumns(validation="room_layout", metric="negative loss"),
+        "autoencoder": TaskColumns(validation="autoencoder", metric="SSIM"),
+        "normal": TaskColumns(validation="normal", metric="SSIM"),
+        "segmentsemantic": _accuracy("segmentsemantic", metric="pixel accuracy"),
+    },
+    complete=True,
+    **_MILLIONS,
+)
+
+# Task of the table -> task and metric of the official file. The paper reports mIoU for segmentation.
+TRANSNAS101_METRICS: dict[str, tuple[str, str]] = {
+    "class_object": ("class_object", "top1"),
+    "class_scene": ("class_scene", "top1"),
+    "jigsaw": ("jigsaw", "top1"),
+    "room_layout": ("room_layout", "neg_loss"),
+    "autoencoder": ("autoencoder", "ssim"),
+    "normal": ("normal", "ssim"),
+    "segmentsemantic": ("segmentsemantic", "acc"),
+    "segmentsemantic_miou": ("segmentsemantic", "mIoU"),
+}
+
+
+def _official_tasks() -> dict[str, TaskColumns]:
+    """Every task twice: after the last epoch, and ``<task>_best`` at the epoch with the best validation."""
+    known = TRANSNAS101_MICRO.tasks
+    meant = known | {"segmentsemantic_miou": known["segmentsemantic"].model_copy(update={"metric": "mIoU"})}
+    tasks = {}
+    for task in TRANSNAS101_METRICS:
+        final = {"validation": f"{task}_val", "test": f"{task}_test"}
+        best = {"validation": f"{task}_best_val", "test": f"{task}_best_test"}
+        tasks[task] = meant[task].model_copy(update=final)
+        tasks[f"{task}_best"] = meant[task].model_copy(update={**best, "metric": f"{meant[task].metric}, best epoch"})
+    return tasks
+
+
+TRANSNAS101_OFFICIAL = Declaration(
+    name=TRANSNAS101_MICRO.name, space="trans101", tasks=_official_tasks(), complete=True, **_MILLIONS
+)
+
+MACRO = "transnas101-macro"
+"""KIND whose architectures no built-in space has: its import writes a plain file, not a table."""
+
+KINDS: dict[str, Declaration | None] = {
+    "nasbench201": NASBENCH201,
+    "transnas101-micro": TRANSNAS101_MICRO,
+    "table": None,
+}
+"""KIND of ``lapt benchmark import`` -> its declaration; None where the user brings one."""
+
+
+RESERVED = frozenset({"invented", "digits", *(known.name for known in KINDS.values() if known is not None)})
+"""Names that a declared table cannot have: the built-in ones, so that a pipeline means the same table everywhere."""
+
+
+def declaration_for(kind: str, declare: Path | None) -> Declaration:
+    """Raises ConfigError for a declaration that is wrong, BenchmarkError for one that takes a built-in name,
+    ImportUsageError for an unknown kind and a declaration that is missing or superfluous."""
+    if kind not in KINDS:
+        raise ImportUsageError(f"a kind among {[*sorted(KINDS), MACRO, 'surrogate']}", repr(kind), "name one of them")
+    known = KINDS[kind]
+    if known is not None:
+        if declare is not None:
+            raise ImportUsageError(f"no declaration for {kind}", str(declare), "leave --declare out or use kind table")
+        return known
+    if declare is None:
+        raise ImportUsageError("a declaration for kind table", "none", "add --declare FILE.yaml")
+    declared = read_declaration(declare)
+    if declared.name.lower() in RESERVED:
+        raise BenchmarkError(
+            f"a name for the table of {declare} that no built-in table has ({', '.join(sorted(RESERVED))})",
+            repr(declared.name),
+            "give it another name",
+        )
+    return declared
+
+
+def read_declaration(path: Path) -> Declaration:
+    """Raises ConfigError naming the line, or the key that is missing, unknown or wrong."""
+    declared = parsed(text_of(path), str(path), f"declare {', '.join(Declaration.model_fields)}")
+    try:
+        return Declaration.model_validate(declared)
+    except ValidationError as error:
+        raise fault(error, str(path), Declaration) from None
+    except LaptError as error:  # of the space
+        raise ConfigError(error.expected, f"{error.got} in {path}", error.remedy) from None

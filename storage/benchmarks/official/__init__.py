@@ -1,0 +1,1 @@
+"""The files that the makers of benchmarks publish."""

@@ -1,0 +1,208 @@
+"""Surrogates on disk: a checked folder in, a model in memory out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lapt.base.digests import digest
+from lapt.errors import BenchmarkError
+from lapt.evaluators.surrogate import EPOCHS, Codes, Surrogate, categories, columns
+from lapt.spaces import DartsCell, space_named
+from storage.benchmarks.tables import data_folder
+from storage.files import LocalFiles
+from storage.store import BrokenFileWarning
+
+KIND = "surrogate"
+"""KIND of ``lapt benchmark import``."""
+NAME, SPACE = "nb301", "darts7"
+"""The one surrogate that is known: what pipelines call it, and its space."""
+KNOWN = (
+    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), "
+    "('skip_connect', 0), ('sep_conv_3x3', 1), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=range(2, 6), "
+    "reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 0), "
+    "('skip_connect', 2), ('max_pool_3x3', 1), ('skip_connect', 2)], reduce_concat=range(2, 6))"
+)
+"""DARTS's second-order cell (Liu et al. 2019)."""
+KNOWN_RANGE = (94.0, 96.5)
+"""Where its validation accuracy lies after all epochs, in %."""
+
+_CODES, _MODEL, _INFO = "encoding.json", "model.onnx", "info.json"
+_IMPORT = "lapt benchmark import surrogate FOLDER"
+
+
+class SurrogateInfo(BaseModel):
+    """What ``lapt benchmark list`` says of a surrogate. ``checksum``: SHA-256 of the model's bytes and the codes.
+
+    ``known_validation``: what it predicts of DARTS's second-order cell, in %. ``path``: its folder. ``replaced``: where
+    an import put it in the place of another of that name, the first 12 digits of that one's checksum. ``unchanged``: an
+    import found the same there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Literal["surrogate"] = "surrogate"
+    space: str
+    checksum: str
+    tasks: tuple[str, ...] = ("cifar10", f"cifar10_epoch{EPOCHS[0]} to cifar10_epoch{EPOCHS[-1]}")
+    metric: str = "accuracy"
+    unit: str = "%"
+    known_validation: float
+    path: str | None = None
+    replaced: str | None = None
+    unchanged: bool = False
+
+
+def import_surrogate(path: str | Path, *, data: str | Path | None = None, replace: bool = False) -> SurrogateInfo:
+    """Checks a folder with ``encoding.json`` and one ONNX model, and copies both into the data folder.
+
+    Another that is there already is left as it is, and BenchmarkError raised, unless ``replace``.
+    Raises BenchmarkError for a file that is missing, codes of other columns or operators, a model that cannot be read,
+    that lacks one of the codes, or that scores a known cell out of ``KNOWN_RANGE``; ConfigError without onnxruntime;
+    StoreError when the data folder cannot be written.
+    """
+    folder = Path(path)
+    models = sorted(folder.glob("*.onnx"))
+    if not (folder / _CODES).is_file() or len(models) != 1:
+        raise BenchmarkError(
+            f"a folder with {_CODES} and one .onnx file", f"{folder} with {_content(folder)}", "check the path"
+        )
+    model, written = models[0].read_bytes(), (folder / _CODES).read_bytes()
+    surrogate = _surrogate(model, written, folder)
+    info = SurrogateInfo(
+        name=NAME, space=SPACE, checksum=surrogate.checksum, known_validation=_measured(surrogate, folder)
+    )
+    target = _folder(NAME, data)
+    there = _info_at(target)
+    before = None if there is None else there.checksum
+    if before not in (None, info.checksum) and not replace:
+        raise BenchmarkError(
+            f"no other surrogate named {NAME} in {target.parent}",
+            f"one with the checksum {before:.12}",
+            "name another data folder with LAPT_DATA, or overwrite it with --replace",
+        )
+    files = LocalFiles(target)
+    files.write(_MODEL, model)
+    files.write(_CODES, written)
+    described = info.model_dump_json(exclude={"path", "replaced", "unchanged"})
+    files.write(_INFO, described.encode())  # the last: then it is there
+    replaced = None if before in (None, info.checksum) else f"{before:.12}"
+    return info.model_copy(update={"path": str(target), "replaced": replaced, "unchanged": before == info.checksum})
+
+
+def list_surrogates(data: str | Path | None = None) -> list[SurrogateInfo]:
+    """The imported surrogates. Warns with BrokenFileWarning of one that cannot be read."""
+    found = []
+    for path in sorted((data_folder(data) / "surrogates").glob(f"*/{_INFO}")):
+        info = _info_at(path.parent)
+        if info is None:
+            warnings.warn(f"skipped the broken file {path}", BrokenFileWarning, stacklevel=2)
+        else:
+            found.append(info)
+    return found
+
+
+def load_surrogate(name: str, data: str | Path | None = None) -> Surrogate:
+    """The imported surrogate of that name, its checksum verified.
+
+    Raises BenchmarkError when there is none, saying what there is and what to type, or when a file is damaged.
+    """
+    folder = _folder(name, data)
+    info = _info_at(folder)
+    if info is None:
+        there = [known.name for known in list_surrogates(data)]
+        raise BenchmarkError(
+            f"a surrogate named {name!r} in {folder.parent}", f"{there or 'no surrogate'}", f"import it: {_IMPORT}"
+        )
+    try:
+        model, written = (folder / _MODEL).read_bytes(), (folder / _CODES).read_bytes()
+    except OSError as error:
+        raise BenchmarkError(f"the files of a surrogate in {folder}", f"{error.strerror}", _IMPORT) from None
+    surrogate = _surrogate(model, written, folder)
+    if surrogate.checksum != info.checksum:
+        raise BenchmarkError(f"content with checksum {info.checksum} in {folder}", "another", _IMPORT)
+    return surrogate
+
+
+def _folder(name: str, data: str | Path | None) -> Path:
+    return data_folder(data) / "surrogates" / name
+
+
+def _content(folder: Path) -> str:
+    return f"{sorted(path.name for path in folder.iterdir())}" if folder.is_dir() else "nothing: it is no folder"
+
+
+def _info_at(folder: Path) -> SurrogateInfo | None:
+    try:
+        info = SurrogateInfo.model_validate_json((folder / _INFO).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return info.model_copy(update={"path": str(folder)})
+
+
+def _surrogate(model: bytes, written: bytes, folder: Path) -> Surrogate:
+    codes = _codes(written, folder / _CODES)
+    checksum = digest([hashlib.sha256(model).hexdigest(), {name: dict(codes[name]) for name in sorted(codes)}])
+    return Surrogate(name=NAME, space=SPACE, model=model, codes=codes, checksum=checksum)
+
+
+def _codes(written: bytes, path: Path) -> Codes:
+    """A mapping for each of the model's columns, from its categories to 0, 1, 2, ..."""
+    try:
+        codes: Any = json.loads(written)
+    except ValueError as error:
+        raise BenchmarkError(f"JSON in {path}", f"{error}", "get the file again") from None
+    wanted = columns()
+    if not isinstance(codes, dict) or set(codes) != set(wanted):
+        given = set(codes) if isinstance(codes, dict) else set()
+        missing, others = sorted(set(wanted) - given)[:3], sorted(given - set(wanted))[:3]
+        raise BenchmarkError(
+            f"codes of the {len(wanted)} columns of NAS-Bench-301's DARTS cells in {path}",
+            f"{missing} missing, {others} beside them",
+            "import the folder of that surrogate",
+        )
+    cell = space_named(SPACE).family
+    assert isinstance(cell, DartsCell)
+    for column in wanted:
+        expected, given = categories(column, cell), codes[column]
+        if not isinstance(given, dict) or set(given) != expected or sorted(given.values()) != list(range(len(given))):
+            raise BenchmarkError(
+                f"codes 0 to {len(expected) - 1} of {sorted(expected)} for {column} in {path}",
+                f"{given}",
+                "import the folder of that surrogate",
+            )
+    return codes
+
+
+def _measured(surrogate: Surrogate, folder: Path) -> float:
+    """What the model says of the known cell, once it has answered to the largest code of every column too."""
+    remedy = "import a model that goes with the codes"
+    last = np.array([[max(surrogate.codes[name].values()) for name in columns()]], dtype=np.int32)
+    space = space_named(SPACE)
+    assert isinstance(space.family, DartsCell)
+    try:
+        surrogate.session.run(None, {"x_cat": last, "x_cont": np.array([[EPOCHS[-1]]], dtype=np.float32)})
+        value, seconds = surrogate.predict(space.family.cells(space.decode(KNOWN)), EPOCHS[-1])
+    except BenchmarkError:
+        raise
+    except Exception as error:  # onnxruntime's errors have no common base but this  # noqa: BLE001
+        raise BenchmarkError(
+            f"a model in {folder} that takes every code of x_cat [1, {len(columns())}] and x_cont [1, 1]",
+            f"{error}".splitlines()[0][:200],
+            remedy,
+        ) from None
+    low, high = KNOWN_RANGE
+    if not low <= value <= high or not seconds > 0:
+        raise BenchmarkError(
+            f"DARTS's second-order cell with {low} to {high} % after {EPOCHS[-1]} epochs, by the model in {folder}",
+            f"{value:.2f} % after {seconds:.0f} s",
+            remedy,
+        )
+    return value

@@ -1,0 +1,292 @@
+"""Tabular benchmarks on disk: a checked file in, a table in memory out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+import lapt.tables
+from lapt.base.declarations import added
+from lapt.base.digests import digest
+from lapt.errors import BenchmarkError, StoreError
+from lapt.evaluation import Metric
+from lapt.evaluators.table import Scores, Split, Table
+from storage.addresses import address_of
+from storage.benchmarks.checks import check_percent, checked, column_name
+from storage.benchmarks.kinds import KINDS, Declaration, TaskColumns, declaration_for
+from storage.benchmarks.official.published_files import Progress, unheard
+from storage.benchmarks.official.reading import read_official
+from storage.benchmarks.table_files import columns_of
+from storage.files import LocalFiles
+from storage.store import BrokenFileWarning, first_line
+
+_KEY = b"lapt.benchmark"
+
+
+class TaskInfo(BaseModel):
+    """A task of a benchmark and the best there is, in the metric's unit and direction."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    unit: str
+    higher_is_better: bool
+    best_validation: float
+    best_architecture: str
+    best_test: float | None
+    """The best test score of any architecture; None without a test split."""
+    scores: int | None = added(None)
+    """Architectures that have one; None where all have."""
+
+    def as_metric(self) -> Metric:
+        return Metric(self.metric, self.unit, self.higher_is_better)
+
+
+class BenchmarkInfo(BaseModel):
+    """What ``lapt benchmark list`` says of a table. ``checksum``: SHA-256 of the content, not of the file.
+
+    ``path``: the file in the data folder. ``replaced``: where it was put in the place of other content of that name,
+    the first 12 digits of that content's checksum. ``unchanged``: an import found the same content there.
+    ``identity``: after the import of an official file, whether its checksum is the one in its name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: str
+    space: str
+    rows: int
+    checksum: str
+    canonical: bool = False
+    holes: bool = False
+    tasks: dict[str, TaskInfo]
+    path: str | None = None
+    replaced: str | None = None
+    unchanged: bool = False
+    identity: str | None = None
+
+
+_NOT_WRITTEN = {"path", "replaced", "unchanged", "identity"}
+"""Of a table's description: what is known of one import, or one place."""
+
+
+def data_folder(data: str | Path | None = None) -> Path:
+    """Where imported tables lie: the argument, else LAPT_DATA, else the user's own data folder."""
+    chosen = data or os.environ.get("LAPT_DATA")
+    if chosen:
+        try:
+            folder = address_of(chosen).folder
+        except StoreError:
+            folder = None
+        if folder is None:
+            raise StoreError("a folder of imported tables", f"{str(chosen)!r:.200}", "name one with LAPT_DATA")
+        return folder
+    shared = os.environ.get("XDG_DATA_HOME")
+    try:
+        return (Path(shared) if shared else Path.home() / ".local" / "share") / "lapt"
+    except RuntimeError:
+        raise BenchmarkError("a folder of benchmark tables", "no home to have one in", "set LAPT_DATA") from None
+
+
+def import_benchmark(
+    kind: str,
+    path: str | Path,
+    *,
+    declare: str | Path | None = None,
+    data: str | Path | None = None,
+    replace: bool = False,
+    progress: Progress = unheard,
+) -> BenchmarkInfo:
+    """Checks a benchmark file and writes it to the data folder as ``<name>.parquet``, whole or not at all.
+
+    What is there already with other content is left as it is, and BenchmarkError raised, unless ``replace``.
+
+    ``kind``: a key of ``KINDS``; ``path``: Parquet or CSV, or the official file of a published benchmark; ``declare``:
+    the YAML file that kind ``table`` needs. Raises BenchmarkError naming what is wrong: file, column, architecture,
+    score or a built-in name; StoreError when the data folder cannot be written.
+    """
+    file = Path(path)
+    declaration = declaration_for(kind, None if declare is None else Path(declare))
+    official = read_official(declaration, file, progress)
+    if official is not None:
+        declaration = official.declaration
+    columns = columns_of(file, declaration.architecture) if official is None else official.columns
+    content = checked(declaration, columns, file)
+    if declare is not None:
+        check_percent(declaration, content, file)
+    target = data_folder(data) / f"{declaration.name}.parquet"
+    if not replace:
+        _check_free(target, _info(kind, declaration, content), file)
+    info = write_table(kind, declaration, content, target)
+    return info if official is None else info.model_copy(update={"identity": official.identity})
+
+
+def write_table(kind: str, declaration: Declaration, content: pa.Table, target: Path) -> BenchmarkInfo:
+    """Writes checked columns as a table that ``load`` reads, whole or not at all. Raises StoreError."""
+    info = _info(kind, declaration, content)
+    described = content.replace_schema_metadata({_KEY: info.model_dump_json(exclude=_NOT_WRITTEN).encode()})
+    sink = pa.BufferOutputStream()
+    pq.write_table(described, sink, compression="zstd")
+    before = _checksum_at(target)
+    LocalFiles(target.parent).write(target.name, sink.getvalue().to_pybytes())
+    replaced = before[:12] if before not in (None, info.checksum) else None
+    return info.model_copy(update={"path": str(target), "replaced": replaced, "unchanged": before == info.checksum})
+
+
+def _check_free(target: Path, info: BenchmarkInfo, source: Path) -> None:
+    """Raises BenchmarkError where something else stands there than that table, or the file that it is imported from."""
+    try:
+        there = _described(pq.read_schema(target), target).checksum
+    except (pa.ArrowException, OSError):
+        return  # none, or a broken one
+    except BenchmarkError:
+        if target.resolve() == source.resolve():
+            return
+        there = "no table of LAPT's"
+    if there != info.checksum:
+        raise BenchmarkError(
+            f"no other table named {info.name} in {target.parent}",
+            f"one with the checksum {there[:12]}" if " " not in there else f"{target.name}, {there}",
+            "give it another name in the declaration, or overwrite it with --replace",
+        )
+
+
+def _checksum_at(path: Path) -> str | None:
+    """Of the imported table that is there; None when there is none or it cannot be read."""
+    try:
+        return _described(pq.read_schema(path), path).checksum
+    except (pa.ArrowException, OSError, BenchmarkError):
+        return None
+
+
+def list_benchmarks(data: str | Path | None = None) -> list[BenchmarkInfo]:
+    """The shipped and the imported tables. Warns with BrokenFileWarning of a file that cannot be read."""
+    found = []
+    for path in [*_shipped(), *sorted(data_folder(data).glob("*.parquet"))]:
+        try:
+            info = _described(pq.read_schema(path), path)
+        except (pa.ArrowException, OSError):
+            warnings.warn(f"skipped the broken file {path}", BrokenFileWarning, stacklevel=2)
+        except BenchmarkError:
+            continue  # somebody else's Parquet file
+        else:
+            found.append(info)
+    return found
+
+
+def load(name: str, data: str | Path | None = None) -> Table:
+    """The shipped or imported table of that name, its checksum verified (3 ms for 15,625 rows).
+
+    Raises BenchmarkError when there is none, saying what there is and what to type, or when the file is damaged.
+    """
+    path = next((p for p in _shipped() if p.stem == name), data_folder(data) / f"{name}.parquet")
+    if not path.is_file():
+        there = [info.name for info in list_benchmarks(data)]
+        raise BenchmarkError(
+            f"a table named {name!r} in {path.parent}", f"{there or 'no table'}", _import_command(name)
+        )
+    try:
+        content = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise BenchmarkError(f"a whole Parquet file at {path}", first_line(error), _import_command(name)) from error
+    info = _described(content.schema, path)
+    metrics = {task: measured.as_metric() for task, measured in info.tasks.items()}
+    if _checksum(info.space, metrics, content) != info.checksum:
+        raise BenchmarkError(f"content with checksum {info.checksum} in {path}", "another", _import_command(name))
+    splits: dict[str, dict[Split, Scores]] = {}
+    for task in info.tasks:
+        splits[task] = {"validation": _numbers(content, column_name(task, "validation"))}
+        if column_name(task, "test") in content.column_names:
+            splits[task]["test"] = _numbers(content, column_name(task, "test"))
+    return Table(
+        name=info.name,
+        space=info.space,
+        architectures=_architectures(content),
+        scores=splits,
+        metrics=metrics,
+        checksum=info.checksum,
+        parameters=_numbers(content, "parameters") if "parameters" in content.column_names else None,
+        flops=_numbers(content, "flops") if "flops" in content.column_names else None,
+        canonical=info.canonical,
+        holes=info.holes,
+    )
+
+
+def _shipped() -> list[Path]:
+    """The tables that are installed with LAPT."""
+    return sorted(Path(lapt.tables.__path__[0]).glob("*.parquet"))
+
+
+def _info(kind: str, declaration: Declaration, content: pa.Table) -> BenchmarkInfo:
+    metrics = {task: columns.measured() for task, columns in declaration.tasks.items()}
+    space = declaration.search_space.name
+    return BenchmarkInfo(
+        name=declaration.name,
+        kind=kind,
+        space=space,
+        rows=content.num_rows,
+        checksum=_checksum(space, metrics, content),
+        canonical=declaration.canonical,
+        holes=declaration.missing == "fail",
+        tasks={task: _task_info(task, columns, content) for task, columns in declaration.tasks.items()},
+    )
+
+
+def _task_info(task: str, columns: TaskColumns, content: pa.Table) -> TaskInfo:
+    sign = 1.0 if columns.higher_is_better else -1.0
+    validation = _numbers(content, column_name(task, "validation"))
+    row, scores = int(np.nanargmax(sign * validation)), int(np.isfinite(validation).sum())
+    tests = None if columns.test is None else sign * _numbers(content, column_name(task, "test"))
+    return TaskInfo(
+        metric=columns.metric,
+        unit=columns.unit,
+        higher_is_better=columns.higher_is_better,
+        best_validation=float(validation[row]),
+        best_architecture=content.column("architecture")[row].as_py(),
+        best_test=None if tests is None or np.isnan(tests).all() else sign * float(np.nanmax(tests)),
+        scores=scores if scores < len(validation) else None,
+    )
+
+
+def _checksum(space: str, metrics: Mapping[str, Metric], content: pa.Table) -> str:
+    """SHA-256 over what the scores mean and the values themselves: neither row order nor the Parquet writer counts."""
+    hashed = hashlib.sha256()
+    hashed.update(digest([space, {t: [m.name, m.unit, m.higher_is_better] for t, m in metrics.items()}]).encode())
+    for name in sorted(content.column_names):
+        hashed.update(f"\n{name}\n".encode())
+        if name == "architecture":
+            hashed.update("\n".join(_architectures(content)).encode())
+        else:
+            hashed.update(_numbers(content, name).astype("<f8").tobytes())
+    return hashed.hexdigest()
+
+
+def _architectures(content: pa.Table) -> tuple[str, ...]:
+    return tuple(str(text) for text in content.column("architecture").to_pylist())
+
+
+def _numbers(content: pa.Table, column: str) -> Scores:
+    return np.asarray(content.column(column).to_numpy(), dtype=np.float64)
+
+
+def _described(schema: pa.Schema, path: Path) -> BenchmarkInfo:
+    try:
+        info = BenchmarkInfo.model_validate_json((schema.metadata or {})[_KEY])
+        return info.model_copy(update={"path": str(path)})
+    except (KeyError, ValidationError):
+        raise BenchmarkError(
+            f"an imported table at {path}", "another Parquet file", f"import it: {_import_command(path.stem)}"
+        ) from None
+
+
+def _import_command(name: str) -> str:
+    kind = next((kind for kind, known in KINDS.items() if known is not None and known.name == name), None)
+    return f"lapt benchmark import {kind} FILE" if kind else "lapt benchmark import table FILE --declare FILE.yaml"

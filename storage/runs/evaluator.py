@@ -1,0 +1,368 @@
+"""StoredEvaluator: any evaluator with the store in front of it. What was measured once is not paid for again."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, cast
+
+import pyarrow.compute as pc
+
+from lapt.base.digests import digest
+from lapt.errors import StoreError
+from lapt.evaluation import Evaluation, Evaluator, Holding, Metric, OfSpace, OnEpoch, Prepared, Retrains
+from lapt.evaluators.table import Split
+from lapt.pipeline.limits import TIME, Meter
+from lapt.spaces import Architecture, SearchSpace
+from lapt.training.relaxation import Strengthen
+from storage.runs.checkpoints import StoredCheckpoint
+from storage.store import Store
+from storage.versions import versions_text
+
+Row = dict[str, Any]
+
+
+class StoredEvaluator:
+    """Answers from the store what it knows, evaluates the rest and stores each result as soon as it is there.
+
+    Architectures go to the inner evaluator one by one, or all at once when it can ``stream`` results as they are ready,
+    so a killed process loses what it was at and no more. An exception of the inner evaluator passes through; what came
+    before it is stored. It keeps the scores of its task in memory and reads only what was appended since, by whatever
+    process.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        store: Store,
+        space: SearchSpace,
+        *,
+        seed: int,
+        fidelity: str | None = None,
+        retry_failed: bool = False,
+        on_stored: Callable[[Evaluation], None] = lambda evaluation: None,
+        meter: Callable[[], Meter] = Meter,
+    ) -> None:
+        """``retry_failed``: evaluate again (once) what the store only knows as failed.
+
+        ``on_stored``: hears of each computed evaluation, once it is stored. ``meter``: of the run of now; it
+        hears what is paid, and once the run's time is spent no more is computed.
+        """
+        self._inner, self.store, self.space = evaluator, store, space
+        self.seed, self.fidelity, self.retry_failed = seed, fidelity, retry_failed
+        self.on_stored, self.meter = on_stored, meter
+        self._retrains = cast(Retrains, evaluator) if hasattr(evaluator, "retrained") else None
+        self._scores: dict[str, Row] = {}
+        self._read: set[str] = set()
+        self._retried: set[str] = set()
+
+    @property
+    def evaluator(self) -> Evaluator:
+        return self._inner
+
+    @property
+    def task(self) -> str:
+        return self._inner.task
+
+    @property
+    def metric(self) -> Metric:
+        return self._inner.metric
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return self._inner.fingerprint
+
+    @property
+    def of_space(self) -> bool:
+        """Do scores hang on the space that is searched? Then ``within`` and ``prepare`` are those of ``OfSpace``."""
+        return hasattr(self._inner, "within")
+
+    def within(self, space: SearchSpace, after: StoredEvaluator | None) -> StoredEvaluator:
+        """As of ``OfSpace``."""
+        before = None if after is None else cast(OfSpace, after.evaluator)
+        return StoredEvaluator(
+            cast(OfSpace, self._inner).within(space, before),
+            self.store,
+            self.space,
+            seed=self.seed,
+            fidelity=self.fidelity,
+            retry_failed=self.retry_failed,
+            on_stored=self.on_stored,
+            meter=self.meter,
+        )
+
+    @property
+    def at_once(self) -> int:
+        """How many are measured side by side."""
+        side_by_side: int = getattr(self._inner, "side_by_side", 1)
+        return side_by_side
+
+    @property
+    def mean_cost(self) -> float | None:
+        """Seconds of one score, by those of this evaluator that the store has; None before the first."""
+        self._refresh()
+        costs = [row["cost_seconds"] for row in self._scores.values() if row["cost_seconds"]]
+        return sum(costs) / len(costs) if costs else None
+
+    def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
+        """As of ``OfSpace``."""
+        began = time.monotonic()
+        prepared = cast(OfSpace, self._inner).prepare(on_epoch)
+        if prepared.fresh:
+            self.meter().trained(prepared.seconds, began)
+        return prepared
+
+    def identity(self, architecture: Architecture) -> str:
+        return self._inner.identity(architecture)
+
+    @property
+    def strengths(self) -> Strengthen | None:
+        """What the inner evaluator's training images teach a mixed supernet, where it has images. Nothing is stored."""
+        found: Strengthen | None = getattr(self._inner, "strengths", None)
+        return found
+
+    @property
+    def holding(self) -> Holding | None:
+        """What the inner evaluator has, where it looks scores up."""
+        found: Holding | None = getattr(self._inner, "holding", None)
+        return found
+
+    def key(self, architecture: Architecture, split: Split = "validation") -> str:
+        """``scores.key`` of its score: the digest of everything that the score depends on."""
+        return self._key(self.identity(architecture), split)
+
+    def missing(self, architectures: Sequence[Architecture]) -> list[Architecture]:
+        """Those that the store has no validation score of by now, once each, in the order asked."""
+        self._refresh()
+        first = {self.key(architecture): architecture for architecture in reversed(architectures)}
+        return [a for key, a in reversed(first.items()) if self._known(key) is None]
+
+    def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
+        """Validation scores in the order asked; ``origin`` is "computed" where it was paid for here and now.
+
+        Where the run's time is spent meanwhile, those before the first that is missing.
+        """
+        identities = [self.identity(architecture) for architecture in architectures]
+        self._refresh()
+        wanted = {
+            identity: architecture
+            for identity, architecture in zip(identities, architectures, strict=True)
+            if self._known(self._key(identity)) is None
+        }
+        waiting, computed = list(wanted.items()), dict[str, Evaluation]()
+        # What has begun when the time is spent is finished and stored, and the next is not begun.
+        few = self.at_once if self.meter().timed else len(waiting)
+        while waiting and self._has_time():
+            computed.update({evaluation.identity: evaluation for evaluation in self._computed(dict(waiting[:few]))})
+            del waiting[:few]
+        found = []
+        for identity, architecture in zip(identities, architectures, strict=True):
+            if self._known(self._key(identity)) is None:
+                break
+            # The second of two equal architectures costs nothing: it is answered from the store.
+            answer = computed.pop(identity, None) or self._stored(identity, architecture)
+            found.append(replace(answer, architecture=architecture))
+        return found
+
+    def test(self, architecture: Architecture) -> float | None:
+        """The test score, stored under a key of its own; None where the inner evaluator has no test split."""
+        found = self.final(architecture)
+        return None if found is None else found.value
+
+    @property
+    def retrains(self) -> bool:
+        """Whether ``final`` trains: networks are trained here, by a final recipe, and there are test images."""
+        return self._retrains is not None and self._retrains.has_test
+
+    def final(self, architecture: Architecture, on_epoch: OnEpoch | None = None) -> Evaluation | None:
+        """As ``test``, with what belongs to it: size and seconds of the final retraining. ``on_epoch`` hears of it."""
+        row = self._final(architecture, on_epoch)
+        return None if row is None else self._as_evaluation(row, self.identity(architecture), architecture)
+
+    def weights(self, architecture: Architecture) -> bytes:
+        """The state dict of the final retraining, trained now if the store lacks it. Raises StoreError."""
+        row = self._final(architecture)
+        if row is not None and row["weights"] is not None:
+            return self.store.get_blob(row["weights"])
+        error = "scores from a table" if row is None else row["error"]
+        if row is None and self._retrains is not None:  # without a test split nothing was trained, or stored
+            found, weights = self._retrains.retrained(architecture)
+            if weights is not None:
+                return weights
+            error = found.error
+        raise StoreError(
+            f"a trained network of {self.identity(architecture)} on {self.task}",
+            f"{error}",
+            "export a run that trains its networks, or the Python file, which needs no weights",
+        )
+
+    def _final(self, architecture: Architecture, on_epoch: OnEpoch | None = None) -> Row | None:
+        """The row of the final retraining (or look-up), computed if the store lacks it; None without a test split."""
+        if self._retrains is not None and not self._retrains.has_test:
+            return None
+        key = self.key(architecture, "test")
+        known = self._known_final(key)
+        if known is not None:
+            return known
+        if self._retrains is not None:
+            began = time.monotonic()
+            trained = self._retrained(self._retrains, architecture, key, on_epoch)
+            self.meter().trained(trained["cost_seconds"] or 0.0, began)
+            return trained
+        row = self._looked_up(architecture)
+        if row is not None:
+            self._retried.add(key)
+            self.store.append("scores", [row])
+        return row
+
+    def _known_final(self, key: str) -> Row | None:
+        """Looked for by its key: to know it, a trained evaluator reads its test images, which a search must not."""
+        known = sorted(self.store.read("scores", filter=pc.field("key") == key).to_pylist(), key=_precedence)
+        again = self.retry_failed and known and known[0]["status"] == "failed" and key not in self._retried
+        return known[0] if known and not again else None
+
+    def _looked_up(self, architecture: Architecture) -> Row | None:
+        started = time.perf_counter()
+        value = self._inner.test(architecture)
+        if value is None:
+            return None
+        identity, seconds = self.identity(architecture), time.perf_counter() - started
+        key = self._key(identity, "test")
+        evaluation = Evaluation(architecture, identity, value, self.metric, key=key, cost_seconds=seconds)
+        return self._row(_checked(evaluation), "test")
+
+    def _retrained(self, inner: Retrains, architecture: Architecture, key: str, on_epoch: OnEpoch | None) -> Row:
+        checkpoint = StoredCheckpoint(self.store, key)
+        with checkpoint.followed(on_epoch):
+            found, weights = inner.retrained(architecture, checkpoint)
+        blob = None if weights is None else self.store.put_blob(weights)
+        row = {**self._row(_checked(replace(found, key=key)), "test"), "weights": blob}
+        self._retried.add(key)
+        self.store.append("scores", [row])
+        checkpoint.forget()
+        return row
+
+    # --- the store ---------------------------------------------------------------------------------------------------
+    def _key(self, identity: str, split: Split = "validation") -> str:
+        parts = (self.space.name, identity, self.task, split, self._fingerprint_of(split), self.seed, self.fidelity)
+        return digest(list(parts))
+
+    def _fingerprint_of(self, split: Split) -> str:
+        """A final retraining depends on more than a search's trainings do: on its length."""
+        if split == "test" and self._retrains is not None:
+            return self._retrains.final_fingerprint
+        return self.fingerprint
+
+    def _known(self, key: str) -> Row | None:
+        row = self._scores.get(key)
+        again = self.retry_failed and row is not None and row["status"] == "failed" and key not in self._retried
+        return None if again else row
+
+    def _computed(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:
+        """Each result once it is stored; what another process has stored meanwhile is not stored again."""
+        for evaluation in self._measured(wanted):
+            identity = evaluation.identity
+            stored = replace(_checked(evaluation), origin="computed", key=self._key(identity))
+            self._refresh()
+            if self._known(self._key(identity)) is not None:
+                continue
+            self._append([self._row(stored, "validation")])
+            self._retried.add(self._key(identity))
+            yield self._paid(stored)
+
+    def _has_time(self) -> bool:
+        return self.meter().spent(*TIME) is None
+
+    def _paid(self, evaluation: Evaluation) -> Evaluation:
+        self.meter().paid(evaluation.cost_seconds)
+        self.on_stored(evaluation)
+        return evaluation
+
+    def _measured(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:
+        stream = getattr(self._inner, "stream", None)
+        if stream is not None:
+            yield from stream(list(wanted.values()))
+            return
+        for identity, architecture in wanted.items():
+            self._refresh()  # another process may have paid for it meanwhile
+            if self._known(self._key(identity)) is None:
+                (evaluation,) = self._inner.evaluate([architecture])
+                yield replace(evaluation, identity=identity)
+
+    def _append(self, rows: list[Row]) -> None:
+        self._read.add(self.store.append("scores", rows))
+        for row in rows:
+            self._keep(row)
+
+    def _refresh(self) -> None:
+        mine = (pc.field("fingerprint") == self.fingerprint) & (pc.field("task") == self.task)
+        for row in self.store.read_new("scores", self._read, filter=mine).to_pylist():
+            self._keep(row)
+
+    def _keep(self, row: Row) -> None:
+        known = self._scores.get(row["key"])
+        if known is None or _precedence(row) < _precedence(known):
+            self._scores[row["key"]] = row
+
+    def _stored(self, identity: str, architecture: Architecture) -> Evaluation:
+        return self._as_evaluation(self._scores[self._key(identity)], identity, architecture)
+
+    def _as_evaluation(self, row: Row, identity: str, architecture: Architecture) -> Evaluation:
+        return Evaluation(
+            architecture,
+            identity,
+            row["value"],
+            self.metric,
+            origin="store",
+            error=row["error"],
+            key=row["key"],
+            cost_seconds=row["cost_seconds"] or 0.0,
+            parameters=row["parameters"],
+            flops=row["flops"],
+            live_parameters=row["live_parameters"],
+            measures=json.loads(row["measures"] or "{}"),
+        )
+
+    def _row(self, evaluation: Evaluation, split: Split) -> Row:
+        return {
+            "key": evaluation.key,
+            "space": self.space.name,
+            "identity": evaluation.identity,
+            "task": self.task,
+            "split": split,
+            "fingerprint": self._fingerprint_of(split),
+            "seed": self.seed,
+            "fidelity": self.fidelity,
+            "value": evaluation.value,
+            "metric": self.metric.name,
+            "unit": self.metric.unit,
+            "higher_is_better": self.metric.higher_is_better,
+            "parameters": evaluation.parameters,
+            "flops": evaluation.flops,
+            "cost_seconds": evaluation.cost_seconds,
+            "device": str(getattr(self._inner, "device", "cpu")),
+            "versions": versions_text(),
+            "status": "failed" if evaluation.failed else "ok",
+            "error": evaluation.error,
+            "created_at": datetime.now(UTC),
+            "live_parameters": evaluation.live_parameters,
+            "measures": json.dumps(dict(evaluation.measures), sort_keys=True) if evaluation.measures else None,
+            "weights": None,
+        }
+
+
+def _checked(evaluation: Evaluation) -> Evaluation:
+    """A score that is not finite is a failed evaluation: no ranking can hold it."""
+    if evaluation.value is None or math.isfinite(evaluation.value):
+        return evaluation
+    return replace(evaluation, value=None, error=evaluation.error or f"the score is {evaluation.value}")
+
+
+def _precedence(row: Row) -> tuple[bool, Any]:
+    """As the view ``scores``: a score comes before a failure, then the earliest wins."""
+    return row["status"] != "ok", row["created_at"]

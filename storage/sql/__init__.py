@@ -1,0 +1,1 @@
+"""SQL over the store: views, limits, snapshots."""

@@ -1,0 +1,1 @@
+"""Compaction, removal and accounts of a store."""
