@@ -45,7 +45,7 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
     by = started_by()
     good: Archive | None = None
     with (
-        built.record.attempt(pipeline, by),
+        built.record.attempt(pipeline, by, _waits),
         tags(f"space:{pipeline.space_name}"),
         metered(execution.limits) as costs,
     ):
@@ -120,6 +120,12 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
         if execution.snapshot and result.stopped is None:  # it is written once
             snapshot(built.store, built.run_id)
     return result
+
+
+def _waits(holder: str) -> None:
+    """Say who runs the same already. When it is done, all of it is in the store."""
+    get_run_logger().info("waiting for %s, which runs the same", holder)
+    listener.get().stage(f"waiting for {holder}, which runs the same; Ctrl-C ends this command alone")
 
 
 @flow(

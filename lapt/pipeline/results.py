@@ -116,13 +116,14 @@ class RunResult(BaseModel):
 
     def require_scores(self, remedy: str) -> None:
         """Raises NothingFound where every search came to its end without any score."""
+        if self.stopped is not None or any(target.architecture for target in self.targets):
+            return
         asked = sum(target.evaluations + target.lacking for target in self.targets)
-        if self.stopped is None and not any(target.architecture for target in self.targets):
-            raise NothingFound(
-                "a score of some architecture",
-                f"run {self.run_id}: no architecture of {asked} asked has a score",
-                remedy,
-            )
+        spent = next((target.stopped for target in self.targets if target.stopped), None)
+        got = f"run {self.run_id}: no architecture of {asked} asked has a score"
+        if spent is not None and not asked:
+            got, remedy = f"run {self.run_id}, which ended before its first evaluation ({spent})", "raise that limit"
+        raise NothingFound("a score of some architecture", got, remedy)
 
     @property
     def report(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lapt.errors import StoreError
@@ -12,8 +13,9 @@ from storage.addresses import address_of
 
 
 @contextmanager
-def only_attempt(store_address: str, run_id: str) -> Iterator[None]:
-    """Holds the run's lock. Raises StoreError when another process holds it, naming that process.
+def only_attempt(store_address: str, run_id: str, waits: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the run's lock. While another process holds it, wait for its end if ``waits`` is given, which is called once
+    with that process; else raise StoreError, naming it.
 
     A store on object storage has no locks; two attempts there ask the same questions and write the same rows, of which
     the earliest count.
@@ -35,15 +37,23 @@ def only_attempt(store_address: str, run_id: str) -> Iterator[None]:
             "choose another with --store or LAPT_STORE",
         ) from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-            raise StoreError(
-                f"no other attempt of run {run_id}",
-                f"one that is running: {holder}",
-                "wait for it (its results will be here), or stop it and run again",
-            ) from None
+        told = False
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
+                if waits is None:
+                    raise StoreError(
+                        f"no other attempt of run {run_id}",
+                        f"one that is running: {holder}",
+                        "wait for it (its results will be here), or stop it and run again",
+                    ) from None
+            if not told:
+                waits(holder)
+            told = True
+            time.sleep(0.5)  # a lock that is waited for in the kernel would hear no cancel
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -78,9 +78,11 @@ class RunRecord:
         return RunRecord(self.store, control_of(self.run_id, method), self.attempt_id)
 
     @contextmanager
-    def attempt(self, pipeline: Pipeline, by: StartedBy = StartedBy()) -> Iterator[None]:
-        """One attempt from start to end, in ``runs``. Raises StoreError while another attempt is running."""
-        with only_attempt(self.store.address, self.run_id):
+    def attempt(
+        self, pipeline: Pipeline, by: StartedBy = StartedBy(), waits: Callable[[str], None] | None = None
+    ) -> Iterator[None]:
+        """One attempt from start to end, in ``runs``. While another attempt is running: as of ``only_attempt``."""
+        with only_attempt(self.store.address, self.run_id, waits):
             self._event("started", pipeline, by)
             try:
                 yield

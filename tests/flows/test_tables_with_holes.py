@@ -204,6 +204,11 @@ def test_a_run_in_which_nothing_could_be_scored_says_so() -> None:
     result(architecture="a", validation=1.0).require_scores("do this")
 
 
+def test_a_run_that_a_limit_ended_before_its_first_score_names_the_limit() -> None:
+    with pytest.raises(NothingFound, match=r"before its first evaluation \(at most 10 tokens\); raise that limit"):
+        result(evaluations=0, stopped="at most 10 tokens").require_scores("do this")
+
+
 def test_losses_are_said_in_words() -> None:
     said = list(losses(result(failed=3, lacking=18), "lapt-rea"))
     assert said == ["t, lapt-rea: 3 of 20 evaluations failed, 18 asked that the table lacks, at no cost."]

@@ -42,6 +42,13 @@ class Counted(TableEvaluator):
         return found
 
 
+class Stages(Listener):
+    """What the run is at, on standard error."""
+
+    def stage(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
 def held() -> bool:
     try:
         return len(Path(LOG).read_text().splitlines()) >= int(Path(f"{LOG}.hold").read_text())
@@ -59,5 +66,5 @@ def stored(table: Table, config: TableEvaluation, space: SearchSpace, task: str)
 if __name__ == "__main__":
     flows.evaluators.evaluator_of = stored
     declared = load_pipeline("invented", ["source.archive.samples=40", "source.archive.size=10", "controls=[]"])
-    result = run_embedded(declared, Execution(store=STORE), Listener())
+    result = run_embedded(declared, Execution(store=STORE), Stages())
     print(result.model_dump_json())
