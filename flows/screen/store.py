@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.filesize import decimal
-from rich.table import Table
 
-from flows.screen.console import LOOK, command, out, print_table, say
+from flows.screen.console import command, out, print_table, say
+from lapt.report.tables import Table, number, numbers
 from storage.upkeep.leftovers import Leftover
 from storage.upkeep.usage import RunSize, Usage
 
@@ -17,19 +17,16 @@ DRY = "Nothing is deleted yet: the same command with --delete does."
 
 def show_usage(usage: Usage, most: int) -> None:
     """``most``: runs listed."""
-    table = Table(title=f"{usage.store}: {decimal(usage.bytes)} in {usage.files:,} files", **LOOK)
-    for heading in ("folder", "holds", "files", "size"):
-        table.add_column(heading, justify="right" if heading in ("files", "size") else "left", no_wrap=True)
-    for folder in usage.folders:
-        table.add_row(folder.name or "-", folder.holds, f"{folder.files:,}", decimal(folder.bytes))
-    print_table(table)
+    print_table(
+        Table.of(
+            ["folder", "holds", *numbers("files", "size")],
+            [(one.name or "-", one.holds, number(one.files), decimal(one.bytes)) for one in usage.folders],
+            f"{usage.store}: {decimal(usage.bytes)} in {usage.files:,} files",
+        )
+    )
     if usage.runs:
-        runs = Table(title="Runs", **LOOK)
-        for heading in ("run", "pipeline", "rows", "size, about"):
-            runs.add_column(heading, justify="left" if heading in ("run", "pipeline") else "right", no_wrap=True)
-        for run in usage.runs[:most]:
-            runs.add_row(run.run_id, run.pipeline, f"{sum(run.rows.values()):,}", decimal(run.bytes))
-        print_table(runs)
+        sizes = [(run.run_id, run.pipeline, number(sum(run.rows.values())), decimal(run.bytes)) for run in usage.runs]
+        print_table(Table.of(["run", "pipeline", *numbers("rows", "size, about")], sizes[:most], "Runs"))
     if len(usage.runs) > most:
         out.print(f"and {len(usage.runs) - most} smaller ones: --json lists all")
     out.print(
