@@ -1,6 +1,6 @@
-"""What the Prefect UI shows of a run: small tables and pages, one key a pipeline, task and kind.
+"""Prefect artifacts of a run: small tables and pages. Each has a key of pipeline, task and kind.
 
-It reads all of it as Markdown: descriptions and the cells of tables too.
+The Prefect UI reads all of it as Markdown: descriptions and the cells of tables too.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def refined_space(pipeline: str, task: str, g: int, whole: SearchSpace, refined:
 
 
 def leaderboard(pipeline: str, task: str, space: SearchSpace, evaluations: Sequence[Evaluation]) -> None:
-    """The best evaluations of a search, and the cell that is the best of them."""
+    """Show the best evaluations of a search, and the best architecture as a picture."""
     if not evaluations:
         return
     shown = run_tables.leaderboard(_search(space, evaluations), 20).without("iteration")
@@ -110,10 +110,10 @@ def _search(space: SearchSpace, evaluations: Sequence[Evaluation]) -> Search:
 
 
 class SearchProgress:
-    """A bar for a search: how much of its ``budget`` is spent, and the incumbent."""
+    """Progress of a search: the share of its ``budget`` that is spent, and the incumbent."""
 
     SECONDS = 2.0
-    """Between two updates, each of which is a request."""
+    """Time between two updates, each of which is a request."""
 
     def __init__(self, pipeline: str, task: str, budget: int) -> None:
         self._task, self._budget, self._told = task, budget, time.monotonic()
@@ -130,18 +130,18 @@ class SearchProgress:
 
 
 def targets(result: RunResult, label: str) -> None:
-    """What was found for each target, with the controls beside it."""
+    """Show the results for each target, with the controls beside it."""
     said = f"Run {result.run_id}: the best architecture a target; for the page: lapt report {result.run_id}"
     table(run_tables.results(result, label), said, result.pipeline, "targets")
 
 
 def table(shown: Table, description: str, *key: str) -> None:
-    """An artifact of that description, in Markdown, and ``key``."""
+    """Show a table under a key made of these parts. ``description``: Markdown."""
     names = [literal(column.name) for column in shown.columns]
     rows = [dict(zip(names, map(as_markdown, shown.columns, row.cells), strict=True)) for row in shown.rows]
     create_table_artifact(rows, key=_key(*key), description=description)
 
 
 def _key(*parts: str) -> str:
-    """Of what Prefect takes in one; a part that has none of it is known by its digest."""
+    """A key in the characters that Prefect takes. A part that has none of them is replaced by its digest."""
     return "-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") or short(part) for part in parts)

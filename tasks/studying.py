@@ -16,7 +16,7 @@ EVERY = 20
 
 @step(name="run-study", task_run_name="{name}")
 def run_comparison(study: Any, *, name: str) -> Any:
-    """``study``: what ``flows.studies.prepared`` returns; its result, with the rows as an artifact."""
+    """Run a study that ``flows.studies.prepared`` made, and show its rows as an artifact."""
     logger = get_run_logger()
 
     def heard(done: int, total: int) -> None:

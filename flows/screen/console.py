@@ -1,4 +1,4 @@
-"""What is printed on: standard output and error, and tables that lose no digit on a narrow screen."""
+"""Standard output and error, and the printer of tables, which loses no digit on a narrow screen."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from storage.addresses import DEFAULT_STORE
 
 
 class _Console(Console):
-    """Prints text as it is: task names, statements and SQL values are other people's. No markup, no emoji, no command
-    to the terminal."""
+    """Console that prints text literally, without markup, emoji or commands to the terminal.
+
+    Task names, statements and values of SQL are other people's text.
+    """
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
@@ -37,15 +39,16 @@ out = _Console()
 err = _Console(stderr=True)
 
 SAID_SECONDS = 30
-"""Between two lines on how far something is, where there are no bars."""
+"""Time between two lines of progress, where there are no bars."""
 GAP = 2
-"""Characters between two columns, and at the sides together."""
+"""Spaces between two columns. The two sides together have as many."""
 
 
 def print_table(table: Table, keys: int = 1) -> None:
-    """In parts, one below the other, where it is wider than the screen; each begins with the first ``keys`` columns.
+    """Print a table, in several parts below each other where it is wider than the screen.
 
-    Several keys name a row together: what the first of them has in common with the row above is said once.
+    Each part begins with the first ``keys`` columns. Where two or more keys name a row, the first of them is left out
+    if the row above has the same.
     """
     if not fits(table):
         table = replace(table, columns=tuple(_broken(table, at) for at in range(len(table.columns))))
@@ -64,7 +67,7 @@ def print_table(table: Table, keys: int = 1) -> None:
 
 
 def fits(table: Table) -> bool:
-    """Whether the screen is wide enough, with what may be folded as narrow as may be."""
+    """Whether the screen is wide enough for all columns. Those that may be folded count with their least width."""
     return sum(_widths(table)) <= out.width
 
 
@@ -82,7 +85,7 @@ def _width(text: str) -> int:
 
 
 def _broken(table: Table, at: int) -> Column:
-    """With a number's heading in lines no longer than what stands below it; ``a_b`` may be two."""
+    """The column, with a number's heading in lines no longer than its cells or a word. ``a_b`` is two words."""
     column, (name, *cells) = table.columns[at], _texts(table, at)
     words = name.replace("_", "_ ")
     if not column.number or not words.split():
@@ -111,12 +114,12 @@ def _drawn(table: Table, keys: int) -> Drawn:
 
 
 def say(text: str) -> None:
-    """A line of what a command found or did, however long, on standard output."""
+    """Print one line of any length on standard output: a result of the command."""
     out.print(text, soft_wrap=True)
 
 
 def complain(text: object) -> None:
-    """One line beside that, on standard error: a failure, a warning."""
+    """Print one line on standard error: a failure or a warning."""
     err.print(f"lapt: {text}", soft_wrap=True)
 
 
@@ -126,20 +129,22 @@ def _said(text: str) -> None:
 
 
 def warned(message: Warning | str, *_: object) -> None:
-    """A warning as one line, once in a process: every step of a run would say it again."""
+    """Print a warning as one line. The same warning is printed once in a process."""
     _said(str(message) if isinstance(message, Notice) else f"warning: {message}")
 
 
 def command(*words: str, store: str | None = None) -> str:
-    """``lapt`` with these words as it can be typed: by its name if the shell finds it, else as it was typed; with the
-    option for that store where it is not the one that is read anyway."""
+    """A command line that can be typed as it stands: ``lapt``, by name if the shell finds it, and these words.
+
+    ``--store`` is added where ``store`` is not the default.
+    """
     named = "lapt" if shutil.which("lapt") else sys.argv[0]
     chosen = [] if store is None or store == _default_store() else ["--store", store]
     return " ".join(map(_quoted, [named, *words, *chosen]))
 
 
 def _quoted(word: str) -> str:
-    """For a shell; an SQL statement, which has quotes of its own, so that it can be read."""
+    """The word quoted for a shell. An SQL statement, which has single quotes, gets double ones."""
     return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 

@@ -1,4 +1,4 @@
-"""What the terminal shows of principles."""
+"""Principles in the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lapt.spaces import SearchSpace
 
 
 def show_principles(rows: Sequence[Mapping[str, Any]]) -> None:
-    """One line a set of principles; what to type to read one."""
+    """Print one line for each set of principles, and the command that shows the first."""
     columns = ["id", "run", "task", *numbers("iteration"), "step", "reasoner"]
     keys = ("principles_id", "run_id", "task", "iteration", "step", "reasoner")
     print_table(Table.of(columns, ([str(row[key]) for key in keys] for row in rows)))
@@ -22,7 +22,7 @@ def show_principles(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_stated(principles: Principles, space: SearchSpace) -> None:
-    """Each statement with its claims and its support in the data."""
+    """Print each statement with its claims and its support in the data."""
     origin = principles.origin
     instead = f", standing in for {origin.instead_of}" if origin.instead_of else ""
     out.print(
@@ -46,7 +46,7 @@ def show_stated(principles: Principles, space: SearchSpace) -> None:
 
 
 def show_grounded(found: Sequence[Grounded], principles: Principles) -> None:
-    """Expert principles with their ground in the archive, and which learned ones say the same."""
+    """Print expert principles with their support in the archive, and the learned ones that say the same."""
     for beside in found:
         expert = beside.expert
         said = f"said by {', '.join(map(str, beside.matched))}" if beside.matched else "not said"

@@ -1,4 +1,4 @@
-"""What the terminal shows of a store's size, and of what may go."""
+"""The size of a store in the terminal, and the files that may be deleted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DRY = "Nothing is deleted yet: the same command with --delete does."
 
 
 def show_usage(usage: Usage, most: int) -> None:
-    """``most``: runs listed."""
+    """Print the size of a store by folder and run. ``most``: runs that are listed."""
     print_table(
         Table.of(
             ["folder", "holds", *numbers("files", "size")],
@@ -36,7 +36,7 @@ def show_usage(usage: Usage, most: int) -> None:
 
 
 def show_removal(run: RunSize, deleted: bool, address: str) -> None:
-    """What goes, or went, with a run."""
+    """Print the rows and files that are deleted with a run."""
     rows = ", ".join(f"{count:,} of {name}" for name, count in run.rows.items())
     out.print(f"run {run.run_id} ({run.pipeline}): rows: {rows}", soft_wrap=True)
     for file in run.files:
@@ -60,7 +60,7 @@ def show_removal(run: RunSize, deleted: bool, address: str) -> None:
 
 
 def show_leftovers(found: Sequence[Leftover], deleted: bool, freed: int, most: int) -> None:
-    """``most``: files listed."""
+    """Print the files that may be deleted. ``most``: files that are listed."""
     if not found:
         out.print("Nothing that may go.")
         return

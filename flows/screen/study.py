@@ -1,4 +1,4 @@
-"""What the terminal shows of a study."""
+"""A study in the terminal."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lapt.pipeline.wording import lasting
 
 
 def study_progress(comparison: Comparison | Quality) -> AbstractContextManager[Callable[[int, int], None]]:
-    """How many jobs of a study are done."""
+    """Show the progress of a study in jobs."""
     return counting(f"{comparison.title}, {comparison.seeds} seed{'s' if comparison.seeds > 1 else ''}", "jobs")
 
 
 def show_study(result: StudyResult) -> None:
-    """The tables, and what is to be known of them."""
+    """Print the tables, the remarks and the notes of a study."""
     for table in tables(result):
         print_table(table)
     for remark in remarks(result):
@@ -32,7 +32,7 @@ def show_study(result: StudyResult) -> None:
 
 
 def as_json(result: StudyResult) -> str:
-    """Indented, but for the curves: one a line."""
+    """The study as indented JSON, with one curve a line."""
     said = json.dumps(result.model_dump(mode="json", exclude={"curves"}), indent=2)
     curves = ",\n    ".join(curve.model_dump_json() for curve in result.curves)
     return f'{said[:-2]},\n  "curves": [\n    {curves}\n  ]\n}}'

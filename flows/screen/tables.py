@@ -1,4 +1,4 @@
-"""What the terminal shows: progress on standard error, results on standard output."""
+"""Runs, benchmarks and query results in the terminal."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from storage.benchmarks.surrogates import SurrogateInfo
 from storage.benchmarks.tables import BenchmarkInfo
 
 _FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
-"""In brackets, in a principle: what goes first where it is too long for two lines."""
+"""Figures in brackets in a principle. They are cut first where it is too long for two lines."""
 FIRST = 3
-"""Principles that a run ends with."""
+"""Principles that are printed at the end of a run."""
 
 
 # --- a run -----------------------------------------------------------------------------------------------
 class _Bars(Listener):
-    """One line for the stage, one bar a target."""
+    """Listener that shows one line for the stage and one bar for each target."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -92,7 +92,7 @@ class _Bars(Listener):
 
 @contextmanager
 def run_progress() -> Iterator[Listener]:
-    """Bars for a run; plain lines when standard error is no terminal."""
+    """Show bars for a run, or lines where standard error is no terminal."""
     columns = (
         SpinnerColumn(finished_text=" "),
         TextColumn("{task.description}", markup=False),
@@ -106,7 +106,7 @@ def run_progress() -> Iterator[Listener]:
 
 
 def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) -> None:
-    """What was found beside the controls, the first of what was ``learned`` from the source, and what to type next."""
+    """Print the results of a run beside its controls, the best principles ``learned``, and the next commands."""
     found = results(result, pipeline.label).without("architecture")
     print_table(replace(found, caption=f"{result.pipeline}, run {result.run_id}"), keys=2)
     for said in (*losses(result, pipeline.label), *ended_early(result)):
@@ -127,14 +127,14 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
 
 
 def unscored(pipeline: Pipeline) -> str:
-    """What to do where no architecture could be scored."""
+    """The remedy where no architecture could be scored."""
     if pipeline.evaluator.kind == "table":
         return "search what the table has, with --set evaluator.pool=table, or complete the table"
     return 'see why: lapt sql "SELECT DISTINCT error FROM evaluations WHERE error IS NOT NULL"'
 
 
 def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What to type after a run, behind ``lapt``, and what for."""
+    """(purpose, words after ``lapt``) of the commands that are useful after a run."""
     run = result.run_id
     yield "the page: principles, spaces, curves and cells", ("report", run)
     if getattr(pipeline.evaluator, "final", "") is None:
@@ -150,7 +150,7 @@ def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, tuple[st
 
 
 def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
-    """Those that the source bears out most, in two lines each."""
+    """Print the principles that the source supports most, in at most two lines each."""
     space = space_named(pipeline.space)
     of_space = learned.space == space.name
 
@@ -173,14 +173,14 @@ def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
 
 
 def show_finding(what: str, found: str, trouble: str | None) -> None:
-    """One line of ``lapt doctor``: what is there, or what to do."""
+    """Print one line of ``lapt doctor``: a finding, or a problem with its remedy."""
     mark, style = ("ok", "green") if trouble is None else ("!!", "red")
     out.print(f"[{style}]{mark}[/] ", end="", markup=True)
     out.print(f"{what}: {found}{'' if trouble is None else f'; {trouble}'}", soft_wrap=True)
 
 
 def show_final(targets: Sequence[TargetResult]) -> None:
-    """What was trained from scratch: score, size, cost."""
+    """Print score, size and cost of the networks that were trained from scratch."""
     rows = []
     for found in targets:
         final = found.final
@@ -199,7 +199,7 @@ def show_final(targets: Sequence[TargetResult]) -> None:
 # --- benchmarks ------------------------------------------------------------------------------------------
 @contextmanager
 def import_progress(path: Path) -> Iterator[Heard]:
-    """A bar of what is read; where standard error is no terminal, a line now and then of an import that takes long."""
+    """Show a bar for a file that is read, or a line now and then where standard error is no terminal."""
     columns = (
         SpinnerColumn(finished_text=" "),
         TextColumn("{task.description}", markup=False),
@@ -251,7 +251,7 @@ def show_benchmarks(known: Sequence[BenchmarkInfo | SurrogateInfo]) -> None:
 
 
 def show_macro(table: MacroTable) -> None:
-    """The macro table is no benchmark yet: what it lacks, and what to type then."""
+    """Print the columns of the macro table, which is no benchmark yet, and the command that makes it one."""
     tasks = [name.removesuffix("_best_val") for name in table.columns if name.endswith("_best_val")]
     out.print(f"TransNAS-Bench-101 macro: {table.rows:,} architectures in {table.path}", soft_wrap=True)
     out.print(
@@ -276,7 +276,7 @@ def _show_surrogate(info: SurrogateInfo) -> None:
 
 
 def show_noise(trial: Mapping[str, Noise]) -> None:
-    """Task by task, how far two trainings of one architecture agree."""
+    """Print for each task the agreement between two trainings of one architecture."""
     rows = [
         (task, number(noise.architectures), f"{noise.tau:.2f}", f"{noise.tau_top:.2f}", f"{noise.deviation:.3g}")
         for task, noise in trial.items()
@@ -286,7 +286,7 @@ def show_noise(trial: Mapping[str, Noise]) -> None:
 
 
 def show_table(table: pa.Table) -> None:
-    """Rows as a table that fits the terminal; whole values when piped."""
+    """Print rows as a table that fits the terminal, or as lines with whole values where output is no terminal."""
     names, rows = table.column_names, [[text(value) for value in row.values()] for row in table.to_pylist()]
     shown = Table.of((Column(name, least=max(len(name), 30)) for name in names), rows)
     if out.is_terminal and fits(shown):

@@ -1,1 +1,1 @@
-"""A run or a study as one page of HTML that needs nothing else: no network, no script, no font."""
+"""Tables, figures and pages of runs and studies. A page is one HTML file without scripts, fonts or addresses."""

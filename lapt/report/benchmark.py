@@ -16,7 +16,7 @@ from lapt.spaces import space_named
 def benchmark_page(
     plan: BenchmarkPlan, tasks: Mapping[str, Measured], versions: Mapping[str, str], processes: int
 ) -> str:
-    """What a table's readers must know, as Markdown: how it was measured, and how far it can be trusted."""
+    """Description of a measured table as Markdown: the measurements, and the noise in them."""
     cells = len(next(iter(tasks.values())).scores)
     again = {task: int(np.isfinite(measured.scores).all(axis=1).sum()) for task, measured in tasks.items()}
     hours = sum(measured.hours for measured in tasks.values())

@@ -38,5 +38,5 @@ def _environment() -> Environment:
 
 
 def breakable(architecture: str) -> Markup:
-    """Where a narrow screen may break the text of an architecture: between operators, not inside their names."""
+    """The text of an architecture as HTML that may be broken between operators, not inside their names."""
     return Markup(re.sub(r"\+|(?<=[\w>])\|(?=\w)", r"\g<0><wbr>", str(escape(visible(architecture)))))

@@ -1,4 +1,4 @@
-"""The page of a run: what was searched and why, what was found, what it cost, and how to have it again."""
+"""The page of a run: its purpose, results, costs, and the declaration that repeats it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from lapt.spaces import SearchSpace
 from lapt.spaces.graphs import short
 
 GRID = 60
-"""Layers, or candidates, that a grid has at most."""
+"""Most layers, or candidates, of a grid."""
 
 
 def run_page(history: RunHistory) -> str:
-    """One HTML document, which reads nothing else."""
+    """The run as one HTML document that needs no other file."""
     pipeline = history.pipeline
     found = {target.task: target for target in history.result.targets} if history.result else {}
     return page(
@@ -151,7 +151,7 @@ def _curve_said(searches: Sequence[Search]) -> str:
 
 
 def _grids(space: SearchSpace, target: TaskHistory) -> list[list[dict[str, Any]]]:
-    """Layer by candidate, for each iteration: operators, and sources where these are chosen."""
+    """Grids of layers and candidates for each iteration: operators, and sources where these are chosen."""
     if len(space.layers) > GRID or len(_columns(space, "operators")) > GRID:
         return []
     chosen = any(len(layer.sources) > 1 for layer in space.layers)

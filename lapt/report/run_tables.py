@@ -1,4 +1,4 @@
-"""The tables of a run."""
+"""Tables of a run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.tables import Column, Table, number, numbers
 
 BEST = 10
-"""Rows of a leaderboard."""
+"""Rows of the leaderboard on a page."""
 
 
 def results(result: RunResult, label: str) -> Table:
-    """What was found for each target, with the controls beside it. ``label``: of LAPT."""
+    """Results for each target, LAPT first and then the controls. ``label``: LAPT's name as a method."""
     rows = [row for target in result.targets for row in rows_of(target, label)]
     table = Table.of(
         [
@@ -37,7 +37,7 @@ def results(result: RunResult, label: str) -> Table:
 
 
 def so_far(history: RunHistory) -> Table:
-    """The same of a run that is not finished."""
+    """Validation scores so far, of a run that is not finished."""
     return Table.of(
         ["target", "method", *numbers("validation", "evaluations")],
         [
@@ -50,7 +50,7 @@ def so_far(history: RunHistory) -> Table:
 
 
 def leaderboard(search: Search, most: int = BEST) -> Table:
-    """The ``most`` best architectures by the last evaluator."""
+    """The best architectures by the last evaluator, at most so many. Equal scores have one rank."""
     last = search.trials[-1].fingerprint
     first: dict[str, Trial] = {}
     for trial in sorted(search.trials, key=lambda one: -(one.score if one.score is not None else float("-inf"))):
@@ -87,7 +87,7 @@ def _millions(count: int | None) -> str:
 
 
 def lineage(history: RunHistory, target: TaskHistory) -> Table:
-    """Evaluations of an iteration, the space they lie in, the principles it comes from, and whence those."""
+    """For each iteration its evaluations, its refined space, and the principles that the space comes from."""
     known = {stated.id: stated for _, stated in target.principles}
     if history.learned is not None:
         known[history.learned.id] = history.learned

@@ -1,4 +1,4 @@
-"""What a run found and why, as one page of Markdown."""
+"""Results and principles of a run, as one page of Markdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Learned = Mapping[str, Sequence[tuple[int, Principles]]]
 
 
 def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Ledger | None = None) -> str:
-    """``ledger``: what a language model did in the run, where one reasoned."""
+    """The page of a run. ``ledger``: calls of a language model, where one reasoned."""
     source = pipeline.source
     lines = [
         f"# {pipeline.name}, run {result.run_id}",

@@ -1,4 +1,4 @@
-"""The tables of studies that vary one factor: a column a level, or a row a variant."""
+"""Tables of the studies that vary one factor, with a column for each level or a row for each variant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ def p_text(p_value: float | None) -> str:
 
 # --- source evaluations --------------------------------------------------------------------------------------------
 def source_budget_tables(result: StudyResult) -> Iterator[Table]:
-    """A table a target: methods down, source evaluations across; below, what target and both together cost."""
+    """One table for each target, with a row for each method and a column for each number of source evaluations.
+
+    The last rows are the evaluations of the target, and of source and target together.
+    """
     targets = list(dict.fromkeys(row.target for row in result.rows))
     budgets = sorted({row.source_budget for row in result.rows if row.source_budget is not None})
     for target in targets:
@@ -55,7 +58,7 @@ def _cost(rows: Sequence[Row], budget: int) -> str:
 
 
 def _signed(row: Row | None) -> str:
-    """p, with the direction: an arrow down is a lower rank than the baseline's, which is better."""
+    """The p value with its direction. An arrow down is a lower rank than the baseline's, which is better."""
     if row is None or row.mean is None:
         return ""
     return f"{'↓' if row.mean < 0 else '↑'} {p_text(row.p_value)}"
@@ -63,7 +66,7 @@ def _signed(row: Row | None) -> str:
 
 # --- variants ------------------------------------------------------------------------------------------------------
 def variant_tables(result: StudyResult) -> Iterator[Table]:
-    """Mean ranks with their distance from the whole, then a column a target."""
+    """A table of mean ranks with their distance from the whole, then a table with a column for each target."""
     names = {row.who: f"{row.method}: {row.variant}" for row in result.rows}
     overall = [row for row in result.rows if row.target == "mean"]
     differences = {row.who: row for row in overall if row.quantity == "rank_difference"}
@@ -91,7 +94,7 @@ def _interval(row: Row) -> str:
 
 # --- refined spaces ------------------------------------------------------------------------------------------------
 def space_tables(result: StudyResult) -> Iterator[Table]:
-    """Two tables a target: what of Omega's best is inside, and where the scores inside lie among Omega's."""
+    """Two tables for each target: the share of Omega's best inside, and the quantiles of the scores inside."""
     for target in dict.fromkeys(row.target for row in result.rows):
         whos = list(dict.fromkeys(row.who for row in result.rows if row.target == target))
         of = {(row.who, row.quantity): row.mean or 0.0 for row in result.rows if row.target == target}

@@ -1,4 +1,4 @@
-"""The table of published networks: the paper's figures, and what is measured here beside them."""
+"""The table of published networks, with the paper's figures beside those that are counted here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lapt.report.tables import Table, numbers
 
 
 def published_table(result: StudyResult) -> Table:
-    """One line a network."""
+    """One row for each network."""
     of = {(row.method, row.quantity): row for row in result.rows}
     lines = []
     for method in result.methods:

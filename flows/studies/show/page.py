@@ -17,7 +17,7 @@ from lapt.report.tables import Table
 
 
 def study_page(study_id: str, result: StudyResult, versions: Mapping[str, str]) -> str:
-    """One HTML document, which reads nothing else. ``versions``: package -> version, of what ran it."""
+    """The study as one HTML document that needs no other file. ``versions``: package -> version."""
     targets = list(dict.fromkeys(curve.target for curve in result.curves))
     targets += [row.target for row in result.rows if row.target not in (*targets, "mean")]
     return page(
@@ -50,7 +50,7 @@ def _about(result: StudyResult) -> list[str]:
 
 
 def _groups(found: Iterable[Table]) -> list[list[Table]]:
-    """Tables that belong together: those without a caption to the one before."""
+    """Tables that belong together. A table without a caption belongs to the one before."""
     groups: list[list[Table]] = []
     for table in found:
         if table.caption or not groups:

@@ -1,4 +1,4 @@
-"""The tables of a study."""
+"""Tables of a study."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lapt.report.tables import Column, Table, numbers
 
 
 def tables(result: StudyResult) -> Iterator[Table]:
-    """Those of a target: our figures with intervals, and the published ones or the spread of the draws beside them.
+    """Tables of each target: figures with intervals, beside the published ones or the spread between draws.
 
     A table without a caption belongs to the one before.
     """
@@ -37,7 +37,7 @@ def _tables(result: StudyResult) -> Iterator[Table]:
 
 
 def remarks(result: StudyResult) -> Iterator[str]:
-    """What a row does not say of itself."""
+    """Remarks below the tables: reasoners that another stood in for, and failures."""
     yield from _stand_ins(result.rows)
     for failure in result.failures:
         yield f"not compared: {failure}"
@@ -61,7 +61,7 @@ def _method_tables(result: StudyResult) -> Iterator[Table]:
 
 
 def _names(rows: Sequence[Row]) -> dict[Who, str]:
-    """Who -> what tells them apart: method, reasoner, variant, as far as they differ."""
+    """Names made of method, reasoner and variant, as far as these differ."""
     found = dict.fromkeys(row.who for row in rows)
     differs = [len({who[part] for who in found if who[part] is not None}) > 1 for part in range(3)]
     differs[2] = any(who[2] for who in found)
@@ -88,7 +88,7 @@ def _lines(
     names: Mapping[Who, str],
     cells: Callable[[Sequence[Row]], Sequence[str] | None],
 ) -> Table:
-    """A line each of ``names``. ``cells``: what its rows come to; None where it is left out."""
+    """A table with a row for each of ``names``. ``cells`` makes it from its rows, or None to leave it out."""
     found = ((names[who], cells(mine)) for who, mine in _by_who(rows).items())
     columns = [Column(first, least=24 if first == "who" else 16), *numbers(*others)]
     table = Table.of(columns, [(name, *texts) for name, texts in found if texts is not None])
@@ -112,7 +112,7 @@ def _first(rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
 
 
 def _archs(row: Row) -> str:
-    """A mean with its interval; a median where seeds that missed would make the mean a bound; a bound if all missed."""
+    """A mean with its interval, a median where seeds that missed would make it a bound, or the bound if all missed."""
     if row.budget and row.censored == row.seeds * row.draws:
         return f">{row.budget}"
     if row.censored and row.budget and row.budget > 100:
@@ -177,7 +177,7 @@ def _with_deviation(row: Row | None) -> tuple[str, str]:
 
 
 def _losses(rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
-    """What did not count or could not be scored; nothing where all went well."""
+    """Evaluations and seeds that were lost. The table is empty if there are none."""
     lost = [quantity for quantity in _LOST if any(row.quantity == quantity for row in rows)]
 
     def cells(mine: Sequence[Row]) -> Sequence[str] | None:
@@ -202,7 +202,7 @@ def _lost(row: Row | None) -> str:
 
 
 def _differences(rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
-    """Paired with the baseline at LAPT's budget; nothing where nothing has one."""
+    """Differences from the baseline at LAPT's budget. The table is empty if nothing has one."""
     found = [row for row in rows if row.quantity.endswith(DIFFERENCE)]
     what = next((row.quantity.removesuffix(DIFFERENCE) for row in found), "")
 
@@ -221,13 +221,13 @@ def _spread(row: Row | None) -> str:
 
 
 def _digits(row: Row) -> int:
-    """Behind the point: two of a percentage, four of a loss below one."""
+    """Digits behind the point: two for a percentage, four for a loss below one."""
     return 2 if abs(row.mean or 0.0) >= 10 else 3 if abs(row.mean or 0.0) >= 1 else 4
 
 
 # --- draws of a reasoner -----------------------------------------------------------------------------------
 def _draws(rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
-    """How good, and how far that hangs on the reasoner's draw and on the search's seed."""
+    """Ranks, with their spread between draws of the reasoner and between seeds of the search."""
 
     def cells(mine: Sequence[Row]) -> Sequence[str] | None:
         rank = _of(mine, "rank")
@@ -246,7 +246,7 @@ def _draws(rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
 
 
 def _principles(rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
-    """What was learned, before any search; and how soon the search was good."""
+    """Quality of the principles and of the refined space before any search, and evaluations to the top."""
 
     def cells(mine: Sequence[Row]) -> Sequence[str]:
         found = [_plain(_of(mine, q), digits) for q, digits in (("support", 2), ("space_size", 0), ("best_inside", 1))]
