@@ -34,19 +34,20 @@ def history_home(store_address: str) -> Path:
 
 def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
     """One pipeline run. What the declaration asks for and is not there is refused before a server is started."""
-    from flows.build import build
+    from flows.build import build, ready
+
+    # A Secret block is kept by the server, which is not there yet: the flow reads it before it does anything else.
+    later = isinstance(pipeline.reasoner, ChatReasoner) and pipeline.reasoner.key_block is not None
+    built = build(pipeline, execution.model_copy(update={"replies": "replay"}) if later else execution)
 
     def run() -> RunResult:
         from prefect import tags
 
         from flows.pipeline import lapt_flow
 
-        with tags(f"space:{pipeline.space_name}"):
+        with tags(f"space:{pipeline.space_name}"), ready(built):
             return lapt_flow(pipeline, execution)
 
-    # A Secret block is kept by the server, which is not there yet: the flow reads it before it does anything else.
-    later = isinstance(pipeline.reasoner, ChatReasoner) and pipeline.reasoner.key_block is not None
-    build(pipeline, execution.model_copy(update={"replies": "replay"}) if later else execution)
     return under_own_server(run, execution.store, hears)
 
 

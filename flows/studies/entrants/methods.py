@@ -6,8 +6,9 @@ Everything here runs in a worker process, with plain functions and no Prefect.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from lapt.pipeline.controls import (
     source_ranking,
 )
 from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.principles import Principles
 from lapt.reasoning import Frequency
 from lapt.reasoning.config import ChatReasoner, FrequencyReasoner
@@ -104,21 +106,17 @@ class Entrant:
         return ", ".join([part for part in (self.method, self.reasoner, self.variant) if part] + source)
 
 
-@dataclass(frozen=True)
-class _Watched(Steps):
-    """Steps that remember what was refined, who reasoned and who searched, in order."""
+class _Watched(TargetSearch):
+    """A search that remembers what was stated and to what it refined, in order."""
 
-    refined: list[SearchSpace] = field(default_factory=list)
-    stated: list[Principles] = field(default_factory=list)
-    searchers: list[Searcher] = field(default_factory=list)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.stated: list[Principles] = []
+        self.refined: list[SearchSpace] = []
 
-    def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
-        self.searchers.append(super().searcher(refined, evaluator, g, prior))
-        return self.searchers[-1]
-
-    def refine(self, principles: Principles, *, task: str) -> SearchSpace:
+    def refine(self, principles: Principles, g: int) -> SearchSpace:
         self.stated.append(principles)
-        self.refined.append(super().refine(principles, task=task))
+        self.refined.append(super().refine(principles, g))
         return self.refined[-1]
 
 
@@ -166,10 +164,10 @@ class Bench:
         """Which draw of the reasoner that seed goes with."""
         return seed if self.draw is None else self.draw
 
-    def steps(self, seed: int) -> _Watched:
+    def steps(self, seed: int) -> Steps:
         pipeline = self.seeded(seed)
         reasoner = reasoner_of(pipeline, self.execution, self.run_id(seed), sample=self.drawn(seed))
-        return _Watched(pipeline, self.space, reasoner)
+        return Steps(pipeline, self.space, reasoner)
 
     def archive(self, seed: int) -> Archive:
         """The same for every seed when chosen from a whole table; else drawn with what the reasoner says of it."""
@@ -208,10 +206,11 @@ def lapt(bench: Bench, task: str, seed: int) -> Searched:
     steps = bench.steps(seed)
     archive = bench.archive(seed)
     learned = bench.learned(steps, seed)
-    _, evaluations = steps.adapt_target(bench.evaluator(task), learned, archive)
-    stood_in = any(principles.origin.instead_of for principles in steps.stated)
-    lacking = sum(searcher.lacking for searcher in steps.searchers)
-    return Searched(evaluations, learned, steps.refined[0] if steps.refined else None, stood_in, lacking)
+    watched = _Watched(steps, bench.evaluator(task), archive)
+    _, evaluations = watched.run(learned)
+    stood_in = any(principles.origin.instead_of for principles in watched.stated)
+    refined = watched.refined[0] if watched.refined else None
+    return Searched(evaluations, learned, refined, stood_in, watched.lacking)
 
 
 def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
