@@ -71,7 +71,10 @@ class _Transfer:
     def run(self) -> RunResult:
         pipeline = self.pipeline
         found = algorithm_1(
-            pipeline.targets, build_archive=self.build_archive, learn=self.learn, adapt_target=self.adapt_target
+            pipeline.targets,
+            build_archive=self.build_archive,
+            learn=self.learn,
+            adapt_target=lambda target, principles: self.adapt_target(target, data(principles)),
         )
         if not any(one.evaluations for one in found.values()):
             self.costs.check()
