@@ -12,7 +12,13 @@ from lapt.base.digests import digest
 from lapt.errors import ConfigError, SpaceError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.evaluators import Table, TableEvaluator
-from lapt.evaluators.config import SupernetEvaluation, SurrogateEvaluation, TableEvaluation, TrainingEvaluation
+from lapt.evaluators.config import (
+    FunctionEvaluation,
+    SupernetEvaluation,
+    SurrogateEvaluation,
+    TableEvaluation,
+    TrainingEvaluation,
+)
 from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.rehearsal import Rehearsal
 from lapt.evaluators.supernet import SupernetEvaluator
@@ -88,6 +94,12 @@ def evaluators_of(
         return _trained(pipeline, pipeline.evaluator, execution, space, store)
     if isinstance(pipeline.evaluator, SurrogateEvaluation):
         return predicted(pipeline, pipeline.evaluator, space, execution.data)
+    if isinstance(pipeline.evaluator, FunctionEvaluation):
+        raise ConfigError(
+            "an evaluator that a pipeline can have",
+            f"the function {pipeline.evaluator.name} of a Python process",
+            "run it there: lapt.transfer(FUNCTION, ...)",
+        )
     config = pipeline.evaluator
     table, seconds = table_of(pipeline, execution.data), config.seconds
     for task in (pipeline.source.task, *pipeline.targets):

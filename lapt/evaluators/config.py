@@ -57,6 +57,13 @@ class SurrogateEvaluation(_Model):
     epoch: int = Field(98, ge=1, le=98, description="epochs after which the task cifar10 is scored")
 
 
+class FunctionEvaluation(_Model):
+    """Scores of a function in this process: of ``lapt.transfer``, never of a pipeline that is sent elsewhere."""
+
+    kind: Literal["function"]
+    name: str = Field(description="what its stored scores go by")
+
+
 class Networks(_Model, Reading):
     """What every evaluator that trains has: how images are read, the size of the networks, a recipe."""
 
@@ -128,5 +135,6 @@ class SupernetEvaluation(ImagesEvaluation):
 
 
 EvaluatorSection = Annotated[
-    TableEvaluation | TrainingEvaluation | SurrogateEvaluation | SupernetEvaluation, Field(discriminator="kind")
+    TableEvaluation | TrainingEvaluation | SurrogateEvaluation | SupernetEvaluation | FunctionEvaluation,
+    Field(discriminator="kind"),
 ]

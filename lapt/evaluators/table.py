@@ -90,6 +90,10 @@ class TableEvaluator:
         return self._table
 
     @property
+    def space(self) -> SearchSpace:
+        return self._space
+
+    @property
     def task(self) -> str:
         return self._task
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from typing import Any
 
-from lapt.algorithms import adapt_target
+from lapt.algorithms import Found, adapt_target, iterations_of
 from lapt.archive import Archive
 from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.pipeline.steps import Steps
 from lapt.principles import Principles
+from lapt.search import Searcher
 from lapt.spaces import Architecture, SearchSpace
+
+Iteration = tuple[SearchSpace, tuple[Evaluation, ...], int]
+"""Omega_r, the evaluations so far, g."""
 
 
 class TargetSearch:
@@ -29,18 +34,23 @@ class TargetSearch:
         self.space_size = steps.space.size
         self.stopped: str | None = None
 
-    def run(self, principles: Principles) -> tuple[Evaluation | None, list[Evaluation]]:
+    def run(self, principles: Principles) -> Found:
         """The incumbent, and every evaluation in order."""
-        self.principles = principles
-        return adapt_target(
-            principles,
-            iterations=self.steps.pipeline.adaptation.iterations,
-            refine=self._refine,
-            search=self.search,
-            adapt=self.adapt,
-            rescore=self.rescore,
-            stopped=self.stop,
-        )
+        return adapt_target(principles, search=self.search, **self._steps)
+
+    def iterations(self, principles: Principles) -> Generator[Iteration, Sequence[Evaluation], Found]:
+        """As ``run``, for those who evaluate elsewhere: an iteration is yielded, and its evaluations are sent."""
+        return iterations_of(principles, **self._steps)
+
+    @property
+    def _steps(self) -> dict[str, Any]:
+        return {
+            "iterations": self.steps.pipeline.adaptation.iterations,
+            "refine": self._refine,
+            "adapt": self.adapt,
+            "rescore": self.rescore,
+            "stopped": self.stop,
+        }
 
     def refine(self, principles: Principles, g: int) -> SearchSpace:
         """Line 6: Omega_r of iteration g."""
@@ -74,10 +84,19 @@ class TargetSearch:
 
     def search(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
         """Lines 7 and 8: this iteration's evaluations B_n."""
-        steps = self.steps
-        searcher = steps.searcher(refined, self.evaluator, g, steps.prior(self.principles, self.archive))
-        first = steps.first(refined, self.principles, self.evaluator, history)
-        found = steps.search(searcher, lambda asked: self.evaluate(asked, refined, g), history, g, first)
+        searcher, first = self.searcher(refined, history, g)
+        found = self.steps.search(searcher, lambda asked: self.evaluate(asked, refined, g), history, g, first)
+        self.count(searcher)
+        return found
+
+    def searcher(
+        self, refined: SearchSpace, history: Sequence[Evaluation], g: int
+    ) -> tuple[Searcher, list[Architecture]]:
+        """The search method of iteration g, and what is evaluated before its first ask."""
+        searcher = self.steps.searcher(refined, self.evaluator, g, self.steps.prior(self.principles, self.archive))
+        return searcher, self.steps.first(refined, self.principles, self.evaluator, history)
+
+    def count(self, searcher: Searcher) -> None:
+        """Add up what a search method passed over."""
         self.repeats += searcher.repeats
         self.lacking += searcher.lacking
-        return found

@@ -84,11 +84,16 @@ class Searcher(ABC):
         """Up to n architectures that were neither asked nor told before."""
         asked: list[Architecture] = []
         while len(asked) < n and (architecture := self._unknown()) is not None:
+            self.reserve([architecture])
+            asked.append(architecture)
+        return asked
+
+    def reserve(self, architectures: Sequence[Architecture]) -> None:
+        """Count them as asked."""
+        for architecture in architectures:
             identity = self._identity(architecture)
             self._known.add(identity)
             self._pending[identity] = architecture
-            asked.append(architecture)
-        return asked
 
     def tell(self, evaluations: Sequence[Evaluation]) -> None:
         """Learn from evaluations, in the order given."""
