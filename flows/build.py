@@ -116,7 +116,7 @@ def _secret(block: str) -> str:
             "set PREFECT_API_URL, or name the environment variable with the key as reasoner.key_env",
         )
     try:
-        found = Secret.load(block, _sync=True).get()  # type: ignore[union-attr]
+        found = Secret.load(block, _sync=True).get()  # type: ignore[union-attr, call-arg]
     except ValueError as error:
         raise ConfigError(
             f"a Prefect Secret block {block}", f"{error}", "create it (lapt ui, Blocks), or name reasoner.key_env"

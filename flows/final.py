@@ -15,7 +15,7 @@ from lapt.pipeline.results import FinalResult, TargetResult
 from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
 from tasks.reporting import train_final
-from tasks.step import context
+from tasks.step import context, subflow
 
 
 class FinalTraining:
@@ -24,7 +24,7 @@ class FinalTraining:
     def __init__(self, built: Built) -> None:
         self.built = built
 
-    @flow(name="final-training", flow_run_name="final training on {target}", persist_result=False)
+    @subflow(name="final-training", flow_run_name="final training on {target}")
     def train(self, target: str, architecture: str, label: str = "") -> FinalResult | None:
         """``architecture``, as the space writes it, on all training images of a target, by the pipeline's final recipe.
 

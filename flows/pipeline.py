@@ -32,7 +32,7 @@ from tasks import artifacts
 from tasks.adaptation import adapt_principles, evaluate_batch, refine_space, search_control, train_supernet
 from tasks.learning import evaluate_source, learn_principles
 from tasks.reporting import report_run, test_incumbent
-from tasks.step import context, data
+from tasks.step import context, data, subflow
 
 F = TypeVar("F", bound=Found)
 
@@ -92,10 +92,9 @@ class _Transfer:
         report_run(context(pipeline), context(result), context(record), wait_for=[data(one) for one in tested])
         return result
 
-    @flow(
+    @subflow(
         name="build-archive",
         flow_run_name="{self.pipeline.space_name}: archive from {self.pipeline.source.task}",
-        persist_result=False,
     )
     def build_archive(self) -> Archive:
         """Line 1: good architectures of the source task, and of nothing else."""
@@ -112,7 +111,7 @@ class _Transfer:
         listener.get().stage(f"learning principles from {len(archive.entries)} architectures of {archive.task}")
         return learn_principles(context(self.built.steps), data(archive), context(self.built.record))
 
-    @flow(name="adapt-to-target", flow_run_name="{self.pipeline.space_name}: adapt to {target}", persist_result=False)
+    @subflow(name="adapt-to-target", flow_run_name="{self.pipeline.space_name}: adapt to {target}")
     def adapt_target(self, target: str, principles: Principles) -> TargetResult:
         """Lines 4 to 12: refine, search and adapt, ``iterations`` times."""
         began, built = time.monotonic(), self.built
@@ -157,7 +156,9 @@ class _Transfer:
 
     def _test(self, result: F, label: str) -> F:
         if not self.pipeline.evaluator.trains:
-            return test_incumbent(context(self.built.space), context(self.built.evaluator(result.task)), data(result))
+            evaluator = self.built.evaluator(result.task)
+            tested: F = test_incumbent(context(self.built.space), context(evaluator), data(result))
+            return tested
         if result.architecture is None or not self.costs.may_train():
             return result
         final = FinalTraining(self.built).train(result.task, result.architecture, label, wait_for=[data(result)])
@@ -182,7 +183,7 @@ class _TargetSearch(TargetSearch):
         self._asked = 0
         self._cut = False  # does the search lack evaluations that a limit has left out?
         self._refined: SearchSpace | None = None
-        self._batches: list[data[list[Evaluation]]] = []
+        self._batches: list[data] = []
         self._evaluated: list[Evaluation] = []  # so far, of one evaluator
         self._progress = artifacts.SearchProgress(pipeline.name, target, pipeline.budget + pipeline.scored_again)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any
 
 from lapt.evaluation import Evaluator, OnEpoch
 from lapt.pipeline.config import Pipeline
@@ -16,11 +16,9 @@ from storage.runs.recordings import StoredRecordings
 from tasks import artifacts
 from tasks.step import logged, step
 
-F = TypeVar("F", bound=Found)
-
 
 @step(name="test-incumbent", task_run_name="test {result.task}")
-def test_incumbent(space: SearchSpace, evaluator: Evaluator, result: F) -> F:
+def test_incumbent(space: SearchSpace, evaluator: Evaluator, result: Found) -> Any:
     """The test score of the architecture found, where the task has a test split."""
     if result.architecture is None:
         return result

@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def _status(arguments: list[str]) -> int:
-    warnings.showwarning = warned
+    warnings.showwarning = warned  # type: ignore[assignment]
     mend()
     somewhere()
     debug = "--debug" in arguments
@@ -252,7 +252,7 @@ def benchmark_list(as_json: JsonOption = False) -> None:
     from storage.benchmarks.surrogates import list_surrogates
     from storage.benchmarks.tables import list_benchmarks
 
-    known = [*list_benchmarks(), *list_surrogates()]
+    known: list[BenchmarkInfo | SurrogateInfo] = [*list_benchmarks(), *list_surrogates()]
     if as_json:
         print(json.dumps([info.model_dump(mode="json") for info in known], indent=2))
     else:

@@ -82,7 +82,12 @@ def score(
 def _schema() -> pa.Schema:
     import pyarrow as pa
 
-    types = {"line": pa.int64(), "value": pa.float64(), "parameters": pa.int64(), "flops": pa.int64()}
+    types: dict[str, pa.DataType] = {
+        "line": pa.int64(),
+        "value": pa.float64(),
+        "parameters": pa.int64(),
+        "flops": pa.int64(),
+    }
     names = ("line", "architecture", "task", "value", "metric", "unit", "error", "parameters", "flops", "origin")
     return pa.schema([(name, types.get(name, pa.string())) for name in names])
 

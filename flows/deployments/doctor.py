@@ -160,7 +160,7 @@ def _pool(name: str, local_store: bool) -> Finding:
     pool = Pool(name)
     workers, queue = pool.online(), pool.queue()
     live = len(workers)
-    figures = {"live_workers": live, "running": queue.running, "waiting": queue.waiting}
+    figures: dict[str, float] = {"live_workers": live, "running": queue.running, "waiting": queue.waiting}
     if queue.waiting:
         figures["waiting_seconds"] = round(queue.waiting_seconds)
     first = f", the first for {lasting(queue.waiting_seconds)}" if queue.waiting else ""

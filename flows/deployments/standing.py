@@ -58,4 +58,5 @@ def adapt_to_data(task: str, pipeline: str, execution: Execution, data: str | No
     ``evaluator.data``; None where a table has them.
     """
     images = [f"evaluator.data.{task}={data}"] if data else []
-    return lapt_flow(context(load_pipeline(pipeline, [f"targets=[{task}]", *images])), context(execution))
+    declared = load_pipeline(pipeline, [f"targets=[{task}]", *images])
+    return lapt_flow(context(declared), context(execution))  # type: ignore[no-any-return, call-overload]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from storage.runs.record import StartedBy
 
 if TYPE_CHECKING:
-    from prefect.client.schemas.objects import CreatedBy
+    from prefect.client.schemas.objects import CreatedBy  # type: ignore[attr-defined]
 
 MACHINES = ("SCHEDULE", "AUTOMATION")
 """Types of creators that are no person: who set one up says so by a tag of the deployment."""

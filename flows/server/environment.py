@@ -120,7 +120,7 @@ def ask_loopback_directly() -> None:
     from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
 
     for client in (PrefectHttpxAsyncClient, PrefectHttpxSyncClient):
-        client.__init__ = partialmethod(_made, client.__init__)
+        client.__init__ = partialmethod(_made, client.__init__)  # type: ignore[method-assign, assignment]
 
 
 def _made(client: Any, init: Callable[..., None], *given: Any, **settings: Any) -> None:

@@ -199,7 +199,7 @@ class Pool:
                     tags=[self.name, tag, mine],
                     idempotency_key=key,
                 )
-            return run.id
+            return run.id  # type: ignore[union-attr]
 
         return submitted()
 

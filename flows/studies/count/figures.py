@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -162,19 +163,19 @@ class Figures:
             without = len(curves) - len(having)
             yield row(
                 "validation",
-                lambda curve, b=budget: curve.returned[b].validation or 0.0,
+                partial(_returned, budget, "validation"),
                 having,
                 unit=unit,
                 budget=budget,
                 censored=without,
             )
             if ranked:
-                yield row("rank", lambda curve, b=budget: float(curve.returned[b].rank or 0), budget=budget)
+                yield row("rank", partial(_returned, budget, "rank"), budget=budget)
             if tested and all(curve.returned[budget].test is not None for curve in having):
                 cited = f"{published.test[task]}" if published and budget == length and task in published.test else None
                 yield row(
                     "test",
-                    lambda curve, b=budget: curve.returned[b].test or 0.0,
+                    partial(_returned, budget, "test"),
                     having,
                     unit=unit,
                     budget=budget,
@@ -183,7 +184,7 @@ class Figures:
                 )
         for quantity in dict.fromkeys(quantity for curve in curves for quantity in curve.principles):
             stated = [curve for curve in curves if quantity in curve.principles]
-            yield row(quantity, lambda curve, q=quantity: curve.principles[q], stated)
+            yield row(quantity, partial(_stated, quantity), stated)
 
     def _mean_rank(self, entrant: Entrant, curves: Sequence[Curve]) -> Iterator[Row]:
         """Mean over the targets, then over the seeds, as published ranks are."""
@@ -246,3 +247,11 @@ def _summarised(row: Row, entrant: Entrant, curves: Sequence[Curve], value: Call
     if len({len(values) for values in of_draws}) > 1:  # some seeds of some draws have no value
         return row.with_summary(summarised([one for values in of_draws for one in values]))
     return row.with_summary(nested(of_draws))
+
+
+def _returned(budget: int, what: str, curve: Curve) -> float:
+    return float(getattr(curve.returned[budget], what) or 0)
+
+
+def _stated(quantity: str, curve: Curve) -> float:
+    return curve.principles[quantity]
