@@ -53,7 +53,7 @@ class Study:
     ...     for architecture in study.ask(2):
     ...         study.tell(architecture, str(architecture).count("nor_conv_3x3"))
     >>> study.result().score
-    6.0
+    5.0
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Study:
                 break
         return found
 
-    def tell(self, architecture: Architecture | str, value: float | None) -> Evaluation:
+    def tell(self, architecture: Architecture | str, value: float | None) -> None:
         """Bring the score of an architecture that was asked for; None or NaN where it failed. In any order.
 
         Raises ConfigError for one that is not awaited, and for what is no number.
@@ -121,7 +121,7 @@ class Study:
             raise ConfigError(f"an architecture that was asked for and not told ({waiting})", text, "tell one of them")
         assert isinstance(self.evaluator, OwnEvaluator)
         self.evaluator.brought = value
-        return self.evaluate(self._pending[text])
+        self.evaluate(self._pending[text])
 
     def evaluate(self, architecture: Architecture) -> Evaluation:
         """Score an architecture that was asked for with the study's own evaluator."""
@@ -180,12 +180,12 @@ class Study:
         search = self._search.steps.pipeline.search
         self._left = min(search.budget(self._g), self.budget - self._asked)
         self._first, self._started = list(first[: self._left]), False
-        self._searcher.reserve(self._first)
 
     def _start(self) -> None:
         """Tell the search method what it goes on from, once."""
         if not self._started:
             self._searcher.tell([*self._history, *self._found])
+            self._searcher.reserve(list(self._pending.values()))
             self._started = True
 
     def _ended(self) -> bool:

@@ -101,7 +101,7 @@ def ask_tell(
     >>> import lapt
     >>> study = lapt.ask_tell(source=lapt.table("invented", "invented_source"), budget=8)
     >>> [architecture] = study.ask(1)
-    >>> evaluation = study.tell(architecture, 91.5)
+    >>> study.tell(architecture, 91.5)
     >>> study.incumbent.value
     91.5
     """
@@ -224,7 +224,7 @@ def _search(method: str | Mapping[str, Any], budget: int) -> Any:
     if said.get("method") not in SECTIONS:
         raise ConfigError(f"a search method among {list(SECTIONS)}", f"{said.get('method')}", "name one of them")
     iterations = max(1, min(ITERATIONS, budget - 1))
-    return {"population_size": -(-budget // (iterations + 1)), "ask_size": 1, **said}
+    return {"population_size": max(2, -(-budget // (iterations + 1))), "ask_size": 1, **said}
 
 
 # --- the run ----------------------------------------------------------------------------------------------------------
