@@ -12,8 +12,10 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
+import lapt
+
 OURS = ("flows", "storage", "tasks")
-INSTALLED = str(Path(__file__).parents[1])
+INSTALLED = str(Path(lapt.__file__).parents[1])
 
 
 class OursFirst:
