@@ -15,8 +15,9 @@ from flows.running.progress import listener
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluation
 from lapt.evaluators.training import TrainingEvaluator
-from lapt.pipeline.benchmarking import Measured, Noise, distinct, measured_again, noise, page, sampled
+from lapt.pipeline.benchmarking import Measured, Noise, distinct, measured_again, noise, sampled
 from lapt.pipeline.config import BenchmarkPlan, Execution
+from lapt.report.benchmark import benchmark_page
 from lapt.spaces import Architecture, space_named
 from storage.benchmarks.measured import write_measured
 from storage.benchmarks.tables import BenchmarkInfo
@@ -48,7 +49,7 @@ def build_benchmark(plan: BenchmarkPlan, execution: Execution, out: Path) -> Ben
     sizes = [evaluator.backbone_size(cell) for cell in cells]
     info = write_measured(plan.name, plan.space, [space.encode(cell) for cell in cells], sizes, measured, out)
     processes = execution.processes or len(os.sched_getaffinity(0))
-    out.with_suffix(".md").write_text(page(plan, measured, versions(), processes), encoding="utf-8")
+    out.with_suffix(".md").write_text(benchmark_page(plan, measured, versions(), processes), encoding="utf-8")
     return info
 
 

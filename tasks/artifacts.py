@@ -1,6 +1,6 @@
-"""What the Prefect UI shows of a run: small tables and pages, one key a pipeline, task and kind.
+"""Prefect artifacts of a run: small tables and pages. Each has a key of pipeline, task and kind.
 
-It reads all of it as Markdown: descriptions and the cells of tables too.
+The Prefect UI reads all of it as Markdown: descriptions and the cells of tables too.
 """
 
 from __future__ import annotations
@@ -21,28 +21,23 @@ from prefect.artifacts import (
 
 from lapt.archive import Archive
 from lapt.base.digests import short
-from lapt.evaluation import Evaluation, best, top
+from lapt.evaluation import Evaluation, best
 from lapt.pipeline.results import RunResult
-from lapt.pipeline.wording import code, literal, rows_of
+from lapt.pipeline.wording import literal
 from lapt.principles import Principles
+from lapt.report import run_tables
+from lapt.report.history import Search, Trial
+from lapt.report.tables import Table, as_markdown
 from lapt.spaces import SearchSpace
 
 
 def archive(pipeline: str, built: Archive) -> None:
-    shown = [
-        {
-            "rank": rank,
-            "architecture": code(built.space.encode(entry.architecture)),
-            literal(entry.metric.name): entry.value,
-        }
-        for rank, entry in enumerate(built.entries[:20], start=1)
-    ]
-    create_table_artifact(
-        shown,
-        key=_key(pipeline, built.task, "archive"),
-        description=f"The best {len(shown)} of an archive of {len(built.entries)}, chosen from {built.chosen_from} "
-        f"evaluations on {literal(built.task)}",
+    shown = run_tables.leaderboard(_search(built.space, built.entries), 20).without("evaluation", "iteration")
+    said = (
+        f"The best {len(shown.rows)} of an archive of {len(built.entries)}, chosen from {built.chosen_from} "
+        f"evaluations on {literal(built.task)}"
     )
+    table(shown, said, pipeline, built.task, "archive")
 
 
 def principles(pipeline: str, task: str, stated: Principles) -> None:
@@ -66,41 +61,24 @@ def principles(pipeline: str, task: str, stated: Principles) -> None:
 
 def refined_space(pipeline: str, task: str, g: int, whole: SearchSpace, refined: SearchSpace) -> None:
     rows = [
-        {
-            "layer": before.name,
-            "operators kept": ", ".join(after.operators),
-            "dropped": ", ".join(o for o in before.operators if o not in after.operators) or "-",
-        }
+        (
+            before.name,
+            ", ".join(after.operators),
+            ", ".join(o for o in before.operators if o not in after.operators) or "-",
+        )
         for before, after in zip(whole.layers, refined.layers, strict=True)
     ]
-    create_table_artifact(
-        rows,
-        key=_key(pipeline, task, "space"),
-        description=f"Refined space for {literal(task)}, iteration {g}: {refined.size:,} of {whole.size:,} "
-        "architectures",
-    )
+    said = f"Refined space for {literal(task)}, iteration {g}: {refined.size:,} of {whole.size:,} architectures"
+    table(Table.of(["layer", "operators kept", "dropped"], rows), said, pipeline, task, "space")
 
 
 def leaderboard(pipeline: str, task: str, space: SearchSpace, evaluations: Sequence[Evaluation]) -> None:
-    """The best evaluations of a search, and the cell that is the best of them."""
+    """Show the best evaluations of a search, and the best architecture as a picture."""
     if not evaluations:
         return
-    metric = evaluations[-1].metric
-    rows = [
-        {
-            "rank": rank,
-            "architecture": code(space.encode(found.architecture)),
-            literal(f"{metric.name} {metric.unit}"): found.value,
-            "parameters": found.parameters,
-            "score from": found.origin,
-        }
-        for rank, found in enumerate(top(evaluations, 20), start=1)
-    ]
-    create_table_artifact(
-        rows,
-        key=_key(pipeline, task, "leaderboard"),
-        description=f"The best {len(rows)} of {len(evaluations)} evaluations on {literal(task)}, by validation",
-    )
+    shown = run_tables.leaderboard(_search(space, evaluations), 20).without("iteration")
+    said = f"The best {len(shown.rows)} of {len(evaluations)} evaluations on {literal(task)}, by validation"
+    table(shown, said, pipeline, task, "leaderboard")
     from lapt.report.cells import cell_pictures  # matplotlib takes a second: no start waits for it
 
     incumbent = best(evaluations)
@@ -112,11 +90,31 @@ def leaderboard(pipeline: str, task: str, space: SearchSpace, evaluations: Seque
         )
 
 
+def _search(space: SearchSpace, evaluations: Sequence[Evaluation]) -> Search:
+    trials = [
+        Trial(
+            ordinal=ordinal,
+            iteration=0,
+            architecture=space.encode(found.architecture),
+            value=found.value,
+            score=None if found.failed else found.score,
+            incumbent=None,
+            fingerprint=None,
+            origin=found.origin,
+            parameters=found.parameters,
+            flops=found.flops,
+        )
+        for ordinal, found in enumerate(evaluations, start=1)
+    ]
+    metric = evaluations[-1].metric
+    return Search("", trials, metric.name, metric.unit, metric.higher_is_better)
+
+
 class SearchProgress:
-    """A bar for a search: how much of its ``budget`` is spent, and the incumbent."""
+    """Progress of a search: the share of its ``budget`` that is spent, and the incumbent."""
 
     SECONDS = 2.0
-    """Between two updates, each of which is a request."""
+    """Time between two updates, each of which is a request."""
 
     def __init__(self, pipeline: str, task: str, budget: int) -> None:
         self._task, self._budget, self._told = task, budget, time.monotonic()
@@ -133,26 +131,18 @@ class SearchProgress:
 
 
 def targets(result: RunResult, label: str) -> None:
-    """What was found for each target, with the controls beside it."""
-    rows = [
-        {
-            "target": literal(target.task),
-            "method": method,
-            "validation": found.validation,
-            "test": found.test,
-            "evaluations": found.evaluations,
-            "architecture": code(found.architecture) if found.architecture else "none could be scored",
-        }
-        for target in result.targets
-        for method, found in rows_of(target, label)
-    ]
-    create_table_artifact(
-        rows,
-        key=_key(result.pipeline, "targets"),
-        description=f"Run {result.run_id}: the best architecture a target; for the page: lapt report {result.run_id}",
-    )
+    """Show the results for each target, with the controls beside it."""
+    said = f"Run {result.run_id}: the best architecture a target; for the page: lapt report {result.run_id}"
+    table(run_tables.results(result, label), said, result.pipeline, "targets")
+
+
+def table(shown: Table, description: str, *key: str) -> None:
+    """Show a table under a key made of these parts. ``description``: Markdown."""
+    names = [literal(column.name) for column in shown.columns]
+    rows = [dict(zip(names, map(as_markdown, shown.columns, row.cells), strict=True)) for row in shown.rows]
+    create_table_artifact(rows, key=_key(*key), description=description)
 
 
 def _key(*parts: str) -> str:
-    """Of what Prefect takes in one; a part that has none of it is known by its digest."""
+    """A key in the characters that Prefect takes. A part that has none of them is replaced by its digest."""
     return "-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") or short(part) for part in parts)

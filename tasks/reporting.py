@@ -7,8 +7,8 @@ from typing import Any
 from lapt.evaluation import Evaluator, OnEpoch
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import FinalResult, Found, RunResult
-from lapt.pipeline.summary import summary
 from lapt.reasoning.language.ledger import Ledger
+from lapt.report.summary import summary
 from lapt.spaces import Architecture, SearchSpace
 from storage.runs.evaluator import StoredEvaluator
 from storage.runs.record import RunRecord

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import get_run_logger
-from prefect.artifacts import create_table_artifact
 
+from lapt.report.tables import Table, text
+from tasks import artifacts
 from tasks.step import step
 
 EVERY = 20
@@ -15,7 +16,7 @@ EVERY = 20
 
 @step(name="run-study", task_run_name="{name}")
 def run_comparison(study: Any, *, name: str) -> Any:
-    """``study``: what ``flows.studies.prepared`` returns; its result, with the rows as an artifact."""
+    """Run a study that ``flows.studies.prepared`` made, and show its rows as an artifact."""
     logger = get_run_logger()
 
     def heard(done: int, total: int) -> None:
@@ -24,6 +25,6 @@ def run_comparison(study: Any, *, name: str) -> Any:
 
     result = study.run(heard)
     columns = ("method", "target", "quantity", "mean", "ci_low", "ci_high", "seeds", "published")
-    rows = [{column: getattr(row, column) for column in columns} for row in result.rows]
-    create_table_artifact(rows, key=f"study-{name}".lower(), description=f"Study {name}")
+    rows = ([text(getattr(row, column)) for column in columns] for row in result.rows)
+    artifacts.table(Table.of(columns, rows), f"Study {name}", "study", name)
     return result

@@ -26,7 +26,7 @@ def report(
     """One HTML page that needs nothing else: what was searched and why, what was found, what it cost."""
     from flows.studies.ledger import kept, studies
     from flows.studies.show.page import study_page
-    from lapt.report import run_page
+    from lapt.report.run import run_page
     from storage.ids import the_one
     from storage.runs.history import run_history, runs
     from storage.store import Store

@@ -1,1 +1,1 @@
-"""What the terminal shows."""
+"""The terminal: results on standard output, progress on standard error."""

@@ -1,28 +1,32 @@
-"""What is printed on: standard output and error, and tables that lose no digit on a narrow screen."""
+"""Standard output and error, and the printer of tables, which loses no digit on a narrow screen."""
 
 from __future__ import annotations
 
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
+from textwrap import wrap
 from typing import Any
 
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table as Drawn
 from rich.text import Text
 
 from lapt.errors import Notice
 from lapt.pipeline.wording import visible
+from lapt.report.tables import Column, Table
 from storage.addresses import DEFAULT_STORE
 
 
 class _Console(Console):
-    """Prints text as it is: task names, statements and SQL values are other people's. No markup, no emoji, no command
-    to the terminal."""
+    """Console that prints text literally, without markup, emoji or commands to the terminal.
+
+    Task names, statements and values of SQL are other people's text.
+    """
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
@@ -35,63 +39,87 @@ out = _Console()
 err = _Console(stderr=True)
 
 SAID_SECONDS = 30
-"""Between two lines on how far something is, where there are no bars."""
-LOOK: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "pad_edge": False, "collapse_padding": True}
-"""Of a table."""
+"""Time between two lines of progress, where there are no bars."""
+GAP = 2
+"""Spaces between two columns. The two sides together have as many."""
 
 
 def print_table(table: Table, keys: int = 1) -> None:
-    """In parts, one below the other, where it is wider than the screen; each begins with the first ``keys`` columns."""
-    for part in _parts(table, keys, out.width):
-        out.print(part)
+    """Print a table, in several parts below each other where it is wider than the screen.
+
+    Each part begins with the first ``keys`` columns. Where two or more keys name a row, the first of them is left out
+    if the row above has the same.
+    """
+    if not fits(table):
+        table = replace(table, columns=tuple(_broken(table, at) for at in range(len(table.columns))))
+    widths = _widths(table)
+    room, left = out.width - sum(widths[:keys]), 0
+    parts: list[list[int]] = []
+    for at in range(keys, len(widths)):
+        if not parts or widths[at] > left:
+            parts.append([*range(keys)])
+            left = room
+        parts[-1].append(at)
+        left -= widths[at]
+    for part in parts or [[*range(keys)]]:
+        out.print(_drawn(table.chosen(part), keys))
+        table = replace(table, caption="")
 
 
-def _parts(table: Table, keys: int, width: int) -> Iterator[Table]:
-    # LOOK puts two characters between columns and one at each side.
-    taken = sum(_width(column) + 2 for column in table.columns[:keys])
-    if taken + sum(_width(column) + 2 for column in table.columns[keys:]) <= width:
-        yield table
-        return
-    groups: list[list[Column]] = [[]]
-    left = width - taken
-    for column in table.columns[keys:]:
-        if groups[-1] and _width(column) + 2 > left:
-            groups.append([])
-            left = width - taken
-        groups[-1].append(column)
-        left -= _width(column) + 2
-    for number, group in enumerate(groups):
-        yield _of(table.title if number == 0 else None, [*table.columns[:keys], *group])
+def fits(table: Table) -> bool:
+    """Whether the screen is wide enough for all columns. Those that may be folded count with their least width."""
+    return sum(_widths(table)) <= out.width
 
 
-def _width(column: Column) -> int:
-    """Characters that it needs at least."""
-    lines = [line for text in (column.header, *column.cells) for line in visible(str(text)).split("\n")]
-    return max(map(cell_len, lines)) if column.no_wrap else column.min_width or max(map(cell_len, lines))
+def _widths(table: Table) -> list[int]:
+    widest = [max(map(_width, _texts(table, at))) for at in range(len(table.columns))]
+    return [min(width, column.least or width) + GAP for width, column in zip(widest, table.columns, strict=True)]
 
 
-def _of(title: Any, columns: list[Column]) -> Table:
-    part = Table(title=title, **LOOK)
-    for column in columns:
-        part.add_column(
-            column.header,
-            justify=column.justify,
-            no_wrap=column.no_wrap,
-            overflow=column.overflow,
-            min_width=column.min_width,
+def _texts(table: Table, at: int) -> list[str]:
+    return [table.columns[at].name, *(row.cells[at] for row in table.rows)]
+
+
+def _width(text: str) -> int:
+    return max(map(cell_len, visible(text).split("\n")))
+
+
+def _broken(table: Table, at: int) -> Column:
+    """The column, with a number's heading in lines no longer than its cells or a word. ``a_b`` is two words."""
+    column, (name, *cells) = table.columns[at], _texts(table, at)
+    words = name.replace("_", "_ ")
+    if not column.number or not words.split():
+        return column
+    lines = wrap(words, max(1, *map(_width, (*words.split(), *cells))), break_long_words=False, break_on_hyphens=False)
+    return replace(column, name="\n".join(lines).replace("_ ", "_"))
+
+
+def _drawn(table: Table, keys: int) -> Drawn:
+    whole = fits(table)
+    drawn = Drawn(title=table.caption, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, collapse_padding=True)
+    for column, width in zip(table.columns, _widths(table), strict=True):
+        drawn.add_column(
+            column.name,
+            justify="right" if column.number else "left",
+            overflow="fold",
+            no_wrap=whole and column.least is None,
+            min_width=width - GAP if whole else None,
         )
-    for cells in zip(*(column.cells for column in columns), strict=True):
-        part.add_row(*cells)
-    return part
+    above = None
+    for row in table.rows:
+        first, *others = row.cells
+        drawn.add_row("" if keys > 1 and first == above else first, *others)
+        above = first
+    return drawn
 
 
 def say(text: str) -> None:
-    """A line of what a command found or did, however long, on standard output."""
+    """Print one line of any length on standard output: a result of the command."""
     out.print(text, soft_wrap=True)
 
 
 def complain(text: object) -> None:
-    """One line beside that, on standard error: a failure, a warning."""
+    """Print one line on standard error: a failure or a warning."""
     err.print(f"lapt: {text}", soft_wrap=True)
 
 
@@ -101,20 +129,22 @@ def _said(text: str) -> None:
 
 
 def warned(message: Warning | str, *_: object) -> None:
-    """A warning as one line, once in a process: every step of a run would say it again."""
+    """Print a warning as one line. The same warning is printed once in a process."""
     _said(str(message) if isinstance(message, Notice) else f"warning: {message}")
 
 
 def command(*words: str, store: str | None = None) -> str:
-    """``lapt`` with these words as it can be typed: by its name if the shell finds it, else as it was typed; with the
-    option for that store where it is not the one that is read anyway."""
+    """A command line that can be typed as it stands: ``lapt``, by name if the shell finds it, and these words.
+
+    ``--store`` is added where ``store`` is not the default.
+    """
     named = "lapt" if shutil.which("lapt") else sys.argv[0]
     chosen = [] if store is None or store == _default_store() else ["--store", store]
     return " ".join(map(_quoted, [named, *words, *chosen]))
 
 
 def _quoted(word: str) -> str:
-    """For a shell; an SQL statement, which has quotes of its own, so that it can be read."""
+    """The word quoted for a shell. An SQL statement, which has single quotes, gets double ones."""
     return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 

@@ -1,4 +1,4 @@
-"""How far something is that is counted: a bar, or lines where nobody sees one."""
+"""Progress of work that is counted: a bar, or lines where standard error is no terminal."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lapt.pipeline.wording import lasting
 
 @contextmanager
 def counting(what: str, things: str) -> Iterator[Callable[[int, int], None]]:
-    """One bar over so many ``things``, with the time left; a line now and then where standard error is no terminal.
+    """Show one bar with the time left, or a line now and then where standard error is no terminal.
 
-    Gives what hears of (done, total).
+    Yields a function that takes (done, total), in ``things``.
     """
     columns = (TextColumn("{task.description}", markup=False), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(

@@ -1,40 +1,28 @@
-"""What the terminal shows of principles."""
+"""Principles in the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
-
-from flows.screen.console import LOOK, command, out, print_table, say
+from flows.screen.console import command, out, print_table, say
 from lapt.principles import Principles
 from lapt.reasoning.experts.grounding import Grounded
+from lapt.report.tables import Table, numbers
 from lapt.spaces import SearchSpace
 
 
 def show_principles(rows: Sequence[Mapping[str, Any]]) -> None:
-    """One line a set of principles; what to type to read one."""
-    table = Table(**LOOK)
-    for heading in ("id", "run", "task", "iteration", "step", "reasoner"):
-        whole = heading in ("id", "run")  # a cut id cannot be typed
-        table.add_column(
-            heading,
-            no_wrap=whole,
-            min_width=12 if whole else None,
-            overflow="fold",
-            justify="right" if heading == "iteration" else "left",
-        )
-    for row in rows:
-        cells = (row["principles_id"], row["run_id"], row["task"], row["iteration"], row["step"], row["reasoner"])
-        table.add_row(*(str(cell) for cell in cells))
-    print_table(table)
+    """Print one line for each set of principles, and the command that shows the first."""
+    columns = ["id", "run", "task", *numbers("iteration"), "step", "reasoner"]
+    keys = ("principles_id", "run_id", "task", "iteration", "step", "reasoner")
+    print_table(Table.of(columns, ([str(row[key]) for key in keys] for row in rows)))
     if rows:
         say(f"What now?  {command('principles', 'show', rows[0]['principles_id'])}")
 
 
 def show_stated(principles: Principles, space: SearchSpace) -> None:
-    """Each statement with its claims and its support in the data."""
+    """Print each statement with its claims and its support in the data."""
     origin = principles.origin
     instead = f", standing in for {origin.instead_of}" if origin.instead_of else ""
     out.print(
@@ -58,7 +46,7 @@ def show_stated(principles: Principles, space: SearchSpace) -> None:
 
 
 def show_grounded(found: Sequence[Grounded], principles: Principles) -> None:
-    """Expert principles with their ground in the archive, and which learned ones say the same."""
+    """Print expert principles with their support in the archive, and the learned ones that say the same."""
     for beside in found:
         expert = beside.expert
         said = f"said by {', '.join(map(str, beside.matched))}" if beside.matched else "not said"

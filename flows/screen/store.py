@@ -1,4 +1,4 @@
-"""What the terminal shows of a store's size, and of what may go."""
+"""The size of a store in the terminal, and the files that may be deleted."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.filesize import decimal
-from rich.table import Table
 
-from flows.screen.console import LOOK, command, out, print_table, say
+from flows.screen.console import command, out, print_table, say
+from lapt.report.tables import Table, number, numbers
 from storage.upkeep.leftovers import Leftover
 from storage.upkeep.usage import RunSize, Usage
 
@@ -16,20 +16,17 @@ DRY = "Nothing is deleted yet: the same command with --delete does."
 
 
 def show_usage(usage: Usage, most: int) -> None:
-    """``most``: runs listed."""
-    table = Table(title=f"{usage.store}: {decimal(usage.bytes)} in {usage.files:,} files", **LOOK)
-    for heading in ("folder", "holds", "files", "size"):
-        table.add_column(heading, justify="right" if heading in ("files", "size") else "left", no_wrap=True)
-    for folder in usage.folders:
-        table.add_row(folder.name or "-", folder.holds, f"{folder.files:,}", decimal(folder.bytes))
-    print_table(table)
+    """Print the size of a store by folder and run. ``most``: runs that are listed."""
+    print_table(
+        Table.of(
+            ["folder", "holds", *numbers("files", "size")],
+            [(one.name or "-", one.holds, number(one.files), decimal(one.bytes)) for one in usage.folders],
+            f"{usage.store}: {decimal(usage.bytes)} in {usage.files:,} files",
+        )
+    )
     if usage.runs:
-        runs = Table(title="Runs", **LOOK)
-        for heading in ("run", "pipeline", "rows", "size, about"):
-            runs.add_column(heading, justify="left" if heading in ("run", "pipeline") else "right", no_wrap=True)
-        for run in usage.runs[:most]:
-            runs.add_row(run.run_id, run.pipeline, f"{sum(run.rows.values()):,}", decimal(run.bytes))
-        print_table(runs)
+        sizes = [(run.run_id, run.pipeline, number(sum(run.rows.values())), decimal(run.bytes)) for run in usage.runs]
+        print_table(Table.of(["run", "pipeline", *numbers("rows", "size, about")], sizes[:most], "Runs"))
     if len(usage.runs) > most:
         out.print(f"and {len(usage.runs) - most} smaller ones: --json lists all")
     out.print(
@@ -39,7 +36,7 @@ def show_usage(usage: Usage, most: int) -> None:
 
 
 def show_removal(run: RunSize, deleted: bool, address: str) -> None:
-    """What goes, or went, with a run."""
+    """Print the rows and files that are deleted with a run."""
     rows = ", ".join(f"{count:,} of {name}" for name, count in run.rows.items())
     out.print(f"run {run.run_id} ({run.pipeline}): rows: {rows}", soft_wrap=True)
     for file in run.files:
@@ -63,7 +60,7 @@ def show_removal(run: RunSize, deleted: bool, address: str) -> None:
 
 
 def show_leftovers(found: Sequence[Leftover], deleted: bool, freed: int, most: int) -> None:
-    """``most``: files listed."""
+    """Print the files that may be deleted. ``most``: files that are listed."""
     if not found:
         out.print("Nothing that may go.")
         return

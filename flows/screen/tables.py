@@ -1,4 +1,4 @@
-"""What the terminal shows: progress on standard error, results on standard output."""
+"""Runs, benchmarks and query results in the terminal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten, wrap
 from typing import Any
@@ -24,26 +25,16 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
 from flows.running.progress import Listener
-from flows.screen.console import LOOK, SAID_SECONDS, command, err, out, print_table, say
+from flows.screen.console import SAID_SECONDS, command, err, fits, out, print_table, say
 from lapt.pipeline.benchmarking import Noise
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import RunResult, TargetResult
-from lapt.pipeline.wording import (
-    against,
-    caution,
-    cost_of,
-    ended_early,
-    lasting,
-    losses,
-    measured,
-    rows_of,
-    shown,
-    visible,
-)
+from lapt.pipeline.wording import against, caution, cost_of, ended_early, lasting, losses, measured, shown, visible
 from lapt.principles import Principle, Principles
+from lapt.report.run_tables import results
+from lapt.report.tables import Column, Table, number, numbers, text
 from lapt.spaces import DeclaredSpace, space_named
 from storage.benchmarks.official.published_files import Progress as Heard
 from storage.benchmarks.official.transnas import MacroTable
@@ -51,14 +42,14 @@ from storage.benchmarks.surrogates import SurrogateInfo
 from storage.benchmarks.tables import BenchmarkInfo
 
 _FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
-"""In brackets, in a principle: what goes first where it is too long for two lines."""
+"""Figures in brackets in a principle. They are cut first where it is too long for two lines."""
 FIRST = 3
-"""Principles that a run ends with."""
+"""Principles that are printed at the end of a run."""
 
 
 # --- a run -----------------------------------------------------------------------------------------------
 class _Bars(Listener):
-    """One line for the stage, one bar a target."""
+    """Listener that shows one line for the stage and one bar for each target."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -101,7 +92,7 @@ class _Bars(Listener):
 
 @contextmanager
 def run_progress() -> Iterator[Listener]:
-    """Bars for a run; plain lines when standard error is no terminal."""
+    """Show bars for a run, or lines where standard error is no terminal."""
     columns = (
         SpinnerColumn(finished_text=" "),
         TextColumn("{task.description}", markup=False),
@@ -115,17 +106,9 @@ def run_progress() -> Iterator[Listener]:
 
 
 def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) -> None:
-    """What was found beside the controls, the first of what was ``learned`` from the source, and what to type next."""
-    table = Table(title=f"{result.pipeline}, run {result.run_id}", **LOOK)
-    rows = [(target, *row) for target in result.targets for row in rows_of(target, pipeline.label)]
-    failed = ["failed"] if any(found.failed for *_, found in rows) else []
-    for heading in ("target", "method", "validation", "test", "evaluations", *failed, "paid now"):
-        table.add_column(heading, justify="left" if heading in ("target", "method") else "right", no_wrap=True)
-    for target, method, found in rows:
-        figures = shown(found.validation, found.unit), shown(found.test, found.unit)
-        counts = [str(found.evaluations), *([str(found.failed)] if failed else []), str(found.paid_now)]
-        table.add_row(target.task if found is target else "", method, *figures, *counts)
-    print_table(table, keys=2)
+    """Print the results of a run beside its controls, the best principles ``learned``, and the next commands."""
+    found = results(result, pipeline.label).without("architecture")
+    print_table(replace(found, caption=f"{result.pipeline}, run {result.run_id}"), keys=2)
     for said in (*losses(result, pipeline.label), *ended_early(result)):
         out.print(said, soft_wrap=True)
     for target in result.targets:
@@ -144,14 +127,14 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
 
 
 def unscored(pipeline: Pipeline) -> str:
-    """What to do where no architecture could be scored."""
+    """The remedy where no architecture could be scored."""
     if pipeline.evaluator.kind == "table":
         return "search what the table has, with --set evaluator.pool=table, or complete the table"
     return 'see why: lapt sql "SELECT DISTINCT error FROM evaluations WHERE error IS NOT NULL"'
 
 
 def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What to type after a run, behind ``lapt``, and what for."""
+    """(purpose, words after ``lapt``) of the commands that are useful after a run."""
     run = result.run_id
     yield "the page: principles, spaces, curves and cells", ("report", run)
     if getattr(pipeline.evaluator, "final", "") is None:
@@ -167,7 +150,7 @@ def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, tuple[st
 
 
 def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
-    """Those that the source bears out most, in two lines each."""
+    """Print the principles that the source supports most, in at most two lines each."""
     space = space_named(pipeline.space)
     of_space = learned.space == space.name
 
@@ -178,36 +161,35 @@ def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
     first = sorted(stated, key=lift, reverse=True)[:FIRST]
     most = f": {len(first)} of {len(stated)}, those that it bears out most" if len(stated) > FIRST else ""
     out.print(f"\nPrinciples learned from {pipeline.source.task}{most}", style="bold")
-    for number, principle in enumerate(first, start=1):
+    for place, principle in enumerate(first, start=1):
         whole = f", {principle.chance(space):.0%} of all" if of_space else ""
         grounds = f" ({principle.support:.0%} of those read{whole})"
         room = max(2 * (out.width - 8) - len(grounds), 20)
         said = principle.statement
         if len(said) > room:
             said = shorten(_FIGURES.sub("", said), room, placeholder=" ...")
-        lines = wrap(said + grounds, out.width, initial_indent=f"  {number}. ", subsequent_indent="     ")
+        lines = wrap(said + grounds, out.width, initial_indent=f"  {place}. ", subsequent_indent="     ")
         out.print("\n".join(lines), soft_wrap=True)
 
 
 def show_finding(what: str, found: str, trouble: str | None) -> None:
-    """One line of ``lapt doctor``: what is there, or what to do."""
+    """Print one line of ``lapt doctor``: a finding, or a problem with its remedy."""
     mark, style = ("ok", "green") if trouble is None else ("!!", "red")
     out.print(f"[{style}]{mark}[/] ", end="", markup=True)
     out.print(f"{what}: {found}{'' if trouble is None else f'; {trouble}'}", soft_wrap=True)
 
 
-def show_final(results: Sequence[TargetResult]) -> None:
-    """What was trained from scratch: score, size, cost."""
-    table = Table(title="Trained from scratch", **LOOK)
-    for heading in ("target", "test", "parameters", "multiply-adds", "search", "training"):
-        table.add_column(heading, justify="left" if heading == "target" else "right", no_wrap=True)
-    for found in results:
+def show_final(targets: Sequence[TargetResult]) -> None:
+    """Print score, size and cost of the networks that were trained from scratch."""
+    rows = []
+    for found in targets:
         final = found.final
         sizes = ("-", "-") if final is None else (f"{final.parameters or 0:,}", f"{(final.flops or 0) / 1e6:,.1f}M")
         training = "-" if final is None else lasting(final.device_seconds)
-        table.add_row(found.task, shown(found.test, found.unit), *sizes, lasting(found.device_seconds), training)
-    print_table(table)
-    for found in results:
+        rows.append((found.task, shown(found.test, found.unit), *sizes, lasting(found.device_seconds), training))
+    figures = numbers("test", "parameters", "multiply-adds", "search", "training")
+    print_table(Table.of(["target", *figures], rows, "Trained from scratch"))
+    for found in targets:
         reason = "it has no test images" if found.final is None else found.final.error
         said = f"{found.task}: {found.architecture}{f'; no test score: {reason}' if found.test is None else ''}"
         out.print(said, soft_wrap=True, markup=False)
@@ -217,7 +199,7 @@ def show_final(results: Sequence[TargetResult]) -> None:
 # --- benchmarks ------------------------------------------------------------------------------------------
 @contextmanager
 def import_progress(path: Path) -> Iterator[Heard]:
-    """A bar of what is read; where standard error is no terminal, a line now and then of an import that takes long."""
+    """Show a bar for a file that is read, or a line now and then where standard error is no terminal."""
     columns = (
         SpinnerColumn(finished_text=" "),
         TextColumn("{task.description}", markup=False),
@@ -253,15 +235,13 @@ def show_benchmarks(known: Sequence[BenchmarkInfo | SurrogateInfo]) -> None:
             _show_surrogate(info)
             continue
         out.print(f"{info.name}: space {info.space}, {info.rows:,} rows, checksum {info.checksum[:12]}")
-        table = Table(**LOOK)
-        for heading in ("task", "metric", "best validation", "best test"):
-            table.add_column(heading, justify="right" if heading.startswith("best") else "left", overflow="fold")
+        rows = []
         for name, task in info.tasks.items():
-            test = "-" if task.best_test is None else f"{task.best_test:.2f}"
             label = f"{task.metric}{f' {task.unit}' if task.unit else ''}"
             label += "" if task.scores is None else f", {task.scores:,} scores"
-            table.add_row(name, label, f"{task.best_validation:.4g}", test)
-        print_table(table)
+            test = "-" if task.best_test is None else f"{task.best_test:.2f}"
+            rows.append((name, label, f"{task.best_validation:.4g}", test))
+        print_table(Table.of(["task", "metric", *numbers("best validation", "best test")], rows))
         for name, task in info.tasks.items():
             out.print(f"best of {name}: {task.best_architecture}", soft_wrap=True)
         if info.identity:
@@ -271,7 +251,7 @@ def show_benchmarks(known: Sequence[BenchmarkInfo | SurrogateInfo]) -> None:
 
 
 def show_macro(table: MacroTable) -> None:
-    """The macro table is no benchmark yet: what it lacks, and what to type then."""
+    """Print the columns of the macro table, which is no benchmark yet, and the command that makes it one."""
     tasks = [name.removesuffix("_best_val") for name in table.columns if name.endswith("_best_val")]
     out.print(f"TransNAS-Bench-101 macro: {table.rows:,} architectures in {table.path}", soft_wrap=True)
     out.print(
@@ -296,42 +276,31 @@ def _show_surrogate(info: SurrogateInfo) -> None:
 
 
 def show_noise(trial: Mapping[str, Noise]) -> None:
-    """Task by task, how far two trainings of one architecture agree."""
-    table = Table(title="Kendall's tau between two seeds", **LOOK)
-    for heading in ("task", "architectures", "all", "best quarter", "sd between seeds"):
-        table.add_column(heading, justify="left" if heading == "task" else "right", no_wrap=True)
-    for task, noise in trial.items():
-        figures = (f"{noise.tau:.2f}", f"{noise.tau_top:.2f}", f"{noise.deviation:.3g}")
-        table.add_row(task, str(noise.architectures), *figures)
-    print_table(table)
+    """Print for each task the agreement between two trainings of one architecture."""
+    rows = [
+        (task, number(noise.architectures), f"{noise.tau:.2f}", f"{noise.tau_top:.2f}", f"{noise.deviation:.3g}")
+        for task, noise in trial.items()
+    ]
+    figures = numbers("architectures", "all", "best quarter", "sd between seeds")
+    print_table(Table.of(["task", *figures], rows, "Kendall's tau between two seeds"))
 
 
 def show_table(table: pa.Table) -> None:
-    """Rows as a table that fits the terminal; whole values when piped."""
-    rows = [[_text(value) for value in row.values()] for row in table.to_pylist()]
-    if out.is_terminal and _width(table.column_names, rows) > out.width:
-        for number, row in enumerate(rows, start=1):
-            out.print(f"- row {number}")
-            for name, value in zip(table.column_names, row, strict=True):
-                out.print(f"  {name}: {value}", soft_wrap=True)
+    """Print rows as a table that fits the terminal, or as lines with whole values where output is no terminal."""
+    names, rows = table.column_names, [[text(value) for value in row.values()] for row in table.to_pylist()]
+    shown = Table.of((Column(name, least=max(len(name), 30)) for name in names), rows)
+    if out.is_terminal and fits(shown):
+        print_table(shown)
     elif out.is_terminal:
-        shown = Table(**LOOK)
-        for name in table.column_names:
-            shown.add_column(name, overflow="fold")
-        for row in rows:
-            shown.add_row(*row)
-        out.print(shown)
+        for place, row in enumerate(rows, start=1):
+            out.print(f"- row {place}")
+            for name, value in zip(names, row, strict=True):
+                out.print(f"  {name}: {value}", soft_wrap=True)
     else:
-        print(visible("\t".join(table.column_names)))
+        print(visible("\t".join(names)))
         for row in rows:
             print(visible("\t".join(" ".join(value.split()) for value in row)))
     err.print(f"{table.num_rows} row{'' if table.num_rows == 1 else 's'}", style="dim")
-
-
-def _width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Columns the table takes when no cell is folded below 30 characters."""
-    cells = zip(names, *rows, strict=True) if rows else ([name] for name in names)
-    return sum(max(len(name), *(min(30, len(cell)) for cell in rest), 0) + 2 for name, *rest in cells)
 
 
 def table_as_json(table: pa.Table) -> str:
@@ -341,13 +310,3 @@ def table_as_json(table: pa.Table) -> str:
 
 def _jsonable(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list):
-        return "\n".join(map(str, value))
-    return str(value)

@@ -8,12 +8,10 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 from scipy.stats import kendalltau
 
 from lapt.evaluation import Evaluation, Metric
-from lapt.pipeline.config import BenchmarkPlan
-from lapt.spaces import Architecture, SearchSpace, space_named
+from lapt.spaces import Architecture, SearchSpace
 
 Scores = npt.NDArray[np.float64]
 
@@ -123,48 +121,3 @@ class Measured:
     def noise(self) -> Noise:
         """Between the seeds, of the random sample: the best were chosen by one of them, so they would flatter."""
         return noise(self.scores[sampled(len(self.scores), self.sample)])
-
-
-def page(plan: BenchmarkPlan, tasks: Mapping[str, Measured], versions: Mapping[str, str], processes: int) -> str:
-    """What a table's readers must know, as Markdown: how it was measured, and how far it can be trusted."""
-    cells = len(next(iter(tasks.values())).scores)
-    again = {task: int(np.isfinite(measured.scores).all(axis=1).sum()) for task, measured in tasks.items()}
-    hours = sum(measured.hours for measured in tasks.values())
-    space = space_named(plan.space).name
-    lines = [
-        f"# The {plan.name} benchmark",
-        "",
-        f"All {cells:,} architectures of {space} that compute different functions, trained from scratch on "
-        f"{', '.join(tasks)}. Our own measurements, made by `lapt benchmark build {plan.name}`.",
-        "",
-        f"Each was trained with one seed; the best {plan.best} of each task and {plan.sample} random ones with "
-        f"{plan.seeds} ({', '.join(f'{task}: {count}' for task, count in again.items())}). `<task>/validation` is the "
-        "mean over an architecture's seeds, `<task>/seed N` one training. Cells that compute the same function share "
-        "a row, that of the canonical one. There is no test split: what is found on the table has to be trained again.",
-        "",
-        f"{hours:.1f} hours of training, {processes} single-thread processes side by side. "
-        + ", ".join(f"{name} {version}" for name, version in versions.items())
-        + ".",
-        "",
-        "## How far it can be trusted",
-        "",
-        f"Between seeds, {plan.sample} random architectures:",
-        "",
-        "| task | score | worst, quartiles, best | Kendall's tau | in the best quarter | sd |",
-        "|---|---|---|---|---|---|",
-    ]
-    for task, measured in tasks.items():
-        metric = measured.metric
-        sign = 1.0 if metric.higher_is_better else -1.0
-        spread = " / ".join(f"{sign * value:.3g}" for value in np.quantile(measured.means, [0, 0.25, 0.5, 0.75, 1]))
-        found = measured.noise
-        score = f"{metric.name}{', ' + metric.unit if metric.unit else ''}, " + (
-            "higher is better" if metric.higher_is_better else "lower is better"
-        )
-        figures = f"{found.tau:.2f} | {found.tau_top:.2f} | {found.deviation:.2g}"
-        lines.append(f"| {task} | {score} | {spread} | {figures} |")
-    lines += ["", "Kendall's tau between tasks, all architectures:", "", "| | |", "|---|---|"]
-    for (a, b), tau in between_tasks({task: measured.means for task, measured in tasks.items()}).items():
-        lines.append(f"| {a}, {b} | {tau:.2f} |")
-    declared = yaml.safe_dump(plan.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    return "\n".join([*lines, "", "## The plan", "", "```yaml", declared.rstrip(), "```", ""])

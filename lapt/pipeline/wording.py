@@ -114,7 +114,7 @@ def visible(text: str) -> str:
 def literal(text: str) -> str:
     """As Markdown that shows it literally, in one line."""
     line = _MARKDOWN.sub(r"\\\1", " ".join(visible(text).split()))
-    return re.sub(r"^([0-9]*)([-+=.)>])", r"\1\\\2", line)  # no item of a list, no quotation
+    return re.sub(r"^(?:(?=[-+=>])|([0-9]+)(?=[.)](?: |$)))", r"\1\\", line)  # no item of a list, no quotation
 
 
 def code(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A cell as a figure: operators are edges, and those without effect are grey."""
+"""Figures of cells. Operators are edges, and those without effect are grey."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lapt.spaces.graphs import CellGraph, graphs, short
 
 Place = tuple[float, float]
 ROW = 4
-"""Layers that stand in a row, where they only follow each other."""
+"""Layers in a row of the figure, where they only follow each other."""
 
 
 def cell_figures(name: str, space: SearchSpace, architecture: Architecture) -> list[tuple[str, str]]:
-    """(its name, SVG element) for each cell of the architecture. ``name``: as of ``figures.svg``."""
+    """(name, SVG element) of each cell of the architecture. ``name``: as of ``figures.svg``."""
     return [
         (graph.name, svg(f"{name}-{number}", said(graph), draw, size=_size(graph)))
         for number, (graph, draw) in enumerate(_drawings(space, architecture, PAGE))
@@ -26,7 +26,7 @@ def cell_figures(name: str, space: SearchSpace, architecture: Architecture) -> l
 
 
 def legend(space: SearchSpace, architecture: Architecture) -> str:
-    """What the lines of its figures are."""
+    """Explanation of the lines in the figures of an architecture."""
     found = graphs(space, architecture)
     dead = any(not edge.live for graph in found for edge in graph.edges)
     said = ["Edges are operators."]
@@ -36,7 +36,7 @@ def legend(space: SearchSpace, architecture: Architecture) -> str:
 
 
 def cell_pictures(space: SearchSpace, architecture: Architecture) -> list[tuple[str, bytes]]:
-    """(in words, PNG) for each cell of the architecture."""
+    """(description, PNG) of each cell of the architecture."""
     return [(said(graph), png(draw, size=_size(graph))) for graph, draw in _drawings(space, architecture, PRINT)]
 
 
@@ -114,7 +114,7 @@ def _arrow(axes: Any, start: Place, end: Place, bend: float, colour: str, width:
 
 
 def _free(start: Place, end: Place, bend: float, taken: Sequence[Place]) -> Place:
-    """Where a label on the edge is furthest from what is taken, in its own widths and heights; the middle, if free."""
+    """Place on an edge that is furthest from the ``taken`` ones, in widths and heights of a label."""
 
     def distance(t: float) -> float:
         x, y = _on_arc(start, end, bend, t)
@@ -132,7 +132,7 @@ def _on_arc(start: Place, end: Place, bend: float, t: float) -> Place:
 
 
 def _is_cell(graph: CellGraph) -> bool:
-    """Two sources or more somewhere: not just layers in a row."""
+    """Whether some node has two sources or more, so that the graph is more than layers in a row."""
     return len(graph.edges) > len(graph.nodes) - 1
 
 
@@ -147,7 +147,7 @@ def _places(graph: CellGraph) -> Sequence[Place]:
 
 
 def _bend(graph: CellGraph, source: int, target: int, start: Place, end: Place) -> float:
-    """How far an edge leaves the straight line: enough to pass the nodes between."""
+    """Curvature of an edge, large enough to pass the nodes between."""
     if not _is_cell(graph):
         return 0.0
     if not graph.joined:

@@ -1,4 +1,4 @@
-"""What became of statements from one set of principles to the next, word by word."""
+"""Changes from one set of principles to the next, word by word."""
 
 from __future__ import annotations
 

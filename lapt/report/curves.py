@@ -10,11 +10,11 @@ from lapt.report.figures import legend_below
 from lapt.report.history import Search, Trial
 
 SETTLED = 3
-"""From this evaluation on, incumbents say how far the axis reaches: the first are anywhere."""
+"""First evaluation whose incumbent sets the range of the axis. Earlier ones may lie anywhere."""
 
 
 def incumbents(axes: Any, searches: Sequence[Search]) -> None:
-    """A line a search, broken where a new evaluator begins, and the evaluations of the first search as dots."""
+    """Draw a line for each search, broken where a new evaluator begins, and the first search's evaluations as dots."""
     if not any(trial.incumbent is not None for search in searches for trial in search.trials):
         axes.text(0.5, 0.5, "no evaluation succeeded", ha="center", transform=axes.transAxes)
         return
@@ -51,14 +51,14 @@ def some_outside(searches: Sequence[Search]) -> bool:
 
 
 def _iterations(axes: Any, trials: Sequence[Trial], colour: str) -> None:
-    """Where an iteration begins."""
+    """Draw a vertical line where an iteration begins."""
     firsts = [next(group).ordinal for _, group in groupby(trials, key=lambda trial: trial.iteration)]
     for first in firsts[1:]:
         axes.axvline(first - 0.5, color=colour, linewidth=0.7, linestyle=":", alpha=0.7)
 
 
 def _reach(searches: Sequence[Search]) -> tuple[float, float]:
-    """From the incumbents that count up to the best value, with some room."""
+    """Range of the axis: the incumbents from SETTLED on, with some room."""
     shown = [
         trial.incumbent
         for search in searches

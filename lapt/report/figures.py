@@ -18,7 +18,7 @@ from cycler import cycler
 from matplotlib.figure import Figure
 
 Draw = Callable[[Any], None]
-"""Draws on matplotlib axes."""
+"""A function that draws on matplotlib axes."""
 
 
 class Palette(NamedTuple):
@@ -45,7 +45,7 @@ DASHES = ("-", "--", ":")
 """Lines are told apart by these too: not everybody sees colours, and where two lie on each other both show. No two of
 the first 21 lines are alike, for there are seven colours."""
 UNIT = 1.45
-"""Pixels that a point of a figure takes at most."""
+"""Most pixels for a point of a figure."""
 
 
 def style(palette: Palette) -> Any:
@@ -89,7 +89,7 @@ def style(palette: Palette) -> Any:
 
 
 def legend_below(axes: Any) -> None:
-    """The lines' names, in as many columns as there is room for; the figure grows by their rows."""
+    """Add a legend in as many columns as there is room for. The figure grows by its rows."""
     figure, labels = axes.figure, axes.get_legend_handles_labels()[1]
     longest = max(map(len, labels))
     columns = max(1, min(len(labels), int(figure.get_figwidth() * 15 // (longest + 8))))

@@ -1,4 +1,4 @@
-"""What a store knows of one run: all that its page is made of."""
+"""History of one run as a store has it: the data of its page."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Search:
 
 @dataclass(frozen=True)
 class TaskCosts:
-    """What one task cost, as the view ``costs`` adds it up. Seconds of one device; money in the prices' currency."""
+    """Costs of one task, as the view ``costs`` has them. Seconds of one device; money in the prices' currency."""
 
     task: str
     method: str

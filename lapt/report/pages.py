@@ -5,42 +5,12 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from lapt.pipeline.wording import visible
-
-
-class Column(NamedTuple):
-    """``number``: set to the right; ``code``, of the last one alone: an architecture, in a line below the others."""
-
-    name: str
-    number: bool = False
-    code: bool = False
-
-
-class Row(NamedTuple):
-    cells: tuple[str, ...]
-    ours: bool = False
-
-
-class Table:
-    """Columns, and the rows added."""
-
-    def __init__(self, *columns: Column) -> None:
-        self.columns = columns
-        self.rows: list[Row] = []
-
-    def add(self, *cells: str, ours: bool = False) -> None:
-        assert len(cells) == len(self.columns)
-        self.rows.append(Row(cells, ours))
-
-
-def number(value: float) -> str:
-    """With a comma each three digits; a whole space's size in powers of ten where it is beyond reading."""
-    return f"{value:,}" if value < 1e12 else f"{float(value):.2g}"
 
 
 def page(template: str, **variables: Any) -> str:
@@ -68,5 +38,5 @@ def _environment() -> Environment:
 
 
 def breakable(architecture: str) -> Markup:
-    """Where a narrow screen may break the text of an architecture: between operators, not inside their names."""
-    return Markup(re.sub(r"\+|(?<=[\w>])\|(?=\w)", r"\g<0><wbr>", str(escape(architecture))))
+    """The text of an architecture as HTML that may be broken between operators, not inside their names."""
+    return Markup(re.sub(r"\+|(?<=[\w>])\|(?=\w)", r"\g<0><wbr>", str(escape(visible(architecture)))))

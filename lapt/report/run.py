@@ -1,4 +1,4 @@
-"""The page of a run: what was searched and why, what was found, what it cost, and how to have it again."""
+"""The page of a run: its purpose, results, costs, and the declaration that repeats it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from markupsafe import Markup
 
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import Found, TargetResult
-from lapt.pipeline.wording import ended_early, shown
+from lapt.pipeline.wording import against, caution, cost_of, ended_early, measured, paid, rows_of, shown
 from lapt.principles import Principles
 from lapt.report.cells import cell_figures, legend
 from lapt.report.changes import Line, changes
 from lapt.report.curves import incumbents, some_outside
 from lapt.report.figures import svg
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
-from lapt.report.pages import number, page
-from lapt.report.run_tables import budget, leaderboard, lineage, results
+from lapt.report.pages import page
+from lapt.report.run_tables import budget, leaderboard, lineage, results, so_far
+from lapt.report.tables import number
 from lapt.spaces import SearchSpace
 from lapt.spaces.graphs import short
 
 GRID = 60
-"""Layers, or candidates, that a grid has at most."""
+"""Most layers, or candidates, of a grid."""
 
 
 def run_page(history: RunHistory) -> str:
-    """One HTML document, which reads nothing else."""
+    """The run as one HTML document that needs no other file."""
     pipeline = history.pipeline
     found = {target.task: target for target in history.result.targets} if history.result else {}
     return page(
@@ -39,13 +40,15 @@ def run_page(history: RunHistory) -> str:
         about=_about(history),
         trouble=_trouble(history),
         source=pipeline.source.task,
-        results=results(history, found),
+        results=results(history.result, pipeline.label).without("architecture") if history.result else so_far(history),
+        results_note=_results_note(history, found),
         targets=[
             _target(history, target, found.get(target.task), f"t{place}")
             for place, target in enumerate(history.targets, start=1)
         ],
         learned=_learned(history),
         budget=budget(history, found),
+        budget_notes=_budget_notes(history, found),
         facts=_facts(history),
         yaml=yaml.safe_dump(pipeline.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100),
     )
@@ -88,6 +91,18 @@ def _trouble(history: RunHistory) -> str | None:
         f"This run is not finished ({last.event}{why}). The page shows what is stored so far, without test scores; the "
         "same command goes on from there."
     )
+
+
+def _results_note(history: RunHistory, found: dict[str, TargetResult]) -> str:
+    said = " ".join(
+        f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}."
+        for target in found.values()
+    )
+    now = " Paid now: evaluations that the store did not already have." if found else ""
+    return (
+        f"{said} Validation chose the architecture, so it flatters. {caution(history.pipeline)} A study over seeds "
+        f"says more.{now}"
+    ).strip()
 
 
 # --- a target --------------------------------------------------------------------------------------------
@@ -136,7 +151,7 @@ def _curve_said(searches: Sequence[Search]) -> str:
 
 
 def _grids(space: SearchSpace, target: TaskHistory) -> list[list[dict[str, Any]]]:
-    """Layer by candidate, for each iteration: operators, and sources where these are chosen."""
+    """Grids of layers and candidates for each iteration: operators, and sources where these are chosen."""
     if len(space.layers) > GRID or len(_columns(space, "operators")) > GRID:
         return []
     chosen = any(len(layer.sources) > 1 for layer in space.layers)
@@ -218,6 +233,23 @@ def _principles(stated: Principles, space: SearchSpace) -> list[dict[str, Any]]:
 
 
 # --- the foot --------------------------------------------------------------------------------------------
+def _budget_notes(history: RunHistory, found: dict[str, TargetResult]) -> list[str]:
+    notes = [
+        "Seconds of one device, for all evaluations by whomever, and for those that this run computed. Repeats: "
+        "proposals of the search method that were known already, which cost nothing. Looked up: in a table, a "
+        "surrogate or the store."
+    ]
+    notes += [
+        f"{target.task}: final training of {method}: {cost_of(one, one.final)}."
+        for target in found.values()
+        for method, one in rows_of(target, history.pipeline.label)
+        if one.final is not None
+    ]
+    if history.result is not None:
+        notes += ended_early(history.result)
+    return notes if history.ledger is None else [*notes, f"Language model {paid(history.ledger)}"]
+
+
 def _facts(history: RunHistory) -> list[tuple[str, str]]:
     pipeline: Pipeline = history.pipeline
     evaluator = pipeline.evaluator.model_dump(mode="json")

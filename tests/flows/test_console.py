@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import pytest
-from rich.table import Table
 
 from flows.screen import console
-from flows.screen.console import LOOK, print_table
+from flows.screen.console import print_table
 from lapt.errors import Notice
+from lapt.report.tables import Column, Table, numbers
+
+CELLS = Table.of(
+    ["target", "method", *numbers("validation", "test", "evaluations", "paid")],
+    [("cifar10", "rea", "91.61", "94.37", "1,258.5", "20")],
+    "cells",
+)
+
+
+def printed(
+    table: Table, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keys: int = 1
+) -> list[str]:
+    """The lines of a table, without the rule and what is empty."""
+    monkeypatch.setattr(console.out, "_width", width)
+    print_table(table, keys)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    return [line.rstrip() for line in lines if line.strip() and "\u2500" not in line]
 
 
 def shown(width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
     """The words of each line of a table of two keys and four figures."""
-    monkeypatch.setattr(console.out, "_width", width)
-    table = Table(title="cells", **LOOK)
-    for heading in ("target", "method", "validation", "test", "evaluations", "paid"):
-        table.add_column(heading, no_wrap=True, justify="left" if heading in ("target", "method") else "right")
-    table.add_row("cifar10", "rea", "91.61", "94.37", "1,258.5", "20")
-    print_table(table, keys=2)
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    return [line for line in lines if line and "\u2500" not in line[0]]
+    return [line.split() for line in printed(CELLS, width, monkeypatch, capsys, keys=2)]
 
 
 def test_a_table_that_fits_is_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,6 +51,56 @@ def test_a_narrow_screen_loses_no_column_and_no_digit(
     assert all(row[:2] == ["cifar10", "rea"] for row in rows)
     assert [word for head in heads for word in head[2:]] == ["validation", "test", "evaluations", "paid"]
     assert [word for row in rows for word in row[2:]] == ["91.61", "94.37", "1,258.5", "20"]
+
+
+def test_headings_of_numbers_are_broken_before_a_table_is_split(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = Table.of(["variant", *numbers("class_scene", "rank at 20")], [("full", "2.0", "1,624.0")])
+    assert printed(table, 35, monkeypatch, capsys) == [
+        " variant  class_scene  rank at 20",
+        " full             2.0     1,624.0",
+    ]
+    assert printed(table, 30, monkeypatch, capsys) == [
+        "          class_  rank at",
+        " variant   scene       20",
+        " full        2.0  1,624.0",
+    ]
+    assert printed(table, 20, monkeypatch, capsys) == [
+        "          class_",
+        " variant   scene",
+        " full        2.0",
+        "          rank at",
+        " variant       20",
+        " full     1,624.0",
+    ]
+
+
+def test_what_may_be_folded_is_folded_before_a_heading_is_broken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = Table.of([Column("who", least=9), *numbers("rank at 20")], [("lapt-rea, patterns", "2.0")])
+    lines = [line.split() for line in printed(table, 23, monkeypatch, capsys)]
+    assert lines == [["who", "rank", "at", "20"], ["lapt-rea,", "2.0"], ["patterns"]]
+
+
+def test_no_character_is_lost_where_a_column_is_wider_than_the_screen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = printed(Table.of(["id"], [("0123456789",)]), 8, monkeypatch, capsys)
+    assert "".join("".join(lines).split()) == "id0123456789"
+
+
+def test_what_the_first_of_two_keys_says_again_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = Table.of(["target", "method"], [("a", "rea"), ("a", "random"), ("b", "rea")])
+    assert [line.split() for line in printed(table, 80, monkeypatch, capsys, keys=2)[1:]] == [
+        ["a", "rea"],
+        ["random"],
+        ["b", "rea"],
+    ]
+    assert [line.split() for line in printed(table, 80, monkeypatch, capsys)[2:]] == [["a", "random"], ["b", "rea"]]
 
 
 def test_a_warning_says_so_and_a_notice_does_not(capsys: pytest.CaptureFixture[str]) -> None:

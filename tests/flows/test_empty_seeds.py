@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.screen.study import as_json, tables
+from flows.screen.study import as_json
+from flows.studies.show.tables import tables
 from flows.studies import StudyResult
 from flows.studies.count.contrasts import Contrasts
 from flows.studies.count.figures import Curve, Figures, Returned, anytime
@@ -121,7 +122,7 @@ def test_whatever_seeds_are_empty_no_row_is_lost(ranked: bool, found: list[tuple
 
 
 def cells(result: StudyResult) -> str:
-    return "\n".join(str(list(column.cells)) for table in tables(result) for column in table.columns)
+    return "\n".join(" | ".join(row.cells) for table in tables(result) for row in table.rows)
 
 
 def test_the_tables_say_how_many_seeds_found_nothing(tmp_path: Path) -> None:

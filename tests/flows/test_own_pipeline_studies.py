@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flows.cli.app import app
-from flows.screen.study import tables
+from flows.studies.show.tables import tables
 from flows.studies import STUDIES, Comparison, entrants_of, prepared
 from flows.studies.entrants.methods import LONG
 from lapt.errors import ConfigError
@@ -69,7 +69,7 @@ def test_a_study_of_another_pipeline_goes_by_its_name_without_published_rows(min
     own = load_pipeline("mine.yaml")
     result = study(name, own, mine, methods=["lapt-rea", "rea"]).run()
     assert not any(row.published for row in result.rows)
-    titles = [str(table.title) for table in tables(result) if table.title]
+    titles = [table.caption for table in tables(result) if table.caption]
     assert titles
     assert all("my-own" in title or name == "ablation" for title in titles)
     assert not any(title.startswith(f"{name}:") for title in titles)

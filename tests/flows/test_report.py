@@ -21,7 +21,7 @@ from flows.studies.show.page import study_page
 from lapt.errors import StoreError
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.principles import Origin, Principle, Principles
-from lapt.report import run_page
+from lapt.report.run import run_page
 from lapt.report.run_tables import leaderboard
 from storage.runs.history import run_history, runs
 from storage.runs.record import RunRecord

@@ -141,7 +141,7 @@ def test_the_declared_deployment_runs_on_a_worker(machines: Cluster, tmp_path: P
     kinds = {key: artifact["type"] for key, artifact in artifacts.items()}
     assert kinds["invented-invented-a-leaderboard"] == "table"
     board = json.loads(artifacts["invented-invented-a-leaderboard"]["data"])
-    values = [row["invented score"] for row in board]
+    values = [float(row["invented score"]) for row in board]
     assert values == sorted(values, reverse=True)
     assert board[0]["architecture"].startswith("`|")
     assert kinds["invented-invented-a-progress"] == "progress"

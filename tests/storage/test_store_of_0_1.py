@@ -18,7 +18,7 @@ from flows.build import Built, build
 from flows.cli.app import app
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.pipeline.config import Execution, Pipeline
-from lapt.report import run_page
+from lapt.report.run import run_page
 from storage.runs.evaluator import StoredEvaluator
 from storage.runs.history import run_history
 from storage.runs.record import finished_run, principles_by_id, stated_principles

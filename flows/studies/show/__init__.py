@@ -1,1 +1,1 @@
-"""A study's page and plots."""
+"""Tables, plots and page of a study."""

@@ -1,23 +1,23 @@
-"""A study as one page of HTML: the tables of the terminal, and the plots."""
+"""A study as one page of HTML: its tables and plots."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from markupsafe import Markup
-from rich.table import Table as Printed
 
-from flows.screen.study import remarks, tables
 from flows.studies.literature import TABLES
 from flows.studies.rows import Anytime, StudyResult
 from flows.studies.show.plots import drawings, named
+from flows.studies.show.tables import remarks, tables
 from lapt.pipeline.wording import lasting
 from lapt.report.figures import svg
-from lapt.report.pages import Column, Table, page
+from lapt.report.pages import page
+from lapt.report.tables import Table
 
 
 def study_page(study_id: str, result: StudyResult, versions: Mapping[str, str]) -> str:
-    """One HTML document, which reads nothing else. ``versions``: package -> version, of what ran it."""
+    """The study as one HTML document that needs no other file. ``versions``: package -> version."""
     targets = list(dict.fromkeys(curve.target for curve in result.curves))
     targets += [row.target for row in result.rows if row.target not in (*targets, "mean")]
     return page(
@@ -25,7 +25,7 @@ def study_page(study_id: str, result: StudyResult, versions: Mapping[str, str]) 
         title=f"study {result.heading}{_seeds(result)}",
         study_id=study_id,
         about=_about(result),
-        groups=_groups([_as_html(table) for table in tables(result)]),
+        groups=_groups(tables(result)),
         remarks=[*remarks(result), *result.notes, f"took {lasting(result.seconds)}"],
         figures=[
             {"target": target, "drawn": _figures(result, target, f"f{place}")}
@@ -49,27 +49,14 @@ def _about(result: StudyResult) -> list[str]:
     ]
 
 
-def _groups(found: Sequence[dict[str, object]]) -> list[list[dict[str, object]]]:
-    """Tables that belong together: those without a caption to the one before."""
-    groups: list[list[dict[str, object]]] = []
+def _groups(found: Iterable[Table]) -> list[list[Table]]:
+    """Tables that belong together. A table without a caption belongs to the one before."""
+    groups: list[list[Table]] = []
     for table in found:
-        if table["caption"] or not groups:
+        if table.caption or not groups:
             groups.append([])
         groups[-1].append(table)
     return groups
-
-
-def _as_html(printed: Printed) -> dict[str, object]:
-    """What the terminal shows, cell by cell."""
-    heads = [str(column.header).replace("\n", " ") for column in printed.columns]
-    table = Table(
-        *(Column(head, number=column.justify == "right") for head, column in zip(heads, printed.columns, strict=True))
-    )
-    for cells in zip(*(column.cells for column in printed.columns), strict=True):
-        table.add(
-            *(str(cell).replace("_\n", "_").replace("\n", " ") for cell in cells), ours=cells[0].startswith("lapt")
-        )
-    return {"caption": str(printed.title or ""), "columns": table.columns, "rows": table.rows}
 
 
 def _figures(result: StudyResult, target: str, name: str) -> list[dict[str, object]]:

@@ -22,7 +22,7 @@ FORMATS = ("svg", "png")
 
 
 def plots(result: StudyResult, folder: Path) -> list[Path]:
-    """Writes the plots of each target, as SVG and PNG, and returns their paths.
+    """Write the plots of each target as SVG and PNG, and return their paths.
 
     Raises ConfigError for a folder that cannot be written.
     """
@@ -39,7 +39,7 @@ def plots(result: StudyResult, folder: Path) -> list[Path]:
 
 
 def drawings(result: StudyResult, target: str) -> Iterator[tuple[str, Draw]]:
-    """(what it shows, the drawing), as far as the study has it: anytime, ranks or validation, cost, ecdf."""
+    """(kind, drawing) of the plots that the study has: anytime, ranks or validation, cost, ecdf."""
     curves = [curve for curve in result.curves if curve.target == target]
     inside = [row for row in result.rows if row.target == target and row.quantity.startswith(ECDF)]
     if curves:
@@ -64,7 +64,7 @@ def _written(path: Path, target: str, draw: Draw) -> list[Path]:
 
 
 def _anytime(axes: Any, curves: Sequence[Anytime], *, cost: bool = False) -> None:
-    """``cost``: the source's evaluations count, and go before the target's."""
+    """Draw incumbents against evaluations. ``cost``: those of the source are added, before the target's."""
     ranked = bool(curves[0].rank)
     for curve in curves:
         before = (curve.source_budget or 0) if cost else 0
@@ -84,7 +84,7 @@ def _anytime(axes: Any, curves: Sequence[Anytime], *, cost: bool = False) -> Non
 
 
 def _distributions(axes: Any, rows: Sequence[Row]) -> None:
-    """The ECDF of what lies in each space over the quantiles of the whole: below the diagonal is better."""
+    """Draw the ECDF of the scores in each space over the quantiles of the whole. Below the diagonal is better."""
     for who in dict.fromkeys(row.who for row in rows):
         mine = {int(row.quantity.removeprefix(ECDF)) / 100: row.mean for row in rows if row.who == who}
         points = {0.0: 0.0, **dict(sorted(mine.items())), 1.0: 1.0}
@@ -107,7 +107,7 @@ def _boxes(axes: Any, curves: Sequence[Anytime]) -> None:
 
 
 def _logarithmic(axes: Any, which: Literal["x", "y"]) -> None:
-    """With whole numbers at the ticks: what is drawn are ranks and evaluations."""
+    """Make an axis logarithmic, with whole numbers at the ticks."""
     axes.set(**{f"{which}scale": "log"})
     axis = getattr(axes, f"{which}axis")
     low, high = axis.get_view_interval()

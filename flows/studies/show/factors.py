@@ -1,13 +1,11 @@
-"""What the terminal shows of studies that vary one factor: tables with a column a level, or a row a variant."""
+"""Tables of the studies that vary one factor, with a column for each level or a row for each variant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.table import Table
-
-from flows.screen.console import LOOK
 from flows.studies.rows import Row, StudyResult
+from lapt.report.tables import Table, numbers
 
 
 def p_text(p_value: float | None) -> str:
@@ -16,33 +14,32 @@ def p_text(p_value: float | None) -> str:
 
 # --- source evaluations --------------------------------------------------------------------------------------------
 def source_budget_tables(result: StudyResult) -> Iterator[Table]:
-    """A table a target: methods down, source evaluations across; below, what target and both together cost."""
+    """One table for each target, with a row for each method and a column for each number of source evaluations.
+
+    The last rows are the evaluations of the target, and of source and target together.
+    """
     targets = list(dict.fromkeys(row.target for row in result.rows))
     budgets = sorted({row.source_budget for row in result.rows if row.source_budget is not None})
     for target in targets:
         rows = [row for row in result.rows if row.target == target]
-        table = Table(title=f"{target}: rank, median/mean", **LOOK)
-        table.add_column("from the source", no_wrap=True)
-        for budget in budgets:
-            table.add_column(f"{budget:,}" if budget else "none", justify="right", no_wrap=True)
+        lines = []
         for method in dict.fromkeys(row.method for row in rows):
             of = {row.source_budget: row for row in rows if (row.method, row.quantity) == (method, "rank")}
-            table.add_row(method, *(_both(of.get(budget)) for budget in budgets))
+            lines.append((method, *(_both(of.get(budget)) for budget in budgets)))
         for label, quantity in (("target cost", "evaluations"), ("total cost", "total_evaluations")):
             costs = [_cost([row for row in rows if row.quantity == quantity], budget) for budget in budgets]
-            if any(costs):
-                table.add_row(label, *costs, style="dim")
-        yield table
+            lines += [(label, *costs)] if any(costs) else []
+        levels = numbers(*(f"{budget:,}" if budget else "none" for budget in budgets))
+        yield Table.of(["from the source", *levels], lines, f"{target}: rank, median/mean")
     found = [row for row in result.rows if row.quantity == "rank_difference" and row.target == "mean"]
-    table = Table(title="p against search alone (mean of targets)", **LOOK)
-    for heading in ("from the source", *(f"{budget:,}" for budget in budgets if budget), "baseline"):
-        table.add_column(heading, justify="left" if heading in ("from the source", "baseline") else "right")
+    budgets, lines = [budget for budget in budgets if budget], []
     for method in dict.fromkeys(row.method for row in found if row.source_budget):
         of = {row.source_budget: row for row in found if row.method == method}
-        cells = [_signed(of.get(budget)) for budget in budgets if budget]
-        table.add_row(method, *cells, next(row.baseline or "" for row in of.values()))
-    if table.row_count:
-        yield table
+        baseline = next(row.baseline or "" for row in of.values())
+        lines.append((method, *(_signed(of.get(budget)) for budget in budgets), baseline))
+    if lines:
+        columns = ["from the source", *numbers(*(f"{budget:,}" for budget in budgets)), "baseline"]
+        yield Table.of(columns, lines, "p against search alone (mean of targets)")
 
 
 def _both(row: Row | None) -> str:
@@ -61,7 +58,7 @@ def _cost(rows: Sequence[Row], budget: int) -> str:
 
 
 def _signed(row: Row | None) -> str:
-    """p, with the direction: an arrow down is a lower rank than the baseline's, which is better."""
+    """The p value with its direction. An arrow down is a lower rank than the baseline's, which is better."""
     if row is None or row.mean is None:
         return ""
     return f"{'↓' if row.mean < 0 else '↑'} {p_text(row.p_value)}"
@@ -69,33 +66,24 @@ def _signed(row: Row | None) -> str:
 
 # --- variants ------------------------------------------------------------------------------------------------------
 def variant_tables(result: StudyResult) -> Iterator[Table]:
-    """Mean ranks with their distance from the whole, then a column a target."""
+    """A table of mean ranks with their distance from the whole, then a table with a column for each target."""
     names = {row.who: f"{row.method}: {row.variant}" for row in result.rows}
     overall = [row for row in result.rows if row.target == "mean"]
     differences = {row.who: row for row in overall if row.quantity == "rank_difference"}
-    table = Table(title=f"{result.heading}: mean rank over the targets", **LOOK)
-    table.add_column("variant", overflow="fold")
-    for heading in ("rank", "less that of full", "p"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    lines = []
     for row in (row for row in overall if row.quantity == "rank"):
         difference = differences.get(row.who)
-        table.add_row(
-            names[row.who],
-            _interval(row),
-            "" if difference is None else _interval(difference),
-            "" if difference is None else p_text(difference.p_value),
-        )
-    yield table
+        held = ("", "") if difference is None else (_interval(difference), p_text(difference.p_value))
+        lines.append((names[row.who], _interval(row), *held))
+    columns = ["variant", *numbers("rank", "less that of full", "p")]
+    yield Table.of(columns, lines, f"{result.heading}: mean rank over the targets")
     targets = [target for target in dict.fromkeys(row.target for row in result.rows) if target != "mean"]
     for method in dict.fromkeys(who[0] for who in names):
-        table = Table(title=f"{method}: mean rank a target", **LOOK)
-        table.add_column("variant", no_wrap=True)
-        for target in targets:  # six of TransNAS-Bench-101's names fit on 80 columns when they are folded
-            table.add_column(target.replace("_", "_\n"), justify="right", overflow="fold", max_width=9)
+        lines = []
         for who in (who for who in names if who[0] == method):
             of = {row.target: row for row in result.rows if (row.who, row.quantity) == (who, "rank")}
-            table.add_row(who[2], *("" if of[t].mean is None else f"{of[t].mean:.1f}" for t in targets))
-        yield table
+            lines.append((who[2], *("" if of[t].mean is None else f"{of[t].mean:.1f}" for t in targets)))
+        yield Table.of(["variant", *numbers(*targets)], lines, f"{method}: mean rank a target")
 
 
 def _interval(row: Row) -> str:
@@ -106,24 +94,23 @@ def _interval(row: Row) -> str:
 
 # --- refined spaces ------------------------------------------------------------------------------------------------
 def space_tables(result: StudyResult) -> Iterator[Table]:
-    """Two tables a target: what of Omega's best is inside, and where the scores inside lie among Omega's."""
+    """Two tables for each target: the share of Omega's best inside, and the quantiles of the scores inside."""
     for target in dict.fromkeys(row.target for row in result.rows):
         whos = list(dict.fromkeys(row.who for row in result.rows if row.target == target))
         of = {(row.who, row.quantity): row.mean or 0.0 for row in result.rows if row.target == target}
         tops = ("top_0.1%", "top_1%", "top_5%")
-        table = Table(title=f"{target}: kept of Omega's top, and lift inside", **LOOK)
-        for heading in ("reasoner", "size", *(top.replace("_", " ") for top in tops), "best"):
-            table.add_column(heading, justify="left" if heading == "reasoner" else "right", no_wrap=True)
+        lines = []
         for who in whos:
             kept = [f"{of[who, f'{top}_kept']:.2f} x{of[who, f'{top}_lift']:.1f}" for top in tops]
             size, best = (f"{of[who, quantity]:,.0f}" for quantity in ("space_size", "best_inside"))
-            table.add_row(who[1] or "(the whole space)", size, *kept, best)
-        yield table
+            lines.append((who[1] or WHOLE, size, *kept, best))
+        columns = ["reasoner", *numbers("size", *(top.replace("_", " ") for top in tops), "best")]
+        yield Table.of(columns, lines, f"{target}: kept of Omega's top, and lift inside")
         quantiles = [quantity for (who, quantity) in of if who == whos[0] and quantity.startswith("ecdf_at_q")]
-        table = Table(**LOOK)
-        table.add_column("reasoner", no_wrap=True)
-        for quantity in quantiles:
-            table.add_column(f"below q{quantity.removeprefix('ecdf_at_q')}", justify="right")
-        for who in whos:
-            table.add_row(who[1] or "(the whole space)", *(f"{of[who, quantity]:.2f}" for quantity in quantiles))
-        yield table
+        yield Table.of(
+            ["reasoner", *numbers(*(f"below q{quantity.removeprefix('ecdf_at_q')}" for quantity in quantiles))],
+            [(who[1] or WHOLE, *(f"{of[who, quantity]:.2f}" for quantity in quantiles)) for who in whos],
+        )
+
+
+WHOLE = "(the whole space)"

@@ -1,4 +1,4 @@
-"""What a run found and why, as one page of Markdown."""
+"""Results and principles of a run, as one page of Markdown."""
 
 from __future__ import annotations
 
@@ -6,28 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import RunResult, TargetResult
-from lapt.pipeline.wording import (
-    against,
-    caution,
-    code,
-    cost_of,
-    ended_early,
-    literal,
-    losses,
-    measured,
-    paid,
-    rows_of,
-    shown,
-)
+from lapt.pipeline.wording import against, caution, code, cost_of, ended_early, literal, losses, measured, paid
 from lapt.principles import Principles
 from lapt.reasoning.language.ledger import Ledger
+from lapt.report.run_tables import results
+from lapt.report.tables import markdown
 
 Learned = Mapping[str, Sequence[tuple[int, Principles]]]
 """Task -> (iteration, the principles that it left behind), in order; iteration 0 is the source's."""
 
 
 def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Ledger | None = None) -> str:
-    """``ledger``: what a language model did in the run, where one reasoned."""
+    """The page of a run. ``ledger``: calls of a language model, where one reasoned."""
     source = pipeline.source
     lines = [
         f"# {pipeline.name}, run {result.run_id}",
@@ -37,13 +27,8 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
         f"reasoner; {pipeline.budget} evaluations a target, "
         f"{pipeline.adaptation.iterations} iterations, search method {pipeline.search.method}, seed {pipeline.seed}.",
         "",
-        "| target | method | validation | test | evaluations | paid now |",
-        "|---|---|---|---|---|---|",
+        *markdown(results(result, pipeline.label).without("architecture")),
     ]
-    for target in result.targets:
-        for method, found in rows_of(target, pipeline.label):
-            figures = " | ".join(literal(shown(value, found.unit)) for value in (found.validation, found.test))
-            lines.append(f"| {literal(target.task)} | {method} | {figures} | {found.evaluations} | {found.paid_now} |")
     lines += [line for said in (*losses(result, pipeline.label), *ended_early(result)) for line in ("", literal(said))]
     metrics = dict.fromkeys(literal(f"{target.task}: {measured(target)}") for target in result.targets)
     lines += [
