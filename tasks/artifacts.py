@@ -1,6 +1,6 @@
-"""What the Prefect UI shows of a run: small tables and pages, one key a pipeline, task and kind.
+"""Artifacts of a run in the Prefect UI: small tables and pages, one key for each pipeline, task and kind.
 
-It reads all of it as Markdown: descriptions and the cells of tables too.
+The UI renders all texts as Markdown, even descriptions and the cells of tables.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def refined_space(pipeline: str, task: str, g: int, whole: SearchSpace, refined:
 
 
 def leaderboard(pipeline: str, task: str, space: SearchSpace, evaluations: Sequence[Evaluation]) -> None:
-    """The best evaluations of a search, and the cell that is the best of them."""
+    """The best evaluations of a search, and the cell of the best one."""
     if not evaluations:
         return
     metric = evaluations[-1].metric
@@ -112,10 +112,10 @@ def leaderboard(pipeline: str, task: str, space: SearchSpace, evaluations: Seque
 
 
 class SearchProgress:
-    """A bar for a search: how much of its ``budget`` is spent, and the incumbent."""
+    """A progress bar of a search: the spent share of its ``budget``, and the incumbent."""
 
     SECONDS = 2.0
-    """Between two updates, each of which is a request."""
+    """Seconds between two updates, each of which is a request."""
 
     def __init__(self, pipeline: str, task: str, budget: int) -> None:
         self._task, self._budget, self._told = task, budget, time.monotonic()
@@ -132,7 +132,7 @@ class SearchProgress:
 
 
 def targets(result: RunResult, label: str) -> None:
-    """What was found for each target, with the controls beside it."""
+    """The result for each target, with the controls beside it."""
     rows = [
         {
             "target": literal(target.task),
@@ -153,5 +153,5 @@ def targets(result: RunResult, label: str) -> None:
 
 
 def _key(*parts: str) -> str:
-    """Of what Prefect takes in one; a part that has none of it is known by its digest."""
+    """A key of the characters that Prefect allows. A part without any of them is replaced by its digest."""
     return "-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") or short(part) for part in parts)

@@ -1,4 +1,4 @@
-"""A study as one task: its jobs run in processes of their own."""
+"""A study as one task; its jobs run in their own processes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from prefect.artifacts import create_table_artifact
 from tasks.step import step
 
 EVERY = 20
-"""So many lines a study logs of its progress."""
+"""Number of progress lines that a study logs."""
 
 
 @step(name="run-study", task_run_name="{name}")
 def run_comparison(study: Any, *, name: str) -> Any:
-    """``study``: what ``flows.studies.prepared`` returns; its result, with the rows as an artifact."""
+    """Run a study and publish its rows as an artifact. ``study``: from ``flows.studies.prepared``."""
     logger = get_run_logger()
 
     def heard(done: int, total: int) -> None:
