@@ -18,7 +18,7 @@ SILENT = timedelta(hours=24)
 
 
 def removable(store: Store, run: str) -> RunSize:
-    """What a removal of the run would delete. ``run``: its id or the start of one. Raises StoreError."""
+    """The data that a removal of the run would delete. ``run``: its id or the start of one. Raises StoreError."""
     store.require()
     sizes = {size.run_id: size for size in sizes_of_runs(store, store.files.listing())}
     return sizes[the_one(sizes, run, f"run in {store.address}", "lapt store usage lists them")]
