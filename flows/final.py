@@ -1,4 +1,5 @@
-"""Training from scratch what a search found: a flow of its own, which goes on from the last epoch."""
+"""Final training, from scratch, of the network that a search found: a separate flow that can go on from the last
+epoch."""
 
 from __future__ import annotations
 
@@ -22,9 +23,10 @@ from tasks.step import context
 def final_training(
     pipeline: Pipeline, execution: Execution, target: str, architecture: str, label: str = ""
 ) -> FinalResult | None:
-    """``architecture``, as the space writes it, on all training images of a target, by the pipeline's final recipe.
+    """Train ``architecture`` on all training images of a target, by the pipeline's final recipe.
 
-    None where the pipeline trains nothing in the end, or the task has no test images. ``label``: what found it.
+    ``architecture``: in the space's notation. ``label``: of the method that found it. Returns None if the pipeline
+    trains nothing in the end, or the task has no test images.
     """
     built = build(pipeline, execution)
     evaluator = built.evaluator(target)
@@ -42,7 +44,7 @@ def final_training(
 def train_found(
     run: str, execution: Execution, target: str | None = None, overrides: Sequence[str] = ()
 ) -> list[TargetResult]:
-    """What a finished run found, for one of its targets or all, trained from scratch.
+    """Train the networks that a finished run found, for one of its targets or all, from scratch.
 
     ``run``: its id in the store, or the start of one. ``overrides``: of its declaration, ``key.sub=value``.
     """

@@ -43,7 +43,7 @@ def score(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Validation scores of the architectures in a file, task by task. What is trained is stored, and not paid twice."""
+    """Score the architectures in a file, task by task, by validation. Trainings are stored, and not paid for twice."""
     if out is not None and out.suffix.lower() not in FORMATS:
         raise ConfigError(f"--out with a file that ends in one of {', '.join(FORMATS)}", str(out), "name it so")
     import pyarrow as pa
@@ -88,7 +88,7 @@ def _schema() -> pa.Schema:
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    """Raises ConfigError where it cannot be written."""
+    """Write the scores. Raises ConfigError where the file cannot be written."""
     import pyarrow.parquet as pq
     from pyarrow import csv
 

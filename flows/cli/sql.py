@@ -1,4 +1,4 @@
-"""``lapt sql``: questions to the store, within limits of time and memory."""
+"""``lapt sql``: queries of the store, within limits of time and memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sql(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Read-only SQL over the store."""
+    """Run read-only SQL over the store."""
     if export is not None and (as_json or statement != EVERYTHING):
         raise ConfigError("--export alone (it writes everything)", "a statement or --json beside it", "choose one")
     from flows.screen.tables import show_table, table_as_json

@@ -73,7 +73,7 @@ def study(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """A table of the paper or an ablation over seeds, with intervals, controls and the published rows."""
+    """Make a table of the paper or an ablation over seeds, with intervals, controls and the published rows."""
     from flows.screen.study import study_progress
     from flows.studies import COMPARE, STUDIES, entrants_of, prepared, wanted
     from flows.studies.ledger import keep
@@ -128,7 +128,7 @@ def study(
 
 
 def _command(context: typer.Context) -> str:
-    """What makes the same figures again: the command without what says where and how fast."""
+    """The command that makes the same figures again, without options of place and speed."""
     said = ["lapt", "study", *(part for part in (context.params["name"], context.params["compared"]) if part)]
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
@@ -169,7 +169,7 @@ def _print_methods(entrants: Iterable[Entrant]) -> None:
 
 
 def _refuse_others(context: typer.Context, name: str) -> None:
-    """Raises ConfigError for an option on the command line that says how to run a study: here nothing is run."""
+    """Raises ConfigError for an option that says how to run a study, since nothing runs here."""
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if parameter.name not in ("name", "store", "as_json") and source is not None and source.name == "COMMANDLINE":
