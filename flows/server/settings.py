@@ -15,7 +15,7 @@ from flows.server.environment import ask_loopback_directly, at_home, mend, witho
 from lapt.errors import ConfigError
 
 HEARTBEAT_SECONDS = 30
-"""Seconds between heartbeats of every flow run on a shared server. A run that is silent for long counts as lost there."""
+"""Seconds between heartbeats of every flow run on a shared server. A run that is silent for long counts as lost."""
 
 DEFAULTS = {
     # Prefect's clients, its server and the pages of its UI each report to a third party unless told not to.
