@@ -1,4 +1,4 @@
-"""How images are read: what a pipeline may say of it. No torch here."""
+"""Settings for reading images, as a pipeline declares them. Needs no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lapt.base.declarations import added
 
 
 class Reading(BaseModel):
-    """Settings of images that come as files. What they change in the pixels, the digest of the data says."""
+    """Settings of images that come as files. The digest of the data shows their effect on the pixels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

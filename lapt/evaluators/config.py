@@ -1,4 +1,4 @@
-"""The section ``evaluator`` of a pipeline: where scores come from."""
+"""The section ``evaluator`` of a pipeline: the source of the scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     trains: ClassVar[bool] = False
-    """Is what was found trained from scratch in the end?"""
+    """Whether the architecture found is trained from scratch in the end."""
 
 
 class TableEvaluation(_Model):
@@ -42,14 +42,14 @@ class TableEvaluation(_Model):
 
     @property
     def lacking(self) -> Lacking | None:
-        """Both keys as one; None where neither is said."""
+        """``missing`` and ``pool`` as one value; None if both are unset."""
         return "never" if self.pool == "table" else self.missing
 
 
 class SurrogateEvaluation(_Model):
     """Scores that an imported surrogate predicts (``lapt benchmark list``).
 
-    Tasks are ``cifar10``, after ``epoch`` epochs, and ``cifar10_epochN`` of any other fidelity, to learn from cheaply.
+    Tasks are ``cifar10``, after ``epoch`` epochs, and ``cifar10_epochN`` for any other fidelity, as a cheap source.
     """
 
     kind: Literal["surrogate"]
@@ -58,7 +58,7 @@ class SurrogateEvaluation(_Model):
 
 
 class Networks(_Model, Reading):
-    """What every evaluator that trains has: how images are read, the size of the networks, a recipe."""
+    """Settings of every evaluator that trains: the reading of images, the size of the networks, a recipe."""
 
     trains: ClassVar[bool] = True
 
@@ -79,15 +79,18 @@ class Networks(_Model, Reading):
 
 
 class ImagesEvaluation(Networks):
-    """A task is one of ``lapt.training.tasks.TASKS`` on ``data``; where ``data`` names several sets of images, a task
-    is the classification of one of them, by its name there."""
+    """Settings of an evaluator on images.
+
+    A task is one of ``lapt.training.tasks.TASKS`` on ``data``. If ``data`` names several sets of images, a task is the
+    classification of one of them, under its name there.
+    """
 
     data: str | dict[str, str] = Field(
         description="digits, digits_hard, cifar10, cifar100, an .npz file, or a folder of images; or a name for each"
     )
 
     def images_of(self, task: str) -> tuple[str, str]:
-        """(source of the images, what is done with them). Raises ConfigError for a task that has no images."""
+        """(source of the images, task on them). Raises ConfigError for a task that has no images."""
         if isinstance(self.data, str):
             return self.data, task
         if task not in self.data:
@@ -107,7 +110,7 @@ class TrainingEvaluation(ImagesEvaluation):
 
 
 class FinalTraining(_Model):
-    """The network that a supernet's search ends with: trained from scratch, on all training images."""
+    """Settings of the final network after a supernet's search: trained from scratch, on all training images."""
 
     channels: int = Field(16, ge=1, description="as of the evaluator, for the final network")
     cells: int = Field(1, ge=1, description="as of the evaluator, for the final network")
@@ -115,9 +118,9 @@ class FinalTraining(_Model):
 
 
 class SupernetEvaluation(ImagesEvaluation):
-    """Weights inherited from a supernet over the space that is searched, which is trained first, by ``recipe``.
+    """Scores with weights inherited from a supernet over the searched space, which is trained first, by ``recipe``.
 
-    When the space changes, so does the supernet: the new one starts from the weights of the one before.
+    When the space changes, a new supernet starts from the weights of the one before.
     """
 
     kind: Literal["supernet"]

@@ -130,7 +130,7 @@ class StoredEvaluator:
 
     @property
     def holding(self) -> Holding | None:
-        """The table of the inner evaluator, where it looks scores up."""
+        """``Holding`` of the inner evaluator, if it looks scores up."""
         found: Holding | None = getattr(self._inner, "holding", None)
         return found
 
