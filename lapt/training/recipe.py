@@ -1,4 +1,4 @@
-"""What a training run does, apart from the network, the task and the data. No torch here."""
+"""Training recipes: settings of a training apart from the network, the task and the data. Needs no torch."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ class Recipe(_Model):
 
     @classmethod
     def published_nas201(cls) -> Recipe:
-        """Dong and Yang 2020, table 1: what every score of NAS-Bench-201 was trained with."""
+        """Recipe of every score of NAS-Bench-201: Dong and Yang 2020, table 1."""
         return cls(epochs=200, batch_size=256)
 
     @classmethod
     def published_darts(cls) -> Recipe:
-        """Liu, Simonyan and Yang 2019, for CIFAR: what the networks of the literature on DARTS are trained with."""
+        """Recipe of DARTS networks in the literature, for CIFAR: Liu, Simonyan and Yang 2019."""
         return cls(
             epochs=600,
             batch_size=96,
@@ -120,9 +120,9 @@ class Recipe(_Model):
         return digest(self.model_dump(mode="json"))
 
     def halved(self) -> Recipe | None:
-        """The same batches in twice as many parts, for a second try after OutOfMemory; None when they get too small.
+        """The same batches in twice as many parts, for a second try after OutOfMemory; None if they get too small.
 
-        Only BatchNorm can tell the difference: it sees the parts.
+        Only BatchNorm sees the parts.
         """
         parts = 2 * self.accumulation
         return self.model_copy(update={"accumulation": parts}) if parts <= self.batch_size // 2 else None
