@@ -1,4 +1,4 @@
-"""Which reasoner, and how: part of a pipeline's declaration."""
+"""The section ``reasoner`` of a pipeline: the kind of reasoner and its settings."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class _Reasoner(_Model):
 
     @property
     def named(self) -> str:
-        """As the command line spells it."""
+        """Its name on the command line."""
         return self.kind
 
     @property
     def refines(self) -> str:
-        """By which rule it narrows a space, where its principles do not say it themselves."""
+        """The rule that narrows a space, if its principles do not state one."""
         return ""
 
 
@@ -43,7 +43,7 @@ class FrequencyReasoner(_Reasoner):
 
 
 class PatternsReasoner(_Reasoner):
-    """No LLM: what sets the functions of good architectures apart from their space, and experts' principles."""
+    """No LLM: differences in function between good architectures and their space, and experts' principles."""
 
     kind: Literal["patterns"] = "patterns"
     breadth: float = Field(0.015, gt=0, le=1, description="of the whole space, what the first refined one may have")
@@ -59,7 +59,7 @@ class PatternsReasoner(_Reasoner):
 
     @property
     def refines(self) -> str:
-        """By which rule it narrows a space."""
+        """The rule that narrows a space."""
         kept = (
             "The patterns reasoner keeps the candidates that its principles together find most promising: at most "
             f"{100 * self.breadth:.3g} % of the space"
@@ -73,7 +73,7 @@ class PatternsReasoner(_Reasoner):
 
 
 class ReasonerBudget(_Model):
-    """What the language model may cost in a run. A run that meets a limit ends with its best so far."""
+    """Limits of a language model's cost in a run. A run that meets one ends with its best so far."""
 
     calls: int | None = Field(None, ge=1)
     tokens: int | None = Field(None, ge=1, description="in and out")
@@ -88,7 +88,7 @@ class ReasonerPrices(_Model):
 
 
 class ChatReasoner(_Reasoner):
-    """A language model, by LangChain: the reasoner of the paper. Keys are named here, never written."""
+    """A language model, through LangChain: the reasoner of the paper. A declaration names the variable of a key, never the key."""
 
     kind: Literal["chat"]
     model: str = Field(
@@ -131,7 +131,7 @@ class ChatReasoner(_Reasoner):
     @field_validator("api_version", mode="before")
     @classmethod
     def _is_no_date(cls, version: object) -> object:
-        """YAML reads 2024-10-21 as a date."""
+        """Turn a date back into text: YAML reads 2024-10-21 as a date."""
         return version.isoformat() if isinstance(version, date) else version
 
     @field_validator("base_url")
@@ -144,7 +144,7 @@ class ChatReasoner(_Reasoner):
     @field_validator("extra_body")
     @classmethod
     def _adds(cls, body: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
-        """What is recorded of a call stays what was asked."""
+        """Refuse additions to a request that would change a field recorded with the call."""
         said = sorted({"messages", "model", "response_format", "stream"} & set(body or ()))
         if said:
             raise ValueError(f"{said[0]} is said by other keys")
@@ -153,12 +153,12 @@ class ChatReasoner(_Reasoner):
 
     @field_serializer("base_url", when_used="json")
     def _stored(self, base_url: str | None) -> str | None:
-        """What is written down, in the store and by Prefect, has no user and password."""
+        """Remove user and password from the address that the store and Prefect write down."""
         return None if base_url is None else without_login(base_url)
 
 
 class RandomReasoner(_Reasoner):
-    """Operators drawn at random: what reasoning has to beat."""
+    """Operators drawn at random: a baseline for reasoning."""
 
     kind: Literal["random"]
     max_operators: int = Field(2, ge=1, description="operators a layer keeps")
