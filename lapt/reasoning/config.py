@@ -88,7 +88,7 @@ class ReasonerPrices(_Model):
 
 
 class ChatReasoner(_Reasoner):
-    """A language model, through LangChain: the reasoner of the paper. A declaration names the variable of a key, never the key."""
+    """A language model, through LangChain: the reasoner of the paper. Keys are named here by variable, never given."""
 
     kind: Literal["chat"]
     model: str = Field(

@@ -1,4 +1,4 @@
-"""What goes to workers, and what a worker does with it."""
+"""Dispatch to workers: the work sent, and a worker's part."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_worker_evaluates_what_the_store_lacks_and_returns_nothing(tmp_path: P
 
 
 def refusal(store: Store, digest: str) -> str:
-    """What a worker says instead of evaluating."""
+    """A worker's message if it does not evaluate."""
     with disable_run_logger():
         state = evaluate_batch_here.fn(store.address, digest, "label")
     assert state is not None
