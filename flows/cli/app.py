@@ -52,13 +52,13 @@ Format = Literal["state-dict", "onnx", "python"]
 INTERRUPTED = 130
 """Exit status after Ctrl-C, and after a cancel in Prefect's UI: 128 + SIGINT, as in shells and in Typer."""
 ProcessesOption = Annotated[
-    int | None, typer.Option(min=1, help="Trainings side by side; if unset, one a core, or one on a GPU.")
+    int | None, typer.Option(min=1, help="Number of trainings side by side; if unset, one per core, or one on a GPU.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="Where networks are trained: auto, cpu, cuda, cuda:1, mps.")]
+DeviceOption = Annotated[str, typer.Option(help="Device of trainings: auto, cpu, cuda, cuda:1, mps.")]
 PoolOption = Annotated[
     str | None, typer.Option(help="Evaluate on the workers of this Prefect work pool (gpu, cpu), and not here.")
 ]
-RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Train again what the store only knows as failed.")]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Train again what has only failed so far.")]
 ReasonerOption = Annotated[
     str | None,
     typer.Option(help="In place of the pipeline's: patterns, frequency, random, chat:PROVIDER:MODEL or chat:manual."),
@@ -147,11 +147,11 @@ def run(
     pool: PoolOption = None,
     retry_failed: RetryOption = False,
     max_evaluations: Annotated[
-        int | None, typer.Option(min=1, help="End with the best so far after so many, of all targets and controls.")
+        int | None, typer.Option(min=1, help="End with the best so far after N, over all targets and controls.")
     ] = None,
-    max_seconds: Annotated[float | None, typer.Option(min=0.001, help="As above, of wall time.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(min=0.001, help="As above, after N s of wall time.")] = None,
     max_device_seconds: Annotated[
-        float | None, typer.Option(min=0.001, help="End with the best so far after so many seconds of trainings.")
+        float | None, typer.Option(min=0.001, help="End with the best so far after N seconds of trainings.")
     ] = None,
     snapshot: Annotated[bool, typer.Option(help="Leave a DuckDB file of the finished run in the store.")] = True,
     as_json: JsonOption = False,
@@ -209,7 +209,7 @@ def benchmark_build(
     plan: Annotated[str, typer.Argument(help="A plan by name (digits), or a YAML file.")],
     out: Annotated[Path | None, typer.Option(help="The table's file; <name>.parquet here if unset.")] = None,
     trial: Annotated[
-        int | None, typer.Option(min=8, help="Train so many random architectures twice, say how far they agree, stop.")
+        int | None, typer.Option(min=8, help="Train N random architectures twice, show how far they agree, and stop.")
     ] = None,
     overrides: SetOption = None,
     processes: ProcessesOption = None,
@@ -263,7 +263,7 @@ def benchmark_list(as_json: JsonOption = False) -> None:
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(help="Id of a finished run, or its first letters.")],
-    target: Annotated[str | None, typer.Option(help="Target task; may be left out where there is one.")] = None,
+    target: Annotated[str | None, typer.Option(help="Target task; not needed if there is only one.")] = None,
     format: Annotated[Format, typer.Option(help="state-dict (weights and configuration), onnx or python.")] = "python",
     out: Annotated[Path | None, typer.Option(help="The file; <pipeline>-<target> here if unset.")] = None,
     store: StoreOption = DEFAULT_STORE,

@@ -13,8 +13,8 @@ from flows.cli.options import JsonOption, StoreOption
 from flows.screen.console import command, say
 from storage.addresses import DEFAULT_STORE
 
-reasoner_app = typer.Typer(help="Language models: prompts that wait for a reply, recordings.", no_args_is_help=True)
-principles_app = typer.Typer(help="Design principles: what was learned, and how it changed.", no_args_is_help=True)
+reasoner_app = typer.Typer(help="Language models: prompts without a reply, and recordings.", no_args_is_help=True)
+principles_app = typer.Typer(help="Design principles of runs, and their changes.", no_args_is_help=True)
 
 
 @reasoner_app.command("waiting")
@@ -49,7 +49,7 @@ def reply(
 @reasoner_app.command("export")
 def export(
     file: Annotated[Path, typer.Argument(help="The file to write: JSON lines.")],
-    run: Annotated[str | None, typer.Option(help="Of this run alone: its id, or its first letters.")] = None,
+    run: Annotated[str | None, typer.Option(help="Only this run: its id, or its first letters.")] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write recorded replies to one file, so that a run can be replayed from another store."""
@@ -72,7 +72,7 @@ def import_(
 
 @principles_app.command("list")
 def list_(
-    run: Annotated[str | None, typer.Option(help="Of this run alone: its id, or its first letters.")] = None,
+    run: Annotated[str | None, typer.Option(help="Only this run: its id, or its first letters.")] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:

@@ -22,7 +22,7 @@ def sql(
     export: Annotated[Path | None, typer.Option(help="Write every table and view to this DuckDB file instead.")] = None,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that the statement may take.")] = 60.0,
     memory: Annotated[
-        str | None, typer.Option(help="What it may take, such as 4GB; a quarter of this machine's memory if unset.")
+        str | None, typer.Option(help="Memory limit, such as 4GB; a quarter of this machine's memory if unset.")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,

@@ -14,8 +14,8 @@ from flows.cli.options import JsonOption, StoreOption
 from lapt.errors import ConfigError
 from storage.addresses import DEFAULT_STORE
 
-store_app = typer.Typer(help="The result store: its size, and what may go.", no_args_is_help=True)
-DeleteOption = Annotated[bool, typer.Option("--delete", help="Delete it; if unset, only say what would go.")]
+store_app = typer.Typer(help="The result store: its size, and removal of data.", no_args_is_help=True)
+DeleteOption = Annotated[bool, typer.Option("--delete", help="Delete it; if unset, only show what would go.")]
 SHOWN = 20
 """Number of runs, and of leftover files, that the terminal lists."""
 
@@ -75,7 +75,7 @@ def rm(
 @store_app.command("gc")
 def gc(
     older_than: Annotated[
-        str, typer.Option(metavar="AGE", help="Leave what is younger: 12 weeks is 12w, days d, hours h; 24h at least.")
+        str, typer.Option(metavar="AGE", help="Least age of files: 12w (weeks), 30d (days), 36h (hours); 24h or more.")
     ] = "30d",
     delete: DeleteOption = False,
     store: StoreOption = DEFAULT_STORE,

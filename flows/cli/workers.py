@@ -21,11 +21,11 @@ def deploy(
         str | None, typer.Option(help="Make or renew this work pool for evaluations, and nothing else.")
     ] = None,
     type: Annotated[
-        str, typer.Option(help="Of --pool: process, kubernetes, docker and what else Prefect has.")
+        str, typer.Option(help="Type of --pool: process, kubernetes, docker, or any other of Prefect.")
     ] = "process",
-    image: Annotated[str | None, typer.Option(help="Of the containers of --pool: an image with LAPT in it.")] = None,
+    image: Annotated[str | None, typer.Option(help="Image of the containers of --pool, with LAPT in it.")] = None,
     job_template: Annotated[
-        Path | None, typer.Option(help="Of --pool: a base job template of your own, in place of Prefect's.")
+        Path | None, typer.Option(help="Your own base job template for --pool, in place of Prefect's.")
     ] = None,
 ) -> None:
     """Put work pools, deployments and the watch over lost runs on the configured Prefect server."""
@@ -52,10 +52,10 @@ def deploy(
 
 
 def worker(
-    pool: Annotated[str, typer.Option(help="Whose runs it takes: gpu, cpu, drivers or one of your own.")] = "gpu",
+    pool: Annotated[str, typer.Option(help="Pool of the runs: gpu, cpu, drivers or one of your own.")] = "gpu",
     count: Annotated[
         int | None,
-        typer.Option(min=1, help="Workers; if unset, one for each device that CUDA_VISIBLE_DEVICES names."),
+        typer.Option(min=1, help="Number of workers; if unset, one per device in CUDA_VISIBLE_DEVICES."),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
@@ -81,9 +81,9 @@ def worker(
 
 
 def announce(
-    task: Annotated[str, typer.Argument(help="The new target task, as pipelines shall call it.")],
-    pipeline: Annotated[str, typer.Option(help="A preset, or a YAML file on the worker, whose target it becomes.")],
-    data: Annotated[str | None, typer.Option(help="Its images, as of evaluator.data; none for a table's task.")] = None,
+    task: Annotated[str, typer.Argument(help="Name of the new target task.")],
+    pipeline: Annotated[str, typer.Option(help="The pipeline that gets it: a preset, or a YAML file on the worker.")],
+    data: Annotated[str | None, typer.Option(help="Its images, as in evaluator.data; none for a table's task.")] = None,
 ) -> None:
     """Announce new data: the deployment adapt-to-data adapts a pipeline's principles to them."""
     _needs_server()

@@ -29,15 +29,15 @@ class TableEvaluation(_Model):
         None,
         gt=0,
         exclude_if=lambda seconds: seconds is None,
-        description="a rehearsal of workers: so long a score takes, which the store then keeps like a training's",
+        description="duration of a score, to rehearse workers; the store then keeps scores as it keeps a training's",
     )
     missing: Literal["fail", "skip"] | None = added(
         None,
-        description="what becomes of a request for an architecture that the table lacks: fail, an evaluation without a "
+        description="treatment of an architecture that the table lacks: fail, an evaluation without a "
         "score; skip, it costs nothing and is counted; as the table was imported if unset",
     )
     pool: Literal["space", "table"] = added(
-        "space", description="table: searches, controls and archives are confined to what the table has scores of"
+        "space", description="table: searches, controls and archives use only architectures with a score in the table"
     )
 
     @property
@@ -62,18 +62,18 @@ class Networks(_Model, Reading):
 
     trains: ClassVar[bool] = True
 
-    root: str | None = Field(None, description="folder that relative paths and CIFAR's files start from")
+    root: str | None = Field(None, description="folder of relative paths and of CIFAR's files")
     download: bool = Field(False, description="fetch CIFAR where it is missing")
-    channels: int = Field(16, ge=1, description="width after the stem; of DARTS cells, of a node")
-    cells: int = Field(1, ge=1, description="cells a stage; of DARTS 3 x cells + 2 layers in all")
+    channels: int = Field(16, ge=1, description="width after the stem; with DARTS cells, of a node")
+    cells: int = Field(1, ge=1, description="cells per stage; with DARTS cells, 3 x cells + 2 layers in all")
     stem: Literal["cifar", "imagenet"] = Field(
         "cifar",
         exclude_if=lambda stem: stem == "cifar",
-        description="of DARTS networks: imagenet leaves an eighth of the side",
+        description="of DARTS networks; imagenet reduces the side to an eighth",
     )
-    score: Literal["metric", "loss"] = Field("metric", description="what the search compares")
-    validation_share: float = Field(0.2, gt=0, lt=1, description="of the training images, held out")
-    training_images: int | None = Field(None, ge=2, description="at most so many; all if unset")
+    score: Literal["metric", "loss"] = Field("metric", description="value that the search compares")
+    validation_share: float = Field(0.2, gt=0, lt=1, description="share of the training images that is held out")
+    training_images: int | None = Field(None, ge=2, description="largest number of training images; all if unset")
     recipe: Recipe = Recipe()
     seed: int = Field(0, ge=0, description="of the networks' weights and batches, whatever the search's seed is")
 
@@ -105,7 +105,7 @@ class TrainingEvaluation(ImagesEvaluation):
 
     kind: Literal["training"]
     final_epochs: int | None = Field(
-        None, ge=1, description="epochs of the retraining that the test score is from; the recipe's if unset"
+        None, ge=1, description="epochs of the final training, which gives the test score; the recipe's if unset"
     )
 
 
@@ -125,9 +125,9 @@ class SupernetEvaluation(ImagesEvaluation):
 
     kind: Literal["supernet"]
     calibration_images: int = Field(
-        512, ge=2, description="training images that the statistics of an architecture's activations are taken from"
+        512, ge=2, description="training images for the statistics of an architecture's activations"
     )
-    final: FinalTraining | None = Field(None, description="of what was found; without it there is no test score")
+    final: FinalTraining | None = Field(None, description="final training; without it there is no test score")
 
 
 EvaluatorSection = Annotated[

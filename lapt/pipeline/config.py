@@ -71,7 +71,7 @@ class BootstrapArchive(_Model):
 
     drawn: ClassVar[bool] = True
     strategy: Literal["bootstrap"]
-    size: int = Field(50, ge=1, description="architectures drawn, of as many")
+    size: int = Field(50, ge=1, description="architectures drawn, from the same number of best ones")
 
     @property
     def evaluations(self) -> int:
@@ -129,8 +129,8 @@ class Guidance(_Model):
     Unset values are the reasoner's own: ``patterns`` orders, the others do not, as in the paper.
     """
 
-    initial: bool | None = Field(None, description="evaluate first what principles expect most of")
-    prior: bool | None = Field(None, description="methods with a model (gp) start from what principles expect")
+    initial: bool | None = Field(None, description="first evaluate the architectures that principles expect most of")
+    prior: bool | None = Field(None, description="methods with a model (gp) start from the principles' expectation")
 
 
 class Pipeline(_Model):
@@ -146,7 +146,7 @@ class Pipeline(_Model):
     guidance: Guidance = added(Guidance())
     search: Search = ReaSearch()
     controls: tuple[Literal["random", "rea", "source_ranking"], ...] = Field(
-        (), description="what gets the same budget on the whole space, to compare with"
+        (), description="methods with the same budget on the whole space, as a comparison"
     )
     seed: int = Field(0, ge=0)
 
@@ -208,9 +208,9 @@ class BenchmarkPlan(_Model):
     space: Space
     evaluator: TrainingEvaluation
     tasks: tuple[Name, ...] = Field(min_length=1)
-    seeds: int = Field(3, ge=2, description="trainings of those that are measured again")
-    best: int = Field(300, ge=0, description="of each task, by the first seed")
-    sample: int = Field(300, ge=8, description="random ones: what the noise is estimated from")
+    seeds: int = Field(3, ge=2, description="trainings of architectures that are measured again")
+    best: int = Field(300, ge=0, description="number of best ones per task, by the first seed, that are measured again")
+    sample: int = Field(300, ge=8, description="number of random ones that are measured again, to estimate the noise")
 
 
 class Execution(_Model):
@@ -219,16 +219,16 @@ class Execution(_Model):
     store: str = Field(description="folder, or s3://, gs:// or abfs:// address, of the result store")
     data: str | None = Field(None, description="folder of imported benchmark tables; LAPT_DATA if unset")
     processes: int | None = Field(
-        None, ge=1, description="trainings side by side; if unset, one a core, or one on a GPU"
+        None, ge=1, description="trainings side by side; if unset, one per core, or one on a GPU"
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     replies: Mode = Field("auto", description="a language model's: auto, record, replay, off")
-    retry_failed: bool = Field(False, description="train again, once, what the store only knows as failed")
+    retry_failed: bool = Field(False, description="train again, once, architectures that have only failed in the store")
     dispatch: Literal["inline", "deployment"] = Field(
         "inline", description="deployment: evaluations run on the workers of a Prefect work pool"
     )
     pool: str = Field("gpu", description="the work pool of dispatch: deployment")
-    limits: RunLimits = added(UNLIMITED, description="what the run may cost; it then ends with its best so far")
+    limits: RunLimits = added(UNLIMITED, description="limits of its cost; at one, it ends with its best so far")
     snapshot: bool = added(True, description="a DuckDB file of the run in the store, when it is finished")
 
 

@@ -15,10 +15,10 @@ class RunLimits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     evaluations: int | None = Field(
-        None, ge=1, description="that the searches of all targets and controls ask for, stored ones too"
+        None, ge=1, description="asked for by the searches of all targets and controls, stored ones too"
     )
     seconds: float | None = Field(None, gt=0, description="of wall time; a training that has begun is finished")
-    device_seconds: float | None = Field(None, gt=0, description="of trainings that are paid for now")
+    device_seconds: float | None = Field(None, gt=0, description="of trainings that this attempt pays for")
 
 
 UNLIMITED = RunLimits()

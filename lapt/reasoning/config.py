@@ -46,10 +46,10 @@ class PatternsReasoner(_Reasoner):
     """No LLM: differences in function between good architectures and their space, and experts' principles."""
 
     kind: Literal["patterns"] = "patterns"
-    breadth: float = Field(0.015, gt=0, le=1, description="of the whole space, what the first refined one may have")
-    growth: float = Field(20.0, ge=1, description="times that each adaptation widens it; 1: never")
+    breadth: float = Field(0.015, gt=0, le=1, description="largest share of the whole space in the first refined one")
+    growth: float = Field(20.0, ge=1, description="factor by which each adaptation widens it; 1: never")
     knowledge: float = Field(1.0, ge=0, description="weight of experts' principles beside the source's; 0: none")
-    evidence: bool = Field(True, description="learn from the source; without, experts' principles alone")
+    evidence: bool = Field(True, description="learn from the source; if false, only experts' principles")
 
     @model_validator(mode="after")
     def _says_something(self) -> PatternsReasoner:
@@ -108,21 +108,21 @@ class ChatReasoner(_Reasoner):
     temperature: float | None = Field(None, ge=0, description="the provider's default if unset")
     max_tokens: int | None = Field(None, ge=1, description="of a reply")
     timeout: float = Field(300.0, gt=0, description="seconds a request may take")
-    tries: int = Field(5, ge=1, description="of a request that met a rate limit, a server error or a timeout")
+    tries: int = Field(5, ge=1, description="tries of a request after a rate limit, a server error or a timeout")
     requests_per_second: float | None = Field(None, gt=0)
     structured: Structured = "auto"
-    extra_body: dict[str, JsonValue] | None = added(None, description="what else a request carries; no keys")
+    extra_body: dict[str, JsonValue] | None = added(None, description="additions to a request; no keys")
     system_message: bool = added(True, description="false: the role stands before the first prompt")
     streaming: bool = added(False, description="ask for replies piece by piece")
     repairs: int = Field(2, ge=0, description="times that an invalid reply is sent back with its fault")
-    on_invalid: OnInvalid = Field("raise", description="then: raise, or let frequency stand in")
+    on_invalid: OnInvalid = Field("raise", description="after the last repair: raise, or let frequency stand in")
     draws: int = Field(1, ge=1, description="replies to each prompt")
-    combine: Combine = Field("majority", description="of the draws, layer by layer")
+    combine: Combine = Field("majority", description="rule to combine the draws, layer by layer")
     max_operators: int | None = Field(3, ge=1, description="operators a layer keeps")
     max_sources: int | None = Field(2, ge=1, description="sources a layer keeps")
     prompt: PromptParts = EVERY_PART
     budget: ReasonerBudget = ReasonerBudget()
-    prices: ReasonerPrices | None = Field(None, description="of the model; those known for it if unset")
+    prices: ReasonerPrices | None = Field(None, description="prices of the model; the known ones if unset")
 
     @property
     def named(self) -> str:

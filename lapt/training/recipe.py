@@ -37,7 +37,7 @@ class Recipe(_Model):
     """One training recipe. The defaults are NAS-Bench-201's short recipe (12 epochs), with a smaller batch."""
 
     epochs: int = Field(12, ge=1)
-    batch_size: int = Field(128, ge=2, description="images a step, whatever the accumulation")
+    batch_size: int = Field(128, ge=2, description="images per step, with any accumulation")
     optimiser: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(0.1, gt=0, allow_inf_nan=False, description="if unset, 0.1 for sgd, 0.001 for adamw")
     momentum: float = Field(0.9, ge=0, lt=1, description="sgd's momentum; adamw's first beta")
@@ -63,7 +63,7 @@ class Recipe(_Model):
         exclude_if=_is_zero,
         description="DARTS cells: weight of the loss of a second head at two thirds of the depth, for training alone",
     )
-    accumulation: int = Field(1, ge=1, description="parts a batch is computed in; the gradient is the whole batch's")
+    accumulation: int = Field(1, ge=1, description="parts of a batch, in turn; the gradient is the whole batch's")
     # Running statistics lag behind in runs of few steps. Digits, 10 NAS-Bench-201 cells: mean accuracy 49 % without and
     # 63 % with it after 27 steps, 74 and 76 % after 51. After 100 steps it changes neither that nor the deviation
     # between seeds (2.6 and 2.7 %; jigsaws 1.9 and 1.6 %).

@@ -23,12 +23,12 @@ class PromptParts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: bool = Field(True, description="the cell as a Python class (Figure 2 of the paper)")
-    meanings: bool = Field(True, description="what each operator computes")
+    meanings: bool = Field(True, description="the computation of each operator")
     paths: bool = Field(True, description="the paths from the cell's input to its output")
-    dead: bool = Field(True, description="which chosen operators lie on no path, cell by cell")
-    functions: bool = Field(True, description="how many different functions the cells compute")
-    tasks: bool = Field(True, description="the tasks that principles come from and go to")
-    counts: bool = Field(True, description="how often each layer chooses each operator")
+    dead: bool = Field(True, description="chosen operators that lie on no path, cell by cell")
+    functions: bool = Field(True, description="the number of different functions of the cells")
+    tasks: bool = Field(True, description="the tasks of the source and the target")
+    counts: bool = Field(True, description="the number of choices of each operator on each layer")
     disguise: bool = Field(
         False, description="neutral tokens in place of all names, layers permuted, nothing explained"
     )

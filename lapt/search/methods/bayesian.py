@@ -45,11 +45,11 @@ class GaussianProcessSearch(ModelBased):
         seed: int | Sequence[int],
         identity: Callable[[Architecture], str] | None = None,
         initial: Annotated[int, Field(ge=2, description="uniform evaluations before the first fit")] = 5,
-        trust: Annotated[float, Field(ge=0, description="slope of the mean in what principles expect")] = 0.5,
+        trust: Annotated[float, Field(ge=0, description="slope of the mean in the principles' expectation")] = 0.5,
         near: Annotated[
             bool | None,
             Field(
-                description="neighbours of the best first; unset: given a prior", exclude_if=lambda near: near is None
+                description="neighbours of the best first; unset: with a prior", exclude_if=lambda near: near is None
             ),
         ] = None,
         prior: Prior = NOTHING,

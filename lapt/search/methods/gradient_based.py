@@ -124,8 +124,8 @@ class PcDarts(GradientBased):
         identity: Callable[[Architecture], str] | None = None,
         epochs: Epochs = 50,
         learning_rate: Rate = 6e-4,
-        partial: Annotated[int, Field(ge=1, description="operators see one in so many channels, which divides")] = 4,
-        rest: Annotated[float, Field(ge=0, lt=1, description="share of the epochs in which weights alone learn")] = 0.3,
+        partial: Annotated[int, Field(ge=1, description="operators see one in K channels; K divides them")] = 4,
+        rest: Annotated[float, Field(ge=0, lt=1, description="share of epochs in which only weights learn")] = 0.3,
         prior: Prior = NOTHING,
     ) -> None:
         relaxation = Relaxation(

@@ -116,7 +116,7 @@ class WeakNas(PredictorBased):
         identity: Callable[[Architecture], str] | None = None,
         initial: Initial = 10,
         retrain_every: Every = 5,
-        best: Annotated[int, Field(ge=1, description="candidates that the next is drawn from")] = 20,
+        best: Annotated[int, Field(ge=1, description="number of best candidates from which the next is drawn")] = 20,
     ) -> None:
         super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
         self.best = best

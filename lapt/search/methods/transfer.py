@@ -20,7 +20,7 @@ from lapt.spaces import ENUMERABLE, Architecture, DagCell, DartsCell, DeclaredSp
 _SAMPLED = 2_000
 """Number of DARTS cells in a sample that represents them all."""
 
-Initial = Annotated[int, Field(ge=2, description="uniform evaluations first, where nothing is known of the source")]
+Initial = Annotated[int, Field(ge=2, description="uniform first evaluations, if there is no source")]
 
 
 def learnable(prior: Prior) -> tuple[Evaluation, ...]:
@@ -100,7 +100,7 @@ class WeakNasTransfer(FromSource, WeakNas):
         identity: Callable[[Architecture], str] | None = None,
         initial: Initial = 10,
         retrain_every: Every = 5,
-        best: Annotated[int, Field(ge=1, description="candidates that the next is drawn from")] = 20,
+        best: Annotated[int, Field(ge=1, description="number of best candidates from which the next is drawn")] = 20,
         prior: Prior = NOTHING,
     ) -> None:
         super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every, best=best)
