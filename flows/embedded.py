@@ -91,7 +91,7 @@ def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> 
             raise LaptError(
                 "a Prefect server of this run's own",
                 " ".join(str(error).split()),
-                f"correct or unset what says how to connect: {said}" if said else "see to that file or resource",
+                f"correct or unset these connection settings: {said}" if said else "see to that file or resource",
             ) from error
         _hide_expected_tracebacks()
         token = listener.set(hears)

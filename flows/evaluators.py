@@ -197,7 +197,7 @@ def stored_evaluator(pipeline: Pipeline, execution: Execution, task: str) -> Sto
     found = evaluator_of_task(task)
     if not isinstance(found, StoredEvaluator):
         raise ConfigError(
-            "an evaluator whose scores are work", pipeline.evaluator.kind, "run it without workers: dispatch: inline"
+            "an evaluator that trains, for workers", pipeline.evaluator.kind, "run it without workers: dispatch: inline"
         )
     return found
 

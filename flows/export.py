@@ -49,7 +49,7 @@ def export(
     if now != result.run_id:
         raise ConfigError(
             f"the images and the version of LAPT that run {result.run_id} was made with",
-            f"others, with which the same pipeline is run {now}",
+            f"others: with them the same pipeline is run {now}",
             "restore the images, or run the pipeline again and export that run",
         )
     stored = evaluator_of(found.task)

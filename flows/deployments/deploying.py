@@ -171,7 +171,7 @@ def _zombies(client: SyncPrefectClient) -> str:
     heartbeat = "prefect.flow-run.heartbeat"
     automation = AutomationCore(
         name=ZOMBIES,
-        description="Worker and run killed together leave a run that is running for ever.",
+        description="A worker and a run that are killed together leave a run that never ends.",
         trigger=EventTrigger(
             after={heartbeat},
             expect={

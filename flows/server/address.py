@@ -100,7 +100,7 @@ def refusal(error: BaseException) -> LaptError | None:
         return LaptError(
             "the right to do this on the Prefect server",
             f"403 to {asked}",
-            "ask who keeps the server or the proxy in front of it for that right",
+            "ask the operator of the server, or of the proxy in front of it, for that right",
         )
     return None
 

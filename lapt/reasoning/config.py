@@ -54,7 +54,7 @@ class PatternsReasoner(_Reasoner):
     @model_validator(mode="after")
     def _says_something(self) -> PatternsReasoner:
         if not self.evidence and not self.knowledge:
-            raise ValueError("knowledge 0 and no evidence leave nothing to say")
+            raise ValueError("knowledge 0 and no evidence leave nothing to state")
         return self
 
     @property

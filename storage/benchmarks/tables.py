@@ -93,7 +93,7 @@ def data_folder(data: str | Path | None = None) -> Path:
     try:
         return (Path(shared) if shared else Path.home() / ".local" / "share") / "lapt"
     except RuntimeError:
-        raise BenchmarkError("a folder of benchmark tables", "no home to have one in", "set LAPT_DATA") from None
+        raise BenchmarkError("a folder of benchmark tables", "no home folder", "set LAPT_DATA") from None
 
 
 def import_benchmark(

@@ -61,5 +61,5 @@ def _remove_rows(store: Store, dataset: str, run_id: str) -> None:
     raise StoreError(
         f"to take run {run_id} out of {dataset}",
         "rows of it in files that were being merged, or that a newer LAPT wrote",
-        "say it again when no compaction runs, with the newest LAPT",
+        "run it again when no compaction runs, with the newest LAPT",
     )

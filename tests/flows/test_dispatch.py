@@ -105,7 +105,7 @@ def test_a_worker_refuses_what_it_has_no_data_for(tmp_path: Path, monkeypatch: p
 
 
 def test_look_ups_are_no_work_for_others(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="an evaluator whose scores are work; got table"):
+    with pytest.raises(ConfigError, match="an evaluator that trains, for workers; got table"):
         stored_evaluator(load_pipeline("invented"), Execution(store=str(tmp_path)), "invented_a")
 
 
