@@ -76,7 +76,7 @@ def check_configured(address: str) -> None:
         raise refusal(failure) or LaptError(
             expected=f"a Prefect server at {address}, which {named} says",
             got=f"{type(failure).__name__}: {failure}",
-            remedy=f"correct or unset what says how to connect: {said}"
+            remedy=f"correct or unset these connection settings: {said}"
             if said
             else f"start that server, or take PREFECT_API_URL out of {named}: an embedded one is used then",
         ) from failure
