@@ -129,7 +129,7 @@ class Comparison:
         )
 
     def _settled(self, job: Job) -> bool:
-        """Whether a second run of the job would find the same: not if a language model is to be asked anew."""
+        """Whether a second run of the job would find the same: not if a language model is to be asked again."""
         return job.entrant.pipeline.reasoner.kind != "chat" or self.execution.replies in ("auto", "replay")
 
     def _outcomes(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:

@@ -120,7 +120,7 @@ class _Worker:
         self._start()
 
     def end(self, *, ask: bool) -> None:
-        """End it as by Ctrl-C, with its runs. ``ask``: it has not been told yet."""
+        """End it as by Ctrl-C, with its runs. ``ask``: send it the signal, which it has not had yet."""
         if ask and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         try:

@@ -21,7 +21,7 @@ class ImportUsageError(BenchmarkError):
 
 
 class TaskColumns(BaseModel):
-    """The columns of one task and what they measure."""
+    """The columns of one task, and their metric."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

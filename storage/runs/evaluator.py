@@ -84,7 +84,7 @@ class StoredEvaluator:
         return hasattr(self._inner, "within")
 
     def within(self, space: SearchSpace, after: StoredEvaluator | None) -> StoredEvaluator:
-        """As of ``OfSpace``."""
+        """As in ``OfSpace``."""
         before = None if after is None else cast(OfSpace, after.evaluator)
         return StoredEvaluator(
             cast(OfSpace, self._inner).within(space, before),
@@ -111,7 +111,7 @@ class StoredEvaluator:
         return sum(costs) / len(costs) if costs else None
 
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
-        """As of ``OfSpace``."""
+        """As in ``OfSpace``."""
         began = time.monotonic()
         prepared = cast(OfSpace, self._inner).prepare(on_epoch)
         if prepared.fresh:

@@ -20,7 +20,8 @@ COLUMN = "architecture"
 
 
 class Line(NamedTuple):
-    """``number``: of the line in a text, CSV or JSON Lines file; of the row or entry in another file; from 1."""
+    """One entry of a list. ``number``: of the line in a text, CSV or JSON Lines file, else of the row or entry; from
+    1."""
 
     number: int
     text: str

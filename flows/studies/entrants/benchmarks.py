@@ -19,7 +19,8 @@ Scores = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """``checksum``: of its data. ``evaluators``: task -> its evaluator. ``table``: None where there is none."""
+    """The scores of a study. ``checksum``: of the data. ``evaluators``: task -> its evaluator. ``table``: None if there
+    is none."""
 
     checksum: str
     evaluators: EvaluatorOf

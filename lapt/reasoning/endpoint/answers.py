@@ -33,7 +33,7 @@ _OPENS = re.compile(
 _BEGINS = re.compile(r"""\{\s*(?:\}|["'“”]|[\w$.-]+\s*:)""")
 """Beginning of an object. Other braces are prose: sets, as in {skip, conv}."""
 _MARKS = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[{}]')
-"""Braces, and what is no brace since it stands in a string."""
+"""Braces, and strings: a brace inside a string does not count."""
 
 
 class InvalidReply(Exception):

@@ -14,8 +14,9 @@ from lapt.reasoning.language.replies import kept_operators
 
 @dataclass(frozen=True)
 class Ledger:
-    """``calls``: replies used, ``paid_now`` of them asked for in this attempt. ``seconds``: of waiting for the model.
+    """The calls of a run, added up.
 
+    ``calls``: replies used, ``paid_now`` of them asked for in this attempt. ``seconds``: of waiting for the model.
     ``cost``: None without prices. ``spread``: mean over the translations that were drawn several times
     (``lapt.reasoning.language.draws.spread``); None without any.
     """
