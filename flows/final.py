@@ -1,4 +1,5 @@
-"""Training from scratch what a search found: a flow of its own, which goes on from the last epoch."""
+"""Final training, from scratch, of the network that a search found: a separate flow that can go on from the last
+epoch."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ class FinalTraining:
 def train_found(
     run: str, execution: Execution, target: str | None = None, overrides: Sequence[str] = ()
 ) -> list[TargetResult]:
-    """What a finished run found, for one of its targets or all, trained from scratch.
+    """Train the networks that a finished run found, for one of its targets or all, from scratch.
 
     ``run``: its id in the store, or the start of one. ``overrides``: of its declaration, ``key.sub=value``.
     """

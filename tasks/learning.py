@@ -13,7 +13,7 @@ from tasks.step import step
 
 @step(name="evaluate-source", task_run_name="evaluate source")
 def evaluate_source(steps: Steps, evaluator: Evaluator, record: RunRecord) -> Archive:
-    """Line 1: the archive of good architectures, recorded as what the source stage asked for."""
+    """Line 1: the archive of good architectures, recorded as the evaluations of the source stage."""
     archive = steps.build_archive(evaluator)
     record.archive(archive, fingerprint=evaluator.fingerprint)
     artifacts.archive(steps.pipeline.name, archive)

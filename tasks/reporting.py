@@ -1,4 +1,4 @@
-"""The end of a run: the one place that reads test scores."""
+"""The end of a run: the only place that reads test scores."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_incumbent(space: SearchSpace, evaluator: Evaluator, result: Found) -> A
 def train_final(
     space: SearchSpace, evaluator: StoredEvaluator, on_epoch: OnEpoch, architecture: Architecture
 ) -> FinalResult | None:
-    """An architecture that was found, trained from scratch, and its test score; None without a test split."""
+    """Train a found architecture from scratch and test it; None without a test split."""
     found = evaluator.final(architecture, logged(on_epoch))
     if found is None:
         return None
@@ -44,7 +44,7 @@ def train_final(
 
 @step(name="report-run", task_run_name="report {result.run_id}")
 def report_run(pipeline: Pipeline, result: RunResult, record: RunRecord) -> None:
-    """The table of targets as an artifact, and the summary in the store."""
+    """Publish the table of targets as an artifact, and write the summary to the store."""
     artifacts.targets(result, pipeline.label)
     learned = {task: record.principles_of(task) for task in (pipeline.source.task, *pipeline.targets)}
     ledger = Ledger.of(StoredRecordings(record.store, record.run_id).rows())

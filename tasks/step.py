@@ -1,4 +1,4 @@
-"""What every task has in common."""
+"""Settings that every task has."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ R = TypeVar("R", covariant=True)
 
 
 def outside_reason(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Try again what may go away by itself. What LAPT itself refuses will be refused again."""
+    """Whether to try again: only for errors with an outside cause. A refusal by LAPT itself would come again."""
     failure = state.result(raise_on_failure=False)
     return not isinstance(failure, LaptError | TypeError | ValueError | KeyError)
 
 
 def logged(on_epoch: OnEpoch) -> OnEpoch:
-    """``on_epoch``, and a line in the task run's log."""
+    """``on_epoch``, with a line in the task run's log for each call."""
     logger = get_run_logger()
 
     def heard(epoch: int, epochs: int, loss: float) -> None:

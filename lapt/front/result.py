@@ -121,7 +121,7 @@ class Result:
 
     def save_report(self, path: str | Path) -> Path:
         """Write one self-contained HTML page, as ``lapt report`` makes it of a run; return where."""
-        from lapt.report import run_page
+        from lapt.report.run import run_page
 
         written = Path(path)
         written.write_text(run_page(self._history), encoding="utf-8")

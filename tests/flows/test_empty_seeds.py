@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.screen.study import as_json
-from flows.studies.show.tables import tables
 from flows.studies import StudyResult
 from flows.studies.count.contrasts import Contrasts
 from flows.studies.count.figures import Curve, Figures, Returned, anytime
 from flows.studies.entrants.methods import Entrant, alone, lapt_entrant
 from flows.studies.rows import Row
 from flows.studies.show.plots import plots
+from flows.studies.show.tables import tables
 from lapt.pipeline.config import load_pipeline
 
 DECLARED = load_pipeline("invented", ["search.population_size=2", "adaptation.iterations=1"])

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from flows.cli.app import app
-from flows.studies.show.tables import tables
 from flows.studies import STUDIES, Comparison, entrants_of, prepared
 from flows.studies.entrants.methods import LONG
+from flows.studies.show.tables import tables
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.pipeline.published import TABLE_2, TABLE_3
