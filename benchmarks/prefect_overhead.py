@@ -16,6 +16,7 @@ from pathlib import Path
 from flows.build import build
 from flows.server.settings import apply_environment
 from lapt.pipeline.config import Execution, load_pipeline
+from lapt.pipeline.target import TargetSearch
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
         archive = built.steps.build_archive(built.evaluator(pipeline.source.task))
         principles = built.steps.learn(archive)
         for target in pipeline.targets:
-            built.steps.adapt_target(built.evaluator(target), principles)
+            TargetSearch(built.steps, built.evaluator(target)).run(principles)
         plain = time.perf_counter() - began
 
         apply_environment()

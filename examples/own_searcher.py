@@ -5,12 +5,10 @@ A package that declares it under the entry point ``lapt.searchers`` can use it i
 
 import numpy as np
 
+import lapt
 from lapt.evaluation import best
-from lapt.evaluators import TableEvaluator
 from lapt.search import SEARCHERS, Searcher
 from lapt.search.loop import search
-from lapt.spaces import space_named
-from lapt.testing import invented_table
 
 BUDGET, SEEDS = 60, 20
 
@@ -33,8 +31,8 @@ class Climber(Searcher):
         self.summit, self.since = (evaluation, 0) if better else (self.summit, self.since + 1)
 
 
-space = space_named("nas201")
-scored = TableEvaluator(invented_table(), space, "invented_a")
+space = lapt.space("nas201")
+scored = lapt.table("invented", "invented_a")
 for name, method in (("climber", Climber), ("rea", SEARCHERS["rea"]), ("random", SEARCHERS["random"])):
     values = []
     for seed in range(SEEDS):

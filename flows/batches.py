@@ -1,9 +1,10 @@
-"""The unit of work that a worker gets: some architectures of one task. Its scores go to the store and nowhere else."""
+"""Evaluation of one batch on a worker: some architectures of one task. The scores go to the store and nowhere else."""
 
 from __future__ import annotations
 
 from prefect import flow, get_run_logger
-from prefect.states import Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
 
 from flows.evaluators import stored_evaluator
 from flows.workers.batch import Batch
@@ -15,7 +16,7 @@ from storage.store import Store
 
 
 def evaluator_of(batch: Batch, store: Store) -> StoredEvaluator:
-    """Here and now. Raises LaptError for data, a table or a device that is not there."""
+    """The evaluator of a batch, in this process. Raises LaptError for data, a table or a device that is not there."""
     execution = Execution(store=store.address, retry_failed=batch.retry_failed)
     root = stored_evaluator(batch.pipeline, execution, batch.task)
     evaluator: StoredEvaluator = root
@@ -30,9 +31,9 @@ def _refused(error: LaptError) -> State[None]:
 
 @flow(name="evaluate-batch", flow_run_name="{label}", persist_result=False)
 def evaluate_batch_here(store: str, batch: str, label: str) -> State[None] | None:
-    """Evaluates the batch of that digest; what is stored meanwhile, by whomever, is not evaluated again.
+    """Evaluate the batch with that digest. Scores that the store has by then are not computed again.
 
-    Nothing is returned, or the state Refused where this worker can never do it: no other try would mend that.
+    Returns nothing, or the state Refused where this worker can never do it and another try would not help.
     """
     logger = get_run_logger()
     try:

@@ -1,4 +1,4 @@
-"""Making a tabular benchmark by real training: resumable (the store is the memory), parallel, one task a batch."""
+"""Making of a tabular benchmark by real training: resumable from the store, parallel, one task a batch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tasks.measuring import train_batch
 from tasks.step import context
 
 BATCH = 128
-"""Trainings a task of the flow: a minute or two of them."""
+"""Trainings in one task of the flow: a minute or two of work."""
 
 Train = Callable[[str, int, Sequence[Architecture]], list[Evaluation]]
 """(task, n-th seed, architectures) -> their evaluations."""
@@ -36,7 +36,7 @@ Train = Callable[[str, int, Sequence[Architecture]], list[Evaluation]]
 @flow(name="build-benchmark", flow_run_name="benchmark {plan.name}", persist_result=False)
 @cancellable
 def build_benchmark(plan: BenchmarkPlan, execution: Execution, out: Path) -> BenchmarkInfo:
-    """Trains what the plan asks for and the store lacks, then writes the table to ``out`` and its page beside it.
+    """Train all that the plan needs and the store lacks, then write the table to ``out`` and its page beside it.
 
     Raises LaptError when an architecture failed: a table has no holes.
     """
@@ -56,7 +56,7 @@ def build_benchmark(plan: BenchmarkPlan, execution: Execution, out: Path) -> Ben
 @flow(name="try-benchmark", flow_run_name="trial of {plan.name}", persist_result=False)
 @cancellable
 def try_benchmark(plan: BenchmarkPlan, execution: Execution, architectures: int) -> dict[str, Noise]:
-    """Task -> the noise between two seeds on so many random architectures: is the recipe worth a table?"""
+    """Task -> noise between two seeds on so many random architectures, to see whether the recipe is worth a table."""
     cells = distinct(space_named(plan.space))
     chosen = [cells[position] for position in sampled(len(cells), architectures)]
     train = _trains(plan, execution)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from flows.evaluators import EvaluatorOf, dispatched_to, evaluators_of, space_of
@@ -113,7 +116,7 @@ def _secret(block: str) -> str:
             "set PREFECT_API_URL, or name the environment variable with the key as reasoner.key_env",
         )
     try:
-        found = Secret.load(block, _sync=True).get()  # type: ignore[union-attr]
+        found = Secret.load(block, _sync=True).get()  # type: ignore[union-attr, call-arg]
     except ValueError as error:
         raise ConfigError(
             f"a Prefect Secret block {block}", f"{error}", "create it (lapt ui, Blocks), or name reasoner.key_env"
@@ -157,6 +160,27 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
         store=store,
         record=record,
     )
+
+
+_ready: ContextVar[Built | None] = ContextVar("lapt_built", default=None)
+
+
+@contextmanager
+def ready(built: Built) -> Iterator[None]:
+    """Hand these objects to the flow that is run inside."""
+    token = _ready.set(built)
+    try:
+        yield
+    finally:
+        _ready.reset(token)
+
+
+def built_for(pipeline: Pipeline, execution: Execution) -> Built:
+    """The objects that were handed over for this run (``ready``), or new ones. Raises LaptError as ``build`` does."""
+    found = _ready.get()
+    if found is not None and (found.pipeline, found.execution) == (pipeline, execution):
+        return found
+    return build(pipeline, execution)
 
 
 def run_id(pipeline: Pipeline, data_checksum: str) -> str:

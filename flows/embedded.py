@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 def history_home(store_address: str) -> Path:
-    """Where the embedded server keeps its history: in the store's folder, or in the user's cache for a remote store."""
+    """The folder of the embedded server's history: in the store's folder, or in the user's cache for a remote store."""
     from flows.server.database import cache_folder
     from lapt.base.digests import short
 
@@ -33,25 +33,26 @@ def history_home(store_address: str) -> Path:
 
 
 def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
-    """One pipeline run. What the declaration asks for and is not there is refused before a server is started."""
-    from flows.build import build
+    """Run one pipeline. If it needs something that is missing, it is refused before a server starts."""
+    from flows.build import build, ready
+
+    # A Secret block is kept by the server, which is not there yet: the flow reads it before it does anything else.
+    later = isinstance(pipeline.reasoner, ChatReasoner) and pipeline.reasoner.key_block is not None
+    built = build(pipeline, execution.model_copy(update={"replies": "replay"}) if later else execution)
 
     def run() -> RunResult:
         from prefect import tags
 
         from flows.pipeline import lapt_flow
 
-        with tags(f"space:{pipeline.space_name}"):
+        with tags(f"space:{pipeline.space_name}"), ready(built):
             return lapt_flow(pipeline, execution)
 
-    # A Secret block is kept by the server, which is not there yet: the flow reads it before it does anything else.
-    later = isinstance(pipeline.reasoner, ChatReasoner) and pipeline.reasoner.key_block is not None
-    build(pipeline, execution.model_copy(update={"replies": "replay"}) if later else execution)
     return under_own_server(run, execution.store, hears)
 
 
 def under_own_server(run: Callable[[], R], store: str, hears: Listener) -> R:
-    """What ``run`` returns, which imports a flow and calls it. Check what it needs before: a server takes seconds."""
+    """The result of ``run``, which imports a flow and calls it. Check its needs before: a server takes seconds."""
     import httpx
 
     from flows.server.address import refusal
@@ -91,7 +92,7 @@ def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> 
             raise LaptError(
                 "a Prefect server of this run's own",
                 " ".join(str(error).split()),
-                f"correct or unset what says how to connect: {said}" if said else "see to that file or resource",
+                f"correct or unset these connection settings: {said}" if said else "see to that file or resource",
             ) from error
         _hide_expected_tracebacks()
         token = listener.set(hears)
@@ -108,7 +109,7 @@ def _run_under_own_server(home: Path, run: Callable[[], R], hears: Listener) -> 
 
 
 class _Expected(logging.Filter):
-    """Drops log records of what reaches the user as one line anyway: LAPT's own errors, and Ctrl-C."""
+    """Filter of log records for errors that the user sees as one line anyway: LAPT's own errors, and Ctrl-C."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
@@ -122,7 +123,7 @@ class _Expected(logging.Filter):
 
 
 def _hide_expected_tracebacks() -> None:
-    """On the terminal alone; the run's log, which the Prefect UI shows, keeps them."""
+    """Apply the filter to the terminal alone. The run's log, which the Prefect UI shows, keeps the tracebacks."""
     import prefect.main  # noqa: F401 - makes the handlers, if a server of our own has not
     from prefect.logging.handlers import PrefectConsoleHandler
 

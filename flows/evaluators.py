@@ -1,4 +1,4 @@
-"""Evaluators by a pipeline's declaration: which class serves which kind."""
+"""Evaluators of a pipeline, chosen by its declaration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from lapt.base.digests import digest
 from lapt.errors import ConfigError, SpaceError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.evaluators import Table, TableEvaluator
-from lapt.evaluators.config import SupernetEvaluation, SurrogateEvaluation, TableEvaluation, TrainingEvaluation
+from lapt.evaluators.config import (
+    FunctionEvaluation,
+    SupernetEvaluation,
+    SurrogateEvaluation,
+    TableEvaluation,
+    TrainingEvaluation,
+)
 from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.rehearsal import Rehearsal
 from lapt.evaluators.supernet import SupernetEvaluator
@@ -36,7 +42,7 @@ def space_of(pipeline: Pipeline) -> SearchSpace:
 
 
 def table_of(pipeline: Pipeline, data: str | None) -> Table:
-    """Raises ConfigError when the pipeline has none."""
+    """The table of a pipeline. Raises ConfigError when the pipeline has none."""
     config = pipeline.evaluator
     if not isinstance(config, TableEvaluation):
         raise ConfigError(
@@ -62,7 +68,7 @@ def table_of(pipeline: Pipeline, data: str | None) -> Table:
 
 
 def _check_alike(table: Table, space: SearchSpace) -> None:
-    """Was it imported for this declaration of the space, or for another of that name?"""
+    """Raises ConfigError if the table was imported for another declared space of the same name."""
     for text in table.architectures:
         try:
             inside = space.contains(space.decode(text))
@@ -88,6 +94,12 @@ def evaluators_of(
         return _trained(pipeline, pipeline.evaluator, execution, space, store)
     if isinstance(pipeline.evaluator, SurrogateEvaluation):
         return predicted(pipeline, pipeline.evaluator, space, execution.data)
+    if isinstance(pipeline.evaluator, FunctionEvaluation):
+        raise ConfigError(
+            "an evaluator that a pipeline can have",
+            f"the function {pipeline.evaluator.name} of a Python process",
+            "run it there: lapt.transfer(FUNCTION, ...)",
+        )
     config = pipeline.evaluator
     table, seconds = table_of(pipeline, execution.data), config.seconds
     for task in (pipeline.source.task, *pipeline.targets):
@@ -102,7 +114,7 @@ def evaluators_of(
 def predicted(
     pipeline: Pipeline, config: SurrogateEvaluation, space: SearchSpace, data: str | None
 ) -> tuple[str, EvaluatorOf]:
-    """As ``evaluators_of``, by a surrogate. Raises ConfigError too where a target is the source under another name."""
+    """As ``evaluators_of``, by a surrogate. Also raises ConfigError if a target is the source under another name."""
     _only_random(pipeline, "a surrogate")
     surrogate = load_surrogate(config.model, data)
 
@@ -149,8 +161,11 @@ def _trained(
 def trained_evaluator(
     config: TrainingEvaluation | SupernetEvaluation, execution: Execution, space: SearchSpace, store: Store, task: str
 ) -> StoredEvaluator:
-    """Raises LaptError for data or a device that is not there, a task that cannot be made of the data, and a space
-    whose networks nobody knows."""
+    """The evaluator that trains for a task.
+
+    Raises LaptError for data or a device that is not there, a task that cannot be made of the data, and a declared
+    space without a builder of its networks.
+    """
     if isinstance(space.cell, DeclaredSpace):
         if isinstance(config, SupernetEvaluation):
             raise ConfigError(
@@ -187,13 +202,14 @@ def _stored(evaluator: Evaluator, execution: Execution, space: SearchSpace, stor
 
 
 def stored_evaluator(pipeline: Pipeline, execution: Execution, task: str) -> StoredEvaluator:
-    """Of one task, for a worker. Raises LaptError, also where scores are no one's work: a table's, a surrogate's."""
+    """The stored evaluator of one task, for a worker. Raises LaptError, also for a table or surrogate, which need no
+    worker."""
     space = space_of(pipeline)
     _, evaluator_of_task = evaluators_of(pipeline, execution, space, Store(execution.store))
     found = evaluator_of_task(task)
     if not isinstance(found, StoredEvaluator):
         raise ConfigError(
-            "an evaluator whose scores are work", pipeline.evaluator.kind, "run it without workers: dispatch: inline"
+            "an evaluator that trains, for workers", pipeline.evaluator.kind, "run it without workers: dispatch: inline"
         )
     return found
 
@@ -213,7 +229,8 @@ def _inheriting(
 
 
 def measuring(plan: BenchmarkPlan, execution: Execution, store: Store) -> Callable[[str, int], StoredEvaluator]:
-    """(task, n) -> the evaluator of that task with the plan's n-th seed, from 0. Raises LaptError as above."""
+    """(task, n) -> the evaluator of that task with the plan's n-th seed, from 0. Raises LaptError as
+    ``trained_evaluator``."""
     space = space_named(plan.space)
 
     def evaluator(task: str, n: int) -> StoredEvaluator:
@@ -224,7 +241,8 @@ def measuring(plan: BenchmarkPlan, execution: Execution, store: Store) -> Callab
 
 
 def dispatched_to(pipeline: Pipeline, execution: Execution, evaluator_of_task: EvaluatorOf) -> EvaluatorOf:
-    """Raises ConfigError without a server, which alone knows workers."""
+    """Evaluators that send the work to workers. Raises ConfigError without a server, since it alone knows the
+    workers."""
     apply_environment()
     from flows.server.address import configured_address
     from flows.workers.batch import Batch

@@ -1,4 +1,4 @@
-"""The network that a run found, as a file: weights with their configuration, ONNX, or readable Python."""
+"""Export of the network that a run found: weights with their configuration, ONNX, or readable Python."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SUFFIX = {"state-dict": ".pt", "onnx": ".onnx", "python": ".py"}
 def export(
     store: Store, run: str, target: str | None, format: str, out: Path | None, stage: Callable[[str], None]
 ) -> Path:
-    """Writes the network found for ``target`` (None: the run's only one) and returns the file's path.
+    """Write the network found for ``target`` (None: the run's only one) and return the file's path.
 
-    ``run``: a run id, or the start of one. ``stage``: hears what takes time. Raises LaptError: an unknown run or
+    ``run``: a run id, or the start of one. ``stage``: called before slow steps. Raises LaptError: an unknown run or
     target, a run that trained nothing, a network that could not be trained.
     """
     pipeline, result = finished_run(store, run)
@@ -49,7 +49,7 @@ def export(
     if now != result.run_id:
         raise ConfigError(
             f"the images and the version of LAPT that run {result.run_id} was made with",
-            f"others, with which the same pipeline is run {now}",
+            f"others: with them the same pipeline is run {now}",
             "restore the images, or run the pipeline again and export that run",
         )
     stored = evaluator_of(found.task)
@@ -68,7 +68,7 @@ def _content(
     format: str,
     stage: Callable[[str], None],
 ) -> bytes:
-    """``architecture``: canonical, as it was trained. ``told``: what the run says of it."""
+    """The content of the file. ``architecture``: canonical, as it was trained. ``told``: facts about the run."""
     from lapt.evaluators.images import task_of
     from lapt.evaluators.supernet import SupernetEvaluator
     from lapt.evaluators.training import TrainingEvaluator, network_of

@@ -1,4 +1,5 @@
-"""Training from scratch what a search found: a flow of its own, which goes on from the last epoch."""
+"""Final training, from scratch, of the network that a search found: a separate flow that can go on from the last
+epoch."""
 
 from __future__ import annotations
 
@@ -6,35 +7,38 @@ from collections.abc import Sequence
 
 from prefect import flow
 
-from flows.build import build
+from flows.build import Built, built_for
 from flows.found import to_train
 from flows.running.cancelling import cancellable
 from flows.running.progress import epochs, listener
-from lapt.pipeline.config import Execution, Pipeline
+from lapt.pipeline.config import Execution
 from lapt.pipeline.results import FinalResult, TargetResult
 from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
 from tasks.reporting import train_final
-from tasks.step import context
+from tasks.step import context, subflow
 
 
-@flow(name="final-training", flow_run_name="final training on {target}", persist_result=False)
-def final_training(
-    pipeline: Pipeline, execution: Execution, target: str, architecture: str, label: str = ""
-) -> FinalResult | None:
-    """``architecture``, as the space writes it, on all training images of a target, by the pipeline's final recipe.
+class FinalTraining:
+    """Training from scratch with the objects of one run."""
 
-    None where the pipeline trains nothing in the end, or the task has no test images. ``label``: what found it.
-    """
-    built = build(pipeline, execution)
-    evaluator = built.evaluator(target)
-    if not isinstance(evaluator, StoredEvaluator) or not evaluator.retrains:
-        return None
-    listener.get().stage(f"training what {label or 'the search'} found for {target}")
-    heard = epochs(f"{target}, final training{f' of {label}' if label else ''}")
-    return train_final(
-        context(built.space), context(evaluator), context(heard), context(built.space.decode(architecture))
-    )
+    def __init__(self, built: Built) -> None:
+        self.built = built
+
+    @subflow(name="final-training", flow_run_name="final training on {target}")
+    def train(self, target: str, architecture: str, label: str = "") -> FinalResult | None:
+        """``architecture``, as the space writes it, on all training images of a target, by the pipeline's final recipe.
+
+        None where the pipeline trains nothing in the end, or the task has no test images. ``label``: who found it.
+        """
+        built, evaluator = self.built, self.built.evaluator(target)
+        if not isinstance(evaluator, StoredEvaluator) or not evaluator.retrains:
+            return None
+        listener.get().stage(f"training what {label or 'the search'} found for {target}")
+        heard = epochs(f"{target}, final training{f' of {label}' if label else ''}")
+        return train_final(
+            context(built.space), context(evaluator), context(heard), context(built.space.decode(architecture))
+        )
 
 
 @flow(name="train-found", flow_run_name="train what {run} found", persist_result=False)
@@ -42,13 +46,13 @@ def final_training(
 def train_found(
     run: str, execution: Execution, target: str | None = None, overrides: Sequence[str] = ()
 ) -> list[TargetResult]:
-    """What a finished run found, for one of its targets or all, trained from scratch.
+    """Train the networks that a finished run found, for one of its targets or all, from scratch.
 
     ``run``: its id in the store, or the start of one. ``overrides``: of its declaration, ``key.sub=value``.
     """
     pipeline, found = to_train(Store(execution.store), run, target, overrides)
-    trained = []
+    training, trained = FinalTraining(built_for(pipeline, execution)), []
     for one in found:
-        final = final_training(context(pipeline), context(execution), one.task, str(one.architecture))
+        final = training.train(one.task, str(one.architecture))
         trained.append(one.model_copy(update={"final": final, "test": final and final.test}))
     return trained

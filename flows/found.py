@@ -1,4 +1,4 @@
-"""What a finished run found, to do something with it."""
+"""Results of a finished run, for further work on them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from storage.store import Store
 def to_train(
     store: Store, run: str, target: str | None, overrides: Sequence[str]
 ) -> tuple[Pipeline, tuple[TargetResult, ...]]:
-    """A finished run's pipeline, with other values, and its targets that have an architecture; ``target``: that alone.
+    """A finished run's pipeline with overrides, and its targets that have an architecture. ``target``: that one alone.
 
     Raises LaptError: no such run or target, a run that trains nothing in the end.
     """

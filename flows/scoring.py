@@ -1,4 +1,4 @@
-"""Scores of architectures that somebody lists, by a pipeline's evaluator."""
+"""Scores of a user's list of architectures, by a pipeline's evaluator."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from storage.store import Store
 from storage.upkeep.listed import Line
 
 NAMED, SHOWN = 10, 120
-"""Lines that an error names, and characters of each."""
+"""Number of lines that an error names, and characters of each."""
 _BATCH = 1_000
-"""Look-ups and predictions between two words on how far it is."""
+"""Look-ups and predictions between two reports of progress."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A list, read in a space: each architecture once, with its first line; how many stand again; what is none."""
+    """A list, read in a space: each architecture with its first line; the number of repeats; the lines that are
+    none."""
 
     architectures: dict[Architecture, Line]
     repeated: int
@@ -38,7 +39,7 @@ class Listed:
 
 
 def read(space: SearchSpace, lines: Sequence[Line]) -> Listed:
-    """Nothing is raised: a line that is no architecture of the space is told with the reason."""
+    """Read a list. It raises nothing: a line that is no architecture of the space is returned with the reason."""
     found: dict[Architecture, Line] = {}
     unknown = []
     for line in lines:
@@ -53,15 +54,18 @@ def read(space: SearchSpace, lines: Sequence[Line]) -> Listed:
 
 @dataclass(frozen=True)
 class Scoring:
-    """The evaluator of each task, ready. ``space``: of the pipeline."""
+    """The evaluators of the tasks, ready for use. ``space``: of the pipeline."""
 
     space: SearchSpace
     evaluators: tuple[Evaluator, ...]
 
     @classmethod
     def by(cls, pipeline: Pipeline, execution: Execution, tasks: Sequence[str] = ()) -> Scoring:
-        """``tasks``: the pipeline's targets if none is named. Raises LaptError for data, a table or a task that is not
-        there, and ConfigError for scores that hang on a search."""
+        """The evaluators of ``tasks``, or of the pipeline's targets if none is named.
+
+        Raises LaptError for data, a table or a task that is not there, and ConfigError for scores that depend on a
+        search.
+        """
         config = pipeline.evaluator
         if isinstance(config, SupernetEvaluation):
             raise ConfigError(
@@ -79,9 +83,10 @@ class Scoring:
         return cls(space, tuple(evaluator_of(task) for task in tasks or pipeline.targets))
 
     def rows(self, listed: Listed, heard: Callable[[int, int], None]) -> Iterator[dict[str, Any]]:
-        """A row an architecture and task, task by task in the order of the list. ``heard(done, total)`` as they come.
+        """A row for each architecture and task, task by task in the order of the list.
 
-        What is measured is stored one by one: an interruption loses what is under way, and no more.
+        ``heard(done, total)``: called as they come. Each measurement is stored at once: an interruption loses only
+        those under way.
         """
         asked, total = list(listed.architectures), len(listed.architectures) * len(self.evaluators)
         for place, evaluator in enumerate(self.evaluators):
@@ -114,7 +119,7 @@ class Scoring:
 
 
 class _Counted(Listener):
-    """Counts what is measured."""
+    """Listener that counts measurements."""
 
     def __init__(self, heard: Callable[[int, int], None], done: int, total: int) -> None:
         self.heard, self.done, self.total = heard, done, total
@@ -125,7 +130,7 @@ class _Counted(Listener):
 
 
 def complain(listed: Listed, rows: Sequence[dict[str, Any]], space: SearchSpace) -> None:
-    """Raises Unscored where a line is no architecture, or one has no score; the others have theirs by now."""
+    """Raises Unscored if a line is no architecture, or one has no score; the others are scored by then."""
     failed = [row for row in rows if row["value"] is None]
     lines = [f"line {line.number} ({why[:SHOWN]})" for line, why in listed.unknown]
     lines += [f"line {row['line']} ({row['task']}: {row['error']})" for row in failed]
@@ -140,4 +145,4 @@ def complain(listed: Listed, rows: Sequence[dict[str, Any]], space: SearchSpace)
 
 
 class Unscored(LaptError):
-    """A list of which some could not be scored."""
+    """A list with architectures that could not be scored."""

@@ -6,8 +6,8 @@ Both take their steps as callables: a flow passes tasks and subflows, a study pa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Literal, TypeVar
 
 from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, best, top
@@ -19,6 +19,9 @@ A = TypeVar("A")
 P = TypeVar("P")
 S = TypeVar("S")
 R = TypeVar("R")
+
+Found = tuple[Evaluation | None, list[Evaluation]]
+"""The incumbent, and every evaluation in order."""
 
 Rule = Literal["paper", "scripts"]
 """paper: update when Base <= Best. scripts: update only when the incumbent strictly improves (the published code)."""
@@ -40,19 +43,43 @@ def algorithm_1(
 def adapt_target(
     principles: P,
     *,
+    search: Callable[[S, tuple[Evaluation, ...], int], Sequence[Evaluation]],
+    **steps: Any,
+) -> Found:
+    """Lines 4-12 of Algorithm 1 for one target task: the incumbent and every evaluation in order.
+
+    ``search(Omega_r, evaluations so far, g)`` gives this iteration's evaluations B_n; the other steps are those of
+    ``iterations_of``.
+    """
+    loop = iterations_of(principles, **steps)
+    try:
+        asked = next(loop)
+        while True:
+            try:
+                found = search(*asked)
+            except BudgetSpent as spent:
+                asked = loop.throw(spent)
+            else:
+                asked = loop.send(found)
+    except StopIteration as end:
+        result: Found = end.value
+        return result
+
+
+def iterations_of(
+    principles: P,
+    *,
     iterations: int,
     refine: Callable[[P, int], S],
-    search: Callable[[S, Sequence[Evaluation], int], Sequence[Evaluation]],
     adapt: Callable[[P, float, float, Sequence[Evaluation], int], tuple[P, float]],
     rescore: Callable[[S, Sequence[Evaluation], int], Sequence[Evaluation] | None] = lambda refined, found, g: None,
     stopped: Callable[[BudgetSpent], None] = lambda spent: None,
-) -> tuple[Evaluation | None, list[Evaluation]]:
-    """Lines 4-12 of Algorithm 1 for one target task: the incumbent and every evaluation in order.
+) -> Generator[tuple[S, tuple[Evaluation, ...], int], Sequence[Evaluation], Found]:
+    """Lines 4-12 of Algorithm 1, interrupted at line 7: what is searched is yielded, and B_n is sent.
 
-    ``refine(P_n, g)`` gives Omega_r; ``search(Omega_r, evaluations so far, g)`` gives this iteration's evaluations B_n;
-    ``adapt(P_n, Base, Best, all evaluations, g)`` is Algorithm 2. Scores are higher-is-better, so Base starts at minus
-    infinity (line 4's 0 would never be reached by a negative loss). A step that raises BudgetSpent ends the loop,
-    which ``stopped`` hears: what was found so far is returned.
+    ``refine(P_n, g)`` gives Omega_r; ``adapt(P_n, Base, Best, all evaluations, g)`` is Algorithm 2. Scores are
+    higher-is-better, so Base starts at minus infinity (line 4's 0 would never be reached by a negative loss). A step
+    that raises BudgetSpent ends the loop, which ``stopped`` hears: what was found so far is returned.
 
     ``rescore(Omega_r, evaluations so far, g)``: where scores hang on Omega_r (inherited weights), the best so far as
     Omega_r's own supernet scores them. These alone are compared, adapted to and searched from then on, and Base is the
@@ -69,7 +96,7 @@ def adapt_target(
                 evaluations = list(again)
                 every.extend(again)
                 base = max((evaluation.score for evaluation in evaluations), default=-math.inf)
-            found = search(refined, tuple(evaluations), g)  # line 7
+            found = yield refined, tuple(evaluations), g  # line 7
             evaluations.extend(found)
             every.extend(found)
             best_found = max((evaluation.score for evaluation in found), default=-math.inf)  # line 8

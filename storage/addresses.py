@@ -1,4 +1,4 @@
-"""Addresses of stores: a folder here, or a place in an object store. Nothing is opened."""
+"""Addresses of stores: local folders and places in object stores. This module opens nothing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from urllib.request import url2pathname
 from lapt.errors import StoreError, or_meant
 
 DEFAULT_STORE = "./lapt-store"
-"""Where results go unless another place is named."""
+"""The result store where no other one is named."""
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<slashes>/+)")
-"""A word, a colon and a slash: no folder has such a name by intention, whatever the word is."""
+"""A word, a colon and a slash. Such a text is read as an address with a scheme, and never as the name of a folder."""
 _EXAMPLES = {
     "s3": "s3://bucket/folder",
     "gs": "gs://bucket/folder",
@@ -22,27 +22,27 @@ _EXAMPLES = {
     "abfss": "abfss://container@account.dfs.core.windows.net/folder",
     "file": "file:///folder",
 }
-"""Known schemes."""
+"""An example address for each known scheme."""
 _OTHERS = {"s3a": "s3", "s3n": "s3", **dict.fromkeys(("az", "azure", "adl", "wasb", "wasbs"), "abfs")}
-"""What other tools call them."""
+"""Names of schemes in other tools, with the known scheme that each means."""
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "abfs": "AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET",
 }
 _SECRETS = re.compile(r"key|secret|token|password|credential|^sig$", re.IGNORECASE)
-"""In the names of a query's parameters."""
+"""Names of query parameters that may hold credentials."""
 
 
 class Address(NamedTuple):
-    """``text``: as it is stored and shown. ``folder``: None in an object store."""
+    """The address of a store. ``text``: as it is stored and shown. ``folder``: None in an object store."""
 
     text: str
     folder: Path | None
 
 
 def address_of(address: str | Path) -> Address:
-    """Raises StoreError for one that is empty, unknown or holds credentials, and never makes a folder of it."""
+    """Read an address without making a folder. Raises StoreError if it is empty, unknown or holds credentials."""
     text = str(address).strip()
     if not text or not text.isprintable():
         got = repr(text) if text else "an empty one"

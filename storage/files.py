@@ -1,4 +1,4 @@
-"""Where the bytes of a store live: a local folder or an object store. Nothing here knows what is in a file."""
+"""Files of a store, in a local folder or an object store. This module knows nothing of their content."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from pyarrow import fs
 from lapt.errors import StoreError
 
 TEMPORARY = ".writing-"
-"""Prefix of a file that is still being written. Readers pass it over, and one left by a killed writer is harmless."""
+"""Prefix of a file that is still being written. Readers skip it; one left by a killed writer is harmless."""
 
 PATIENCE = 30
-"""Seconds that Google's client tries again, by itself for a quarter of an hour."""
+"""Seconds for which Google's client tries again; its own default is a quarter of an hour."""
 
 STORED_IS_KEPT = "run the same command again: what is stored is not paid for twice"
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A file of a store. ``modified``: when it was last written."""
+    """A file of a store. ``modified``: time of the last write."""
 
     name: str
     bytes: int
@@ -47,25 +47,25 @@ class Stored:
 
 
 class Files(Protocol):
-    """Named bytes under one root; names are relative, with forward slashes. A write appears whole or not at all."""
+    """Named files under one root. Names are relative, with forward slashes. A write appears whole or not at all."""
 
     parallel_reads: int
-    """How many reads are worth having under way at once."""
+    """Number of reads that are worth running at once."""
 
     def names(self, folder: str) -> list[str]:
-        """Names in ``folder``, sorted, unfinished ones left out; empty when there is no such folder."""
+        """Names in ``folder``, sorted, without unfinished files; empty when there is no such folder."""
         ...
 
     def read(self, name: str) -> bytes:
-        """Raises FileNotFoundError when there is no such file, StoreError when it cannot be read."""
+        """The content of a file. Raises FileNotFoundError when there is none, StoreError when it cannot be read."""
         ...
 
     def open(self, name: str) -> pa.NativeFile:
-        """As ``read``, for a large file of which only some is needed."""
+        """Open a large file of which only parts are needed. Raises as ``read``."""
         ...
 
     def write(self, name: str, content: bytes) -> None:
-        """Raises StoreError, and leaves nothing behind."""
+        """Write a file. Raises StoreError, and then leaves nothing behind."""
         ...
 
     def delete(self, name: str) -> None:
@@ -75,15 +75,15 @@ class Files(Protocol):
     def exists(self, name: str) -> bool: ...
 
     def listing(self, name: str = "") -> list[Stored]:
-        """Every file under the root, or under a folder or of a name there, unfinished ones too; in no order."""
+        """Every file under the root, or under the folder or file ``name``, unfinished ones too; in no order."""
         ...
 
 
 class LocalFiles:
-    """A folder. A write goes to a temporary name in the same folder, is synchronised to the disk and then renamed.
+    """Files in a folder. A write goes to a temporary name in the same folder, is synced to the disk and then renamed.
 
-    The first write makes the folder. Once it was seen there it is not made again: a disk that is away for a while would
-    come back without what was written meanwhile.
+    The first write makes the folder. It is never made again once it has existed: otherwise a disk that is away for a
+    while would come back without the files written meanwhile.
     """
 
     parallel_reads = 2  # half of the time is Arrow's own; 2,000 small files: 0.60 s, 0.48 s with two, 0.53 s with four
@@ -159,8 +159,10 @@ class LocalFiles:
             raise unreadable(self.root / name, error) from error
 
     def _under(self, path: str, name: str) -> Iterator[Stored]:
-        """What is deleted meanwhile is passed over. A folder of the store may be a link to another disk; links below
-        are passed over."""
+        """Files under a folder. Files that are deleted meanwhile are skipped.
+
+        A folder of the store may be a link to another disk; links below are skipped.
+        """
         try:
             found = os.stat(path, follow_symlinks="/" not in name)
             if stat.S_ISREG(found.st_mode):
@@ -173,7 +175,7 @@ class LocalFiles:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Writes a new file and waits until the disk has it. Raises OSError."""
+    """Write a new file and wait until it is on the disk. Raises OSError."""
     with open(path, "xb") as file:
         file.write(content)
         file.flush()
@@ -181,10 +183,10 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 class ObjectFiles:
-    """A prefix of an object store, by way of pyarrow.fs.
+    """Files under a prefix of an object store, through pyarrow.fs.
 
     A write is one call with the finished content: a stream that breaks half-way would publish half an object. Nothing
-    makes folders or buckets: a name with slashes is all that an object store needs.
+    makes folders or buckets: an object store needs only names with slashes.
     """
 
     parallel_reads = 16
@@ -194,7 +196,7 @@ class ObjectFiles:
 
     @classmethod
     def at(cls, address: str) -> Self:
-        """``address``: as ``storage.addresses`` has it. Raises StoreError for one that the filesystem refuses."""
+        """The files at an ``address`` of ``storage.addresses``. Raises StoreError if the filesystem refuses it."""
         uri = address
         if urlsplit(address).scheme in ("gs", "gcs") and "retry_limit_seconds" not in address:
             uri += f"{'&' if '?' in address else '?'}retry_limit_seconds={PATIENCE}"

@@ -1,4 +1,4 @@
-"""Ids that people type by their first letters."""
+"""Ids that people may type in short, by their first letters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from lapt.errors import StoreError
 
 
 def the_one(known: Collection[str], start: str, what: str, remedy: str) -> str:
-    """The id that begins so. Raises StoreError unless there is exactly one, in the words ``what`` and ``remedy``."""
+    """The one id that begins with ``start``. Raises StoreError, with ``what`` and ``remedy``, unless there is exactly
+    one."""
     if start in known:
         return start
     matching = sorted(one for one in known if one.startswith(start))
@@ -28,12 +29,12 @@ def the_one(known: Collection[str], start: str, what: str, remedy: str) -> str:
 
 
 def control_of(run_id: str, method: str) -> str:
-    """The run id that a control's rows have."""
+    """The run id in the rows of a control."""
     return f"{run_id}-{method}"
 
 
 def of_run(run_ids: pa.ChunkedArray[Any], run_id: str) -> npt.NDArray[np.bool_]:
-    """Whether each is the run's, or one of its controls'."""
+    """For each run id, whether it is the run's or one of its controls'."""
     text = run_ids.fill_null(pa.scalar(""))
     its_own = pc.equal(text, pa.scalar(run_id)).to_numpy()
     found: npt.NDArray[np.bool_] = its_own | pc.starts_with(text, control_of(run_id, "")).to_numpy()

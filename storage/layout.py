@@ -1,4 +1,4 @@
-"""What the files of a data set are called, and which of them count when merged files stand beside their inputs."""
+"""Names of a data set's files, and the choice of files that count when merged files stand beside their inputs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pyarrow as pa
 
 SUFFIX, MERGED = ".parquet", ".merged.parquet"
 ORIGINS = b"lapt.origins"
-"""Key of a merged file's metadata: JSON [[file, rows], ...], the appended files it holds, in row order."""
+"""Key of a merged file's metadata: JSON [[file, rows], ...], the appended files in it, in row order."""
 
 KEY = b"lapt.key"
-"""Of its metadata: JSON, the columns by which its rows were compared for ``REPEATED``; absent in older files."""
+"""Key of a merged file's metadata: JSON, the columns that ``REPEATED`` compares; absent in older files."""
 REPEATED = "lapt.repeated"
-"""Column of a merged file: true where another of its rows has the same key, null elsewhere; absent where none has."""
+"""Column of a merged file: true where another row has the same key, else null; absent where no key repeats."""
 
 _TIME = "%Y%m%dT%H%M%S%fZ"
 
@@ -27,14 +27,14 @@ Origins = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merged file says of itself: what it holds and the ``KEY`` (none in older files)."""
+    """Metadata of a merged file: the files in it and the ``KEY`` (none in older files)."""
 
     origins: Origins = ()
     key: tuple[str, ...] = ()
 
 
 def new_name(merged: bool = False) -> str:
-    """A name of its own for every writer on every machine; names sort by the time they were made."""
+    """A new unique file name. Names sort by the time they were made."""
     return f"{datetime.now(UTC).strftime(_TIME)}-{uuid.uuid4().hex[:12]}{MERGED if merged else SUFFIX}"
 
 
@@ -43,7 +43,7 @@ def is_merged(name: str) -> bool:
 
 
 def age_seconds(name: str) -> float:
-    """Seconds since the name was made; 0 for a name not made here."""
+    """Seconds since the name was made; 0 for any other name."""
     try:
         made = datetime.strptime(name.partition("-")[0], _TIME).replace(tzinfo=UTC)
     except ValueError:
@@ -57,7 +57,7 @@ def write_merged(merged: Merged) -> dict[bytes, bytes]:
 
 
 def read_merged(metadata: Mapping[bytes, bytes] | None) -> Merged:
-    """Raises ValueError when the metadata names no origins: then it is no merged file of ours."""
+    """Read a merged file's metadata. Raises ValueError when they name no origins: then LAPT did not merge it."""
     if not metadata or ORIGINS not in metadata:
         raise ValueError("a merged file that does not say what it merges")
     origins = tuple((str(name), int(rows)) for name, rows in json.loads(metadata[ORIGINS]))
@@ -73,7 +73,7 @@ class Part:
     ranges: tuple[tuple[int, int], ...] | None = None
 
     def counted(self, table: pa.Table, first: int = 0) -> pa.Table:
-        """The rows of a table that count: the file's from row ``first`` on."""
+        """The rows of ``table`` that count. ``first``: its first row's number in the file."""
         if self.ranges is None:
             return table
         last = first + table.num_rows
@@ -82,12 +82,11 @@ class Part:
 
 
 def live_parts(names: Iterable[str], merged: Mapping[str, Origins], seen: Iterable[str] = ()) -> list[Part]:
-    """What to read so that the rows of every appended file count exactly once.
+    """The parts of files to read so that the rows of every appended file count exactly once.
 
-    ``names``: appended files; ``merged``: merged file -> what it holds; ``seen``: appended files to leave out.
-    The merged file that holds most, of equals the youngest, goes first, whatever is still missing follows. So it does
-    not matter whether a compaction was killed before it deleted its inputs, or two of them ran at once and merged
-    overlapping sets.
+    ``names``: appended files; ``merged``: merged file -> its origins; ``seen``: appended files to leave out. The merged
+    file with most origins goes first, the youngest of equals; then whatever is still missing. So the result is right
+    even if a compaction was killed before it deleted its inputs, or two at once merged overlapping sets.
     """
     taken = set(seen)
     parts = []

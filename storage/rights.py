@@ -1,4 +1,4 @@
-"""Which stores a run on a worker may use: whoever starts it names one, and it is written with the worker's rights."""
+"""Stores that a run on a worker may use. Whoever starts the run names a store; the worker's rights write to it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from lapt.errors import StoreError
 from storage.addresses import address_of
 
 OWN, LISTED = "LAPT_STORE", "LAPT_ALLOW_STORES"
-"""Environment variables of a worker: its store, and patterns of the addresses that its runs may name beside it."""
+"""Environment variables of a worker: its own store, and patterns of other addresses that its runs may name."""
 
 
 def check_store(address: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Raises StoreError in a run that a worker took, unless its operator allows the store at ``address``.
+    """Raises StoreError in a run on a worker, unless the worker's operator allows the store at ``address``.
 
-    No pattern allows an address with parameters, which may name another server than the one that has the bucket, or one
-    with a way up.
+    No pattern allows an address with parameters (they may name another server than the bucket's) or one with "..".
     """
     own = environment.get(OWN)
     if not on_worker(environment) or (own and address_of(own).text == address):

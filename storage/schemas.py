@@ -233,7 +233,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "studies": STUDIES,
     "study_jobs": STUDY_JOBS,
 }
-"""Data set -> schema. Raise the version in ``_schema`` when a column is added; none is ever renamed or removed."""
+"""Data set -> schema. Raise the version in ``_schema`` when you add a column; never rename or remove one."""
 
 KEYS: dict[str, tuple[str, ...]] = {
     # Two processes may have measured the same thing, and a failure may have been tried again.
@@ -250,11 +250,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "studies": ("study_id", "method", "reasoner", "variant", "source_budget", "target", "quantity", "budget"),
     "study_jobs": ("key",),
 }
-"""Data set -> the columns by which rows say the same thing; of those that do, the views count one."""
+"""Data set -> its key columns. Of rows with equal keys, the views count one."""
 
 
 def schema_of(dataset: str) -> pa.Schema:
-    """Raises StoreError with the list of data sets for a name there is none of."""
+    """The schema of a data set. Raises StoreError, with the list of data sets, for an unknown name."""
     try:
         return SCHEMAS[dataset]
     except KeyError:
@@ -262,9 +262,9 @@ def schema_of(dataset: str) -> pa.Schema:
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with exactly the schema's columns: missing ones null, unknown ones left out.
+    """The table with exactly the schema's columns: missing ones are null, unknown ones are left out.
 
-    Raises pyarrow.ArrowInvalid when a column holds what its type cannot.
+    Raises pyarrow.ArrowInvalid when a column holds a value that its type cannot.
     """
     if table.schema.equals(schema):
         return table

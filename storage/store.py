@@ -26,21 +26,21 @@ from storage.rights import check_store
 from storage.schemas import FLAG, KEYS, SCHEMAS, conform, schema_of
 
 ATTEMPTS = 12
-"""How often a read starts over when a compaction deletes files under it, after ever longer pauses of some 10 ms."""
+"""Number of tries of a read when a compaction deletes files under it. The pauses grow, from some 10 ms."""
 
 
 WRITABLE = 65_536
-"""Bytes that must find room: a full disk takes an empty file."""
+"""Bytes of a test file that must fit: a full disk still takes an empty file."""
 
 
 class BrokenFileWarning(UserWarning):
-    """A file of the store that is no whole Parquet file was passed over; the message names it."""
+    """Warning of a file in the store that is no whole Parquet file and was skipped; the message names it."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a data set: ``merged`` is read when it is scanned, and no two rows of it have one key; the ``rest``
-    has been read."""
+    """The rows of a data set. ``merged`` is read when it is scanned, and its rows have different keys; ``rest`` has
+    been read."""
 
     merged: pads.Dataset | None
     rest: pa.Table
@@ -50,8 +50,8 @@ class Store:
     """A result store at ``address``: a folder, or the URI of a place in an object store.
 
     Any number of processes may append at once without a lock. Nothing is created before the first write; a store that
-    does not exist reads as empty tables. Only the address travels when a Store is pickled. Raises StoreError for an
-    address that is empty, cannot be one, or is not allowed on this worker.
+    does not exist reads as empty tables. Pickling keeps the address alone. Raises StoreError for an address that is
+    empty, is no address of a store, or is not allowed on this worker.
     """
 
     def __init__(self, address: str | Path) -> None:
@@ -80,13 +80,13 @@ class Store:
             )
 
     def check_writable(self) -> None:
-        """Raises StoreError unless a file can be written here: better known before hours of work than after."""
+        """Raises StoreError unless a file can be written: a check before hours of work."""
         self.files.write(".writable", bytes(WRITABLE))
         self.files.delete(".writable")
 
     # --- rows --------------------------------------------------------------------------------------------------------
     def append(self, dataset: str, rows: Sequence[Mapping[str, Any]]) -> str:
-        """Writes the rows as one new file and returns its name; no rows, no file and an empty name.
+        """Write the rows as one new file and return its name. Without rows there is no file, and the name is empty.
 
         ``created_at`` is filled in (UTC) where it is absent. Raises StoreError for an unknown column, a value that its
         column cannot hold, or a store that cannot be written; then nothing was written.
@@ -98,7 +98,8 @@ class Store:
         return name
 
     def read(self, dataset: str, columns: Sequence[str] | None = None, filter: pc.Expression | None = None) -> pa.Table:
-        """Every row of a data set: the columns of its schema (or those named), those that old files lack null.
+        """Every row of a data set, with the columns of its schema (or those named). Columns that old files lack are
+        null.
 
         Warns with BrokenFileWarning for each file that is no whole Parquet file and reads the others.
         """
@@ -111,7 +112,7 @@ class Store:
         columns: Sequence[str] | None = None,
         filter: pc.Expression | None = None,
     ) -> pa.Table:
-        """As ``read``, but only what was appended since the last call with the same ``seen``, which it updates."""
+        """As ``read``, but only rows appended since the last call with the same ``seen``, which it updates."""
         schema = schema_of(dataset)
         unknown = sorted(set(columns or ()) - set(schema.names))
         if unknown:
@@ -132,7 +133,8 @@ class Store:
     def rows(self, dataset: str) -> Rows:
         """As ``read``, but the largest merged file is only opened: a million rows need not be in memory at once.
 
-        Scanning it fails where a page of it is broken; ``read`` then finds what it was merged from, if that is there.
+        Scanning it fails if a page of it is broken. ``read`` then finds the files that it was merged from, if they
+        exist.
         """
         schema, opened = schema_of(dataset), list[pads.Dataset]()
         fitting: list[pa.Schema] = []
@@ -165,7 +167,8 @@ class Store:
         seen: Iterable[str],
         read: Callable[[list[Part], dict[str, str]], list[pa.Table | None]],
     ) -> tuple[list[Part], list[pa.Table]]:
-        """``read`` answers None for a part, and adds it to what is broken, where it can be read no more."""
+        """The parts of a data set and their tables. ``read`` returns None for a part that can no longer be read, and
+        adds it to its ``broken``."""
         broken: dict[str, str] = {}
         for attempt in range(ATTEMPTS):
             time.sleep(0.01 * attempt)
@@ -192,7 +195,8 @@ class Store:
         )
 
     def parts(self, dataset: str, seen: Iterable[str] = (), broken: dict[str, str] | None = None) -> list[Part]:
-        """The files of a data set that count (and the rows of them that do). ``broken`` is passed over and added to."""
+        """The files of a data set that count, with the rows that count. Files in ``broken`` are skipped; more are added
+        to it."""
         broken = {} if broken is None else broken
         names = [n for n in self.files.names(dataset) if n.endswith(".parquet") and n not in broken]
         merged = {name: self._merged_of(dataset, name, broken).origins for name in names if is_merged(name)}
@@ -200,7 +204,7 @@ class Store:
         return live_parts((name for name in names if not is_merged(name)), whole, seen)
 
     def _merged_of(self, dataset: str, name: str, broken: dict[str, str]) -> Merged:
-        """What a merged file says; nothing, and an entry in ``broken``, when it is broken."""
+        """The metadata of a merged file. If it is broken: empty metadata, and an entry in ``broken``."""
         if name not in self._merged:
             try:
                 with self.files.open(f"{dataset}/{name}") as file:
@@ -212,7 +216,7 @@ class Store:
         return self.known(name)
 
     def known(self, name: str) -> Merged:
-        """What a merged file said when ``parts`` looked at it; nothing for any other."""
+        """The metadata of a merged file that ``parts`` has read; empty for any other file."""
         return self._merged.get(name, Merged())
 
     def _read_part(
@@ -224,7 +228,8 @@ class Store:
         fitting: list[pa.Schema],
         filter: pc.Expression | None = None,
     ) -> pa.Table | None:
-        """``filter``: what need not be read of a merged file, which is long, may be left out by it."""
+        """The rows of a part; None, and an entry in ``broken``, if it is broken. ``filter``: may leave rows of merged
+        files out."""
         content = self.files.read(f"{dataset}/{part.name}")
         try:
             if filter is not None and part.ranges is None and is_merged(part.name):
@@ -235,7 +240,8 @@ class Store:
             return None
 
     def _map(self, function: Callable[[Part], pa.Table | None], parts: list[Part]) -> list[pa.Table | None]:
-        """In stretches, one a thread: handing over each small file by itself costs more than it brings."""
+        """Apply a function to the parts, one stretch of parts per thread: threads for single small files would cost
+        more time."""
         threads = min(self.files.parallel_reads, len(parts))
         if threads < 2:
             return [function(part) for part in parts]
@@ -246,9 +252,11 @@ class Store:
 
     # --- blobs -------------------------------------------------------------------------------------------------------
     def put_blob(self, content: bytes) -> str:
-        """Stores the bytes under their SHA-256 and returns it.
+        """Store the bytes under their SHA-256 and return it.
 
-        Stored bytes are written again: they are then young, and no clean-up takes what is about to be referred to."""
+        Bytes that are stored already are written again: then they are young, and no clean-up deletes them before a row
+        refers to them.
+        """
         name = hashlib.sha256(content).hexdigest()
         self.files.write(f"blobs/{name}", content)
         return name
@@ -271,7 +279,7 @@ class Store:
 def _joined(schema: pa.Schema, tables: Sequence[pa.Table]) -> pa.Table:
     """The tables as one with all the schema's columns, missing ones null, in the order given.
 
-    Neighbours of one schema, nearly all of them, are joined first: adding missing columns to each of 2,000 costs 0.1 s.
+    Neighbours with one schema (nearly all) are joined first: adding missing columns to each of 2,000 costs 0.1 s.
     """
     joined = [wide for _, run in groupby(tables, key=_columns) for wide in [pa.concat_tables(list(run))]]
     return pa.concat_tables([schema.empty_table(), *joined], promote_options="default").combine_chunks()
@@ -284,8 +292,8 @@ def _columns(table: pa.Table) -> tuple[str, ...]:
 def encoded(table: pa.Table) -> bytes:
     """The table as a Parquet file, without the columns that are null throughout.
 
-    A file has a row or two and time goes by the column: without those, the Arrow schema (the types are Parquet's own),
-    statistics and dictionaries, 2,000 files are read in 0.6 s instead of 1.2 s.
+    A file has one or two rows, and its cost grows with its columns. Without those columns, the Arrow schema (the types
+    are Parquet's own), statistics and dictionaries, 2,000 files are read in 0.6 s instead of 1.2 s.
     """
     used = [name for name in table.column_names if table.column(name).null_count < table.num_rows]
     kept, sink = table.select(used or table.column_names[:1]), pa.BufferOutputStream()
@@ -300,7 +308,7 @@ def writing(
     metadata: Mapping[bytes, bytes],
     compression: Literal["none", "zstd"] = "none",
 ) -> pq.ParquetWriter:
-    """Of a Parquet file of the store."""
+    """Options of Parquet files in the store."""
     writer = pq.ParquetWriter(
         sink,
         schema,
@@ -315,9 +323,9 @@ def writing(
 
 
 def decoded(content: bytes, schema: pa.Schema, fitting: list[pa.Schema]) -> pa.Table:
-    """Those of the schema's columns that a Parquet file has. Raises ArrowException or OSError when it is broken.
+    """The schema's columns that a Parquet file has. Raises ArrowException or OSError when it is broken.
 
-    ``fitting``: schemas of files that needed no conversion, added to: comparing with one is quicker than looking.
+    ``fitting``: schemas of files that needed no conversion, added to: comparing with one is faster than a full check.
     """
     file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
     table = file.read(columns=schema.names, use_threads=False)
@@ -330,16 +338,16 @@ def decoded(content: bytes, schema: pa.Schema, fitting: list[pa.Schema]) -> pa.T
 
 
 def _selected(content: bytes, schema: pa.Schema, filter: pc.Expression) -> pa.Table:
-    """As ``decoded``, but only the rows that pass, a row group at a time. Raises as it does."""
+    """As ``decoded``, but only the rows that pass the filter, one row group at a time. Raises as it does."""
     file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
     groups = (file.read_row_group(group, columns=schema.names) for group in range(file.num_row_groups))
     return pa.concat_tables([schema.empty_table(), *(conform(group, schema).filter(filter) for group in groups)])
 
 
 def _opened(file: pa.NativeFile, schema: pa.Schema) -> tuple[pads.Dataset, pa.Table]:
-    """The rows of a merged file whose key no other has, to be scanned, and those of the others, read.
+    """The rows of a merged file: those with a unique key to be scanned, the others as a table.
 
-    Each row group is a fragment of its own: of one file Arrow would read all that are wanted ahead.
+    Each row group is a fragment of its own: of a single fragment Arrow would read all wanted row groups ahead.
     """
     options = pads.ParquetFragmentScanOptions(page_checksum_verification=True)
     format = pads.ParquetFileFormat(default_fragment_scan_options=options)
@@ -379,5 +387,5 @@ def _opened_store(address: str | Path) -> tuple[str, Files]:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, short enough for a message of one line."""
+    """The first line of an error, short enough for a message of one line."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

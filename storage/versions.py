@@ -1,4 +1,4 @@
-"""The versions of what a result may depend on."""
+"""Versions of the software that a result may depend on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PACKAGES = ("lapt", "numpy", "scipy", "scikit-learn", "torch", "torchvision")
 
 @cache
 def versions() -> Mapping[str, str]:
-    """Package -> version, of those that are here, and of Python."""
+    """Package -> version, of the installed packages and of Python."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -24,5 +24,5 @@ def versions() -> Mapping[str, str]:
 
 
 def versions_text() -> str:
-    """``versions`` as the store keeps them: JSON."""
+    """``versions`` as JSON text for the store."""
     return json.dumps(versions(), sort_keys=True, separators=(",", ":"))

@@ -1,1 +1,1 @@
-"""Prefect tasks: one thin function a step of Algorithms 1 and 2."""
+"""Prefect tasks: one thin function for each step of Algorithms 1 and 2."""

@@ -36,7 +36,7 @@ def train_supernet(
     subspace_id: str | None,
     label: str,
 ) -> None:
-    """The supernet that iteration g's scores are inherited from (0: of the whole space), trained or read."""
+    """Train or read the supernet from which iteration g's scores are inherited (0: that of the whole space)."""
     prepared = evaluator.prepare(logged(on_epoch))
     record.supernet(
         prepared,
@@ -52,7 +52,7 @@ def train_supernet(
 def evaluate_batch(
     evaluator: Evaluator, architectures: Sequence[Architecture], *, g: int, first: int
 ) -> list[Evaluation]:
-    """Lines 7 and 8: scores of one batch, in the order asked; ``first`` is the batch's first number on the target."""
+    """Lines 7 and 8: scores of one batch, in the order asked. ``first``: the batch's first number on the target."""
     return evaluator.evaluate(architectures)
 
 
@@ -79,7 +79,7 @@ def adapt_principles(
 def search_control(
     steps: Steps, evaluator: Evaluator, record: RunRecord, archive: Archive | None, *, method: str
 ) -> ControlResult:
-    """A control with the same budget; its trials go by the run id ``<run>-<method>``."""
+    """A control with the same budget. The run id of its trials is ``<run>-<method>``."""
     began = time.monotonic()
     evaluations, searcher = steps.control(method, evaluator, archive)
     record.beside(method).trials(

@@ -9,6 +9,7 @@ import base64
 import re
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from prefect.artifacts import (
     create_image_artifact,
@@ -117,7 +118,7 @@ class SearchProgress:
 
     def __init__(self, pipeline: str, task: str, budget: int) -> None:
         self._task, self._budget, self._told = task, budget, time.monotonic()
-        self._artifact = create_progress_artifact(
+        self._artifact: Any = create_progress_artifact(
             0.0, key=_key(pipeline, task, "progress"), description=f"{budget} evaluations on {literal(task)}"
         )
 

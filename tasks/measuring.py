@@ -1,4 +1,4 @@
-"""Making a benchmark: one task a batch of trainings."""
+"""Training for a benchmark: one task for each batch of trainings."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ from tasks.step import step
 def train_batch(
     evaluator: Evaluator, architectures: Sequence[Architecture], *, label: str, first: int
 ) -> list[Evaluation]:
-    """Scores in the order given; ``first`` is the batch's first number under ``label``."""
+    """Scores in the order given. ``first``: the batch's first number under ``label``."""
     return evaluator.evaluate(architectures)

@@ -1,8 +1,8 @@
-"""The end of a run: the one place that reads test scores."""
+"""The end of a run: the only place that reads test scores."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any
 
 from lapt.evaluation import Evaluator, OnEpoch
 from lapt.pipeline.config import Pipeline
@@ -16,11 +16,9 @@ from storage.runs.recordings import StoredRecordings
 from tasks import artifacts
 from tasks.step import logged, step
 
-F = TypeVar("F", bound=Found)
-
 
 @step(name="test-incumbent", task_run_name="test {result.task}")
-def test_incumbent(space: SearchSpace, evaluator: Evaluator, result: F) -> F:
+def test_incumbent(space: SearchSpace, evaluator: Evaluator, result: Found) -> Any:
     """The test score of the architecture found, where the task has a test split."""
     if result.architecture is None:
         return result
@@ -31,7 +29,7 @@ def test_incumbent(space: SearchSpace, evaluator: Evaluator, result: F) -> F:
 def train_final(
     space: SearchSpace, evaluator: StoredEvaluator, on_epoch: OnEpoch, architecture: Architecture
 ) -> FinalResult | None:
-    """An architecture that was found, trained from scratch, and its test score; None without a test split."""
+    """Train a found architecture from scratch and test it; None without a test split."""
     found = evaluator.final(architecture, logged(on_epoch))
     if found is None:
         return None
@@ -46,7 +44,7 @@ def train_final(
 
 @step(name="report-run", task_run_name="report {result.run_id}")
 def report_run(pipeline: Pipeline, result: RunResult, record: RunRecord) -> None:
-    """The table of targets as an artifact, and the summary in the store."""
+    """Publish the table of targets as an artifact, and write the summary to the store."""
     artifacts.targets(result, pipeline.label)
     learned = {task: record.principles_of(task) for task in (pipeline.source.task, *pipeline.targets)}
     ledger = Ledger.of(StoredRecordings(record.store, record.run_id).rows())

@@ -1,4 +1,4 @@
-"""A study as one task: its jobs run in processes of their own."""
+"""A study as one task; its jobs run in their own processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks import artifacts
 from tasks.step import step
 
 EVERY = 20
-"""So many lines a study logs of its progress."""
+"""Number of progress lines that a study logs."""
 
 
 @step(name="run-study", task_run_name="{name}")

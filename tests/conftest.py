@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis without deadlines, and the real benchmark tables where they are."""
+"""Common settings of all tests: hypothesis without deadlines, and the real benchmark tables if they are there."""
 
 from __future__ import annotations
 

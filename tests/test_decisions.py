@@ -20,6 +20,7 @@ from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.pipeline.published import TABLE_2
 from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.principles import Principles
 from lapt.reasoning import Frequency
 from lapt.search import RandomSearch
@@ -109,7 +110,7 @@ def test_decision_3_nothing_is_asked_twice_and_an_exhausted_space_ends_the_itera
     target = Spy(evaluator("invented_a"))
     current = steps(INVENTED.model_copy(update={"seed": seed}))
     principles = current.learn(current.build_archive(evaluator(INVENTED.source.task)))
-    _, evaluations = current.adapt_target(target, principles)
+    _, evaluations = TargetSearch(current, target).run(principles)
     assert len(set(target.asked)) == len(target.asked) == len(evaluations) <= INVENTED.budget
     tiny = SPACE.restrict(operators={name: ["nor_conv_3x3"] for name in SPACE.layer_names})
     searcher = RandomSearch(tiny, seed=seed)

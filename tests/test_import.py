@@ -17,7 +17,7 @@ MODULES = [
     for path in sorted(Path(lapt.__file__).parent.rglob("*.py"))
 ]
 TORCH = ("lapt.networks", "lapt.training.", "lapt.data.", "lapt.export", "lapt.search.models.neural")
-"""What torch is for; ``lapt.training``, its recipe and ``lapt.data.reading`` do without: the configuration needs them."""
+"""Modules that need torch; ``lapt.training``, its recipe and ``lapt.data.reading`` do not: configuration has them."""
 LIGHT = [m for m in MODULES if not m.startswith(TORCH) or m in ("lapt.training.recipe", "lapt.data.reading")]
 
 

@@ -1,4 +1,4 @@
-"""What the README and the pages of docs/ show is what runs."""
+"""The commands and outputs in the README and the pages of docs/ are those of real runs."""
 
 from __future__ import annotations
 

@@ -50,15 +50,15 @@ for more in (score, sql, deploy, worker, doctor, announce):
 
 Format = Literal["state-dict", "onnx", "python"]
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, and a cancel in Prefect's UI: 128 + SIGINT, as the shells have it and Typer returns it."""
+"""Exit status after Ctrl-C, and after a cancel in Prefect's UI: 128 + SIGINT, as in shells and in Typer."""
 ProcessesOption = Annotated[
-    int | None, typer.Option(min=1, help="Trainings side by side; if unset, one a core, or one on a GPU.")
+    int | None, typer.Option(min=1, help="Number of trainings side by side; if unset, one per core, or one on a GPU.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="Where networks are trained: auto, cpu, cuda, cuda:1, mps.")]
+DeviceOption = Annotated[str, typer.Option(help="Device of trainings: auto, cpu, cuda, cuda:1, mps.")]
 PoolOption = Annotated[
     str | None, typer.Option(help="Evaluate on the workers of this Prefect work pool (gpu, cpu), and not here.")
 ]
-RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Train again what the store only knows as failed.")]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Train again what has only failed so far.")]
 ReasonerOption = Annotated[
     str | None,
     typer.Option(help="In place of the pipeline's: patterns, frequency, random, chat:PROVIDER:MODEL or chat:manual."),
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def _status(arguments: list[str]) -> int:
-    warnings.showwarning = warned
+    warnings.showwarning = warned  # type: ignore[assignment]
     mend()
     somewhere()
     debug = "--debug" in arguments
@@ -125,12 +125,13 @@ def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
-    """Options of every command; ``main`` reads --debug itself, wherever it stands."""
+    """Options of every command. ``main`` reads --debug itself, at any place on the command line."""
 
 
 @app.command()
 def demo(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """The whole pipeline with real training on scikit-learn's digits: no key, no GPU, no download. Minutes."""
+    """Run the whole pipeline with real training on scikit-learn's digits: no key, no GPU, no download. Takes
+    minutes."""
     _run(_pipeline("digits", None, None), store, as_json)
 
 
@@ -146,16 +147,16 @@ def run(
     pool: PoolOption = None,
     retry_failed: RetryOption = False,
     max_evaluations: Annotated[
-        int | None, typer.Option(min=1, help="End with the best so far after so many, of all targets and controls.")
+        int | None, typer.Option(min=1, help="End with the best so far after N, over all targets and controls.")
     ] = None,
-    max_seconds: Annotated[float | None, typer.Option(min=0.001, help="As above, of wall time.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(min=0.001, help="As above, after N s of wall time.")] = None,
     max_device_seconds: Annotated[
-        float | None, typer.Option(min=0.001, help="End with the best so far after so many seconds of trainings.")
+        float | None, typer.Option(min=0.001, help="End with the best so far after N seconds of trainings.")
     ] = None,
     snapshot: Annotated[bool, typer.Option(help="Leave a DuckDB file of the finished run in the store.")] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """One pipeline run: archive, principles, and a refine-search-adapt loop for each target."""
+    """Run one pipeline: archive, principles, and a refine-search-adapt loop for each target."""
     replies = "replay" if replay else "auto"
     limits = {"evaluations": max_evaluations, "seconds": max_seconds, "device_seconds": max_device_seconds}
     execution = {"processes": processes, "device": device, "retry_failed": retry_failed, "replies": replies}
@@ -208,14 +209,14 @@ def benchmark_build(
     plan: Annotated[str, typer.Argument(help="A plan by name (digits), or a YAML file.")],
     out: Annotated[Path | None, typer.Option(help="The table's file; <name>.parquet here if unset.")] = None,
     trial: Annotated[
-        int | None, typer.Option(min=8, help="Train so many random architectures twice, say how far they agree, stop.")
+        int | None, typer.Option(min=8, help="Train N random architectures twice, show how far they agree, and stop.")
     ] = None,
     overrides: SetOption = None,
     processes: ProcessesOption = None,
     retry_failed: RetryOption = False,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Make a benchmark table: train every distinct architecture. Hours; what is stored is not trained again."""
+    """Make a benchmark table: train every distinct architecture. Takes hours; stored trainings are not repeated."""
     from flows.embedded import under_own_server
     from flows.evaluators import measuring
     from flows.screen.tables import run_progress, show_benchmarks, show_noise
@@ -247,12 +248,12 @@ def benchmark_build(
 
 @benchmark.command("list")
 def benchmark_list(as_json: JsonOption = False) -> None:
-    """The tables in the data folder, with rows, best values and checksum, and the surrogates."""
+    """List the tables in the data folder, with rows, best values and checksum, and the surrogates."""
     from flows.screen.tables import show_benchmarks
     from storage.benchmarks.surrogates import list_surrogates
     from storage.benchmarks.tables import list_benchmarks
 
-    known = [*list_benchmarks(), *list_surrogates()]
+    known: list[BenchmarkInfo | SurrogateInfo] = [*list_benchmarks(), *list_surrogates()]
     if as_json:
         print(json.dumps([info.model_dump(mode="json") for info in known], indent=2))
     else:
@@ -262,12 +263,12 @@ def benchmark_list(as_json: JsonOption = False) -> None:
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(help="Id of a finished run, or its first letters.")],
-    target: Annotated[str | None, typer.Option(help="Target task; may be left out where there is one.")] = None,
+    target: Annotated[str | None, typer.Option(help="Target task; not needed if there is only one.")] = None,
     format: Annotated[Format, typer.Option(help="state-dict (weights and configuration), onnx or python.")] = "python",
     out: Annotated[Path | None, typer.Option(help="The file; <pipeline>-<target> here if unset.")] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """The network that a run found: its trained weights, ONNX, or one readable Python file that needs torch alone."""
+    """Write the network that a run found: trained weights, ONNX, or one readable Python file that needs only torch."""
     from flows.export import export as write
     from storage.store import Store
 
@@ -288,7 +289,7 @@ def final(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Train from scratch what a run found. It goes on from the last epoch; what is stored is not trained again."""
+    """Train the network that a run found from scratch. An interrupted training goes on from its last epoch."""
     from flows.build import build
     from flows.embedded import under_own_server
     from flows.found import to_train

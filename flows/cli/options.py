@@ -13,12 +13,12 @@ StoreOption = Annotated[
     ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="One JSON document on standard output and nothing else there.")
+    bool, typer.Option("--json", help="Print one JSON document, and nothing else, on standard output.")
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. --set search.generations=2."),
 ]
 ReplayOption = Annotated[
-    bool, typer.Option("--replay", help="A language model's recorded replies alone; one that is missing is an error.")
+    bool, typer.Option("--replay", help="Use only a language model's recorded replies; a missing one is an error.")
 ]

@@ -1,4 +1,4 @@
-"""``lapt reasoner`` and ``lapt principles``: what language models were asked and replied, and what was learned."""
+"""``lapt reasoner`` and ``lapt principles``: replies of language models, and the principles that were learned."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from flows.cli.options import JsonOption, StoreOption
 from flows.screen.console import command, say
 from storage.addresses import DEFAULT_STORE
 
-reasoner_app = typer.Typer(help="Language models: prompts that wait for a reply, recordings.", no_args_is_help=True)
-principles_app = typer.Typer(help="Design principles: what was learned, and how it changed.", no_args_is_help=True)
+reasoner_app = typer.Typer(help="Language models: prompts without a reply, and recordings.", no_args_is_help=True)
+principles_app = typer.Typer(help="Design principles of runs, and their changes.", no_args_is_help=True)
 
 
 @reasoner_app.command("waiting")
 def waiting(store: StoreOption = DEFAULT_STORE) -> None:
-    """Prompts of chat:manual that have no reply yet."""
+    """List the prompts of chat:manual that have no reply yet."""
     from storage.runs.manual import FOLDER, PROMPT
     from storage.runs.manual import waiting as unanswered
     from storage.store import Store
@@ -38,7 +38,7 @@ def reply(
     file: Annotated[typer.FileText, typer.Argument(help="File with the reply; - for standard input.")],
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Save the reply to a prompt of chat:manual; then the command that waits for it goes on."""
+    """Save the reply to a prompt of chat:manual; then run the command that waits for it again."""
     from storage.runs.manual import reply as save
     from storage.store import Store
 
@@ -49,7 +49,7 @@ def reply(
 @reasoner_app.command("export")
 def export(
     file: Annotated[Path, typer.Argument(help="The file to write: JSON lines.")],
-    run: Annotated[str | None, typer.Option(help="Of this run alone: its id, or its first letters.")] = None,
+    run: Annotated[str | None, typer.Option(help="Only this run: its id, or its first letters.")] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write recorded replies to one file, so that a run can be replayed from another store."""
@@ -72,11 +72,11 @@ def import_(
 
 @principles_app.command("list")
 def list_(
-    run: Annotated[str | None, typer.Option(help="Of this run alone: its id, or its first letters.")] = None,
+    run: Annotated[str | None, typer.Option(help="Only this run: its id, or its first letters.")] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Every set of principles, the latest run first."""
+    """List every set of principles, the latest run first."""
     from flows.screen.principles import show_principles
     from storage.runs.record import stated_principles
     from storage.store import Store
@@ -95,7 +95,7 @@ def show(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Statements, claims, and how far the architectures that were read support them."""
+    """Show statements, claims, and how far the architectures they were learned from support them."""
     from flows.screen.principles import show_stated
     from storage.runs.record import principles_by_id, space_of
     from storage.store import Store
@@ -115,7 +115,7 @@ def diff(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """What the second says and the first does not, and the other way round, claim by claim."""
+    """Compare two sets of principles claim by claim: claims of the first alone (-), and of the second alone (+)."""
     from lapt.principles import difference
     from storage.runs.record import principles_by_id
     from storage.store import Store
@@ -138,7 +138,7 @@ def experts(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """What people found before: how far the architectures that were read bear it out, and what of it was learned."""
+    """Show principles of experts: how far the architectures read support them, and which of them were learned."""
     from flows.screen.principles import show_grounded
     from lapt.reasoning.experts.grounding import grounded
     from storage.runs.record import architectures_read, principles_by_id, space_of

@@ -23,7 +23,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="The file; <name>-<id>.html here if unset.")] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """One HTML page that needs nothing else: what was searched and why, what was found, what it cost."""
+    """Write a run or a study as one self-contained HTML page: the search and its reasons, the results, the costs."""
     from flows.studies.ledger import kept, studies
     from flows.studies.show.page import study_page
     from lapt.report.run import run_page

@@ -20,7 +20,7 @@ FORMATS = (".csv", ".parquet", ".json")
 
 
 def score(
-    pipeline: Annotated[str, typer.Argument(help="A preset by name, or a YAML file: whose evaluator scores.")],
+    pipeline: Annotated[str, typer.Argument(help="The evaluator's pipeline: a preset by name, or a YAML file.")],
     file: Annotated[
         str,
         typer.Argument(
@@ -30,20 +30,20 @@ def score(
     ],
     task: Annotated[
         list[str] | None,
-        typer.Option(help="One option each of several; the pipeline's targets if unset."),
+        typer.Option(help="Task; repeat the option for several. The pipeline's targets if unset."),
     ] = None,
     overrides: SetOption = None,
     out: Annotated[Path | None, typer.Option(help="Write the scores to this .csv, .parquet or .json file.")] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="Trainings side by side; if unset, one a core.")] = None,
-    device: Annotated[str, typer.Option(help="Where networks are trained: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device of trainings: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     pool: Annotated[str | None, typer.Option(help="Train on the workers of this Prefect work pool.")] = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Train again what the store only knows as failed.")
+        bool, typer.Option("--retry-failed", help="Train again what has only failed so far.")
     ] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Validation scores of the architectures in a file, task by task. What is trained is stored, and not paid twice."""
+    """Score the architectures in a file, task by task, by validation. Trainings are stored, and not paid for twice."""
     if out is not None and out.suffix.lower() not in FORMATS:
         raise ConfigError(f"--out with a file that ends in one of {', '.join(FORMATS)}", str(out), "name it so")
     import pyarrow as pa
@@ -82,13 +82,18 @@ def score(
 def _schema() -> pa.Schema:
     import pyarrow as pa
 
-    types = {"line": pa.int64(), "value": pa.float64(), "parameters": pa.int64(), "flops": pa.int64()}
+    types: dict[str, pa.DataType] = {
+        "line": pa.int64(),
+        "value": pa.float64(),
+        "parameters": pa.int64(),
+        "flops": pa.int64(),
+    }
     names = ("line", "architecture", "task", "value", "metric", "unit", "error", "parameters", "flops", "origin")
     return pa.schema([(name, types.get(name, pa.string())) for name in names])
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    """Raises ConfigError where it cannot be written."""
+    """Write the scores. Raises ConfigError where the file cannot be written."""
     import pyarrow.parquet as pq
     from pyarrow import csv
 

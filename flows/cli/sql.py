@@ -1,4 +1,4 @@
-"""``lapt sql``: questions to the store, within limits of time and memory."""
+"""``lapt sql``: queries of the store, within limits of time and memory."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def sql(
     export: Annotated[Path | None, typer.Option(help="Write every table and view to this DuckDB file instead.")] = None,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that the statement may take.")] = 60.0,
     memory: Annotated[
-        str | None, typer.Option(help="What it may take, such as 4GB; a quarter of this machine's memory if unset.")
+        str | None, typer.Option(help="Memory limit, such as 4GB; a quarter of this machine's memory if unset.")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Read-only SQL over the store."""
+    """Run read-only SQL over the store."""
     if export is not None and (as_json or statement != EVERYTHING):
         raise ConfigError("--export alone (it writes everything)", "a statement or --json beside it", "choose one")
     from flows.screen.tables import show_table, table_as_json

@@ -1,4 +1,4 @@
-"""``lapt store``: how large the result store is, and what may go."""
+"""``lapt store``: sizes of the result store, and removal of runs and leftovers."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from flows.cli.options import JsonOption, StoreOption
 from lapt.errors import ConfigError
 from storage.addresses import DEFAULT_STORE
 
-store_app = typer.Typer(help="The result store: its size, and what may go.", no_args_is_help=True)
-DeleteOption = Annotated[bool, typer.Option("--delete", help="Delete it; if unset, only say what would go.")]
+store_app = typer.Typer(help="The result store: its size, and removal of data.", no_args_is_help=True)
+DeleteOption = Annotated[bool, typer.Option("--delete", help="Delete it; if unset, only show what would go.")]
 SHOWN = 20
-"""Runs, and files that may go, which the terminal lists."""
+"""Number of runs, and of leftover files, that the terminal lists."""
 
 
 @store_app.command("compact")
 def compact(store: StoreOption = DEFAULT_STORE) -> None:
-    """Merge the store's many small files into few; nothing is lost if this is stopped."""
+    """Merge the store's many small files into few. Stopping it loses nothing."""
     from storage.store import Store
     from storage.upkeep.compaction import compact as merge
 
@@ -38,7 +38,7 @@ def compact(store: StoreOption = DEFAULT_STORE) -> None:
 
 @store_app.command("usage")
 def usage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """How much of the store is rows, networks, snapshots, history; and how much each run has."""
+    """Show the size of the store by rows, networks, snapshots and history, and by run."""
     from flows.screen.store import show_usage
     from storage.store import Store
     from storage.upkeep.usage import usage as measured
@@ -57,7 +57,7 @@ def rm(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a run out of the store: what it asked, learned and found. Scores stay: they were paid for."""
+    """Take a run out of the store with all of its rows. Scores stay: they were paid for."""
     from flows.screen.store import show_removal
     from storage.store import Store
     from storage.upkeep.removal import removable, remove
@@ -75,15 +75,15 @@ def rm(
 @store_app.command("gc")
 def gc(
     older_than: Annotated[
-        str, typer.Option(metavar="AGE", help="Leave what is younger: 12 weeks is 12w, days d, hours h; 24h at least.")
+        str, typer.Option(metavar="AGE", help="Least age of files: 12w (weeks), 30d (days), 36h (hours); 24h or more.")
     ] = "30d",
     delete: DeleteOption = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """What nothing needs any more: unfinished files, blobs that nothing refers to, what is left of runs that are gone.
+    """List leftovers or delete them: unfinished files, blobs that nothing refers to, files of runs that are gone.
 
-    Never scores, never what a run refers to.
+    Never scores, never data of a run.
     """
     from flows.screen.store import show_leftovers
     from storage.store import Store
@@ -101,7 +101,7 @@ def gc(
 
 
 def age(text: str) -> timedelta:
-    """30d, 12h, 2w. Raises ConfigError."""
+    """Read an age such as 30d, 12h, 2w. Raises ConfigError."""
     given = re.fullmatch(r"([0-9]{1,5})\s*([hdw])", text.strip())
     if given is None:
         raise ConfigError("an age such as 30d, 36h or 2w", repr(text), "write --older-than 30d")

@@ -34,11 +34,9 @@ def study(
         str | None, typer.Argument(metavar="[PIPELINE]", help="With compare: a preset or YAML file, as --pipeline.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 20,
-    methods: Annotated[
-        str | None, typer.Option(help="Which methods, separated by commas: gp alone, lapt-gp, ...")
-    ] = None,
+    methods: Annotated[str | None, typer.Option(help="Methods, separated by commas, such as gp,lapt-gp.")] = None,
     list_methods: Annotated[
-        bool, typer.Option("--list-methods", help="Name what --methods may say of this study, and stop.")
+        bool, typer.Option("--list-methods", help="Only list the methods that --methods may name in this study.")
     ] = False,
     budget: Annotated[
         int | None,
@@ -48,7 +46,7 @@ def study(
         list[str] | None,
         typer.Option(help="As for run; reasoners, contamination and prompts take several, one option each."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Draws of each reasoner, where a study tells them from seeds.")] = 3,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of each reasoner, where they are not the seeds.")] = 3,
     budgets: Annotated[
         str | None, typer.Option(help="source-budget: source evaluations, separated by commas, full for all.")
     ] = None,
@@ -56,24 +54,24 @@ def study(
         bool,
         typer.Option(
             "--resampled",
-            help="LAPT also from archives drawn with replacement, one a seed: intervals that do not hang on the one.",
+            help="Also run LAPT with one archive per seed, drawn with replacement, for intervals beyond one archive.",
         ),
     ] = False,
     baseline: Annotated[
-        str | None, typer.Option(help="What methods are tested against; each one's search alone if unset.")
+        str | None, typer.Option(help="Baseline of the tests; each method's search alone if unset.")
     ] = None,
-    pipeline: Annotated[str | None, typer.Option(help="Another preset or YAML file than the study's own.")] = None,
+    pipeline: Annotated[str | None, typer.Option(help="A preset or YAML file in place of the study's own.")] = None,
     overrides: SetOption = None,
     replay: ReplayOption = False,
     processes: Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores if unset.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Folder for plots, as SVG and PNG.")] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Run everything again, also what the store has finished.")
+        bool, typer.Option("--fresh", help="Run everything again, even jobs that the store has finished.")
     ] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """A table of the paper or an ablation over seeds, with intervals, controls and the published rows."""
+    """Make a table of the paper or an ablation over seeds, with intervals, controls and the published rows."""
     from flows.screen.study import study_progress
     from flows.studies import COMPARE, STUDIES, entrants_of, prepared, wanted
     from flows.studies.ledger import keep
@@ -128,7 +126,7 @@ def study(
 
 
 def _command(context: typer.Context) -> str:
-    """What makes the same figures again: the command without what says where and how fast."""
+    """The command that makes the same figures again, without options of place and speed."""
     said = ["lapt", "study", *(part for part in (context.params["name"], context.params["compared"]) if part)]
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
@@ -169,7 +167,7 @@ def _print_methods(entrants: Iterable[Entrant]) -> None:
 
 
 def _refuse_others(context: typer.Context, name: str) -> None:
-    """Raises ConfigError for an option on the command line that says how to run a study: here nothing is run."""
+    """Raises ConfigError for an option that says how to run a study, since nothing runs here."""
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if parameter.name not in ("name", "store", "as_json") and source is not None and source.name == "COMMANDLINE":

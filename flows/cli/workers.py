@@ -21,14 +21,14 @@ def deploy(
         str | None, typer.Option(help="Make or renew this work pool for evaluations, and nothing else.")
     ] = None,
     type: Annotated[
-        str, typer.Option(help="Of --pool: process, kubernetes, docker and what else Prefect has.")
+        str, typer.Option(help="Type of --pool: process, kubernetes, docker, or any other of Prefect.")
     ] = "process",
-    image: Annotated[str | None, typer.Option(help="Of the containers of --pool: an image with LAPT in it.")] = None,
+    image: Annotated[str | None, typer.Option(help="Image of the containers of --pool, with LAPT in it.")] = None,
     job_template: Annotated[
-        Path | None, typer.Option(help="Of --pool: a base job template of your own, in place of Prefect's.")
+        Path | None, typer.Option(help="Your own base job template for --pool, in place of Prefect's.")
     ] = None,
 ) -> None:
-    """Work pools, deployments and the watch over lost runs, on the configured Prefect server."""
+    """Put work pools, deployments and the watch over lost runs on the configured Prefect server."""
     if pool is None and (type != "process" or image or job_template):
         raise ConfigError("--pool NAME, whose type, image and template these are", "none", "name the pool")
     _needs_server()
@@ -52,14 +52,14 @@ def deploy(
 
 
 def worker(
-    pool: Annotated[str, typer.Option(help="Whose runs it takes: gpu, cpu, drivers or one of your own.")] = "gpu",
+    pool: Annotated[str, typer.Option(help="Pool of the runs: gpu, cpu, drivers or one of your own.")] = "gpu",
     count: Annotated[
         int | None,
-        typer.Option(min=1, help="Workers; if unset, one for each device that CUDA_VISIBLE_DEVICES names."),
+        typer.Option(min=1, help="Number of workers; if unset, one per device in CUDA_VISIBLE_DEVICES."),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Take batches of a work pool, one at a time a device, or deployed drivers, until Ctrl-C."""
+    """Take batches of a work pool, one at a time per device, or deployed drivers, until Ctrl-C."""
     _needs_server()
     from flows.workers.job_templates import check_processes
     from flows.workers.pools import reachable
@@ -81,11 +81,11 @@ def worker(
 
 
 def announce(
-    task: Annotated[str, typer.Argument(help="The new target task, as pipelines shall call it.")],
-    pipeline: Annotated[str, typer.Option(help="A preset, or a YAML file on the worker, whose target it becomes.")],
-    data: Annotated[str | None, typer.Option(help="Its images, as of evaluator.data; none for a table's task.")] = None,
+    task: Annotated[str, typer.Argument(help="Name of the new target task.")],
+    pipeline: Annotated[str, typer.Option(help="The pipeline that gets it: a preset, or a YAML file on the worker.")],
+    data: Annotated[str | None, typer.Option(help="Its images, as in evaluator.data; none for a table's task.")] = None,
 ) -> None:
-    """Say that data are there: the deployment adapt-to-data adapts a pipeline's principles to them."""
+    """Announce new data: the deployment adapt-to-data adapts a pipeline's principles to them."""
     _needs_server()
     from flows.server.events import data_announced
 
@@ -94,7 +94,7 @@ def announce(
 
 
 def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """What a run with workers needs, and whether it is there. Exit status 1 where something is not."""
+    """Check the needs of a run with workers. Exit status 1 if something is missing."""
     from flows.deployments.doctor import findings
     from flows.screen.tables import show_finding
 
@@ -110,7 +110,7 @@ def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> N
 
 
 def _needs_server() -> None:
-    """Raises unless one is configured that answers, and takes our word for who we are."""
+    """Raises unless a server is configured, answers and accepts our credentials."""
     from flows.server.settings import apply_environment
 
     apply_environment()

@@ -1,1 +1,1 @@
-"""Deployments: what waits on a server, how it gets there, and whether all is well."""
+"""Deployments on a Prefect server: their making, their flows, and a check of the whole set-up."""

@@ -1,4 +1,4 @@
-"""Deployments of the installed package: what prefect.yaml declares, work pools, and what marks lost runs as crashed."""
+"""Deployments of the installed package, as prefect.yaml declares them; work pools; the automation for lost runs."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ POOLS = {
     "gpu": "Evaluations on GPUs, one at a time a device",
 }
 AT_ONCE = {DRIVERS: 8}
-"""Runs of a new pool at a time, on all its workers: `prefect work-pool set-concurrency-limit` says another number."""
+"""Runs of a new pool at a time, on all its workers. Change it with `prefect work-pool set-concurrency-limit`."""
 ZOMBIE_SECONDS = 3 * HEARTBEAT_SECONDS
-"""Silence after which a run is lost: its worker and its process died together, and nobody says so."""
+"""Silence after which a run counts as lost: its worker and its process died together and cannot report it."""
 ZOMBIES = "lapt: lost runs"
 TRIGGERS: TypeAdapter[list[DeploymentTriggerTypes]] = TypeAdapter(list[DeploymentTriggerTypes])
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """A deployment; ``schedules`` and ``triggers`` as prefect.yaml writes them."""
+    """A deployment. ``schedules`` and ``triggers`` are in the form of prefect.yaml."""
 
     flow: Flow[..., Any]
     name: str
@@ -58,7 +58,7 @@ class Deployed:
 
     @property
     def entrypoint(self) -> str:
-        """By module: the installed package has it, and no folder of a run's own choice."""
+        """The flow by its module in the installed package, and not in a folder that a run could choose."""
         return f"{self.flow.fn.__module__}.{self.flow.fn.__name__}"
 
 
@@ -77,7 +77,7 @@ DEPLOYMENTS = _declared()
 
 
 def deploy(store: str) -> Iterator[str]:
-    """Makes what is missing on the configured server and renews the rest; says what it did, line by line.
+    """Make or renew the deployments on the configured server; yields a line for each thing done.
 
     ``store``: default of the drivers' deployments.
     """
@@ -91,10 +91,9 @@ def deploy(store: str) -> Iterator[str]:
 
 
 def deploy_pool(name: str, kind: str, template: Mapping[str, Any]) -> Iterator[str]:
-    """Makes or renews a pool of any kind, whose workers evaluate batches. Raises ConfigError where one of that name is
-    of another kind.
+    """Make or renew a pool of any kind, whose workers evaluate batches.
 
-    ``template``: its base job template, locked.
+    ``template``: its base job template, locked. Raises ConfigError if a pool of another kind has that name.
     """
     deployed = Deployed(evaluate_batch_here, name, name, f"A batch of evaluations, in pool {name}.")
     with get_client(sync_client=True) as client:
@@ -168,11 +167,11 @@ def _deployment(client: SyncPrefectClient, deployed: Deployed, store: str | None
 
 
 def _zombies(client: SyncPrefectClient) -> str:
-    """A run that sent heartbeats and then for so long neither one nor its end is marked as crashed."""
+    """Automation that marks a run as crashed if its heartbeats stop for so long without its end."""
     heartbeat = "prefect.flow-run.heartbeat"
     automation = AutomationCore(
         name=ZOMBIES,
-        description="Worker and run killed together leave a run that is running for ever.",
+        description="A worker and a run that are killed together leave a run that never ends.",
         trigger=EventTrigger(
             after={heartbeat},
             expect={

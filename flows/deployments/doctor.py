@@ -1,4 +1,4 @@
-"""Is everything there that a run, or a run with workers, needs? What is not, and what to do."""
+"""Checks of the needs of a run, with or without workers. Each finding has a remedy."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import WorkPool
 
 SKEW_SECONDS = 5.0
-"""Between two clocks: the store tells what came first by them."""
+"""Largest difference between two clocks: the store orders rows by them."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """``trouble``: None where all is well; else what to do. ``figures``: of a pool, for who watches it by program."""
+    """The result of one check. ``trouble``: None if all is well, else the remedy. ``figures``: of a pool, for
+    programs."""
 
     what: str
     found: str
@@ -32,7 +33,7 @@ class Finding:
 
 
 def findings(store: str) -> Iterator[Finding]:
-    """One after the other, as they are known."""
+    """The findings, one after the other as the checks end."""
     yield Finding("versions", f"lapt {__version__}, prefect {version('prefect')}, Python {platform.python_version()}")
     yield _devices()
     yield _store(store)
@@ -160,7 +161,7 @@ def _pool(name: str, local_store: bool) -> Finding:
     pool = Pool(name)
     workers, queue = pool.online(), pool.queue()
     live = len(workers)
-    figures = {"live_workers": live, "running": queue.running, "waiting": queue.waiting}
+    figures: dict[str, float] = {"live_workers": live, "running": queue.running, "waiting": queue.waiting}
     if queue.waiting:
         figures["waiting_seconds"] = round(queue.waiting_seconds)
     first = f", the first for {lasting(queue.waiting_seconds)}" if queue.waiting else ""

@@ -1,4 +1,4 @@
-"""Flows that wait on a server: for the night, and for somebody to announce new data."""
+"""Deployed flows that wait on a server: for a nightly schedule, and for the announcement of new data."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ def run_study(
     overrides: Sequence[str] = (),
     pipeline: str | None = None,
 ) -> str:
-    """As ``lapt study``, its rows in the store and an artifact; the id of the rows. What the store has is not run
-    again. ``pipeline``: a preset or file on the worker in place of the study's own."""
+    """As ``lapt study``, with its rows in the store and an artifact; returns the id of the rows.
+
+    Jobs that the store has are not run again. ``pipeline``: a preset or file on the worker in place of the study's own.
+    """
     from flows.studies import STUDIES, prepared, wanted
     from flows.studies.ledger import keep
     from lapt.errors import ConfigError
@@ -52,10 +54,11 @@ def run_study(
 
 @flow(name="adapt-to-data", flow_run_name="{task}, announced", persist_result=False)
 def adapt_to_data(task: str, pipeline: str, execution: Execution, data: str | None = None) -> RunResult:
-    """A pipeline with a new task as its target: the principles of its source are in the store after the first time.
+    """Run a pipeline with a new task as its target. From the second time on, the store has the source's principles.
 
-    ``pipeline``: a preset, or the path of a YAML file on the worker. ``data``: images of the task, as of
-    ``evaluator.data``; None where a table has them.
+    ``pipeline``: a preset, or the path of a YAML file on the worker. ``data``: images of the task, as in
+    ``evaluator.data``; None if a table has the task.
     """
     images = [f"evaluator.data.{task}={data}"] if data else []
-    return lapt_flow(context(load_pipeline(pipeline, [f"targets=[{task}]", *images])), context(execution))
+    declared = load_pipeline(pipeline, [f"targets=[{task}]", *images])
+    return lapt_flow(context(declared), context(execution))  # type: ignore[no-any-return, call-overload]

@@ -1,1 +1,1 @@
-"""What goes with a run: progress, limits, cancelling, whose it is."""
+"""Around a run: its progress, limits, cancelling and owner."""

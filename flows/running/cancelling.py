@@ -1,4 +1,4 @@
-"""A cancel in the Prefect UI for a run of the command line: there is no worker of Prefect's that would stop it."""
+"""Cancelling a run of the command line from the Prefect UI: no Prefect worker is there to stop it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ WORD = "cancelled from Prefect"
 
 
 def cancellable(run: Callable[P, R]) -> Callable[P, R]:
-    """A flow's function that ends as by Ctrl-C, and in the state Cancelled, where its run or a part of it is cancelled.
+    """Wrap a flow's function: if its run or a part of it is cancelled, it ends as by Ctrl-C, in the state Cancelled.
 
-    Whatever it is at: a batch on a worker, a training, a model's reply. What a worker runs, the worker stops.
+    This works at any point: a batch on a worker, a training, a model's reply. A run on a worker is stopped by the
+    worker.
     """
 
     @wraps(run)
@@ -57,7 +58,7 @@ def cancellable(run: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def _heeded() -> Iterator[threading.Event]:
-    """Interrupts what happens inside once the flow run is cancelled; yields what says so."""
+    """Interrupt the code inside once the flow run is cancelled; yields the event that tells so."""
     cancelled, over, turn = threading.Event(), threading.Event(), threading.Lock()
     main = threading.main_thread()
     run = runtime.flow_run.id
@@ -93,7 +94,7 @@ def _heeded() -> Iterator[threading.Event]:
 
 
 def _asked(run: UUID) -> bool:
-    """Whether somebody cancelled the flow run, or one inside it; not one of its batches, which is a worker's."""
+    """Whether the flow run, or one inside it, was cancelled. Its batches do not count: they belong to a worker."""
     state = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING, StateType.CANCELLED]))
     itself = FlowRunFilter(id=FlowRunFilterId(any_=[run]), state=state)
     inside = FlowRunFilter(

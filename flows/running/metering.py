@@ -1,4 +1,4 @@
-"""What the run of now may still cost: one meter, which all its flows share."""
+"""The meter of the current run's costs, shared by all its flows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ meter: ContextVar[Meter] = ContextVar("lapt_meter", default=Meter())  # noqa: B0
 
 @contextmanager
 def metered(limits: RunLimits) -> Iterator[Meter]:
-    """The run inside is held to these limits."""
+    """Apply these limits to the run inside."""
     token = meter.set(Meter(limits))
     try:
         yield meter.get()

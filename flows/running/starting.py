@@ -1,4 +1,4 @@
-"""Whose a run is: what its costs are counted by."""
+"""The owner of a run, by whom its costs are counted."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from storage.runs.record import StartedBy
 
 if TYPE_CHECKING:
-    from prefect.client.schemas.objects import CreatedBy
+    from prefect.client.schemas.objects import CreatedBy  # type: ignore[attr-defined]
 
 MACHINES = ("SCHEDULE", "AUTOMATION")
-"""Types of creators that are no person: who set one up says so by a tag of the deployment."""
+"""Types of creators that are not persons. A tag of the deployment names the person who set it up."""
 
 
 def started_by() -> StartedBy:
-    """Of the flow run of now."""
+    """The owner of the current flow run."""
     from prefect.context import FlowRunContext
 
     context = FlowRunContext.get()
@@ -34,8 +34,11 @@ def owner(
     *,
     prefect_run_id: str | None = None,
 ) -> StartedBy:
-    """The user: whom the server knows to have made the run, a tag ``user:NAME``, LAPT_USER, the schedule or automation,
-    or the account of this process. The team: a tag ``team:NAME``, or LAPT_TEAM."""
+    """The user and team of a run.
+
+    The user is the first of: the run's creator on the server, a tag ``user:NAME``, LAPT_USER, the schedule or
+    automation, the account of this process. The team is a tag ``team:NAME``, or LAPT_TEAM.
+    """
     creator = created_by and created_by.display_value
     machine = created_by is not None and created_by.type in MACHINES
     user = (

@@ -1,4 +1,4 @@
-"""A Prefect server for as long as a command runs: the configured one, or one of our own that dies with us."""
+"""A Prefect server for as long as a command runs: the configured one, or our own, which ends with this process."""
 
 import http.client
 import logging
@@ -34,7 +34,7 @@ PROGRAM = Path(__file__).with_name("process.py")
 
 
 class ServerError(LaptError):
-    """A server of our own that does not come to work."""
+    """Our own server did not start to work."""
 
 
 @contextmanager
@@ -57,14 +57,14 @@ def prefect_server(home: Path) -> Iterator[str]:
 
 
 def configured_address() -> str | None:
-    """The API that Prefect's settings name, if any."""
+    """The API in Prefect's settings, if any."""
     from prefect.settings import get_current_settings
 
     return get_current_settings().api.url or None
 
 
 def check_configured(address: str) -> None:
-    """Raise unless the server at ``address`` answers, and takes our word for who we are."""
+    """Raises unless the server at ``address`` answers and accepts our credentials."""
     from prefect.client.orchestration import get_client
 
     named = api_named_in()
@@ -76,14 +76,14 @@ def check_configured(address: str) -> None:
         raise refusal(failure) or LaptError(
             expected=f"a Prefect server at {address}, which {named} says",
             got=f"{type(failure).__name__}: {failure}",
-            remedy=f"correct or unset what says how to connect: {said}"
+            remedy=f"correct or unset these connection settings: {said}"
             if said
             else f"start that server, or take PREFECT_API_URL out of {named}: an embedded one is used then",
         ) from failure
 
 
 def refusal(error: BaseException) -> LaptError | None:
-    """What to do where a server does not know who we are (401), or does not let us do this (403); None otherwise."""
+    """The remedy if a server does not accept our credentials (401), or forbids the request (403); else None."""
     if not isinstance(error, httpx.HTTPStatusError):
         return None
     asked = f"{error.request.method} {error.request.url.path}"
@@ -100,7 +100,7 @@ def refusal(error: BaseException) -> LaptError | None:
         return LaptError(
             "the right to do this on the Prefect server",
             f"403 to {asked}",
-            "ask who keeps the server or the proxy in front of it for that right",
+            "ask the operator of the server, or of the proxy in front of it, for that right",
         )
     return None
 
@@ -121,7 +121,7 @@ def _own_server(home: Path) -> Iterator[str]:
 
 @contextmanager
 def _with_history(home: Path, owners: Path) -> Iterator[str]:
-    """A server over the database in ``home``; over a new one where it does not come to work over that."""
+    """A server over the database in ``home``; over a new database if the server does not start with that one."""
     database = Database(home, shared_folder(home))
     with ExitStack() as stack:
         try:
@@ -153,7 +153,7 @@ def _answering(database: Database, owners: Path) -> Iterator[str]:
 
 @contextmanager
 def _unwound_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end this process the way Ctrl-C does, by an exception that passes through what has to be closed.
+    """Let SIGTERM end this process the way Ctrl-C does: by an exception, so that everything open is closed.
 
     Prefect turns the signal into a crash of the flows, then sends it again to the handler it found.
     """
@@ -176,7 +176,7 @@ def _unwound_by_sigterm() -> Iterator[None]:
 
 
 def _deliver_pending() -> None:
-    """Task states and log lines travel in background threads: hand them over while there is a server to take them."""
+    """Deliver task states and log lines, which travel in background threads, while the server still runs."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 
@@ -221,7 +221,7 @@ def _started(database: Database, life_line: int) -> Iterator[int]:
 
 
 def _rotate(log: Path) -> int:
-    """Set a long log aside; returns where the new lines will begin."""
+    """Set a long log aside; returns the place where new lines will begin."""
     size = log.stat().st_size if log.exists() else 0
     if size <= LOG_LIMIT_BYTES:
         return size

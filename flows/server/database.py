@@ -1,9 +1,9 @@
-"""The embedded server's database: one SQLite file a home, made once a machine and copied from then on.
+"""The embedded server's database: one SQLite file per home, copied from a template that is made once per machine.
 
 Prefect builds its tables by a hundred migrations, 9 s, and registers its block types, 2 to 4 s. The first database made
 with an installed version is kept as a template before any run is in it; the next home starts from a copy of it.
 
-It holds the history of runs and no result: one that cannot be used is set aside, and no run is refused for it.
+It holds the history of runs and no results. An unusable database is set aside, and no run is refused for it.
 """
 
 import importlib.metadata
@@ -19,16 +19,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 LOCKED_SECONDS = 5.0
-"""A writer of ours holds the database for milliseconds."""
+"""Seconds to wait for a lock; our own writers hold it for milliseconds."""
 
 
 def cache_folder() -> Path:
-    """This user's, for what can be made again."""
+    """This user's folder for data that can be made again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lapt"
 
 
 def shared_folder(home: Path) -> Path:
-    """What all homes of this user share under this version of Prefect; ``home`` itself where there is no such place."""
+    """The folder that all homes of this user share under this version of Prefect; ``home`` itself if there is none."""
     folder = cache_folder() / f"prefect-{importlib.metadata.version('prefect')}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def shared_folder(home: Path) -> Path:
 
 @contextmanager
 def writable(home: Path) -> Iterator[Path]:
-    """``home``, where a history can be written in it; else a temporary folder, which is said."""
+    """``home`` if a history can be written there, else a temporary folder, with a message."""
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home):
@@ -74,12 +74,12 @@ class Database:
         return self.shared / "template.db"
 
     def is_current(self) -> bool:
-        """Whether a server may start without looking for migrations: the schema is the template's."""
+        """Whether a server may start without a check for migrations: the schema is the template's."""
         schema = _schema(self.path)
         return schema is not None and schema == _schema(self.template)
 
     def check_unlocked(self) -> None:
-        """Raises sqlite3.OperationalError where it cannot be written, now or ever."""
+        """Raises sqlite3.OperationalError if the database cannot be written, now or ever."""
         if not self.path.is_file():
             return
         try:
@@ -92,7 +92,7 @@ class Database:
             return  # broken: a server that starts finds out, and it is set aside
 
     def set_aside(self) -> Path | None:
-        """Rename it, with its logs, so that a new one begins; None where there is none."""
+        """Rename it, with its logs, so that a new one begins; None if there is none."""
         if not self.path.exists():
             return None
         aside = self.home / f"prefect-{datetime.now(UTC):%Y%m%dT%H%M%S}.db"
@@ -100,7 +100,7 @@ class Database:
         return aside
 
     def put_back(self, aside: Path) -> None:
-        """What was set aside, and was not at fault."""
+        """Restore a database that was set aside but was not at fault."""
         self._rename(aside, self.path)
 
     @staticmethod
@@ -111,14 +111,14 @@ class Database:
                 Path(f"{path}{end}").rename(f"{other}{end}")
 
     def copy_template(self) -> None:
-        """Begin ``home``'s history, where there is none, with a copy of the template, where there is one."""
+        """Begin ``home``'s history with a copy of the template, if it has none and the template exists."""
         if not self.path.exists() and self.template.exists():
             unfinished = self.path.with_suffix(".new")
             shutil.copyfile(self.template, unfinished)
             unfinished.replace(self.path)
 
     def keep_template(self) -> None:
-        """Keep a database that has no run in it yet for the homes to come."""
+        """Keep a database that has no run in it yet as the template of later homes."""
         unfinished = self.template.with_suffix(".new")
         unfinished.unlink(missing_ok=True)
         with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(unfinished)) as copy:

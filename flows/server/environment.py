@@ -1,8 +1,8 @@
-"""What the environment says of connections, and what of it our own server on the loopback interface may not see.
+"""Environment variables about connections, and those that our own server on the loopback interface must not see.
 
-Proxies and certificates are for servers elsewhere. A library that makes a client reads all of them, and fails over one
-that it cannot use even where the client is for 127.0.0.1: a socks proxy without its package, an IPv6 range in NO_PROXY,
-a file of certificates that is gone.
+Proxies and certificates are for servers elsewhere. A client library reads all of them, and fails over an unusable one
+even if the client is for 127.0.0.1: a socks proxy without its package, an IPv6 range in NO_PROXY, a missing file of
+certificates.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 PROXIES = tuple(f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO", "WS", "WSS", "SOCKS"))
-"""Variables, in either case, that clients take proxies from."""
+"""Variables, in either case, from which clients take proxies."""
 LOOPBACK = "localhost,127.0.0.1,::1"
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 KEY_LOG = "SSLKEYLOGFILE"
-"""Of whoever looks into their own connections: what cannot write it makes no client at all."""
+"""Variable of a TLS key log, for debugging. If the log cannot be written, no client can be made."""
 
 
 def mend(environment: MutableMapping[str, str] = os.environ) -> None:
-    """A setting of Prefect that is empty is unset, no proxy is asked for loopback, NO_PROXY is as httpx reads it, and
-    no log of keys goes nowhere."""
+    """Unset empty settings of Prefect, exclude loopback from proxies, write NO_PROXY as httpx reads it, and drop a key
+    log that cannot be written."""
     for name in [name for name, value in environment.items() if name.upper().startswith("PREFECT_")]:
         if not environment[name].strip():
             del environment[name]
@@ -46,7 +46,7 @@ def mend(environment: MutableMapping[str, str] = os.environ) -> None:
 
 
 def somewhere() -> None:
-    """Another working folder where ours was deleted: no process can be started from one that is not there."""
+    """Change to another working folder if ours was deleted: no process can be started from a missing folder."""
     try:
         os.getcwd()
     except FileNotFoundError:
@@ -57,7 +57,7 @@ def somewhere() -> None:
 
 
 def at_home(environment: MutableMapping[str, str]) -> None:
-    """A temporary home for whoever has none, as in a container under any user id: Prefect does not start without."""
+    """Set a temporary home if there is none, as in a container under any user id: Prefect does not start without."""
     try:
         Path.home()
     except RuntimeError:
@@ -66,7 +66,10 @@ def at_home(environment: MutableMapping[str, str]) -> None:
 
 
 def _exempt(no_proxy: str) -> Iterator[str]:
-    """IPv6 addresses without brackets, and no ranges of them, over which httpx raises: they are asked by the proxy."""
+    """NO_PROXY with IPv6 addresses without brackets, and without IPv6 ranges, over which httpx raises.
+
+    Hosts in such a range are then reached through the proxy.
+    """
     for entry in dict.fromkeys(filter(None, map(str.strip, no_proxy.split(",")))):
         try:
             network = ipaddress.ip_network(re.sub(r"^\[(.*)\](:\d+)?$", r"\1", entry).split("%")[0], strict=False)
@@ -81,14 +84,16 @@ def _exempt(no_proxy: str) -> Iterator[str]:
 
 
 def without_connections(environment: Mapping[str, str]) -> dict[str, str]:
-    """For a process that serves on loopback and asks nobody."""
+    """The environment for a process that serves on loopback and asks nobody."""
     names = (*PROXIES, *CERTIFICATES, KEY_LOG)
     return {name: value for name, value in environment.items() if name.upper() not in names}
 
 
 def connections_said(environment: Mapping[str, str] = os.environ) -> str:
-    """Those that a failure to make a client may come from: proxies, without their addresses, which may hold passwords,
-    and certificates that are not there."""
+    """The variables that may explain a failure to make a client: proxies, and certificates that are not there.
+
+    Proxies are named without their addresses, which may hold passwords.
+    """
     names = (*CERTIFICATES, "PREFECT_API_SSL_CERT_FILE")
     missing = [f"{name}={environment[name]}" for name in names if environment.get(name)]
     missing = [said for said in missing if not Path(said.partition("=")[2]).exists()]
@@ -97,7 +102,7 @@ def connections_said(environment: Mapping[str, str] = os.environ) -> str:
 
 @contextmanager
 def without_certificates() -> Iterator[None]:
-    """For the import of what makes a client then, which nobody may ever use."""
+    """Hide settings of certificates during an import that makes a client at once, whether it is used or not."""
     hidden = {name: os.environ.pop(name) for name in CERTIFICATES if name in os.environ}
     try:
         yield
@@ -115,12 +120,12 @@ def is_loopback(address: str) -> bool:
 
 @cache
 def ask_loopback_directly() -> None:
-    """From now on Prefect's clients of a server on loopback read no proxy, whatever the environment says; all other
-    clients, a language model's among them, read them as before."""
+    """From now on Prefect's clients of a server on loopback use no proxy. All other clients, such as a language
+    model's, still do."""
     from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
 
     for client in (PrefectHttpxAsyncClient, PrefectHttpxSyncClient):
-        client.__init__ = partialmethod(_made, client.__init__)
+        client.__init__ = partialmethod(_made, client.__init__)  # type: ignore[method-assign, assignment]
 
 
 def _made(client: Any, init: Callable[..., None], *given: Any, **settings: Any) -> None:

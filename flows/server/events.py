@@ -6,12 +6,12 @@ from flows.server.settings import apply_environment
 
 
 def benchmark_imported(name: str) -> None:
-    """Tells the configured Prefect server that a benchmark table is there; silent when it cannot be reached."""
+    """Tell the configured Prefect server that there is a new benchmark table; silent if it cannot be reached."""
     _told("lapt.benchmark.imported", f"lapt.benchmark.{name}", {})
 
 
 def data_announced(task: str, data: str | None, pipeline: str) -> None:
-    """Tells it that a target task is there, for a pipeline; prefect.yaml says what that starts."""
+    """Tell it that there is a new target task for a pipeline; prefect.yaml says which deployment starts."""
     _told("lapt.data.announced", f"lapt.data.{task}", {"task": task, "data": data, "pipeline": pipeline})
 
 

@@ -1,8 +1,8 @@
-"""Who owns a run of the embedded server: a process that holds a lock for as long as it lives.
+"""Owners of runs of the embedded server: processes that hold a lock for as long as they live.
 
-Every run carries its owner's tag. The kernel drops the lock with the process, so that runs whose owner was killed are
-told from those that run on, with no clock and no process number that may have been given to somebody else.
-The folder must lie on a local disk: SQLite's write-ahead log needs one anyway.
+Every run carries its owner's tag. The kernel drops the lock with the process. So runs of a killed owner are told from
+those that still run, without a clock and without process numbers, which may be used again. The folder must lie on a
+local disk: SQLite's write-ahead log needs one anyway.
 """
 
 import fcntl
@@ -33,7 +33,7 @@ os.register_at_fork(after_in_child=_close_in_child)
 
 @contextmanager
 def private_descriptor(descriptor: int) -> Iterator[int]:
-    """Keep ``descriptor`` open in this process alone: closed on exec as any, and closed in forked children as well."""
+    """Keep ``descriptor`` open in this process alone: it is closed on exec and in forked children."""
     _private_descriptors.add(descriptor)
     try:
         yield descriptor
@@ -45,7 +45,7 @@ def private_descriptor(descriptor: int) -> Iterator[int]:
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    """Wait for, then hold the lock on ``path``."""
+    """Wait for the lock on ``path``, then hold it."""
     with private_descriptor(os.open(path, os.O_RDWR | os.O_CREAT, 0o600)) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -53,7 +53,7 @@ def file_lock(path: Path) -> Iterator[None]:
 
 @contextmanager
 def ownership(folder: Path) -> Iterator[str]:
-    """Be an owner while inside; yields the tag for one's runs."""
+    """Be an owner inside the block; yields the tag for one's runs."""
     folder.mkdir(parents=True, exist_ok=True)
     name = str(uuid.uuid4())
     path, unlocked = folder / f"{name}.lock", folder / f"{name}.new"
@@ -84,7 +84,7 @@ def is_alive(folder: Path, tag: str) -> bool:
 
 
 def close_abandoned_runs(folder: Path) -> int:
-    """Mark as crashed what dead owners left unfinished, forget those owners, and return the number of runs closed."""
+    """Mark unfinished runs of dead owners as crashed, forget those owners, and return the number of runs closed."""
     dead: dict[str, bool] = {}
 
     def abandoned(tags: list[str]) -> bool:
@@ -102,10 +102,9 @@ def close_abandoned_runs(folder: Path) -> int:
 
 
 def close_own_runs(tag: str, patience_s: float = 1.0) -> int:
-    """Mark as crashed what an interruption left unfinished under ``tag``; returns the number of runs closed.
+    """Mark runs that an interruption left unfinished under ``tag`` as crashed; returns the number of runs closed.
 
-    Task states reach the database a moment after they happened: a run is lost only when nothing has moved for
-    ``patience_s``.
+    Task states reach the database with a short delay: a run counts as lost only after ``patience_s`` without a change.
     """
     unfinished = _unfinished(lambda tags: tag in tags)
     deadline = time.monotonic() + patience_s
@@ -130,7 +129,7 @@ def _crash(mine: Callable[[list[str]], bool]) -> int:
 
 
 def _unfinished(mine: Callable[[list[str]], bool]) -> list[tuple[str, uuid.UUID]]:
-    """Task runs before flow runs: a parent is closed after its children."""
+    """Unfinished runs, task runs before flow runs: a parent is closed after its children."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas import filters
     from prefect.client.schemas.objects import TERMINAL_STATES, StateType

@@ -1,6 +1,6 @@
-"""The embedded Prefect server's process: serves on the socket it is handed, until its standard input ends.
+"""The embedded Prefect server's process: it serves on the socket that it gets, until its standard input ends.
 
-Run as a file, not imported: nothing but the standard library before the watch on the parent stands.
+It is run as a file, not imported: only the standard library is loaded before the watch on the parent starts.
 """
 
 import gc
@@ -15,9 +15,9 @@ GRACE_S = 2.0
 
 
 def end_with_parent() -> None:
-    """End when the last writer of our standard input is gone, however it died: ``kill -9`` included.
+    """End once the last writer of our standard input is gone, however it died, even by ``kill -9``.
 
-    The signal lets the server write the task states it has received; nothing may keep it longer than that.
+    After the signal the server writes the task states that it has received; nothing else may delay the end.
     """
     while os.read(0, 1):
         pass

@@ -1,7 +1,7 @@
-"""The Prefect settings the project depends on, and nothing else that touches them.
+"""The Prefect settings that the project depends on. No other module touches them.
 
-``apply_environment`` is the first ``import prefect``: logging and the first-run notice are decided then.
-Whatever the user has set already wins, except in the embedded server's own process, whose environment is ours alone.
+``apply_environment`` is the first ``import prefect``: logging and the first-run notice are decided then. The user's own
+settings win, except in the embedded server's process, whose environment is ours alone.
 """
 
 import os
@@ -15,7 +15,7 @@ from flows.server.environment import ask_loopback_directly, at_home, mend, witho
 from lapt.errors import ConfigError
 
 HEARTBEAT_SECONDS = 30
-"""Of every flow run on a server that others use: a longer silence means there that it is lost."""
+"""Seconds between heartbeats of every flow run on a shared server. A run that is silent for long counts as lost."""
 
 DEFAULTS = {
     # Prefect's clients, its server and the pages of its UI each report to a third party unless told not to.
@@ -65,10 +65,10 @@ SERVER_SETTINGS = {
 
 
 def apply_environment(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
-    """Set what is not set yet: no reports to anyone, no persisted results, a terminal free of Prefect's INFO lines.
+    """Set defaults for unset variables: no telemetry, no persisted results, no INFO lines of Prefect in the terminal.
 
-    The console alone is quiet; the run's own log, which the UI shows, keeps its INFO lines. The console stays as it is
-    where the user has chosen a log level. Raises ConfigError for settings that Prefect does not take.
+    Only the console is quiet; the run's own log, which the UI shows, keeps its INFO lines. The console stays as it is
+    if the user has chosen a log level. Raises ConfigError for settings that Prefect does not accept.
     """
     mend(environment)
     at_home(environment)
@@ -98,7 +98,7 @@ def apply_environment(environment: "os._Environ[str] | dict[str, str]" = os.envi
 
 
 def api_named_in() -> str:
-    """Where Prefect has the address of its server from, in the order that it looks."""
+    """The source of the server's address in Prefect's settings, in Prefect's own order."""
     from prefect.settings.models.api import APISettings
     from prefect.settings.sources import (
         FilteredDotEnvSettingsSource,
@@ -120,11 +120,12 @@ def api_named_in() -> str:
 def server_environment(
     home: Path, shared: Path, *, migrate: bool, inherited: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """The environment of the embedded server's process: none of the user's Prefect settings, which are for others.
+    """The environment of the embedded server's process, without the user's Prefect settings, which are for other
+    servers.
 
     A database address, a base path or a password in the environment or the active profile would make this server serve
-    something else than the history in ``home``; with ``PREFECT_HOME`` there, no profile is read either. Nor has it the
-    user's proxies and certificates: it asks nobody. ``shared`` takes what is the same for every home: the pages of the
+    something else than the history in ``home``; with ``PREFECT_HOME`` there, no profile is read either. It gets no
+    proxies and certificates, since it asks nobody. ``shared``: folder of files that all homes share, the pages of the
     UI (17 MB).
     """
     kept = {k: v for k, v in without_connections(inherited).items() if not k.upper().startswith("PREFECT_")}
@@ -146,11 +147,11 @@ def server_environment(
 
 @contextmanager
 def embedded_settings(api_url: str) -> Iterator[None]:
-    """Point the flows called inside, and the threads Prefect starts for them, at the embedded server ``api_url``.
+    """Let flows inside the block, and the threads that Prefect starts for them, use the embedded server ``api_url``.
 
-    A thread started by hand has Prefect's settings and tags only when it runs in ``contextvars.copy_context()``.
-    Heartbeats off: every synchronous flow's exit otherwise waits about a second for the heartbeat's thread, and the
-    environment variable cannot say "none". Who owns a run is known from its owner's lock instead.
+    A thread that you start has Prefect's settings and tags only if it runs in ``contextvars.copy_context()``.
+    Heartbeats are off: else every synchronous flow's exit waits about a second for the heartbeat's thread, and the
+    environment variable cannot say "none". The owner's lock shows whether a run is alive.
     """
     from prefect.settings import (
         PREFECT_API_AUTH_STRING,

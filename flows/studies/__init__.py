@@ -20,16 +20,17 @@ from storage.store import Store
 __all__ = ["COMPARE", "STUDIES", "Comparison", "Row", "Study", "StudyResult", "entrants_of", "prepared", "wanted"]
 
 COMPARE = "compare"
-"""The study of a pipeline of one's own."""
+"""The study of the user's own pipeline."""
 
 Entrants = Callable[..., tuple[Entrant, ...]]
-"""The pipeline as declared, under each reasoner that is named instead, draws -> what is compared."""
+"""(declared pipeline, the pipeline under each other reasoner that is named, draws) -> entrants of the study."""
 
 
 def _methods(
     declared: Pipeline, named: Sequence[Pipeline], draws: int, budget: int | None = None
 ) -> tuple[Entrant, ...]:
-    """``budget``: evaluations of what does not refine the space; LAPT's if unset."""
+    """The entrants under one reasoner. ``budget``: evaluations of methods that do not refine the space; LAPT's if
+    unset."""
     if len(named) > 1:
         raise ConfigError("one reasoner in this study", f"{len(named)}", "lapt study reasoners compares several")
     pipeline = named[0] if named else declared
@@ -38,18 +39,18 @@ def _methods(
 
 @dataclass(frozen=True)
 class Study:
-    """What a preset is put to: the entrants, and the published rows that stand beside them.
+    """Definition of a study: the entrants, and the published rows beside them.
 
-    ``preset``: unless another pipeline is named. ``budget``: evaluations that methods which do not refine the space may
-    go on to with the preset; LAPT's if unset, and with other pipelines. ``of_benchmark``: is it called as its benchmark
-    is? ``reasoner``: in place of the preset's; ``of_sources``: whether ``entrants`` takes source budgets; ``notes``:
-    what is to be said of the study.
+    ``preset``: used unless another pipeline is named. ``budget``: evaluations that methods which do not refine the
+    space may use with the preset; LAPT's if unset, and with other pipelines. ``of_benchmark``: whether it has the name
+    of its benchmark. ``reasoner``: in place of the preset's. ``of_sources``: whether ``entrants`` takes source budgets.
+    ``notes``: remarks on the study.
     """
 
     title: str
     preset: str | None
     entrants: Entrants | None
-    """None: nothing is searched for (``quality``)."""
+    """None: nothing is searched (``quality``)."""
     published: PublishedTable | None = None
     budget: int | None = None
     of_benchmark: bool = False
@@ -104,7 +105,7 @@ STUDIES = {
 
 
 def wanted(name: str, pipeline: str | None = None) -> str:
-    """The preset or file that the study runs on; ``pipeline``: in place of its own. Raises ConfigError without one."""
+    """The preset or file that the study runs on. ``pipeline``: in place of its own. Raises ConfigError without one."""
     found = pipeline or STUDIES[name].preset
     if found is None:
         raise ConfigError("a pipeline to compare", "none", f"name one: lapt study {name} FILE.yaml")
@@ -112,7 +113,8 @@ def wanted(name: str, pipeline: str | None = None) -> str:
 
 
 def titled(name: str, pipeline: Pipeline, *, own: bool) -> str:
-    """What its tables are called. ``own``: the pipeline is the study's preset, of which the study may have its name."""
+    """The title of the study's tables. ``own``: the pipeline is the study's preset, so the study's own name may be
+    used."""
     if own:
         return name
     return pipeline.name if STUDIES[name].of_benchmark else f"{name} of {pipeline.name}"
@@ -129,7 +131,8 @@ def entrants_of(
     budget: int | None = None,
     own: bool = True,
 ) -> tuple[Entrant, ...]:
-    """What the study compares, under each method that can be named. Raises ConfigError for what it does not take.
+    """The entrants of the study, for each method that can be named. Raises ConfigError for an option that it does not
+    take.
 
     ``own``: on its own preset. ``budget``: of methods that do not refine the space.
     """
@@ -165,8 +168,11 @@ def prepared(
     resampled: bool = False,
     **settings: Any,
 ) -> Comparison | Quality:
-    """The study of that name, ready to run. ``budgets`` to ``own``: as of ``entrants_of``. ``resampled``: with the
-    variants that read resampled archives. ``settings``: as of ``Comparison``. Raises LaptError as that does."""
+    """The study of that name, ready to run. Raises LaptError as ``Comparison``.
+
+    ``budgets`` to ``own``: as in ``entrants_of``. ``resampled``: with the variants that read resampled archives.
+    ``settings``: as in ``Comparison``.
+    """
     study, title = STUDIES[name], titled(name, declared, own=own)
     entrants = entrants_of(
         name, declared, named, draws=draws, data=execution.data, budgets=budgets, budget=budget, own=own

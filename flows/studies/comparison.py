@@ -1,4 +1,4 @@
-"""Entrants compared on a benchmark over seeds: Table 2 of the paper, reasoners, prompts."""
+"""Comparison of entrants on a benchmark over seeds: Table 2 of the paper, reasoners, prompts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from storage.store import Store
 
 
 class Comparison:
-    """Runs entrants over seeds in a process pool; seeds and entrants are scheduling alone and change no figure."""
+    """Runs entrants over seeds in a process pool. The order of jobs changes no figure."""
 
     def __init__(
         self,
@@ -41,9 +41,9 @@ class Comparison:
         notes: Sequence[str] = (),
         title: str = "",
     ) -> None:
-        """``methods``: some of the entrants' alone; ``baseline``: what all are held against, see ``contrasts``.
-        ``notes``: of this study, behind the first. ``store``: where finished jobs are kept and, unless ``fresh``, those
-        that are finished are taken from. ``title``: what its tables are called; the name if unset.
+        """``methods``: only these of the entrants. ``baseline``: the one for all, see ``contrasts``. ``notes``: this
+        study's own, after the first. ``store``: where finished jobs are kept; unless ``fresh``, they are taken from
+        there. ``title``: of its tables; the name if unset.
 
         Raises LaptError for a method, table or task that is not there.
         """
@@ -72,7 +72,7 @@ class Comparison:
 
     @property
     def jobs(self) -> list[Job]:
-        """The longest first by budget, so that the last to finish are short."""
+        """All jobs, the longest budget first, so that the last to finish are short."""
         jobs: list[Job] = []
         for entrant in self.entrants:
             seeds = range(1 if entrant.fixed else self.seeds)
@@ -83,9 +83,9 @@ class Comparison:
         return sorted(jobs, key=lambda job: job.entrant.budget, reverse=True)
 
     def run(self, progress: Callable[[int, int], None] = lambda done, total: None) -> StudyResult:
-        """Every job, then the rows. ``progress(done, total)`` is called as jobs end.
+        """Run every job and make the rows. ``progress(done, total)`` is called as jobs end.
 
-        Raises AwaitingReply when prompts wait for a reply, after every one is written.
+        Raises AwaitingReply when prompts wait for a reply, once all prompts are written.
         """
         began = time.monotonic()
         outcomes: dict[str, list[Outcome]] = {entrant.label: [] for entrant in self.entrants}
@@ -129,11 +129,11 @@ class Comparison:
         )
 
     def _settled(self, job: Job) -> bool:
-        """Would it find the same again? Not where a language model is to be asked anew."""
+        """Whether a second run of the job would find the same: not if a language model is to be asked again."""
         return job.entrant.pipeline.reasoner.kind != "chat" or self.execution.replies in ("auto", "replay")
 
     def _outcomes(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
-        """Of every job as they end; in this process where one is all there is to be."""
+        """The outcome of every job as it ends; in this process if there is only one job or process."""
         if not jobs:
             return
         if self.processes == 1:
@@ -196,7 +196,7 @@ class Comparison:
 
 
 ENOUGH = 9
-"""Seeds from which a p below 0.01 can be, in one comparison: the smallest is 2^(1 - seeds)."""
+"""Number of seeds from which p can fall below 0.01 in one comparison: the smallest p is 2^(1 - seeds)."""
 OF_RANKS = ("rank: of the incumbent by validation at the end, 1 + the architectures strictly better",)
 OF_VALUES = (
     "validation: of the incumbent after so many evaluations, mean over seeds and 95 % interval, ±: sd over seeds; no "

@@ -1,4 +1,4 @@
-"""A study's jobs: what a worker process is given, does and returns."""
+"""Jobs of a study, and their results in a worker process."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ TOP_SHARE = 0.001
 
 @dataclass(frozen=True)
 class Job:
-    """One entrant with one draw of its reasoner, on every task. What a draw says is asked for once, so its seeds run
-    in one process."""
+    """One entrant with one draw of its reasoner, on every task. Its seeds run in one process, so a draw is asked for
+    once."""
 
     entrant: Entrant
     draw: int | None
@@ -33,7 +33,7 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What a job found; ``failure``: why it stopped; ``awaited``: prompts that somebody is to answer."""
+    """The result of a job. ``failure``: why it stopped. ``awaited``: prompts that wait for a person's reply."""
 
     curves: list[Curve] = field(default_factory=list)
     failure: str | None = None
@@ -41,7 +41,7 @@ class Outcome:
 
 
 def outcome_of(job: Job, execution: Execution) -> Outcome:
-    """In a worker process: the job's searches, until one fails."""
+    """Run the job's searches, until one fails. It is called in a worker process."""
     entrant, outcome = job.entrant, Outcome()
     bench = Bench(entrant.pipeline, execution, job.draw, entrant.budget)
     for seed in job.seeds:
@@ -104,14 +104,17 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
 
 
 def _ranks(found: Scores, all_scores: Scores) -> tuple[int, ...]:
-    """1 + the number of all scores strictly better than each of some; the last rank for none (minus infinity)."""
+    """For each score found: 1 + the number of all scores strictly better. Minus infinity (none) has the last rank."""
     better = len(all_scores) - np.searchsorted(np.sort(all_scores), found, side="right")
     return tuple(min(1 + int(number), len(all_scores)) for number in better)
 
 
 def _of_principles(searched: Searched, rank_inside: Callable[[], float] | None) -> dict[str, float]:
-    """support: of the learned principles in the archive, 0..1, mean; space_size, best_inside: of the first refined
-    space, its members and, where there are ranks, the rank of its best; stood_in: 1 where counting stood in."""
+    """Quantities of the learned principles and of the first refined space.
+
+    support: mean support of the principles in the archive, 0..1. space_size: the space's members. best_inside: the rank
+    of its best member, if there are ranks. stood_in: 1 if counting stood in for the model.
+    """
     found: dict[str, float] = {}
     if searched.learned is not None:
         supports = [principle.support for principle in searched.learned.principles]

@@ -1,4 +1,4 @@
-"""What studies leave in the store: finished jobs, so that a stopped one goes on, and the rows for ``lapt sql``."""
+"""Results of studies in the store: finished jobs, so that a stopped study goes on, and rows for ``lapt sql``."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from storage.store import Store
 from storage.versions import versions
 
 VERSION = 1
-"""Raised by hand when a stored job's form changes."""
+"""Raise it by hand when the form of a stored job changes."""
 
 
 class Ledger:
-    """Finished jobs of studies in a store, by what was asked: a job is computed once, whichever study wants it.
+    """Finished jobs of studies in a store. A job is found by its content and computed once for all studies.
 
-    ``checksum``: of the table. The key has the code's digest too: no figure mixes two versions of a method.
+    ``checksum``: of the table. The key also has the code's digest: no figure mixes two versions of a method.
     """
 
     def __init__(self, store: Store, checksum: str) -> None:
@@ -52,7 +52,7 @@ class Ledger:
         )
 
     def known(self, jobs: Sequence[Job]) -> dict[str, list[Curve]]:
-        """Key -> what a job found, of those that are finished."""
+        """Key -> result, of the jobs that are finished."""
         keys = [self.key(job) for job in jobs]
         stored = self.store.read("study_jobs", filter=pc.field("key").isin(keys)).to_pylist()
         return {row["key"]: [_curve(written) for written in json.loads(row["curves"])] for row in stored}
@@ -64,8 +64,8 @@ class Ledger:
 
 
 def keep(store: Store, result: StudyResult) -> str:
-    """Appends the rows to the data set ``studies``, writes the whole for its page, and returns their id, a digest of
-    what the rows say."""
+    """Append the rows to the data set ``studies`` and write the whole result for its page. Returns their id, a digest
+    of the rows."""
     rows = [row.model_dump(mode="json") for row in result.rows]
     said = {"study": result.study, "pipeline": result.pipeline, "rows": rows}
     study_id = short(said)
@@ -77,12 +77,12 @@ def keep(store: Store, result: StudyResult) -> str:
 
 
 def studies(store: Store) -> list[str]:
-    """The ids of all studies that were kept, each once."""
+    """The ids of all stored studies, each once."""
     return sorted({row["study_id"] for row in store.read("studies", ["study_id"]).to_pylist()})
 
 
 def kept(store: Store, study_id: str) -> tuple[StudyResult, dict[str, str]]:
-    """A study's result, and the versions that ran it. Raises StoreError where its file is gone or unreadable."""
+    """A stored study's result, and the versions that ran it. Raises StoreError if its file is gone or unreadable."""
     try:
         whole = json.loads(store.files.read(_file(study_id)))
         return StudyResult.model_validate(whole["result"]), whole["versions"]

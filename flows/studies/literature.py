@@ -10,7 +10,7 @@ from flows.studies.rows import Row, StudyResult
 from lapt.pipeline.published import TABLE_4, TABLE_5, PublishedNetwork
 
 APART = 0.02
-"""Published and counted parameters that differ by more are explained."""
+"""Largest difference between published and counted parameters that needs no explanation."""
 
 
 class _Table(NamedTuple):
@@ -29,13 +29,13 @@ TABLES = {
     "table4": _Table(TABLE_4, "cifar10", classes=10, side=32, channels=36, cells=6, stem="cifar"),
     "table5": _Table(TABLE_5, "imagenet", classes=1000, side=224, channels=48, cells=4, stem="imagenet"),
 }
-"""By the name of the study."""
+"""Study name -> table."""
 
 
 def literature(name: str) -> StudyResult:
     """Published figures, and parameters and multiply-adds counted here.
 
-    ``test`` rows have no mean, for nothing was trained at full scale: it is the place of a finished run's accuracy.
+    ``test`` rows have no mean, since nothing was trained at full scale: the accuracy of a finished run belongs there.
     """
     began, table = time.monotonic(), TABLES[name]
     rows = tuple(row for network in table.rows for row in _rows(network, table))

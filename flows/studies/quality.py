@@ -1,4 +1,4 @@
-"""How good the spaces are that a reasoner refines, before any search: their scores against those of the whole space."""
+"""Study of refined spaces before any search: their scores against those of the whole space."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Scores = npt.NDArray[np.float64]
 SHARES = (0.001, 0.01, 0.05)
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 ECDF = "ecdf_at_q"
-"""Quantity: the share that scores no higher than so many percent of the whole space do."""
+"""Quantity: the share of a space that scores no higher than so many percent of the whole space."""
 WHOLE, REFINED = "omega", "omega_r"
-"""What stands for ``method``: the space as it is, and the first one that is refined of it."""
+"""Values of ``method``: the whole space, and the first space refined from it."""
 
 
 class Quality:
-    """Refines the space once a reasoner, draw and target; every score inside is read, none is searched for.
+    """Refines the space once for each reasoner, draw and target, and reads every score inside. Nothing is searched.
 
-    Those that say the same of the same archive are asked once, a language model ``draws`` times, chance once a seed.
+    Deterministic reasoners are asked once, a language model ``draws`` times, chance once for each seed.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Quality:
             self.table.column(task)
 
     def run(self, progress: Callable[[int, int], None] = lambda done, total: None) -> StudyResult:
-        """Raises AwaitingReply when prompts wait for a reply, after every one is written."""
+        """Run the study. Raises AwaitingReply when prompts wait for a reply, once all prompts are written."""
         began, failures, rows = time.monotonic(), [], list(self._of_whole())
         awaited: AwaitingReply | None = None
         for done, pipeline in enumerate(self.pipelines):
@@ -133,9 +133,9 @@ class Quality:
 
 
 def of_space(inside: Scores, whole: Scores) -> dict[str, float]:
-    """``inside``: n scores of a refined space, ``whole``: N of the space, both higher is better. Ties count as top.
+    """Figures of a refined space. ``inside``: its n scores; ``whole``: N of the whole space; higher is better.
 
-    A refined space without any score counts as worst.
+    Ties count as top. A refined space without any score counts as worst.
     """
     found, size = {"space_size": float(len(inside))}, max(len(inside), 1)
     for share in SHARES:

@@ -1,4 +1,4 @@
-"""What a study prints: one row a method, target and quantity."""
+"""Rows of a study: one for each method, target and quantity."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pydantic import BaseModel, ConfigDict
 from lapt.base.statistics import Summary
 
 Who = tuple[str, str | None, str | None, int | None]
-"""Method, reasoner, variant, source budget: what tells the lines of a study apart."""
+"""Method, reasoner, variant, source budget: they identify a line of a study."""
 
 
 class Row(BaseModel):
     """One figure over seeds beside the published one.
 
-    ``censored``: seeds that missed the goal within ``budget`` evaluations and count as budget + 1; of scores, those
-    that found none and are left out, though their rank is the last. A published method that was not run here has no
-    mean and zero seeds. ``variant``: of the factor that the study varies. ``draws``: of the reasoner, where it drew
-    apart from the seeds; ``sd_draws`` and ``sd_search``: the spread between them, and that of the search within one.
+    ``censored``: seeds that missed the goal within ``budget`` evaluations and count as budget + 1. For scores: seeds
+    that found none; they are left out, though their rank is the last. A published method that was not run here has no
+    mean and zero seeds. ``variant``: of the factor that the study varies. ``draws``: of the reasoner, if it drew apart
+    from the seeds. ``sd_draws``, ``sd_search``: the spread between draws, and of the search within one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,9 +56,9 @@ class Row(BaseModel):
 class Anytime(BaseModel):
     """The incumbent of one line on one target, as the budget grows: means over seeds (and draws).
 
-    ``rank``, ``validation``: after each of ``evaluations``; a run that ended earlier stays where it was. ``ranks``: of
-    each run after ``budget`` evaluations, ordered by draw and seed, as ``validations``. No ranks where a space cannot
-    be listed; no score (None) until every run has one that finds any.
+    ``rank``, ``validation``: after each of ``evaluations``; a run that ended earlier stays at its last value.
+    ``ranks``: of each run after ``budget`` evaluations, ordered by draw and seed, as ``validations``. No ranks if a
+    space cannot be listed; no score (None) until every run that finds any has one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,13 +81,13 @@ class Anytime(BaseModel):
 
 
 class StudyResult(BaseModel):
-    """A study's rows and what they were measured on."""
+    """A study's rows and the settings of their measurement."""
 
     model_config = ConfigDict(frozen=True)
 
     study: str
     title: str = ""
-    """Of its tables; unsaid by studies of earlier versions, which are called by their study's name."""
+    """Title of its tables. Studies of earlier versions lack it: their name is used."""
     pipeline: str
     seeds: int
     methods: tuple[str, ...]
@@ -95,10 +95,10 @@ class StudyResult(BaseModel):
     seconds: float
     notes: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
-    """What could not be run, and why: no row stands for it."""
+    """Entrants that could not be run, with the reason. They have no row."""
     curves: tuple[Anytime, ...] = ()
     command: str = ""
-    """What makes it again; unsaid by studies of earlier versions."""
+    """The command that makes it again; studies of earlier versions lack it."""
 
     @property
     def heading(self) -> str:

@@ -1,1 +1,1 @@
-"""Evaluations in work pools: batches, how they are handed out, and the processes that take them."""
+"""Evaluations in work pools: batches, their distribution, and the worker processes."""

@@ -1,4 +1,4 @@
-"""A batch: some architectures of one task, as it travels to a worker."""
+"""A batch in the form in which it travels to a worker: some architectures of one task."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from storage.store import Store
 
 
 class Batch(BaseModel):
-    """What is evaluated, and how; it travels as a blob of the store, and the flow run knows its digest alone.
+    """The work of one flow run. It travels as a blob of the store; the flow run gets its digest alone.
 
-    ``spaces``: where scores hang on the space that is searched, the refined spaces of the target so far: each supernet
-    starts from the one before. ``fingerprint``: the driver's, which the worker's must equal. No ``architectures``: a
-    supernet alone is trained. ``final``: they are trained from scratch, for their test scores. ``version``: the
-    driver's, which the worker's must equal: a number of the protocol alone would let two versions train differently.
+    ``spaces``: if scores depend on the space that is searched, the refined spaces of the target so far: each supernet
+    starts from the one before. ``fingerprint``: the driver's; the worker's must equal it. No ``architectures``: only a
+    supernet is trained. ``final``: they are trained from scratch, for their test scores. ``version``: the driver's; the
+    worker's must equal it, since a protocol number alone would let two versions train differently.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,12 +35,12 @@ class Batch(BaseModel):
     retry_failed: bool = False
 
     def kept(self, store: Store) -> str:
-        """Writes it, and returns its digest."""
+        """Write it to the store, and return its digest."""
         return store.put_blob(self.model_dump_json().encode())
 
     @classmethod
     def read(cls, store: Store, digest: str) -> Batch:
-        """Raises StoreError where the store has none, LaptError for one of another version."""
+        """Read a batch. Raises StoreError if the store has none, LaptError for one of another version."""
         content = store.get_blob(digest)
         said = json.loads(content).get("version", "before 0.2")
         if said != __version__:

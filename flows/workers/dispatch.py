@@ -1,4 +1,4 @@
-"""Evaluation on other machines: batches as flow runs of a work pool, and scores read back from the store."""
+"""Evaluation on other machines: batches run as flow runs of a work pool, and their scores are read from the store."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ POLL_SECONDS = 1.0
 
 
 class DispatchedEvaluator(StoredEvaluator):
-    """A stored evaluator that never evaluates here: what the store lacks goes to workers, in batches.
+    """A stored evaluator that never evaluates here: architectures without a stored score go to workers, in batches.
 
-    Batches are dispatched up to the workers that are there, each of about a minute's work by what such scores cost so
-    far, or a share for every worker where that is less. Scores count as soon as they are in the store. A run that ends
-    without all of its scores (killed, crashed, its machine lost) gives the rest back, to be dispatched again; one that
-    is much too slow is doubled by an idle worker. While the server is silent or the store cannot be written, the search
-    waits. Batches of a driver that was killed go on, and are waited for like its own by the next one.
+    There are at most as many batches as workers. A batch holds about a minute's work by the cost of earlier scores, or
+    a worker's equal share if that is less. A score counts as soon as it is in the store. If a run ends without all of
+    its scores (killed, crashed, its machine lost), the rest is dispatched again. A much too slow run is repeated by an
+    idle worker. While the server is silent or the store cannot be written, the search waits. Batches of a killed driver
+    go on; the next driver waits for them as for its own.
     """
 
     def __init__(self, inner: StoredEvaluator, template: Batch, pool: Pool) -> None:
-        """``template``: what every batch says, without architectures."""
+        """``template``: the content of every batch, without architectures."""
         super().__init__(
             inner.evaluator,
             inner.store,
@@ -54,7 +54,8 @@ class DispatchedEvaluator(StoredEvaluator):
 
     @property
     def at_once(self) -> int:
-        """All: batches are cut here, and what workers have scored when the time is spent is stored."""
+        """Unlimited: this evaluator cuts batches itself, and stores every score that is there when the time is
+        spent."""
         return sys.maxsize
 
     # --- supernets and final trainings -------------------------------------------------------------------------------
@@ -87,7 +88,7 @@ class DispatchedEvaluator(StoredEvaluator):
         return found
 
     def _one_run(self, batch: Batch, label: str, key: str, done: Callable[[], bool]) -> None:
-        """A batch that is one thing, known by its key, again and again until it is done."""
+        """Run a batch that is one piece of work with one key, again and again until it is done."""
         under_way = UnderWay(self.pool, self._tag(key))
         digest, lost = batch.kept(self.store), 0
         try:
@@ -132,7 +133,7 @@ class DispatchedEvaluator(StoredEvaluator):
             under_way.cancel()
 
     def _tag(self, key: str) -> str:
-        """Of the flow runs that compute what has that key, in this store, by this version."""
+        """Tag of the flow runs that compute results with that key, in this store, by this version."""
         return "lapt:" + short([self.store.address, self.task, key, __version__])
 
     def _identities(self, batch: str) -> tuple[str, ...]:
@@ -140,7 +141,7 @@ class DispatchedEvaluator(StoredEvaluator):
         return tuple(self.identity(self.space.decode(text)) for text in texts)
 
     def _take_back(self, waiting: Mapping[str, Architecture], under_way: UnderWay, halving: Halving) -> None:
-        """What batches of this driver ended without. What others' did is nobody's now, and no more is said of it."""
+        """Take back the unfinished work of this driver's ended batches. Other drivers' batches are only forgotten."""
         ended = [(handed, end) for handed, end in under_way.look(self._identities) if handed.mine]
         if ended:
             self.store.check_writable()  # if it is not, that was why, and no fault of what they were at
@@ -159,7 +160,7 @@ class DispatchedEvaluator(StoredEvaluator):
                 raise self._hopeless(owed[0], runs, end)
 
     def _hand_out(self, waiting: Mapping[str, Architecture], under_way: UnderWay, halving: Halving) -> None:
-        """A batch for each free worker: of what nobody is at, then of what is overdue."""
+        """Submit a batch for each free worker: first of architectures in no batch, then of overdue ones."""
         cost = self.mean_cost
         computed = under_way.identities()
         todo = [identity for identity in waiting if identity not in computed]
@@ -184,7 +185,7 @@ class DispatchedEvaluator(StoredEvaluator):
 
     # --- what no other try mends -------------------------------------------------------------------------------------
     def _heed(self, end: End) -> None:
-        """Raises what the worker said of a batch that it cannot compute, in its words."""
+        """Raises the worker's own error if it refused the batch."""
         if end.refused:
             expected, _, rest = end.word.removeprefix("expected ").partition("; got ")
             got, _, remedy = rest.partition("; ")

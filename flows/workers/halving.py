@@ -1,4 +1,4 @@
-"""What is handed out next: fresh work by the minute, and what lost runs were at in halves."""
+"""The next work to hand out: fresh work in batches of a minute, and the work of lost runs in halves."""
 
 from __future__ import annotations
 
@@ -7,32 +7,34 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 WORTH_SECONDS = 60.0
-"""Of work that a batch should hold: starting one costs a worker about five."""
+"""Seconds of work that a batch should hold: starting one costs a worker about five."""
 UNKNOWN_SIZE = 32
-"""Architectures of a batch at most, while nobody knows what one costs."""
+"""Largest batch, in architectures, while the cost of one is unknown."""
 ATTEMPTS = 3
-"""Runs that an architecture may lose, the last of them alone, before the search says so."""
+"""Runs that an architecture may lose, the last of them alone, before the search raises an error."""
 IN_VAIN = 6
-"""Runs in a row that may be lost without a single score, and one more a worker: then it is no architecture's fault.
+"""Runs in a row, plus one per worker, that may be lost without a single score: then no architecture is at fault.
 
-Two that lose every run, and stand first in both halves of a batch, cost one worker four in a row; and each other worker
-may be at a long training meanwhile, without a score yet.
+Two architectures that lose every run, and stand first in both halves of a batch, cost one worker four in a row. Each
+other worker may be in a long training meanwhile, without a score yet.
 """
 
 
 def batch_size(todo: int, workers: int, cost: float | None) -> int:
-    """Architectures of the next batch: a minute's work by what one ``cost``s, in seconds, or every worker's share of
-    what is to do, if that is less."""
+    """Architectures of the next batch: a minute's work, but at most each worker's equal share of the rest.
+
+    ``cost``: seconds of one architecture.
+    """
     worth = UNKNOWN_SIZE if cost is None else math.ceil(WORTH_SECONDS / max(cost, 0.01))
     return max(1, min(math.ceil(todo / workers), worth))
 
 
 @dataclass
 class Halving:
-    """What lost runs were at. It comes back in halves, each a batch of its own, after all that is fresh.
+    """The work of lost runs. It is handed out again in halves, each a batch, after all fresh work.
 
-    So the one of n architectures that loses every run is alone after log2(n) + 1 lost runs, and by then the others have
-    been handed out, to as many workers as there are. A machine that is lost costs one more run.
+    If one of n architectures loses every run, it is alone after log2(n) + 1 lost runs. By then the others have been
+    handed out, to as many workers as there are. A lost machine costs one more run.
     """
 
     parts: list[list[str]] = field(default_factory=list)
@@ -43,7 +45,10 @@ class Halving:
         self.in_vain = 0
 
     def lost(self, owed: Sequence[str], workers: int) -> int:
-        """``owed``: what the run had no scores of. Returns the runs that were lost in vain, 0 while there is hope."""
+        """Record a lost run. ``owed``: its architectures without a score.
+
+        Returns the number of runs lost in vain, 0 while there is hope.
+        """
         self.in_vain += 1
         # The first half last: scores come in order, so what lost the run is likely to be its first.
         half = math.ceil(len(owed) / 2)
@@ -55,7 +60,7 @@ class Halving:
         return self.in_vain if self.in_vain >= IN_VAIN + workers else 0
 
     def batches(self, todo: Collection[str], workers: int, cost: float | None) -> Iterator[list[str]]:
-        """Of what is ``todo``, and nobody is at, a batch for each of so many free ``workers``, while it lasts."""
+        """Batches of ``todo``, which are in no batch now, for so many free ``workers`` at most."""
         suspected = {identity for part in self.parts for identity in part}
         fresh, left = [identity for identity in todo if identity not in suspected], set(todo)
         for free in range(workers, 0, -1):

@@ -1,7 +1,7 @@
-"""Base job templates of work pools: what a flow run may choose of the machine that it runs on, which is nothing.
+"""Base job templates of work pools, in which a flow run can choose nothing about the machine that it runs on.
 
-Prefect's own templates let whoever starts a run name the command, the environment, the folder and the image as "job
-variables": to start a run is then to run any code on a worker.
+In Prefect's own templates, whoever starts a run names the command, the environment, the folder and the image as "job
+variables". So whoever may start a run may run any code on a worker.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ NOTHING = {
     "additionalProperties": False,
     "description": "None: what runs of this pool are started with is fixed in its job configuration.",
 }
-"""The schema of the job variables: the server refuses every one."""
+"""Schema of job variables that allows none: the server refuses every one."""
 RESOLVED_LATER = ["prefect.blocks.", "prefect.variables.", "$"]
 """Placeholders that a worker fills in from its server or its own environment, whatever a run says."""
 
 
 def template_of(kind: str) -> dict[str, Any]:
-    """Prefect's template for a kind of work pool, by its installed worker or the server's list. Raises ConfigError."""
+    """Prefect's template for a kind of work pool, from its installed worker or the server's list. Raises
+    ConfigError."""
     found = asyncio.run(get_default_base_job_template_for_infrastructure_type(kind))
     if found is None:
         known = asyncio.run(get_available_work_pool_types())
@@ -63,7 +64,7 @@ class _Template(BaseModel):
 
 
 def read_template(file: Path) -> dict[str, Any]:
-    """A template of the operator's own. Raises ConfigError."""
+    """Read a template of the operator's own. Raises ConfigError."""
     try:
         template = json.loads(file.read_text(encoding="utf-8"))
         found = _Template.model_validate(template)
@@ -87,10 +88,10 @@ def read_template(file: Path) -> dict[str, Any]:
 
 
 def locked(template: Mapping[str, Any], image: str | None = None) -> dict[str, Any]:
-    """``template`` with its variables at their defaults, and the image, for good. Raises ConfigError.
+    """``template`` with its variables fixed at their defaults, and with the image. Raises ConfigError.
 
     Prefect's workers merge an ``env`` of a run into one that stands in the job configuration, and the route that
-    creates a run by hand checks no job variables: so no ``env`` stands there, and none gets through.
+    creates a run by hand checks no job variables. So the template has no ``env``, and none gets through.
     """
     variables: Mapping[str, Any] = template.get("variables", {}).get("properties", {})
     values = {name: said["default"] for name, said in variables.items() if said.get("default") is not None}
@@ -116,19 +117,19 @@ def locked(template: Mapping[str, Any], image: str | None = None) -> dict[str, A
 
 
 def is_open(pool: WorkPool) -> bool:
-    """Whether whoever starts a run in this pool chooses what its workers execute."""
+    """Whether the person who starts a run in this pool chooses the commands that its workers execute."""
     return pool.base_job_template.get("variables") != NOTHING
 
 
 def starts_workers(pool: str, kind: str) -> str:
-    """The command that starts a worker of a pool, for one run at a time: a driver hands out a batch a worker."""
+    """The command that starts a worker of a pool, for one run at a time: a driver hands out one batch per worker."""
     if kind == PROCESS:
         return f"lapt worker --pool {shlex.quote(pool)}"
     return f"prefect worker start --pool {shlex.quote(pool)} --type {kind} --limit 1"
 
 
 def check_processes(pool: str) -> None:
-    """Raises ConfigError unless there is a pool of that name whose runs are processes; warns of one that is open."""
+    """Raises ConfigError unless there is a pool of that name whose runs are processes. Warns of one that is open."""
     with get_client(sync_client=True) as client:
         try:
             there = client.read_work_pool(pool)

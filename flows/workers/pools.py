@@ -1,4 +1,4 @@
-"""A Prefect work pool, as the driver of a search sees it."""
+"""A Prefect work pool, seen from the driver of a search."""
 
 from __future__ import annotations
 
@@ -37,24 +37,26 @@ from flows.workers.job_templates import PROCESS, starts_workers
 from lapt.errors import ConfigError, LaptError
 
 EVALUATES = "evaluate-batch"
-"""The deployed flow; its deployment has the pool's name."""
+"""The deployed flow. Its deployment has the pool's name."""
 CLAIMED_SECONDS, QUEUED_SECONDS = 90.0, 3600.0
-"""From a worker's taking a run to the start of its process, which takes it five; the second where a cluster starts it,
-which may have an image to fetch, a machine to add, or others first in its queue."""
+"""Longest wait, in seconds, from a worker's taking a run to the start of its process; usually it takes five.
+
+The second is for clusters, which may have to fetch an image, add a machine, or finish other work first.
+"""
 LIVING = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING)
-"""Types of the states of a flow run that may still give something."""
+"""Types of states of a flow run that may still give a score."""
 REFUSED = "Refused"
-"""Name of the state of a batch that its worker cannot compute, whoever asks again: other data, another version."""
+"""Name of the state of a batch that its worker can never compute: other data, another version."""
 DRIVER = "driver:"
-"""Before the id of the flow run that handed a batch out, in the batch's tags."""
+"""Prefix of a batch's tag with the id of the flow run that handed it out."""
 
 
 @dataclass(frozen=True)
 class Seen:
     """A flow run of a batch that is not over.
 
-    ``batch``: the digest of what it computes. ``driver``: the flow run that handed it out. ``started``: a process has
-    it. ``unstarted_for``: seconds since a worker took it, where no process has it yet.
+    ``batch``: digest of its work. ``driver``: the flow run that handed it out. ``started``: a process has it.
+    ``unstarted_for``: seconds since a worker took it, if no process has it yet.
     """
 
     batch: str
@@ -65,7 +67,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class End:
-    """What became of a flow run: the server's last word on it, none where it completed.
+    """The end of a flow run. ``word``: the server's last message on it, none if it completed.
 
     ``cancelled``: by somebody, or deleted. ``refused``: by its worker, before it computed anything.
     """
@@ -77,7 +79,8 @@ class End:
 
 @dataclass(frozen=True)
 class Queue:
-    """Runs of a pool: those that a worker has, those that are due, and seconds since the first of these was."""
+    """Runs of a pool: those that workers have, those that are due, and seconds for which the first of these has
+    waited."""
 
     running: int
     waiting: int
@@ -89,7 +92,7 @@ def _of(*types: StateType) -> FlowRunFilterState:
 
 
 def _age(state: State[Any]) -> float:
-    """Seconds, by the server's clock when it was set and ours now."""
+    """Age in seconds: from the server's clock at the time to our clock now."""
     return 0.0 if state.timestamp is None else (datetime.now(UTC) - state.timestamp).total_seconds()
 
 
@@ -103,12 +106,12 @@ def _end(state: State[Any]) -> End:
 
 
 class Unreachable(Exception):
-    """The server does not answer, now."""
+    """The server does not answer at the moment."""
 
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Says a server that does not answer, or not us, as an error of three parts."""
+    """Turn a server's silence or refusal inside the block into an error of three parts."""
     try:
         yield
     except httpx.HTTPStatusError as error:
@@ -127,14 +130,14 @@ def _root(flow_run: str) -> str:
 
 
 class Pool:
-    """Raises Unreachable from every method, ConfigError where the pool or its deployment was never made."""
+    """A work pool. Every method may raise Unreachable, or ConfigError if the pool or its deployment was never made."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     @property
     def driver(self) -> str:
-        """Id of the flow run that this is called in, or of the outermost around it; empty outside of flows."""
+        """Id of the flow run in which this is called, or of the outermost one around it; empty outside of flows."""
         inside = runtime.flow_run.id
         if inside is None:
             return ""
@@ -142,7 +145,7 @@ class Pool:
             return _root(str(inside))
 
     def online(self) -> list[str]:
-        """Names of the workers that were heard of within their heartbeat."""
+        """Names of the workers whose last heartbeat is recent enough."""
         with self._asking(), get_client(sync_client=True) as client:
             workers = client.read_workers_for_work_pool(self.name)
         return [worker.name for worker in workers if worker.status == WorkerStatus.ONLINE]
@@ -157,17 +160,17 @@ class Pool:
 
     @property
     def start_command(self) -> str:
-        """Of a worker."""
+        """The command that starts a worker."""
         return starts_workers(self.name, self._made.type)
 
     @property
     def start_seconds(self) -> float:
-        """After which a run that a worker took and did not start is lost."""
+        """Seconds after which a run that a worker took and did not start counts as lost."""
         here = self._made.type == PROCESS and "command" not in self._made.base_job_template.get("job_configuration", {})
         return CLAIMED_SECONDS if here else QUEUED_SECONDS
 
     def queue(self) -> Queue:
-        """Runs of the pool, whoever started them. What is scheduled for later does not wait yet."""
+        """Runs of the pool, of any driver. Runs that are scheduled for later do not count as waiting."""
         here = WorkPoolFilter(name=WorkPoolFilterName(any_=[self.name]))
         by_now = FlowRunFilterExpectedStartTime(before_=datetime.now(UTC))
         due = FlowRunFilter(state=_of(StateType.SCHEDULED), expected_start_time=by_now)
@@ -182,7 +185,7 @@ class Pool:
         return Queue(running, waiting, 0.0 if since is None else (datetime.now(UTC) - since).total_seconds())
 
     def submit(self, store: str, batch: str, label: str, tag: str) -> UUID:
-        """A flow run for a batch (its digest in the store): one, even where the answer was lost on the way.
+        """Create a flow run for a batch (its digest in the store): only one, even if the server's answer is lost.
 
         ``tag``: by which ``under_way`` finds it.
         """
@@ -199,14 +202,14 @@ class Pool:
                     tags=[self.name, tag, mine],
                     idempotency_key=key,
                 )
-            return run.id
+            return run.id  # type: ignore[union-attr]
 
         return submitted()
 
     def under_way(self, tag: str) -> dict[UUID, Seen]:
-        """Flow runs with that tag that are not over, whoever started them.
+        """Flow runs with that tag that are not over, of any driver.
 
-        Those of another pool count once they run: what waits there may wait for workers that never come.
+        Runs of another pool count only once they run: before, they may wait for workers that never come.
         """
         tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[tag]), state=_of(*LIVING))
         with self._asking(), get_client(sync_client=True) as client:
@@ -232,7 +235,7 @@ class Pool:
         return {str(run.id) for run in found if run.state is not None and not run.state.is_final()}
 
     def ended(self, runs: Iterable[UUID]) -> dict[UUID, End]:
-        """Of these flow runs, those that are over or unknown."""
+        """Those of these flow runs that are over or unknown."""
         asked = list(runs)
         if not asked:
             return {}
@@ -253,7 +256,7 @@ class Pool:
         return over
 
     def cancel(self, runs: Iterable[UUID]) -> None:
-        """Asks workers to stop them; a server that does not answer is not waited for."""
+        """Ask workers to stop these runs, without waiting for a server that does not answer."""
         for run in list(runs):
             try:
                 with self._asking(), get_client(sync_client=True) as client:

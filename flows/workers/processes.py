@@ -1,4 +1,5 @@
-"""Workers of a pool on this machine: one process a device, one flow run at a time each; or one for all drivers."""
+"""Workers of a pool on this machine: one process and one flow run at a time per device, or one worker for all
+drivers."""
 
 from __future__ import annotations
 
@@ -21,13 +22,13 @@ DRIVERS = "drivers"
 END_SECONDS = 30.0
 POLL_SECONDS = 0.5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 60.0
-"""From one start of a worker to the next, at least."""
+"""Seconds between two starts of a worker: the first pause, and the longest."""
 
 
 def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str | None]:
-    """The CUDA devices that workers are started for, as ``CUDA_VISIBLE_DEVICES`` names them; [None] without any.
+    """The CUDA devices that get a worker, as in ``CUDA_VISIBLE_DEVICES``; [None] without any.
 
-    What the variable says is respected: "2,3" are two workers, "" none with a GPU, so one without.
+    The variable is respected: "2,3" means two workers, "" one worker without a GPU.
     """
     said = environment.get("CUDA_VISIBLE_DEVICES")
     if said is not None:
@@ -38,7 +39,7 @@ def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str | N
 
 
 def worker_environment(device: str | None, store: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What a worker is started with; its flow runs inherit it. ``store``: the address that they may use."""
+    """The environment of a worker; its flow runs inherit it. ``store``: the address that they may use."""
     mine = {
         **DEFAULTS,
         "PREFECT_WORKER_QUERY_SECONDS": "1",  # a batch waits half of it; Prefect's own 10 s doubled what one costs
@@ -50,11 +51,12 @@ def worker_environment(device: str | None, store: str, environment: Mapping[str,
 
 
 def run_workers(pool: str, devices: Sequence[str | None], store: str) -> int:
-    """One worker a device, until Ctrl-C or SIGTERM, which are passed on.
+    """Run one worker per device, until Ctrl-C or SIGTERM, which are passed on.
 
-    ``store``: the one that their runs may use. A worker of drivers takes all that the pool's own limit lets through.
+    ``store``: the one that their runs may use. A worker of drivers takes all runs that the pool's own limit allows.
 
-    Prefect's worker ends when its server is silent for some seconds. It is started again, after ever longer pauses.
+    Prefect's worker ends when its server is silent for some seconds. It is started again, after longer and longer
+    pauses.
     """
     workers = [_Worker(pool, worker_name(n), device, store) for n, device in enumerate(devices)]
     stopping = threading.Event()
@@ -75,18 +77,18 @@ def run_workers(pool: str, devices: Sequence[str | None], store: str) -> int:
 
 
 def worker_name(number: int) -> str:
-    """Of this process's worker of that number, with the version that ``version_of`` reads."""
+    """Name of this process's worker of that number, with the version that ``version_of`` reads."""
     return f"lapt {__version__} on {socket.gethostname()}, process {os.getpid()}, worker {number}"
 
 
 def version_of(name: str) -> str | None:
-    """The version of LAPT of a worker by that name; None where another command named it."""
+    """The version of LAPT in a worker's name; None if another command named it."""
     found = re.match(r"lapt (\S+) on ", name)
     return found and found[1]
 
 
 class _Worker:
-    """A process of Prefect's worker, started again when it ends by itself."""
+    """A process of Prefect's worker, started again if it ends by itself."""
 
     def __init__(self, pool: str, name: str, device: str | None, store: str) -> None:
         self._command = [
@@ -118,7 +120,7 @@ class _Worker:
         self._start()
 
     def end(self, *, ask: bool) -> None:
-        """As Ctrl-C does: what it runs is ended too. ``ask``: it has not been told yet."""
+        """End it as by Ctrl-C, with its runs. ``ask``: send it the signal, which it has not had yet."""
         if ask and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         try:

@@ -1,4 +1,4 @@
-"""What is under way in a work pool for one call of a driver: its own batches, and those that others handed out."""
+"""Batches under way in a work pool for one call of a driver: its own, and those of other drivers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from flows.workers.pools import End, Pool, Unreachable
 from lapt.errors import LaptError, StoreError
 
 LOST_SECONDS = 600.0
-"""How long a server may be silent, and a store out of reach or full."""
+"""Seconds for which a server may be silent, and a store out of reach or full."""
 SLOW, SLOW_SECONDS = 4.0, 60.0
-"""A batch that takes so many times what it should, and a minute more, is given to an idle worker as well."""
+"""A batch that takes longer than this many times its expected time, plus a minute, also goes to an idle worker."""
 START_SECONDS = 15.0
-"""From handing a batch out to the start of its process, where a worker is free: it takes five."""
+"""Seconds from handing a batch out to the start of its process if a worker is free: it takes five."""
 
 
 @dataclass
 class Handed:
-    """A batch under way: what it is to score, and whether this driver answers for it.
+    """A batch under way: the architectures to score, and whether this driver is responsible for it.
 
-    ``since``, ``started``: seconds of the monotonic clock, at which it was handed out, and first seen in a process.
+    ``since``, ``started``: seconds of the monotonic clock at which it was handed out, and first seen in a process.
     """
 
     identities: tuple[str, ...]
@@ -36,7 +36,7 @@ class Handed:
     doubled: bool = False
 
     def overdue(self, cost: float | None) -> bool:
-        """By what one score costs, in seconds. Time in the pool's queue does not count."""
+        """Whether it takes too long. ``cost``: seconds of one score. Time in the pool's queue does not count."""
         if cost is None or self.started is None:
             return False
         return time.monotonic() - self.started > SLOW * cost * len(self.identities) + SLOW_SECONDS
@@ -44,10 +44,10 @@ class Handed:
 
 @dataclass
 class UnderWay:
-    """The batches that compute what has one tag, by their flow runs.
+    """The batches of one tag, by their flow runs.
 
-    A driver answers for what it handed out, and for what a dead driver left: those it stops at its end. What a driver
-    beside it handed out is that one's; its scores reach the store, and are waited for.
+    A driver is responsible for its own batches and for those of a dead driver; at its end it stops them. It only waits
+    for the scores of batches that another living driver handed out.
     """
 
     pool: Pool
@@ -56,10 +56,10 @@ class UnderWay:
     heard: float = field(default_factory=time.monotonic)
     waiting_since: float | None = None
     live: int = 1
-    """Workers of the pool, as last heard of."""
+    """Number of workers of the pool, as of the last look."""
 
     def look(self, identities: Callable[[str], tuple[str, ...]]) -> list[tuple[Handed, End]]:
-        """Those that ended since the last look. ``identities``: of the batch with that digest."""
+        """The batches that ended since the last look. ``identities``: of the batch with that digest."""
         seen = self.pool.under_way(self.tag)
         for run, one in seen.items():
             if run not in self.batches:
@@ -78,13 +78,14 @@ class UnderWay:
         return [(self.batches.pop(run), end) for run, end in ended.items()]
 
     def identities(self) -> set[str]:
-        """What is being computed, by whomever."""
+        """Identities of all architectures that are being computed, by any driver."""
         return {identity for handed in self.batches.values() for identity in handed.identities}
 
     def free_workers(self, cost: float | None = None) -> int:
-        """For this driver: what others hand out waits in one queue with its own, first come, first served.
+        """Number of free workers for this driver. Other drivers' batches wait in the same queue, first come, first
+        served.
 
-        ``cost``: of one score, in seconds. What is overdue may be dead: it keeps no worker from taking its place.
+        ``cost``: seconds of one score. An overdue batch may be dead, so it does not count as taking a worker.
         """
         self.live = self.pool.live_workers()
         self._say_that_it_waits(self.live)
@@ -94,7 +95,7 @@ class UnderWay:
         self.pool.cancel(run for run, handed in self.batches.items() if handed.mine)
 
     def _say_that_it_waits(self, live: int) -> None:
-        """On the terminal, and in the run's log, at the beginning of a wait and at its end."""
+        """Report the beginning and the end of a wait, on the terminal and in the run's log."""
         now, name = time.monotonic(), self.pool.name
         mine = [handed for handed in self.batches.values() if handed.mine]
         started = any(handed.started is not None for handed in mine)
@@ -112,7 +113,7 @@ class UnderWay:
 
     @contextmanager
     def patiently(self) -> Iterator[None]:
-        """Passes over a server that does not answer and a store that is out of reach or full, for so long."""
+        """Ignore, for a limited time, a server that does not answer and a store that is out of reach or full."""
         try:
             yield
             self.heard = time.monotonic()

@@ -1,1 +1,1 @@
-"""What knows nothing of architectures: declarations and their faults, digests, statistics."""
+"""Tools without knowledge of architectures: declarations and their faults, digests, statistics."""

@@ -1,4 +1,4 @@
-"""Lists of what an operator allows: comma-separated patterns in environment variables of the machine that runs."""
+"""Operators' lists of allowed values: comma-separated patterns in environment variables of this machine."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ def allowed(variable: str, value: str, environment: Mapping[str, str] = os.envir
 
 
 def on_worker(environment: Mapping[str, str] = os.environ) -> bool:
-    """True in a run that a worker took from a server: others chose its parameters, and this machine's rights run it.
+    """True in a run that a worker took from a server: other people chose its parameters, and it has this machine's
+    rights.
 
-    Workers of every kind start a run's process with its id in this variable, and so do Prefect's other runners.
+    Workers of every kind, and Prefect's other runners, set this variable to the run's id in the run's process.
     """
     return bool(environment.get("PREFECT__FLOW_RUN_ID"))

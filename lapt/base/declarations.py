@@ -1,4 +1,4 @@
-"""YAML files that declare something, and YAML values: the one way in which they are read."""
+"""Reader of YAML declarations and YAML values: the only one in LAPT."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pydantic import AfterValidator, Field, StringConstraints
 from lapt.errors import ConfigError
 
 LONGEST = 1_000_000
-"""Bytes of a file that are read."""
+"""Largest size in bytes of a file that is read."""
 ENTRIES = 100_000
-"""Values and keys that a text may stand for, those behind aliases counted each time."""
+"""Largest number of values and keys in a text. Those behind aliases count each time."""
 DIGITS = 1_000
-"""Characters of a number: 1:1:1:... counts in sixties, and 100,000 such digits take minutes."""
+"""Longest number, in characters. 1:1:1:... counts in sixties, and 100,000 such digits take minutes."""
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=200)]
-"""Of a table or surrogate: it names a file in the data folder, and nothing outside."""
+"""Name of a table or surrogate: a file in the data folder, and nothing outside."""
 
 LONGEST_NAME = 200
 
@@ -33,20 +33,20 @@ def _name(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-"""Of a task: a reader's word, in any language. Whoever prints it escapes what means something there."""
+"""Name of a task: a word of the user's, in any language. Code that prints it escapes special characters."""
 
 
 def added(default: Any, **field: Any) -> Any:
     """A pydantic field for a key that an earlier version did not have.
 
-    At its default it is left out of what is written, so that run ids, fingerprints and stored configurations stay as
-    they were before the key existed.
+    It is not written while it has its default. So run ids, fingerprints and stored configurations stay as they were
+    before the key existed.
     """
     return Field(default, exclude_if=lambda value: value == default, **field)
 
 
 def text_of(path: Path) -> str:
-    """Raises ConfigError for a file that cannot be read, or is too long."""
+    """The text of a file. Raises ConfigError if it cannot be read, or is too long."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -59,7 +59,7 @@ def text_of(path: Path) -> str:
 
 
 def parsed(text: str, where: str, remedy: str) -> dict[str, Any]:
-    """Raises ConfigError for what is no mapping, with that remedy."""
+    """The mapping in a YAML text. Raises ConfigError for anything else, with that remedy."""
     try:
         declared = value_of(text)
     except ValueError as error:
@@ -71,7 +71,7 @@ def parsed(text: str, where: str, remedy: str) -> dict[str, Any]:
 
 
 def value_of(text: str) -> Any:
-    """What YAML says. Raises ValueError, in one line with the number of the text's line, for anything else."""
+    """The value of a YAML text. Raises ValueError, in one line with the text's line number, if it is not valid."""
     try:
         return _apart(_Strict(text).get_single_data())
     except yaml.MarkedYAMLError as error:
@@ -85,14 +85,14 @@ def value_of(text: str) -> Any:
 
 
 def _apart(value: Any) -> Any:
-    """What an alias stands for is a copy: what is set in one place stays as it is in the other."""
+    """A copy of the value in which aliases share nothing: a change in one place leaves the others as they are."""
     if isinstance(value, dict):
         return {key: _apart(one) for key, one in value.items()}
     return [_apart(one) for one in value] if isinstance(value, list) else value
 
 
 class _Strict(yaml.SafeLoader):
-    """Safe YAML of bounded size, with merge keys, in which a key that stands twice is an error: the last would win."""
+    """Safe YAML of bounded size, with merge keys. A repeated key is an error; elsewhere the last one would win."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -113,8 +113,8 @@ class _Strict(yaml.SafeLoader):
         return node
 
     def _count(self, node: yaml.Node) -> int:
-        """The entries that it stands for. Raises for those of aliases that are too many or have no end, before
-        anything is built."""
+        """The number of entries of a node. Raises for aliases with too many or endless entries, before anything is
+        built."""
         if isinstance(node, yaml.ScalarNode):
             if len(node.value) > DIGITS and node.tag.endswith((":int", ":float")):
                 raise _fault(f"a number of more than {DIGITS:,} characters", node)
@@ -158,7 +158,7 @@ def _fault(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
 
 
 def _torn(one: yaml.Node, other: yaml.Node) -> bool:
-    """Are they two numbers with nothing but a comma between them?"""
+    """Whether these are two numbers with only a comma between them."""
     numbers = (
         isinstance(n, yaml.ScalarNode) and not n.style and re.fullmatch(r"[-+]?\d+", n.value) for n in (one, other)
     )

@@ -1,4 +1,4 @@
-"""What published scripts and other tools declare, and what a pipeline has instead."""
+"""Keys of published scripts and other tools, with their counterparts in a pipeline."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _KEYS = {
     **dict.fromkeys(("out_dir", "output", "store"), "say it on the command line: --store, or LAPT_STORE"),
     **dict.fromkeys(("n_workers", "num_workers", "processes"), "say it on the command line: --processes"),
 }
-"""Unknown keys, dotted, by what there is in their place."""
+"""Unknown dotted key -> remedy."""
 
 _KEYS_OF_KINDS = {
     ("rea", "sample_size"): "did you mean tournament_size?",
@@ -51,7 +51,7 @@ _KEYS_OF_KINDS = {
     ("surrogate", "epochs"): "did you mean epoch?",
     ("surrogate", "fidelity"): "did you mean epoch?",
 }
-"""Unknown keys of one kind of evaluator, or method."""
+"""(kind of evaluator or method, unknown key) -> remedy."""
 
 _METHODS = {
     **dict.fromkeys(
@@ -64,18 +64,18 @@ _METHODS = {
     **dict.fromkeys(("ls",), "did you mean local_search?"),
     **dict.fromkeys(("asha", "sh", "successive_halving", "hyperband", "bohb", "dehb", "mobster", "pasha"), _HALVING),
 }
-"""Methods of other tools."""
+"""Method of another tool -> remedy."""
 
 _VALUES = {
     ("source.task", "list"): "principles are learned from one task: run a pipeline for each source",
     ("source", "NoneType"): _ALONE,
     ("reasoner", "NoneType"): f"leave it out for patterns, the one without a key; {_ALONE}",
 }
-"""Keys whose values are of another type, by that type."""
+"""(key, type of a wrong value) -> remedy."""
 
 
 def instead_of_key(key: str, kind: str) -> str | None:
-    """``key``: unknown, dotted; ``kind``: of the section that it stands in."""
+    """The remedy for an unknown key. ``key``: dotted; ``kind``: of its section."""
     return _KEYS_OF_KINDS.get((kind, key.rpartition(".")[2])) or _KEYS.get(key)
 
 

@@ -1,4 +1,4 @@
-"""The first fault of a declaration, said in one line."""
+"""Error messages for declarations: their first fault in one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lapt.errors import ConfigError, or_meant
 
 
 def fault(error: ValidationError, where: str, model: type[BaseModel]) -> ConfigError:
-    """What to say of a declaration in the file ``where`` that is none of the model."""
+    """The error for a declaration in the file ``where`` that does not fit the model."""
     first = error.errors(include_url=False)[0]
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     place, given = _place(first["loc"], model), first["input"]
@@ -44,7 +44,7 @@ def fault(error: ValidationError, where: str, model: type[BaseModel]) -> ConfigE
 
 
 def _read(given: Any) -> str:
-    """A value that YAML reads as something else than text."""
+    """Description of a value that YAML does not read as text."""
     match given:
         case True:
             return "True, as YAML reads yes, on and true"
@@ -69,7 +69,7 @@ def _quoted(given: Any) -> str:
 
 
 class _Place(NamedTuple):
-    """Where a pydantic location leads: the dotted key without the tags of unions, the last of those tags, and the keys
+    """The place of a pydantic location: its dotted key without the tags of unions, the last of those tags, and the keys
     known there."""
 
     key: str
@@ -80,7 +80,7 @@ class _Place(NamedTuple):
 def _place(location: Sequence[int | str], model: type[BaseModel]) -> _Place:
     at: Any = model
     told_by: str | None = None
-    """The key that says which member of a union is meant: its value follows in the location."""
+    """The key that selects the member of a union. Its value is the next part of the location."""
     keys, tag = list[str](), ""
     for part in location:
         members = _members(at)
@@ -106,7 +106,7 @@ def _members(annotation: Any) -> list[Any]:
 
 
 def _below(annotation: Any, part: int | str) -> tuple[Any, str | None]:
-    """What stands at a key or number, and what tells the members of that union apart."""
+    """The type at a key or number, and the key that selects the member of a union there."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel) and part in annotation.model_fields:
         field = annotation.model_fields[str(part)]
         return field.annotation, field.discriminator if isinstance(field.discriminator, str) else None

@@ -1,4 +1,4 @@
-"""What the literature reports of a search on a tabular benchmark."""
+"""Measures that the literature reports of a search on a tabular benchmark."""
 
 from __future__ import annotations
 

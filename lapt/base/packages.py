@@ -1,7 +1,7 @@
-"""The packages beside this one, found before others of their names.
+"""Import of LAPT's own packages before others of the same names.
 
-A user's own modules on ``PYTHONPATH``, or in the folder that a Python starts in, may be called ``flows``, ``storage``
-or ``tasks`` as well.
+A user's own modules on ``PYTHONPATH``, or in the folder in which Python starts, may also be called ``flows``,
+``storage`` or ``tasks``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 OURS = ("flows", "storage", "tasks")
-INSTALLED = str(Path(__file__).parents[1])
+INSTALLED = str(Path(__file__).parents[2])
 
 
 class OursFirst:
@@ -25,7 +25,8 @@ class OursFirst:
 
 
 def ours_first(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables by which a Python that somebody else starts (Prefect, for a flow run) finds them first."""
+    """Environment variables with which a Python that another program starts (Prefect, for a flow run) finds them
+    first."""
     others = environment.get("PYTHONPATH")
     path = {"PYTHONPATH": os.pathsep.join([INSTALLED, others])} if others else {}
     return {"PYTHONSAFEPATH": "1", **path}

@@ -27,9 +27,9 @@ class Summary(BaseModel):
 class Nested(Summary):
     """A quantity over draws of a reasoner, each with several seeds of the search.
 
-    ``mean`` and ``sd`` are over all values; the interval takes draws anew, then seeds within them. ``sd_search``:
-    within a draw, pooled; None for single values. ``sd_draws``: between draws, without what the seeds within them
-    explain (one-way random effects; 0 where they explain all); None for a single draw.
+    ``mean`` and ``sd`` are over all values. The interval resamples draws, then seeds within them. ``sd_search``: within
+    a draw, pooled; None for single values. ``sd_draws``: between draws, without the share that the seeds within them
+    explain (one-way random effects; 0 if they explain all); None for a single draw.
     """
 
     draws: int
@@ -38,8 +38,9 @@ class Nested(Summary):
 
 
 def nested(draws: Sequence[Sequence[float]], *, resamples: int = 2000) -> Nested:
-    """``draws``: the values of each, one a seed, as many in every draw. A single draw is ``summarised``: an honest
-    interval of that draw alone.
+    """Statistics over draws. ``draws``: the values of each draw, one a seed, equally many in all.
+
+    A single draw is ``summarised``: the interval then holds for that draw alone.
     """
     values = np.asarray(draws, dtype=float)
     count, seeds = values.shape
@@ -61,7 +62,7 @@ def nested(draws: Sequence[Sequence[float]], *, resamples: int = 2000) -> Nested
 
 
 def summarised(values: Sequence[float], *, resamples: int = 2000) -> Summary:
-    """``values``: one a seed, at least one. The bootstrap is seeded, so a figure prints the same twice."""
+    """Statistics over seeds. ``values``: one a seed, at least one. The bootstrap is seeded, so figures repeat."""
     from scipy.stats import bootstrap
 
     array = np.asarray(values, dtype=float)
@@ -85,10 +86,11 @@ def summarised(values: Sequence[float], *, resamples: int = 2000) -> Summary:
 
 
 def paired_p_value(mine: Sequence[float], theirs: Sequence[float]) -> float:
-    """Two-sided p of the Wilcoxon signed-rank test over pairs, one a seed; 1 where no pair differs.
+    """Two-sided p of the Wilcoxon signed-rank test over pairs, one a seed; 1 if no pair differs.
 
-    Pairs without a difference are ranked and then left out (Pratt), since equal ranks are common and say something of
-    how small the others are. Exact for up to 50 seeds without ties or such pairs, else by what scipy holds best.
+    Pairs without a difference are ranked and then left out (Pratt): equal ranks are common, and they make the ranks of
+    the other pairs larger. The p is exact for up to 50 seeds without ties or such pairs, else by scipy's choice of
+    method.
     """
     from scipy.stats import wilcoxon
 

@@ -19,18 +19,18 @@ from lapt.data.reading import Reading
 from lapt.errors import printable
 
 _FAULTS = (OSError, ValueError, EOFError, MemoryError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""What numpy raises for files that are torn, of another kind, or hold what it does not read."""
+"""Errors of numpy for files that are torn, of another kind, or with unsupported content."""
 
 HELD_OUT = {"validation": ("val", "valid", "validation"), "test": ("test",)}
 """Split -> the endings of its arrays' names."""
 
 
 def load_npz(path: Path, reading: Reading) -> DataSets:
-    """``x_train``, ``y_train``, and perhaps ``x_val``, ``y_val``, ``x_test``, ``y_test`` and ``classes``.
+    """Load ``x_train``, ``y_train``, and if present ``x_val``, ``y_val``, ``x_test``, ``y_test`` and ``classes``.
 
     x: uint8 [N, H, W] or [N, H, W, C], C 1 or 3. y: labels as integers [N] or [N, 1]; or targets as floats [N, K] or
-    [N, H, W, K], or as integers [N, H, W] (segmentation, 255 is ignored). Of three splits, the validation images are
-    such; of two, the second is the test set, as with folders.
+    [N, H, W, K], or as integers [N, H, W] (segmentation, 255 is ignored). With three splits, the validation images are
+    used as such; with two, the second is the test set, as with folders.
     """
     names = _named(path)
     held_out = {split: _held_out(path, names, endings) for split, endings in HELD_OUT.items()}
@@ -66,7 +66,7 @@ def load_npz(path: Path, reading: Reading) -> DataSets:
 
 
 def _held_out(path: Path, names: list[str], endings: tuple[str, ...]) -> tuple[str, str] | None:
-    """The names of a split's images and labels. Raises DataError where one stands alone."""
+    """The names of a split's images and labels. Raises DataError if one is missing."""
     for ending in endings:
         pair = f"x_{ending}", f"y_{ending}"
         found = [name for name in pair if name in names]
@@ -78,16 +78,16 @@ def _held_out(path: Path, names: list[str], endings: tuple[str, ...]) -> tuple[s
 
 
 def as_labels(y: np.ndarray) -> np.ndarray | None:
-    """Integers [N], also where they are [N, 1]; None where y are targets of another kind."""
+    """Labels as integers [N], also of y [N, 1]; None if y are targets of another kind."""
     if y.dtype.kind in "iu" and y.ndim == 2 and y.shape[1] == 1:
         y = y.reshape(-1)
     return y if y.dtype.kind in "iu" and y.ndim == 1 and len(y) else None
 
 
 def _checked(labels: np.ndarray, classes: tuple[str, ...] | None, path: Path) -> tuple[str, ...]:
-    """The names of the classes, numbers if there are none.
+    """The names of the classes; numbers without names.
 
-    Raises DataError for labels that do not number them: from 1, or the ids of a database.
+    Raises DataError for labels that are not the numbers of the classes: from 1, or the ids of a database.
     """
     found = np.unique(labels)
     lowest, highest = int(found[0]), int(found[-1])
@@ -113,7 +113,7 @@ def _checked(labels: np.ndarray, classes: tuple[str, ...] | None, path: Path) ->
 
 
 def _fitting(test: ImageData, train: ImageData) -> None:
-    """Raises DataError where a network trained on one could not be tested on the other."""
+    """Raises DataError if a network trained on one split could not be tested on the other."""
     shapes = [
         (data.shape, None if data.targets is None else (data.targets.dtype, list(data.targets.shape[1:])))
         for data in (train, test)
@@ -134,7 +134,7 @@ def _highest(labels: Tensor) -> int:
 
 
 def _check_bytes(path: Path, names: Iterable[str], most: int) -> None:
-    """Raises DataError for what would fill the memory, before any of it is unpacked."""
+    """Raises DataError for arrays that would fill the memory, before any of them is unpacked."""
     with zipfile.ZipFile(path) as archive:
         sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
     unpacked = sum(sizes[name] for name in names)
@@ -175,7 +175,7 @@ def _read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
 
 
 def from_arrays(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...], name: str) -> ImageData:
-    """Images as uint8 [N, H, W(, C)] with labels or targets y, as in an npz file. Raises DataError."""
+    """Data from images uint8 [N, H, W(, C)] with labels or targets y, as in an npz file. Raises DataError."""
     if x.dtype != np.uint8 or x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[3] not in (1, 3)):
         raise DataError(
             f"images as uint8 [N, H, W] or [N, H, W, C], C 1 or 3, in {name}",
@@ -205,7 +205,7 @@ def from_arrays(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...], name: st
 
 
 def _targets(y: np.ndarray, x: np.ndarray, name: str) -> np.ndarray:
-    """Channels first; float32, or int64 for segmentation."""
+    """Targets with channels first: float32, or int64 for segmentation."""
     dense = y.shape[1:3] == x.shape[1:3]
     if y.dtype.kind in "iu" and y.ndim == 3 and dense:
         return y.astype(np.int64)
@@ -232,7 +232,7 @@ def _remedy_of_images(x: np.ndarray) -> str:
 
 
 def remedy_of(y: np.ndarray) -> str:
-    """What to write instead of labels that came in another form."""
+    """The remedy for labels in a wrong form."""
     single = y.size == len(y)
     if single and y.dtype.kind in "US":
         return "write classes, y = numpy.unique(y, return_inverse=True), and classes beside it"

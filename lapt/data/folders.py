@@ -37,27 +37,27 @@ from lapt.errors import Notice
 T = TypeVar("T")
 
 LARGEST_DEFAULT = 32
-"""Side in pixels when none is asked for, or that of most images: the size of CIFAR, which searches can pay."""
+"""Largest side in pixels that is chosen by default: the size of CIFAR, which searches can afford."""
 UNLIKE = 4
-"""Times that an image is smaller or larger than most, from which on it is named."""
+"""Factor by which an image must be smaller or larger than most to be named in a warning."""
 BROKEN = 10
-"""Files that cannot be decoded that a message names at most."""
+"""Number of undecodable files that a message names at most."""
 
 
 def load_folder(path: Path, reading: Reading | None = None) -> DataSets:
-    """``path/<split>/<class>/*``, splits called as ``layout.SPLITS`` says, or ``path/<class>/*`` alone.
+    """Load ``path/<split>/<class>/*``, with splits called as in ``layout.SPLITS``, or ``path/<class>/*`` alone.
 
-    Every image is turned upright, laid on the background where it is transparent, its shorter side resized to ``size``
-    (if unset, the median of the training images', 32 at most), and its centre cut out. All grey: one channel; else RGB.
-    More than 8 bits are scaled by the range of the training images. Of three splits, ``validation`` is one; of two, the
-    second is the test set. Warnings say what was done and what was passed over. Raises DataError naming folders or
-    files.
+    Every image is turned upright, put on the background where it is transparent, and resized so that its shorter side
+    is ``size`` (if unset, the median of the training images', 32 at most); its centre is cut out. All grey: one
+    channel; else RGB. More than 8 bits are scaled by the range of the training images. With three splits,
+    ``validation`` is one; with two, the second is the test set. Warnings list conversions and skipped files. Raises
+    DataError naming folders or files.
     """
     return _Folder(path, reading or Reading()).data()
 
 
 class _Folder:
-    """A folder that is being read: its files by split, what their headers say, how they are to look."""
+    """A folder during reading: its files by split, their headers, and the target format."""
 
     def __init__(self, path: Path, reading: Reading) -> None:
         self.path, self.reading = path, reading
@@ -73,7 +73,7 @@ class _Folder:
         self.look = self._look()
 
     def data(self) -> DataSets:
-        """The test images are decoded when asked for; their headers were read."""
+        """The data of the folder. Test images are decoded when asked for; their headers have been read."""
         self._warn_of_headers()
         with bound(self.reading.max_pixels):
             self.look.ranges.update(self._ranges())
@@ -152,7 +152,7 @@ class _Folder:
 
     # --- pixels --------------------------------------------------------------------------------------------------
     def _ranges(self) -> dict[Depth, Range]:
-        """Of every depth of the training images that does not fit 8 bits: once for all files."""
+        """The range of every depth of the training images that does not fit 8 bits, common to all files."""
         found: dict[Depth, Range] = {}
         for depth in sorted({self.headers[file].depth for file in self.files["train"]} - {"8-bit", CUT}):
             files = [file for file in self.files["train"] if self.headers[file].depth == depth]
@@ -180,9 +180,9 @@ class _Folder:
         return found
 
     def _narrow(self, train: ImageData) -> Range | None:
-        """The range of 8-bit images that use almost none of it, as masks of 0 and 1 do.
+        """The range of 8-bit images that use only a few levels, as masks of 0 and 1 do; else None.
 
-        Raises DataError where that is because the lower bits were dropped.
+        Raises DataError if the cause is that the lower bits were dropped.
         """
         depths = {self.headers[file].depth for file in self.files["train"]}
         low, high = int(train.images.min()), int(train.images.max())
@@ -217,7 +217,8 @@ class _Folder:
         return self.folders["validation" if split == "test" and self.only_two else split]
 
     def _check_contrast(self, split: Split, data: ImageData) -> None:
-        """Names images of one value. Raises DataError for a class of nothing else that reading has made so."""
+        """Warn of images with a single value. Raises DataError for a class of only such images, if the reading caused
+        it."""
         pixels = data.images.flatten(1)
         flat = dict(zip(self.files[split], (pixels.amin(1) == pixels.amax(1)).tolist(), strict=True))
         for name, files in self.splits[split].items():
@@ -247,7 +248,7 @@ class _Folder:
 
     # --- all files -----------------------------------------------------------------------------------------------
     def _all(self, function: Callable[[Path], T], files: Sequence[Path]) -> Iterator[T]:
-        """Of every file, in order. Raises DataError that names all files of the folder that cannot be decoded."""
+        """The function's results for all files, in order. Raises DataError naming all files that cannot be decoded."""
         broken = {}
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             for file, found in zip(files, pool.map(partial(_tried, function), files), strict=True):
@@ -259,7 +260,7 @@ class _Folder:
             raise self._refused(broken)
 
     def _refused(self, broken: dict[Path, str]) -> DataError:
-        """With those that would be found broken later."""
+        """The error for files that cannot be read, including those that would only be found later."""
         others = [file for file in self._every if file not in broken]
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             tried = zip(others, pool.map(partial(_tried, range_of), others), strict=True)
@@ -278,7 +279,7 @@ class _Folder:
 
     # --- in words ------------------------------------------------------------------------------------------------
     def _read(self) -> str:
-        """What was done, for a user."""
+        """Summary of the reading for the user."""
         purposes: dict[Split, str] = {"train": "to train on", "validation": "for validation", "test": "for the test"}
         counts = [
             f"{len(files):,} {purposes[split]}"

@@ -18,16 +18,16 @@ IGNORED = 255
 
 
 class DataError(LaptError):
-    """Image data that cannot be found, read, or used for the task."""
+    """Image data that cannot be found or read, or do not suit the task."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """Images of one size, whole in memory.
+    """Images of one size, all in memory.
 
     ``images``: uint8 [N, C, H, W]; ``labels``: int64 [N], indices into ``classes`` (all 0 when there are no classes).
-    ``targets``: what dense and regression tasks predict: float32 [N, K] or [N, K, H, W], or int64 [N, H, W] of
-    segmentation labels with 255 for ignored pixels. ``flippable``: a mirror image keeps its label.
+    ``targets``: of dense and regression tasks: float32 [N, K] or [N, K, H, W], or int64 [N, H, W] of segmentation
+    labels with 255 for ignored pixels. ``flippable``: a mirror image keeps its label.
     """
 
     images: Tensor
@@ -62,7 +62,7 @@ class ImageData:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all content. Where the data came from and on which device they are does not matter."""
+        """SHA-256 of all content. The place of the data and the device do not matter."""
         sha = hashlib.sha256(repr((self.classes, self.flippable)).encode())
         for tensor in (self.images, self.labels, self.targets):
             if tensor is not None:
@@ -72,7 +72,7 @@ class ImageData:
 
     @cached_property
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation a channel, float32 [C] on the CPU, of pixels scaled to 0..1.
+        """Mean and standard deviation per channel, float32 [C] on the CPU, of pixels scaled to 0..1.
 
         From exact counts of the 256 values; a constant channel has the standard deviation of one grey level.
         """
@@ -85,7 +85,7 @@ class ImageData:
         return mean.float(), deviation.clamp(min=1 / 255).float()
 
     def subset(self, indices: Tensor) -> ImageData:
-        """``indices``: int64 [n]."""
+        """The images at ``indices``, int64 [n]."""
         at = indices.to(self.images.device)
         targets = None if self.targets is None else self.targets[at]
         return replace(self, images=self.images[at], labels=self.labels[at], targets=targets)
@@ -99,9 +99,10 @@ class ImageData:
 
 @dataclass(frozen=True)
 class DataSets:
-    """The training images of a source, and its test images: decoded by the first ``test()``, for the final report.
+    """The training images of a source, and its test images, which are decoded by the first ``test()``, for the final
+    report.
 
-    ``validation``: images that the source itself sets apart for validation; without them, ``split`` draws some.
+    ``validation``: the source's own validation images; without them, ``split`` draws some.
     """
 
     train: ImageData
@@ -109,7 +110,7 @@ class DataSets:
     validation: ImageData | None = None
 
     def test(self) -> ImageData | None:
-        """None where the source has no test split."""
+        """The test images; None if the source has no test split."""
         return self._test
 
     @cached_property
@@ -118,7 +119,7 @@ class DataSets:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all that a search sees: of the training images, with the source's own validation images."""
+        """SHA-256 of all data of a search: the training images and the source's own validation images."""
         if self.validation is None:
             return self.train.digest
         return hashlib.sha256(f"{self.train.digest} {self.validation.digest}".encode()).hexdigest()
@@ -131,7 +132,7 @@ class DataSets:
 
 
 def copies(data: DataSets, validation_share: float, seed: int, *, limit: int | None = None) -> dict[str, int]:
-    """Split -> how many of its images are the same, pixel by pixel, as one that is learned from; without zeros.
+    """Split -> number of its images that equal, pixel by pixel, an image used for learning; without zeros.
 
     The arguments are those of ``DataSets.split``. Reads the test images.
     """
@@ -161,8 +162,8 @@ def split(
 def sides(data: ImageData, validation_share: float, seed: int, *, limit: int | None = None) -> tuple[Tensor, Tensor]:
     """The positions, int64 and ascending, of the training and of the validation images.
 
-    ``limit``: at most so many training images are kept, again in the classes' proportions: fewer images make a harder
-    task. The validation images do not depend on it. Raises DataError when a class or the limit is too small.
+    ``limit``: keep at most so many training images, also in the classes' proportions; fewer images make a harder task.
+    The validation images do not depend on it. Raises DataError when a class or the limit is too small.
     """
     if not 0 < validation_share < 1:
         raise DataError("a validation share between 0 and 1", f"{validation_share}", "use 0.2, for example")
@@ -204,7 +205,7 @@ def _members(data: ImageData, seed: int) -> list[np.ndarray]:
 
 
 def _kept(sizes: np.ndarray, limit: int | None) -> np.ndarray:
-    """Images of every class that a limit leaves."""
+    """Number of images of every class under a limit."""
     if limit is None or limit >= sizes.sum():
         return sizes
     if limit < len(sizes):
@@ -213,7 +214,7 @@ def _kept(sizes: np.ndarray, limit: int | None) -> np.ndarray:
 
 
 def _shared_out(total: int, sizes: np.ndarray, *, at_most: np.ndarray) -> np.ndarray:
-    """``total`` in proportion to ``sizes`` by largest remainders, every share between 1 and ``at_most``."""
+    """Shares of ``total`` in proportion to ``sizes`` by largest remainders, each between 1 and ``at_most``."""
     exact = total * sizes / sizes.sum()
     shares = np.clip(np.floor(exact).astype(int), 1, at_most)
     for index in np.argsort(-(exact - shares), kind="stable"):

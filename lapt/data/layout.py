@@ -1,4 +1,4 @@
-"""Which image files of a folder belong to which split and which class. No file is opened here."""
+"""Splits and classes of the image files in a folder. This module opens no file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ SPLITS: Mapping[Split, tuple[str, ...]] = {
     "validation": ("validation", "validate", "valid", "val", "development", "dev"),
     "test": ("testing", "test", "tst", "evaluation", "eval", "holdout"),
 }
-"""How a split's folder is spelt, in any case, alone or with digits, signs and words such as set: Train_Set, val2017."""
+"""Spellings of a split's folder, in any case, with or without digits, signs and words such as set: Train_Set,
+val2017."""
 _BESIDE = "(?:set|data|dataset|images?|imgs?|split|folder)*"
 _SPELT = {split: re.compile(f"{_BESIDE}(?:{'|'.join(names)}){_BESIDE}") for split, names in SPLITS.items()}
 
@@ -32,20 +33,20 @@ SYSTEM = frozenset({
     "$recycle.bin", "recycler", "system volume information", "lost+found", "network trash folder", "temporary items",
     "__macosx", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
 })  # fmt: skip
-"""What servers, archives and systems keep beside one's files, in lower case; and so whatever has a dot before it."""
+"""Names, in lower case, of files that servers, archives and systems add. Names that begin with a dot count too."""
 NAMED = 5
-"""Files and folders that a message names at most."""
+"""Number of files and folders that a message names at most."""
 
 
 def split_named(name: str) -> Split | None:
-    """The split that a folder of that name holds, if it is called as one."""
+    """The split of a folder with that name, if it is a split's name."""
     letters = re.sub("[^a-z]", "", name.casefold())
     return next((split for split, spelt in _SPELT.items() if spelt.fullmatch(letters)), None)
 
 
 @dataclass
 class PassedOver:
-    """What lies in the folder ``root`` and is not read. As text: one line, empty where there is nothing.
+    """Content of the folder ``root`` that is not read. As text: one line, empty if there is none.
 
     ``hidden``: images by the hidden file or folder that they are in. ``kinds``: other files by suffix. ``special``:
     pipes and devices. ``links``: linked folders inside of classes. ``loose``: images outside of classes. ``folders``:
@@ -78,7 +79,7 @@ class PassedOver:
 
 
 class Layout(NamedTuple):
-    """``splits``: the folders of the splits; empty where ``train`` is all there is."""
+    """Layout of a folder. ``splits``: the folders of the splits; empty if there is only ``train``."""
 
     train: Classes
     validation: Classes
@@ -88,10 +89,10 @@ class Layout(NamedTuple):
 
 
 def laid_out(path: Path) -> Layout:
-    """What is where in ``path``: folders of splits with a folder a class in each, or folders of classes.
+    """The layout of ``path``: folders of splits with one folder per class in each, or folders of classes.
 
-    Folders are splits if they are called so and share sub-folders with that of training. Raises DataError for folders
-    that may be either, for classes without images, and for links that lead in circles.
+    Folders are splits if they have such names and share sub-folders with the training folder. Raises DataError if
+    folders may be either, for classes without images, and for links that lead in circles.
     """
     passed = PassedOver(path)
     splits = _splits(path)
@@ -117,14 +118,14 @@ def holds_images(folder: Path) -> bool:
 
 # --- splits or classes -------------------------------------------------------------------------------------------
 class _Outline(NamedTuple):
-    """``direct``: images lie in the folder itself. ``inside``: its sub-folders with images."""
+    """Outline of a folder. ``direct``: images lie in the folder itself. ``inside``: its sub-folders with images."""
 
     direct: bool
     inside: frozenset[str]
 
 
 def _splits(path: Path) -> dict[Split, Path]:
-    """Empty where the folders are classes. Raises DataError for what may be either."""
+    """The folders of the splits; empty if the folders are classes. Raises DataError if they may be either."""
     tops = {folder: outline for folder in _folders(path) if any(outline := _outline(folder))}
     called = {folder: split for folder in tops if (split := split_named(folder.name))}
     splits = {split: folder for folder, split in called.items()}
@@ -167,7 +168,8 @@ def _outline(folder: Path) -> _Outline:
 
 
 def _classes(tree: Path, passed: PassedOver) -> Classes:
-    """Raises DataError: no folder, a class without images, folders that look like something else than classes."""
+    """The images of each class. Raises DataError: no folder, a class without images, folders that do not look like
+    classes."""
     folders = _folders(tree)
     loose = _loose(tree, passed)
     if not folders:
@@ -204,7 +206,7 @@ def _classes(tree: Path, passed: PassedOver) -> Classes:
 
 
 def _check_apart(tree: Path, folders: Iterable[Path]) -> None:
-    """Raises DataError where links make two classes of one folder."""
+    """Raises DataError if links make two classes of one folder."""
     real: dict[Path, Path] = {}
     for folder in folders:
         other = real.setdefault(folder.resolve(), folder)
@@ -217,7 +219,7 @@ def _check_apart(tree: Path, folders: Iterable[Path]) -> None:
 
 
 def _check_not_nested(folder: Path, outline: _Outline) -> None:
-    """Raises DataError for a single folder around the classes, as archives have it."""
+    """Raises DataError for a single folder around the classes, as in many archives."""
     while len(outline.inside) == 1 and not outline.direct:
         folder = folder / next(iter(outline.inside))
         outline = _outline(folder)
@@ -250,7 +252,7 @@ def _is(kind: Callable[[], bool]) -> bool:
 
 
 def _folders(parent: Path) -> list[Path]:
-    """Those that are not hidden, by name. Raises DataError for a link to a folder that it lies in."""
+    """Sub-folders that are not hidden, by name. Raises DataError for a link to a folder that contains it."""
     found = [Path(entry.path) for entry in _entries(parent) if _is(entry.is_dir) and not _hidden(entry.name)]
     around = [parent.resolve(), *parent.resolve().parents]
     for folder in found:
@@ -268,20 +270,21 @@ def _image_by_suffix(name: str) -> bool:
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
-    """By its name. A link that leads nowhere is one: that it cannot be opened is said with other such files."""
+    """Whether its name is that of an image. A broken link counts, so that it is reported with other unreadable
+    files."""
     image = _image_by_suffix(entry.name) and not _hidden(entry.name)
     return image and (_is(entry.is_file) or (entry.is_symlink() and not os.path.exists(entry.path)))
 
 
 def _loose(folder: Path, passed: PassedOver) -> int:
-    """How many images lie directly in a folder of folders."""
+    """Number of images that lie directly in a folder of folders."""
     found = list(_walk(folder, passed, deep=False))
     passed.loose += found
     return len(found)
 
 
 def _walk(folder: Path, passed: PassedOver, *, deep: bool = True) -> Iterator[Path]:
-    """All image files below a folder, which may be a link; links to folders in it are not followed."""
+    """All image files below a folder, which may be a link. Links to folders inside it are not followed."""
     for entry in _entries(folder):
         path, hidden, image = Path(entry.path), _hidden(entry.name), _image_by_suffix(entry.name)
         if _is(entry.is_dir):
@@ -308,14 +311,14 @@ def shown(path: Path) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """At most ``NAMED`` of them, as a list."""
+    """At most ``NAMED`` of the names, as a list."""
     every = sorted(names)
     more = f" and {len(every) - NAMED} more" if len(every) > NAMED else ""
     return f"{every[:NAMED]}{more}"
 
 
 def inside(files: Iterable[Path], root: Path) -> str:
-    """Their paths in ``root``, as a list."""
+    """Paths of the files relative to ``root``, as a list."""
     return listed(str(file.relative_to(root)) for file in files)
 
 

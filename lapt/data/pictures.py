@@ -1,4 +1,4 @@
-"""Image files: what their headers say, and their pixels as 8 bits in one size."""
+"""Reader of image files: their headers, and their pixels as 8 bits in one size."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SUFFIXES = (
 )  # fmt: skip
 
 Depth = Literal["8-bit", "16-bit", "32-bit", "float", "16-bit colour cut to 8 bits"]
-"""Of 16 bits a colour, Pillow keeps the higher 8."""
+"""Depth of an image's pixels. Of 16 bits a colour, Pillow keeps the higher 8."""
 CUT: Depth = "16-bit colour cut to 8 bits"
 Background = Literal["white", "black"]
 Range = tuple[float, float]
 
 LEVELS = 16
-"""Grey levels that are almost none: 12 bits in the higher byte of 16 are so many."""
+"""Grey levels below which an image hardly uses its range: 12 bits in the higher byte of 16 have so many."""
 
 _GREY = ("1", "L", "LA", "La", "I", "F")
 _ORIENTATION = 0x0112  # of EXIF
@@ -36,22 +36,22 @@ _FAULTS = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, MemoryError, RuntimeError,
     struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
-"""What decoders raise for files that are torn, empty or of another kind."""
+"""Errors of decoders for files that are torn, empty or of another kind."""
 _LARGE = 2**24
-"""Pixels from which on pictures are decoded one at a time, whatever the number of threads."""
+"""Number of pixels from which pictures are decoded one at a time, in spite of several threads."""
 _one_large = threading.Lock()
 _bounded = threading.Lock()
 
 
 class Unreadable(Exception):
-    """An image file that cannot be decoded, and why."""
+    """An image file that cannot be decoded, with the reason."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file says of itself, before its pixels are read.
+    """The header of an image file, without its pixels.
 
-    ``clear``: parts of it may be transparent. ``frames``: it has more than the one that is read.
+    ``clear``: parts of it may be transparent. ``frames``: it has more frames than the one that is read.
     """
 
     size: tuple[int, int]
@@ -63,7 +63,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Look:
-    """How every picture of a data set becomes uint8 [C, side, side].
+    """The common format of a data set's pictures, uint8 [C, side, side].
 
     ``ranges``: of a depth, the values that become 0 and 255; without one, pixels stay as they are.
     """
@@ -76,7 +76,7 @@ class Look:
 
 @contextmanager
 def bound(pixels: int | None) -> Iterator[None]:
-    """Pillow's own bound on the pixels of a picture, which is one for the process, is this one for a while."""
+    """Set Pillow's bound on the pixels of a picture, which holds for the whole process, inside the block."""
     with _bounded:
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
         try:
@@ -86,14 +86,15 @@ def bound(pixels: int | None) -> Iterator[None]:
 
 
 def header_of(file: Path) -> Header:
-    """Raises Unreadable."""
+    """The header of an image file. Raises Unreadable."""
     with _opened(file) as image:
         grey = image.mode in _GREY or image.mode.startswith("I;16")
         return Header(image.size, grey, _depth(image), image.has_transparency_data, _has_frames(image))
 
 
 def pixels_of(file: Path, look: Look) -> np.ndarray:
-    """uint8 [C, side, side]: upright, on the background, the shorter side resized, the centre. Raises Unreadable."""
+    """Pixels uint8 [C, side, side]: upright, on the background, shorter side resized, centre cut out. Raises
+    Unreadable."""
     colour = "L" if look.grey else "RGB"
     with _opened(file) as image, _in_turn(image), _faults():
         depth = _depth(image)
@@ -122,7 +123,7 @@ def range_of(file: Path) -> Range:
 
 
 def filled(depth: Depth, low: float, high: float) -> Range:
-    """The range of the type whose values fill it to a half at least, or else the values' own."""
+    """The full range of the type if the values fill at least half of it, else the values' own range."""
     if depth == "float" and low >= 0 and high <= 1 and high - low >= 0.5:
         return 0.0, 1.0
     for bits in (8, 10, 12, 14, 16):
@@ -166,7 +167,7 @@ def _has_frames(image: Image.Image) -> bool:
 
 
 def _depth(image: Image.Image) -> Depth:
-    """Of an image that is not loaded yet."""
+    """The depth of an image that is not loaded yet."""
     if image.mode.startswith("I;16"):
         return "16-bit"
     if image.mode in ("I", "F"):
@@ -175,7 +176,7 @@ def _depth(image: Image.Image) -> Depth:
 
 
 def _cut(image: Image.Image) -> bool:
-    """Does Pillow drop the lower bits? Its decoders' arguments alone tell."""
+    """Whether Pillow drops the lower bits. Only its decoders' arguments show it."""
     for codec, _, _, arguments in getattr(image, "tile", ()):
         told = arguments if isinstance(arguments, tuple) else (arguments,)
         if any(isinstance(one, str) and ";16" in one for one in told):
@@ -186,7 +187,7 @@ def _cut(image: Image.Image) -> bool:
 
 
 def _levelled(image: Image.Image, depth: Depth, span: Range) -> Image.Image:
-    """With 8 bits, of which 0 and 255 are the ends of the range; values beyond are cut off."""
+    """The image with 8 bits: the ends of the range become 0 and 255, and values beyond are cut off."""
     values, alpha = _values(image, depth)
     levels = np.empty(values.shape, dtype=np.uint8)
     for row in range(0, len(values), 256):  # in parts: floats of a whole picture would take eight times its memory
@@ -199,7 +200,8 @@ def _levelled(image: Image.Image, depth: Depth, span: Range) -> Image.Image:
 
 
 def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Whole numbers get 256 bins of one width, so that of full 16 bits the higher 8 are kept; floats are rounded."""
+    """Values scaled to 0..255. Whole numbers get 256 bins of equal width, which keeps the higher 8 of 16 bits; floats
+    are rounded."""
     if values.dtype.kind == "f":
         scaled = np.rint((values.astype(np.float64) - low) * (255 / ((high - low) or 1)))
     else:

@@ -1,4 +1,4 @@
-"""How images are read: what a pipeline may say of it. No torch here."""
+"""Settings for reading images, as a pipeline declares them. Needs no torch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from lapt.base.declarations import added
 
 
 class Reading(BaseModel):
-    """Settings of images that come as files. What they change in the pixels, the digest of the data says."""
+    """Settings of images that come as files. The digest of the data shows their effect on the pixels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    size: int | None = Field(None, ge=8, description="side in pixels that images of a folder get")
-    background: Literal["white", "black"] = added("white", description="what transparent images are laid on")
+    size: int | None = Field(None, ge=8, description="side of a folder's images in pixels, after resizing")
+    background: Literal["white", "black"] = added("white", description="background of transparent images")
     # 2^27 in RGB are 0.5 GB, and as much again while they are converted; telephones take pictures of 108 million.
-    max_pixels: int = added(2**27, ge=1, description="of an image file; a larger one is refused unread")
-    max_bytes: int = added(2**32, ge=1, description="that an .npz file may unpack to; a larger one is refused unread")
+    max_pixels: int = added(2**27, ge=1, description="of an image file; a larger one is refused without reading")
+    max_bytes: int = added(2**32, ge=1, description="of an unpacked .npz file; a larger one is refused")

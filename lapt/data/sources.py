@@ -1,4 +1,4 @@
-"""Where image data come from: scikit-learn's digits, CIFAR, npz files, folders of images."""
+"""Sources of image data: scikit-learn's digits, CIFAR, npz files, folders of images."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def _digits() -> DataSets:
 
 
 def _digits_hard() -> DataSets:
-    """The digits, each turned by up to 45 degrees either way and noisy: the same images everywhere.
+    """The digits, each turned by up to 45 degrees either way and noisy; the same images everywhere.
 
-    The plain ones tell networks apart badly: with 4 channels and three epochs, half of the cells are above 92 %.
+    The plain digits tell networks apart badly: with 4 channels and three epochs, half of the cells are above 92 %.
     """
     plain = _digits()
     return DataSets(_hardened(plain.train, seed=1), lambda: _hardened(cast(ImageData, plain.test()), seed=2))
@@ -89,7 +89,7 @@ def _hardened(data: ImageData, seed: int) -> ImageData:
 
 
 DIGITS = {"digits": _digits, "digits_hard": _digits_hard}
-"""Source -> what makes it from scikit-learn's digits."""
+"""Source -> function that makes it from scikit-learn's digits."""
 
 CIFAR = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
 """Source -> torchvision's class."""

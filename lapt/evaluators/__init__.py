@@ -1,4 +1,4 @@
-"""Evaluators: what scores an architecture on a task."""
+"""Evaluators, which score an architecture on a task."""
 
 from lapt.evaluators.table import Table, TableEvaluator
 

@@ -1,4 +1,4 @@
-"""The section ``evaluator`` of a pipeline: where scores come from."""
+"""The section ``evaluator`` of a pipeline: the source of the scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     trains: ClassVar[bool] = False
-    """Is what was found trained from scratch in the end?"""
+    """Whether the architecture found is trained from scratch in the end."""
 
 
 class TableEvaluation(_Model):
@@ -29,27 +29,27 @@ class TableEvaluation(_Model):
         None,
         gt=0,
         exclude_if=lambda seconds: seconds is None,
-        description="a rehearsal of workers: so long a score takes, which the store then keeps like a training's",
+        description="duration of a score, to rehearse workers; the store then keeps scores as it keeps a training's",
     )
     missing: Literal["fail", "skip"] | None = added(
         None,
-        description="what becomes of a request for an architecture that the table lacks: fail, an evaluation without a "
+        description="treatment of an architecture that the table lacks: fail, an evaluation without a "
         "score; skip, it costs nothing and is counted; as the table was imported if unset",
     )
     pool: Literal["space", "table"] = added(
-        "space", description="table: searches, controls and archives are confined to what the table has scores of"
+        "space", description="table: searches, controls and archives use only architectures with a score in the table"
     )
 
     @property
     def lacking(self) -> Lacking | None:
-        """Both keys as one; None where neither is said."""
+        """``missing`` and ``pool`` as one value; None if both are unset."""
         return "never" if self.pool == "table" else self.missing
 
 
 class SurrogateEvaluation(_Model):
     """Scores that an imported surrogate predicts (``lapt benchmark list``).
 
-    Tasks are ``cifar10``, after ``epoch`` epochs, and ``cifar10_epochN`` of any other fidelity, to learn from cheaply.
+    Tasks are ``cifar10``, after ``epoch`` epochs, and ``cifar10_epochN`` for any other fidelity, as a cheap source.
     """
 
     kind: Literal["surrogate"]
@@ -57,37 +57,47 @@ class SurrogateEvaluation(_Model):
     epoch: int = Field(98, ge=1, le=98, description="epochs after which the task cifar10 is scored")
 
 
+class FunctionEvaluation(_Model):
+    """Scores of a function in this process: of ``lapt.transfer``, never of a pipeline that is sent elsewhere."""
+
+    kind: Literal["function"]
+    name: str = Field(description="what its stored scores go by")
+
+
 class Networks(_Model, Reading):
-    """What every evaluator that trains has: how images are read, the size of the networks, a recipe."""
+    """Settings of every evaluator that trains: the reading of images, the size of the networks, a recipe."""
 
     trains: ClassVar[bool] = True
 
-    root: str | None = Field(None, description="folder that relative paths and CIFAR's files start from")
+    root: str | None = Field(None, description="folder of relative paths and of CIFAR's files")
     download: bool = Field(False, description="fetch CIFAR where it is missing")
-    channels: int = Field(16, ge=1, description="width after the stem; of DARTS cells, of a node")
-    cells: int = Field(1, ge=1, description="cells a stage; of DARTS 3 x cells + 2 layers in all")
+    channels: int = Field(16, ge=1, description="width after the stem; with DARTS cells, of a node")
+    cells: int = Field(1, ge=1, description="cells per stage; with DARTS cells, 3 x cells + 2 layers in all")
     stem: Literal["cifar", "imagenet"] = Field(
         "cifar",
         exclude_if=lambda stem: stem == "cifar",
-        description="of DARTS networks: imagenet leaves an eighth of the side",
+        description="of DARTS networks; imagenet reduces the side to an eighth",
     )
-    score: Literal["metric", "loss"] = Field("metric", description="what the search compares")
-    validation_share: float = Field(0.2, gt=0, lt=1, description="of the training images, held out")
-    training_images: int | None = Field(None, ge=2, description="at most so many; all if unset")
+    score: Literal["metric", "loss"] = Field("metric", description="value that the search compares")
+    validation_share: float = Field(0.2, gt=0, lt=1, description="share of the training images that is held out")
+    training_images: int | None = Field(None, ge=2, description="largest number of training images; all if unset")
     recipe: Recipe = Recipe()
     seed: int = Field(0, ge=0, description="of the networks' weights and batches, whatever the search's seed is")
 
 
 class ImagesEvaluation(Networks):
-    """A task is one of ``lapt.training.tasks.TASKS`` on ``data``; where ``data`` names several sets of images, a task
-    is the classification of one of them, by its name there."""
+    """Settings of an evaluator on images.
+
+    A task is one of ``lapt.training.tasks.TASKS`` on ``data``. If ``data`` names several sets of images, a task is the
+    classification of one of them, under its name there.
+    """
 
     data: str | dict[str, str] = Field(
         description="digits, digits_hard, cifar10, cifar100, an .npz file, or a folder of images; or a name for each"
     )
 
     def images_of(self, task: str) -> tuple[str, str]:
-        """(source of the images, what is done with them). Raises ConfigError for a task that has no images."""
+        """(source of the images, task on them). Raises ConfigError for a task that has no images."""
         if isinstance(self.data, str):
             return self.data, task
         if task not in self.data:
@@ -102,12 +112,12 @@ class TrainingEvaluation(ImagesEvaluation):
 
     kind: Literal["training"]
     final_epochs: int | None = Field(
-        None, ge=1, description="epochs of the retraining that the test score is from; the recipe's if unset"
+        None, ge=1, description="epochs of the final training, which gives the test score; the recipe's if unset"
     )
 
 
 class FinalTraining(_Model):
-    """The network that a supernet's search ends with: trained from scratch, on all training images."""
+    """Settings of the final network after a supernet's search: trained from scratch, on all training images."""
 
     channels: int = Field(16, ge=1, description="as of the evaluator, for the final network")
     cells: int = Field(1, ge=1, description="as of the evaluator, for the final network")
@@ -115,18 +125,19 @@ class FinalTraining(_Model):
 
 
 class SupernetEvaluation(ImagesEvaluation):
-    """Weights inherited from a supernet over the space that is searched, which is trained first, by ``recipe``.
+    """Scores with weights inherited from a supernet over the searched space, which is trained first, by ``recipe``.
 
-    When the space changes, so does the supernet: the new one starts from the weights of the one before.
+    When the space changes, a new supernet starts from the weights of the one before.
     """
 
     kind: Literal["supernet"]
     calibration_images: int = Field(
-        512, ge=2, description="training images that the statistics of an architecture's activations are taken from"
+        512, ge=2, description="training images for the statistics of an architecture's activations"
     )
-    final: FinalTraining | None = Field(None, description="of what was found; without it there is no test score")
+    final: FinalTraining | None = Field(None, description="final training; without it there is no test score")
 
 
 EvaluatorSection = Annotated[
-    TableEvaluation | TrainingEvaluation | SurrogateEvaluation | SupernetEvaluation, Field(discriminator="kind")
+    TableEvaluation | TrainingEvaluation | SurrogateEvaluation | SupernetEvaluation | FunctionEvaluation,
+    Field(discriminator="kind"),
 ]

@@ -1,4 +1,4 @@
-"""What a score of a network that was trained depends on, and the images behind it, read once a process."""
+"""Specification of trained scores, and the images behind them, which are read once per process."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 FEW = 100
-"""Validation images below which a user is warned."""
+"""Number of validation images below which a user is warned."""
 
 
 class TrainingSpec(Networks):
     """Everything that a trained score depends on, apart from the architecture. Picklable: it travels to workers.
 
-    ``task``: what is done with the images ``data``; ``title``: what the pipeline calls that, if it is something else.
+    ``task``: the task on the images ``data``. ``title``: the pipeline's name for it, if it is another.
     """
 
     space: SearchSpace
@@ -39,7 +39,8 @@ class TrainingSpec(Networks):
 
     @classmethod
     def of(cls, config: ImagesEvaluation, space: SearchSpace, task: str, device: str, **changed: Any) -> Self:
-        """Of one of the tasks of an evaluator's declaration. Raises ConfigError for a task that has no images."""
+        """The specification for a task of an evaluator's declaration. Raises ConfigError for a task that has no
+        images."""
         data, done = config.images_of(task)
         declared = {name: getattr(config, name) for name in Networks.model_fields}
         title = None if done == task else task
@@ -47,23 +48,23 @@ class TrainingSpec(Networks):
 
     @property
     def name(self) -> str:
-        """The task, as the pipeline calls it."""
+        """The task's name in the pipeline."""
         return self.title or self.task
 
     @property
     def size_of_network(self) -> dict[str, Any]:
-        """What ``lapt.networks`` is told of it, beside the images."""
+        """Arguments for ``lapt.networks``, beside the images."""
         return {"channels": self.channels, "cells": self.cells, "stem": self.stem}
 
     @property
     def final_recipe(self) -> Recipe:
-        """Of the retraining on all training images."""
+        """Recipe of the retraining on all training images."""
         return (
             self.recipe if self.final_epochs is None else self.recipe.model_copy(update={"epochs": self.final_epochs})
         )
 
     def settings(self) -> dict[str, Any]:
-        """What a score depends on beside recipe, data and seed, for fingerprints."""
+        """Everything that a score depends on beside recipe, data and seed, for fingerprints."""
         mine = self.model_dump(
             mode="json", include={"channels", "cells", "stem", "validation_share", "training_images"}
         )
@@ -75,7 +76,7 @@ class TrainingSpec(Networks):
 
 
 class _Source(NamedTuple):
-    """What decides the images that are read."""
+    """Settings that select the images that are read."""
 
     data: str
     root: str | None
@@ -89,7 +90,7 @@ class _Source(NamedTuple):
 
 
 def data_of(spec: TrainingSpec) -> DataSets:
-    """Raises DataError for images that are not there or cannot be read."""
+    """The images of a specification. Raises DataError if they are not there or cannot be read."""
     return _loaded(_Source.of(spec))
 
 
@@ -102,15 +103,17 @@ def _loaded(source: _Source) -> DataSets:
 
 @lru_cache(maxsize=8)
 def task_of(spec: TrainingSpec) -> Task:
-    """Raises DataError: data that are not there, a task that cannot be made of them."""
+    """The task of a specification. Raises DataError: data that are not there, or do not suit the task."""
     from lapt.training.tasks import make_task
 
     return make_task(spec.task, data_of(spec).train, score=spec.score)
 
 
 def sides_of(spec: TrainingSpec, device: torch.device, *, final: bool = False) -> Sides:
-    """(training, validation) images on their device, made once a process; ``final``: all training images, and the
-    test images."""
+    """(training, validation) images on their device, made once per process.
+
+    ``final``: all training images, and the test images.
+    """
     held_out = None if final else (spec.validation_share, spec.training_images)
     return _sides(_Source.of(spec), held_out, device)
 
@@ -127,7 +130,7 @@ def _sides(source: _Source, held_out: tuple[float, int | None] | None, device: t
 
 
 def doubts_of(spec: TrainingSpec) -> Iterator[str]:
-    """What makes scores on these images worth little: few of them, and copies of one in two splits.
+    """Reasons to doubt scores on these images: few validation images, and copies of one image in two splits.
 
     Raises DataError: a class or a limit too small, test images that cannot be read.
     """
@@ -157,8 +160,10 @@ def _copies(source: _Source, validation_share: float, limit: int | None) -> dict
 
 
 def size_of_backbone(spec: TrainingSpec, architecture: Architecture, classes: int | None) -> tuple[int, int]:
-    """Parameters and flops (multiply-adds of one image) of the published network, or of the one that a declared space's
-    builder builds; without a head if None."""
+    """Parameters and flops (multiply-adds of one image) of the published network, or of a declared space's own network.
+
+    Without a head if ``classes`` is None.
+    """
     from lapt.networks import flops, parameters
 
     shape = data_of(spec).train.shape

@@ -1,4 +1,4 @@
-"""What evaluators share that measure in worker processes."""
+"""Base class of evaluators that measure in worker processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lapt.training.relaxation import Strengthen, Strengths
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker sends back: a value and what belongs to it, or an error. ``seconds``: wall time, in vain or not."""
+    """The result from a worker: a value with its details, or an error. ``seconds``: wall time, also of a failure."""
 
     value: float | None = None
     error: str | None = None
@@ -28,7 +28,7 @@ class Outcome:
     live_parameters: int | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
     weights: bytes | None = None
-    """Of a final retraining: the state dict, as ``torch.save`` writes it."""
+    """The state dict of a final retraining, as ``torch.save`` writes it."""
 
 
 class Job(Protocol):
@@ -43,13 +43,15 @@ def run(job: Job) -> Outcome:
 
 @lru_cache(maxsize=4)
 def workers(processes: int) -> Workers[Job, Outcome]:
-    """The warm processes of this one: starting torch and reading the data costs seconds, once each."""
+    """The warm worker processes of this process: starting torch and reading the data costs seconds, once each."""
     return Workers(run, processes)
 
 
 class InWorkers(ABC):
-    """An evaluator whose architectures are measured side by side, in ``processes`` processes of one thread each; if
-    None, one a GPU, or one a core. What could not be measured comes back as a failed evaluation."""
+    """An evaluator that measures architectures side by side, in ``processes`` processes of one thread each.
+
+    If ``processes`` is None: one per GPU, or one per core. A measurement that fails becomes a failed evaluation.
+    """
 
     def __init__(self, spec: TrainingSpec, *, processes: int | None = None) -> None:
         self.spec = spec
@@ -57,7 +59,7 @@ class InWorkers(ABC):
 
     @property
     def side_by_side(self) -> int:
-        """How many are measured at once."""
+        """Number of architectures that are measured at once."""
         return self._workers.processes
 
     @cached_property
@@ -82,7 +84,8 @@ class InWorkers(ABC):
 
     @property
     def strengths(self) -> Strengthen:
-        """What a mixed supernet learns, in this process, from the training images: without those that score."""
+        """Strengths that a mixed supernet learns, in this process, from the training images without the validation
+        images."""
         return partial(strengths_of, self.spec)
 
     @abstractmethod

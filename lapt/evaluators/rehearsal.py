@@ -1,4 +1,4 @@
-"""Scores of another evaluator that take their time: to see how a set-up of workers behaves before it costs anything."""
+"""Scores of another evaluator with a delay, to test a set-up of workers before it costs anything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lapt.spaces import Architecture
 
 
 class Rehearsal:
-    """Every score takes ``seconds``, and is paid for: it goes to the store like a training's, one by one."""
+    """Every score takes ``seconds`` and counts as paid for: it is stored like a training's, one by one."""
 
     def __init__(self, evaluator: Evaluator, seconds: float) -> None:
         self._inner, self.seconds = evaluator, seconds

@@ -1,4 +1,4 @@
-"""Scores with weights that architectures inherit from a supernet over the space that is searched."""
+"""Scores with weights that architectures inherit from a supernet over the searched space."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from lapt.training.supernet import TrainedSupernet
 
 VERSION = 1
-"""Raised by hand when the same specification would give another supernet; part of every key."""
+"""Raise it by hand when the same specification would give another supernet. It is part of every key."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A trained supernet: digest of its weights, wall seconds of all attempts, mean loss of the last of its epochs.
-    ``blob``: where the weights are kept."""
+    """A trained supernet: digest of its weights, wall seconds of all attempts, mean loss of its last epoch.
+
+    ``blob``: id of the stored weights.
+    """
 
     digest: str
     seconds: float
@@ -37,10 +39,10 @@ class Finished:
 
 
 class Supernets(Protocol):
-    """Keeps supernets by key, the digest of everything that their training depends on."""
+    """Store of supernets by key, the digest of everything that their training depends on."""
 
     def checkpoint(self, key: str) -> Checkpoint:
-        """Where a training stands."""
+        """The checkpoint of a training."""
         ...
 
     def finished(self, key: str) -> Finished | None: ...
@@ -48,17 +50,17 @@ class Supernets(Protocol):
     def weights(self, finished: Finished) -> bytes: ...
 
     def finish(self, key: str, finished: Finished, weights: bytes) -> Finished:
-        """Returns what ``finished`` will say from now on."""
+        """Store a finished supernet. Returns the value of ``finished`` from now on."""
         ...
 
 
 class SupernetEvaluator(InWorkers):
-    """Trains one supernet over the space that is searched, once, then scores what inherits from it.
+    """Trains one supernet over the searched space, once, then scores architectures with its weights.
 
-    The supernet is trained in this process when it is first needed (``prepare``), an epoch at a time by its checkpoint;
-    a finished one is read from where ``supernets`` keeps it. Scores are of ``TrainedSupernet.score``, in worker
-    processes. Two cells that compute the same function have weights of their own in a supernet: ``identity`` is the
-    exact string. What is found is trained from scratch by ``final``; without it there is no test score.
+    The supernet is trained in this process when it is first needed (``prepare``), with a checkpoint after each epoch. A
+    finished one is read from ``supernets``. Scores are those of ``TrainedSupernet.score``, in worker processes. Two
+    cells that compute the same function have different weights in a supernet, so ``identity`` is the exact string. The
+    architecture found is trained from scratch by ``final``; without it there is no test score.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class SupernetEvaluator(InWorkers):
         final: TrainingEvaluator | None = None,
         processes: int | None = None,
     ) -> None:
-        """``searched``: spec.space or a smaller one. ``after``: whose supernet the new one starts from."""
+        """``searched``: spec.space or a smaller one. ``after``: evaluator whose supernet the new one starts from."""
         super().__init__(spec, processes=processes)
         self.searched, self.after = searched or spec.space, after
         self.calibration_images, self.final = calibration_images, final
@@ -107,7 +109,7 @@ class SupernetEvaluator(InWorkers):
         )
 
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
-        """Raises LaptError where the supernet cannot be built or its training diverges."""
+        """Train or read the supernet. Raises LaptError if it cannot be built or its training diverges."""
         known = self.supernets.finished(self.key)
         found = known or self._trained(on_epoch)
         return Prepared(found.seconds, found.loss, found.epochs, found.parameters, fresh=known is None)
@@ -145,7 +147,7 @@ class SupernetEvaluator(InWorkers):
     # --- scores ------------------------------------------------------------------------------------------------------
     @cached_property
     def fingerprint(self) -> str:
-        """Of the trained weights: scores of two supernets are not comparable, however they came to be. Trains."""
+        """Digest of the trained weights: scores of two supernets are never comparable. Trains the supernet."""
         parts = [self.key, self._finished.digest, self.calibration_images, VERSION]
         return "supernet:" + digest(parts)
 
@@ -154,7 +156,8 @@ class SupernetEvaluator(InWorkers):
         return self.spec.space.encode(self.searched.as_member(architecture) if inside else architecture)
 
     def check(self) -> None:
-        """Raises LaptError for what would end a run after hours: as a training's, and what a supernet has not."""
+        """Raises LaptError for faults that would end a run after hours: those of a training, and of a supernet's
+        own."""
         recipe = self.spec.recipe
         TrainingEvaluator(self.spec.model_copy(update={"recipe": recipe.model_copy(update={"auxiliary": 0.0})})).check()
         # Compiling would start anew for every path.
@@ -183,7 +186,7 @@ class SupernetEvaluator(InWorkers):
     def retrained(
         self, architecture: Architecture, checkpoint: Checkpoint | None = None
     ) -> tuple[Evaluation, bytes | None]:
-        """As of ``TrainingEvaluator``, by ``final``. Raises ConfigError without one."""
+        """The final retraining, as in ``TrainingEvaluator``, by ``final``. Raises ConfigError without one."""
         return self.final_evaluator.retrained(architecture, checkpoint)
 
     def test(self, architecture: Architecture) -> float | None:
@@ -191,7 +194,7 @@ class SupernetEvaluator(InWorkers):
 
     @property
     def final_evaluator(self) -> TrainingEvaluator:
-        """Raises ConfigError without one."""
+        """The evaluator ``final``. Raises ConfigError without one."""
         if self.final is None:
             raise ConfigError("evaluator.final, to train what was found", "none", "declare it and run again")
         return self.final
@@ -227,7 +230,7 @@ class Job(NamedTuple):
 
 
 _kept: dict[str, TrainedSupernet] = {}
-"""Digest -> the supernet that this process scored with last."""
+"""Digest -> the supernet that this process used last."""
 
 
 def _supernet_of(job: Job) -> TrainedSupernet:

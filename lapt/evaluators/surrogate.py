@@ -1,4 +1,4 @@
-"""Scores that a fitted model predicts: DARTS cells on CIFAR-10, as NAS-Bench-301 has them (Zela et al. 2022)."""
+"""Scores predicted by a fitted model: DARTS cells on CIFAR-10, as in NAS-Bench-301 (Zela et al. 2022)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lapt.spaces.darts import NODES
 from lapt.spaces.genotype import KINDS, Nodes
 
 EPOCHS = range(1, 99)
-"""Epochs of training that the model knows scores after."""
+"""Epochs of training for which the model predicts scores."""
 ABSENT = "#na#"
 OVERRATED = (
     "no convolution in the normal cell: the surrogate overrates such cells (0.11 % of darts7), so its score of one is "
@@ -27,7 +27,7 @@ OVERRATED = (
 
 _PREFIX = "NetworkSelectorDatasetInfo_COLON_darts_COLON_"
 _OFFSETS = {2: 0, 3: 2, 4: 5, 5: 9}
-"""Node -> the number of its edge from input 0; node n has n edges."""
+"""Node -> number of its edge from input 0. Node n has n edges."""
 _EDGES = 14
 _TASK = re.compile(r"cifar10(?:_epoch([1-9][0-9]?))?")
 
@@ -36,18 +36,18 @@ Codes = Mapping[str, Mapping[str, int]]
 
 
 def columns() -> tuple[str, ...]:
-    """The model's 34 categorical inputs in order: the operator of every edge that may be, then what nodes read.
+    """The model's 34 categorical inputs in order: the operator of every possible edge, then the inputs of the nodes.
 
-    Edges stand by number, 0 to 13, whatever the order of the file of codes. That this is the model's own order can be
-    seen: of 529 random cells that it was given in two numberings of their nodes, the two scores are 0.13 % of accuracy
-    apart in the mean; with the edges in the order of their names as text, 0.25 %.
+    Edges are in the order of their numbers, 0 to 13, whatever the order of the file of codes. Data confirm that this is
+    the model's own order: for 529 random cells with two numberings of their nodes, the two scores differ by 0.13 % of
+    accuracy in the mean; with the edges in the order of their names as text, by 0.25 %.
     """
     edges = [f"{_PREFIX}edge_{kind}_{edge}" for kind in KINDS for edge in range(_EDGES)]
     return (*edges, *(f"{_PREFIX}inputs_node_{kind}_{node}" for kind in KINDS for node in NODES[1:]))
 
 
 def categories(column: str, cell: DartsCell) -> frozenset[str]:
-    """What may stand in a column of ``columns``; an edge, or node of the other columns' kind, may be absent."""
+    """The categories of a column of ``columns``. An edge, or an input of a node, may also be absent."""
     name = column.removeprefix(_PREFIX)
     if name.startswith("edge"):
         return frozenset(operator for operator in cell.operators if operator != cell.zero) | {ABSENT}
@@ -72,8 +72,10 @@ class Surrogate:
 
     @cached_property
     def session(self) -> Any:
-        """One thread: inference takes a tenth of a millisecond. Raises ConfigError without onnxruntime, BenchmarkError
-        for a model that it cannot read."""
+        """The inference session, with one thread: a prediction takes a tenth of a millisecond.
+
+        Raises ConfigError without onnxruntime, BenchmarkError for a model that cannot be read.
+        """
         try:
             import onnxruntime
         except ImportError:
@@ -107,7 +109,7 @@ class Surrogate:
         return np.array([[self.codes[name][ABSENT] for name in columns()]], dtype=np.int32)
 
     def _coded(self, cells: tuple[Nodes, Nodes]) -> npt.NDArray[np.int32]:
-        """1 x 34 codes."""
+        """Codes of the cells, 1 x 34."""
         coded, places = self._absent.copy(), self._places
         for kind, nodes in zip(KINDS, cells, strict=True):
             for node, edges in zip(NODES, nodes, strict=True):
@@ -121,21 +123,21 @@ class Surrogate:
 
 
 class SurrogateEvaluator:
-    """Validation accuracy on CIFAR-10 as a surrogate predicts it, at a fidelity of so many epochs.
+    """Validation accuracy on CIFAR-10 as a surrogate predicts it, after a number of epochs.
 
     Tasks: ``cifar10``, after ``epoch`` epochs, and ``cifar10_epoch1`` to ``cifar10_epoch98``. A cell is scored as it is
-    written: ``identity`` is the string, for the model scores the numberings of one cell apart. Like a look-up in a
-    table a prediction is no stored score. ``cost_seconds`` of an evaluation is what the model predicts that training
-    takes, so that fidelities can be compared; nobody pays for it now.
+    written: ``identity`` is the string, since the model scores the numberings of one cell differently. A prediction is
+    not stored, as a look-up in a table is not. ``cost_seconds`` of an evaluation is the predicted training time, for
+    comparisons of fidelities; nobody pays for it now.
 
-    Cells without a convolution in their normal cell come back as failed: the model overrates them (16 layers of
-    skip_connect, 94.6 % in the mean, as random cells), and what a search finds in its errors is worth nothing.
+    Cells without a convolution in their normal cell come back as failed. The model overrates them (16 layers of
+    skip_connect, 94.6 % in the mean, as random cells), and a search would only find its errors.
     """
 
     metric = Metric("accuracy", "%")
 
     def __init__(self, surrogate: Surrogate, space: SearchSpace, task: str, *, epoch: int) -> None:
-        """Raises ConfigError for a task or epoch that there is none of, and a space that the model does not know."""
+        """Raises ConfigError for an unknown task or epoch, and for a space that the model does not know."""
         if space.name != surrogate.space or not isinstance(space.family, DartsCell):
             raise ConfigError(
                 f"the space {surrogate.space} for surrogate {surrogate.name}",
@@ -160,7 +162,7 @@ class SurrogateEvaluator:
         return [self._evaluated(architecture) for architecture in architectures]
 
     def test(self, architecture: Architecture) -> float | None:
-        """None: the model knows validation accuracy alone."""
+        """None: the model predicts validation accuracy alone."""
         return None
 
     def _evaluated(self, architecture: Architecture) -> Evaluation:
@@ -172,7 +174,7 @@ class SurrogateEvaluator:
 
 
 def epoch_of(task: str, epoch: int) -> int:
-    """The epoch that a task stands for, ``epoch`` for plain ``cifar10``. Raises ConfigError for another task."""
+    """The epoch of a task, ``epoch`` for plain ``cifar10``. Raises ConfigError for another task."""
     named = _TASK.fullmatch(task)
     found = int(named[1] or epoch) if named else 0
     if found not in EPOCHS:

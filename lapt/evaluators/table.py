@@ -23,10 +23,10 @@ class Table:
     """A tabular benchmark in memory.
 
     ``architectures``: N encoded strings. ``scores[task][split]``: N values in the unit of ``metrics[task]``, NaN where
-    the task has none of that architecture.
-    ``parameters``, ``flops``: N counts, where the benchmark has them. ``checksum``: SHA-256 of the table's content.
-    ``canonical``: the rows are canonical representatives, each measured for all cells that compute its function.
-    ``holes``: an architecture that has no row, or no score of the task, is a failed evaluation, and no error.
+    the task has no score. ``parameters``, ``flops``: N counts, if the benchmark has them. ``checksum``: SHA-256 of the
+    table's content. ``canonical``: the rows are canonical representatives, each measured for all cells that compute its
+    function. ``holes``: an architecture without a row, or without a score of the task, is a failed evaluation, not an
+    error.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Table:
         return {architecture: row for row, architecture in enumerate(self.architectures)}
 
     def column(self, task: str, split: Split = "validation") -> Scores:
-        """N values. Raises ConfigError for a task, BenchmarkError for a split, that the table lacks."""
+        """The N values of a task's split. Raises ConfigError for a missing task, BenchmarkError for a missing split."""
         if task not in self.scores:
             raise ConfigError(
                 f"a task of table {self.name} among {sorted(self.scores)}",
@@ -59,16 +59,16 @@ class Table:
         return self.scores[task][split]
 
     def has(self, architecture: str, task: str) -> bool:
-        """Is there a validation score of the task? Raises as ``column``."""
+        """Whether there is a validation score of the task. Raises as ``column``."""
         row = self.rows.get(architecture)
         return row is not None and not np.isnan(self.column(task)[row])
 
     def known(self, task: str) -> npt.NDArray[np.bool_]:
-        """N flags: which architectures have a validation score of the task. Raises as ``column``."""
+        """N flags: whether the architecture has a validation score of the task. Raises as ``column``."""
         return ~np.isnan(self.column(task))
 
     def comparable(self, task: str) -> Scores:
-        """The validation scores that there are, higher is better, for ranks. Raises as ``column``."""
+        """All validation scores of the task, higher is better, for ranks. Raises as ``column``."""
         scores = self.column(task)[self.known(task)]
         return scores if self.metrics[task].higher_is_better else -scores
 
@@ -76,9 +76,9 @@ class Table:
 class TableEvaluator:
     """Looks validation scores up.
 
-    ``identity`` is the string itself where equivalent cells were measured apart (in the published benchmarks), else the
-    canonical representative's. ``lacking``: what becomes of a request for what the table lacks; if unset it fails where
-    the table was imported so, and else it is an error.
+    ``identity`` is the string itself if equivalent cells were measured separately (in the published benchmarks), else
+    the canonical representative's. ``lacking``: the treatment of architectures that the table lacks. If unset, they
+    fail if the table was imported so, else they are an error.
     """
 
     def __init__(self, table: Table, space: SearchSpace, task: str, lacking: Lacking | None = None) -> None:
@@ -88,6 +88,10 @@ class TableEvaluator:
     @property
     def table(self) -> Table:
         return self._table
+
+    @property
+    def space(self) -> SearchSpace:
+        return self._space
 
     @property
     def task(self) -> str:
@@ -151,9 +155,9 @@ class TableEvaluator:
 
 @lru_cache(maxsize=16)
 def _pool(table: Table, space: SearchSpace, task: str) -> Pool:
-    """Every architecture of ``space`` that has a score: of one that can be listed in the order of its members.
+    """Every architecture of ``space`` that has a score, in the order of the space's members if they can be listed.
 
-    Raises BenchmarkError where none has.
+    Raises BenchmarkError if none has.
     """
     if space.size <= ENUMERABLE:
         evaluator = TableEvaluator(table, space, task)

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from lapt.training.network import TaskNetwork
 
 VERSION = 2
-"""Raised by hand when the same specification would give other scores; part of every fingerprint."""
+"""Raise it by hand when the same specification would give other scores. It is part of every fingerprint."""
 
 
 class TrainingEvaluator(InWorkers):
     """Trains each architecture's canonical representative from scratch and scores it on the validation split.
 
-    Failures (a loss that is not finite, out of memory even at half the batch, a process that died, a network that its
-    builder does not build) come back as failed evaluations.
+    Failures come back as failed evaluations: a loss that is not finite, out of memory even at half the batch, a process
+    that died, a network that its builder cannot build.
     """
 
     @cached_property
@@ -38,7 +38,7 @@ class TrainingEvaluator(InWorkers):
 
     @cached_property
     def final_fingerprint(self) -> str:
-        """Of final retrainings and their test scores. Reads the test images."""
+        """Fingerprint of final retrainings and their test scores. Reads the test images."""
         test = data_of(self.spec).test()
         return self._fingerprint(self.spec.final_recipe, test=None if test is None else test.digest)
 
@@ -47,9 +47,10 @@ class TrainingEvaluator(InWorkers):
         return "training:" + digest({**self.spec.settings(), **known, **more})
 
     def check(self) -> None:
-        """Raises LaptError for what would end a run after hours: no such device, too few images, a broken test image.
+        """Raises LaptError for faults that would end a run after hours: no such device, too few images, a broken test
+        image.
 
-        The test images are read here to know that they can be; the final report alone looks at them.
+        It reads the test images only as a check; the final report alone uses them.
         """
         from lapt.training.device import device_for
 
@@ -81,10 +82,10 @@ class TrainingEvaluator(InWorkers):
     def retrained(
         self, architecture: Architecture, checkpoint: Checkpoint | None = None
     ) -> tuple[Evaluation, bytes | None]:
-        """The final retraining: on all training images, for ``final_epochs``; with the state dict that it ends with.
+        """The final retraining, on all training images, for ``final_epochs``, with the final state dict.
 
         Its value is the test score; without a test split, the score on the training images, which says little.
-        ``checkpoint``: written after every epoch, and gone on from; it travels to another process.
+        ``checkpoint``: written after every epoch and resumed from; it travels to another process.
         """
         ((_, outcome),) = self._workers([self._job(architecture, final=True, checkpoint=checkpoint)])
         return self._evaluation(architecture, outcome), None if isinstance(outcome, Crashed) else outcome.weights
@@ -101,7 +102,7 @@ class TrainingEvaluator(InWorkers):
 class Job(NamedTuple):
     """One training: for the validation score, or the final one on all training images.
 
-    ``data``: digest of the training images that the score will be stored for.
+    ``data``: digest of the training images to which the score will belong in the store.
     """
 
     spec: TrainingSpec
@@ -111,7 +112,7 @@ class Job(NamedTuple):
     checkpoint: Checkpoint | None = None
 
     def run(self) -> Outcome:
-        """Trains, here and now. Raises DataError when the images are no longer those of the job."""
+        """Train in this process. Raises DataError when the images are no longer those of the job."""
         from lapt.data.images import DataError
         from lapt.networks.declared import BuilderError
         from lapt.training.loop import Diverged, OutOfMemory
@@ -168,9 +169,9 @@ def _trained(job: Job, recipe: Recipe) -> Outcome:
 def network_of(
     spec: TrainingSpec, architecture: Architecture, weights: bytes | None = None, *, auxiliary: bool = False
 ) -> TaskNetwork:
-    """The network of a canonical architecture as ``spec`` initialises it, or with ``weights`` (an Outcome's).
+    """The network of a canonical architecture, initialised as ``spec`` says, or with ``weights`` (an Outcome's).
 
-    ``auxiliary``: with a second head, for training. Raises LaptError for what cannot be built.
+    ``auxiliary``: with a second head, for training. Raises LaptError if it cannot be built.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Worker processes for evaluations: warm, one thread each, and a crash costs one architecture."""
+"""Worker processes for evaluations: warm, with one thread each. A crash costs one architecture."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ R = TypeVar("R")
 
 
 class Crashed(Exception):
-    """The worker process died over a job that it was alone with."""
+    """The worker process died over a job that it had alone."""
 
 
 class WorkersError(LaptError):
-    """Processes that do not even start: no fault of any job."""
+    """Processes that do not even start: no job is at fault."""
 
 
 class Workers(Generic[J, R]):
-    """``function`` over jobs in ``processes`` spawned processes, which stay warm between calls.
+    """Runs ``function`` over jobs in ``processes`` spawned processes, which stay warm between calls.
 
-    ``function`` and the jobs are pickled. Results come as they are ready. When a process dies, nobody knows over which
-    of the jobs under way: each of those is tried again alone, and one that kills its process again gives ``Crashed``;
-    the others go on side by side.
+    ``function`` and the jobs are pickled. Results come as they are ready. When a process dies, the job at fault is
+    unknown: each job that was under way is tried again alone, and one that kills its process again gives ``Crashed``.
+    The other jobs go on side by side.
     """
 
     def __init__(self, function: Callable[[J], R], processes: int) -> None:
@@ -45,10 +45,10 @@ class Workers(Generic[J, R]):
         atexit.register(self.close)
 
     def __call__(self, jobs: Sequence[J]) -> Iterator[tuple[int, R | Crashed]]:
-        """(position of the job, its result), in the order they finish. What ``function`` raises passes through.
+        """(position of the job, its result), in the order they finish. Exceptions of ``function`` pass through.
 
-        Raises WorkersError when no process starts. Whoever wants no more results, or is interrupted, ends the
-        processes: what they are at is of no use to anybody.
+        Raises WorkersError when no process starts. If the caller wants no more results, or is interrupted, the
+        processes are ended: nobody needs their work.
         """
         try:
             yield from self._results(jobs)
@@ -120,7 +120,7 @@ class Workers(Generic[J, R]):
         return self._pool
 
     def close(self) -> None:
-        """Ends the processes, whatever they are at."""
+        """End the processes, even in the middle of a job."""
         pool, self._pool = self._pool, None
         if pool is not None:
             processes = list((pool._processes or {}).values())
@@ -130,8 +130,11 @@ class Workers(Generic[J, R]):
 
 
 def _submitted(pool: ProcessPoolExecutor, function: Callable[[J], R], job: J) -> Future[R]:
-    """A process that is started for it never sees a Ctrl-C, which a terminal sends to all: not even while it imports
-    what it needs, before ``_obedient``. This one sees it as soon as the job is submitted."""
+    """Submit a job, with SIGINT blocked in processes that start for it: a terminal sends Ctrl-C to all of them.
+
+    A new process never sees a Ctrl-C, not even during its imports, before ``_obedient``. This process sees it as soon
+    as the job is submitted.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return pool.submit(function, job)
@@ -140,9 +143,9 @@ def _submitted(pool: ProcessPoolExecutor, function: Callable[[J], R], job: J) ->
 
 
 def _obedient(started: Synchronized[int]) -> None:
-    """Leave warnings to the parent, which has given them; end when it ends, however it ends.
+    """Initialise a worker: it leaves warnings to the parent, which has given them, and ends when the parent ends.
 
-    ``started``: how many processes of the pool did so before this one.
+    ``started``: number of the pool's processes that called this before.
     """
     with started.get_lock():
         os.environ[WORKER] = str(started.value)

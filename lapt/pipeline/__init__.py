@@ -1,1 +1,1 @@
-"""A pipeline: its declaration, the steps of Algorithms 1 and 2 that it makes, and what a run of it found."""
+"""A pipeline: its declaration, its steps of Algorithms 1 and 2, and the results of a run."""

@@ -1,6 +1,6 @@
-"""What a pipeline is: a YAML file, validated here, and the parameter of the root flow.
+"""Declaration of a pipeline: a YAML file, validated here, and the parameter of the root flow.
 
-``Pipeline`` says what is computed; ``Execution`` says how, and never changes a result.
+``Pipeline`` says what is computed. ``Execution`` says how, and never changes a result.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class _Model(BaseModel):
 
 
 class TopArchive(_Model):
-    """The ``size`` best of the whole space: needs every score of the source task, so a table."""
+    """The ``size`` best of the whole space. It needs every score of the source task, so a table."""
 
     drawn: ClassVar[bool] = False
-    """Is it another one for every seed?"""
+    """Whether it is a different one for every seed."""
     strategy: Literal["top"] = "top"
     size: int = Field(50, ge=1, description="architectures shown to the reasoner")
 
     @property
     def evaluations(self) -> int:
-        """Those recorded; the whole table was read."""
+        """Number of recorded evaluations; the whole table was read."""
         return self.size
 
     @property
@@ -55,7 +55,7 @@ class WorstArchive(_Model):
 
     @property
     def evaluations(self) -> int:
-        """Those recorded; the whole table was read."""
+        """Number of recorded evaluations; the whole table was read."""
         return self.size
 
     @property
@@ -64,16 +64,18 @@ class WorstArchive(_Model):
 
 
 class BootstrapArchive(_Model):
-    """The ``size`` best of the whole space, drawn anew with replacement by every seed: how far does what is found hang
-    on the very architectures that were read?"""
+    """The ``size`` best of the whole space, drawn with replacement by every seed.
+
+    It shows how far results depend on the exact architectures that were read.
+    """
 
     drawn: ClassVar[bool] = True
     strategy: Literal["bootstrap"]
-    size: int = Field(50, ge=1, description="architectures drawn, of as many")
+    size: int = Field(50, ge=1, description="architectures drawn, from the same number of best ones")
 
     @property
     def evaluations(self) -> int:
-        """At most so many are recorded; the whole table was read."""
+        """Largest number of recorded evaluations; the whole table was read."""
         return self.size
 
     @property
@@ -105,7 +107,7 @@ class RandomArchive(_Model):
 
 
 class Source(_Model):
-    """Where principles are learned."""
+    """The source task, where principles are learned."""
 
     task: Name
     archive: Annotated[
@@ -122,11 +124,13 @@ class Adaptation(_Model):
 
 
 class Guidance(_Model):
-    """How principles order a space beside refining it. What is unset is as the reasoner has it: ``patterns`` orders,
-    the others do not, as in the paper."""
+    """Use of principles to order a space, beside refining it.
 
-    initial: bool | None = Field(None, description="evaluate first what principles expect most of")
-    prior: bool | None = Field(None, description="methods with a model (gp) start from what principles expect")
+    Unset values are the reasoner's own: ``patterns`` orders, the others do not, as in the paper.
+    """
+
+    initial: bool | None = Field(None, description="first evaluate the architectures that principles expect most of")
+    prior: bool | None = Field(None, description="methods with a model (gp) start from the principles' expectation")
 
 
 class Pipeline(_Model):
@@ -142,14 +146,15 @@ class Pipeline(_Model):
     guidance: Guidance = added(Guidance())
     search: Search = ReaSearch()
     controls: tuple[Literal["random", "rea", "source_ranking"], ...] = Field(
-        (), description="what gets the same budget on the whole space, to compare with"
+        (), description="methods with the same budget on the whole space, as a comparison"
     )
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="before")
     @classmethod
     def _of_the_kind_that_is_the_default(cls, declared: Any) -> Any:
-        """Sections that do not say of what kind they are: ``search.generations=2`` where nothing is said of search."""
+        """Add the default kind to sections without one: ``search.generations=2`` works if the declaration has no
+        search."""
         if not isinstance(declared, dict):
             return declared
         kinds = {"search": {"method": "rea"}, "reasoner": {"kind": "patterns"}}
@@ -166,7 +171,7 @@ class Pipeline(_Model):
 
     @property
     def title(self) -> str:
-        """In one line: from where to where, and in which space."""
+        """The pipeline in one line: source, targets and space."""
         targets = ", ".join(self.targets) if len(self.targets) < 4 else f"{len(self.targets)} targets"
         return f"{self.name}: {self.source.task} to {targets} in {self.space_name}, seed {self.seed}"
 
@@ -176,12 +181,13 @@ class Pipeline(_Model):
 
     @property
     def label(self) -> str:
-        """LAPT with its search method, as tables name it: lapt-rea."""
+        """LAPT's name in tables, with its search method: lapt-rea."""
         return f"lapt-{self.search.method}"
 
     @property
     def scored_again(self) -> int:
-        """Evaluations a target may cost beside its budget: the best so far, in the supernet of every new space."""
+        """Evaluations a target may cost beside its budget: the best so far, scored again in each new space's
+        supernet."""
         shared = self.evaluator.kind == "supernet"
         return shared * (self.adaptation.iterations - 1) * self.adaptation.top_r
 
@@ -192,37 +198,37 @@ class Pipeline(_Model):
 
 
 class BenchmarkPlan(_Model):
-    """A tabular benchmark of one's own: every distinct architecture of a space, trained on some tasks.
+    """A tabular benchmark of the user's own: every distinct architecture of a space, trained on some tasks.
 
-    Every one is trained with the evaluator's seed; the ``best`` of each task and ``sample`` random ones with the seeds
-    that follow it too, so that the ranks of good architectures owe less to luck, and the noise is known.
+    Every one is trained with the evaluator's seed. The ``best`` of each task and ``sample`` random ones are also
+    trained with the following seeds. So the ranks of good architectures depend less on luck, and the noise is known.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")
     space: Space
     evaluator: TrainingEvaluation
     tasks: tuple[Name, ...] = Field(min_length=1)
-    seeds: int = Field(3, ge=2, description="trainings of those that are measured again")
-    best: int = Field(300, ge=0, description="of each task, by the first seed")
-    sample: int = Field(300, ge=8, description="random ones: what the noise is estimated from")
+    seeds: int = Field(3, ge=2, description="trainings of architectures that are measured again")
+    best: int = Field(300, ge=0, description="number of best ones per task, by the first seed, that are measured again")
+    sample: int = Field(300, ge=8, description="number of random ones that are measured again, to estimate the noise")
 
 
 class Execution(_Model):
-    """How a pipeline is executed. Nothing here changes a result or the run id; ``limits`` may end it before."""
+    """Settings of how a pipeline is executed. None changes a result or the run id; ``limits`` may end it early."""
 
     store: str = Field(description="folder, or s3://, gs:// or abfs:// address, of the result store")
     data: str | None = Field(None, description="folder of imported benchmark tables; LAPT_DATA if unset")
     processes: int | None = Field(
-        None, ge=1, description="trainings side by side; if unset, one a core, or one on a GPU"
+        None, ge=1, description="trainings side by side; if unset, one per core, or one on a GPU"
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     replies: Mode = Field("auto", description="a language model's: auto, record, replay, off")
-    retry_failed: bool = Field(False, description="train again, once, what the store only knows as failed")
+    retry_failed: bool = Field(False, description="train again, once, architectures that have only failed in the store")
     dispatch: Literal["inline", "deployment"] = Field(
         "inline", description="deployment: evaluations run on the workers of a Prefect work pool"
     )
     pool: str = Field("gpu", description="the work pool of dispatch: deployment")
-    limits: RunLimits = added(UNLIMITED, description="what the run may cost; it then ends with its best so far")
+    limits: RunLimits = added(UNLIMITED, description="limits of its cost; at one, it ends with its best so far")
     snapshot: bool = added(True, description="a DuckDB file of the run in the store, when it is finished")
 
 
@@ -232,16 +238,16 @@ def presets() -> list[str]:
 
 
 REASONERS = ("patterns", "frequency", "random", "chat")
-"""Their kinds."""
+"""Kinds of reasoners."""
 
 
 def load_pipeline(preset_or_file: str, overrides: Sequence[str] = (), reasoner: str | None = None) -> Pipeline:
-    """A preset by name or a YAML file by path, with ``key.sub=value`` overrides applied (values are YAML).
+    """Load a preset by name or a YAML file by path, with ``key.sub=value`` overrides (values are YAML).
 
-    ``reasoner``: ``patterns``, ``frequency``, ``random`` or ``chat:MODEL`` in place of the declared one; what that says
-    of the same kind stays. ``scale=NAME`` among the overrides takes the values of the declaration's ``scales.NAME``;
-    the other overrides come after it. Raises ConfigError: unknown preset or file, malformed YAML, unknown keys,
-    values out of range.
+    ``reasoner``: ``patterns``, ``frequency``, ``random`` or ``chat:MODEL`` in place of the declared one; the declared
+    settings stay if it is of the same kind. ``scale=NAME`` among the overrides takes the values of the declaration's
+    ``scales.NAME``; the other overrides come after it. Raises ConfigError: unknown preset or file, malformed YAML,
+    unknown keys, values out of range.
     """
     declared = _declared(preset_or_file, "lapt.presets", "preset", ())
     scale = [override for override in overrides if override.startswith("scale=")]
@@ -268,7 +274,7 @@ def load_pipeline(preset_or_file: str, overrides: Sequence[str] = (), reasoner: 
 
 
 def overridden(pipeline: Pipeline, overrides: Sequence[str]) -> Pipeline:
-    """With ``key.sub=value`` overrides. Raises ConfigError."""
+    """The pipeline with ``key.sub=value`` overrides. Raises ConfigError."""
     declared = pipeline.model_dump(mode="json")
     for override in overrides:
         _apply(declared, override)
@@ -276,7 +282,7 @@ def overridden(pipeline: Pipeline, overrides: Sequence[str]) -> Pipeline:
 
 
 def load_plan(name_or_file: str, overrides: Sequence[str] = ()) -> BenchmarkPlan:
-    """The plan of a benchmark that ships with LAPT, or a YAML file, as ``load_pipeline`` loads pipelines."""
+    """Load the plan of a benchmark that ships with LAPT, or a YAML file, as ``load_pipeline`` loads pipelines."""
     declared = _declared(name_or_file, "lapt.tables", "plan", overrides)
     try:
         return BenchmarkPlan.model_validate(declared)
@@ -285,7 +291,7 @@ def load_plan(name_or_file: str, overrides: Sequence[str] = ()) -> BenchmarkPlan
 
 
 def validated(declared: Mapping[str, Any], where: str) -> Pipeline:
-    """The pipeline behind a mapping; its first fault as a ConfigError."""
+    """The pipeline in a mapping. Raises ConfigError for its first fault."""
     try:
         return Pipeline.model_validate(declared)
     except ValidationError as error:
@@ -315,7 +321,7 @@ def _declared(name_or_file: str, package: str, kind: str, overrides: Sequence[st
 
 
 def _scaled(declared: dict[str, Any], where: str) -> None:
-    """``scales`` of a declaration are named sets of other values; ``scale`` chooses one."""
+    """The declaration with one named set of values from ``scales``, which ``scale`` selects."""
     scales, chosen = declared.pop("scales", {}), declared.pop("scale", None)
     if chosen is None:
         return

@@ -1,4 +1,4 @@
-"""Controls without an LLM: what any transfer must beat."""
+"""Controls without an LLM, which any transfer must beat."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ZERO_COST = ("synflow", "naswot")
 """Scores of untrained networks, of ``lapt.training.zero_cost``."""
 
 _SAMPLED, _PARENTS = 10_000, 10
-"""What stands for a space too large to list: uniform members, and the neighbours of so many of the source's best."""
+"""Sample of a space too large to list: uniform members, and the neighbours of so many of the source's best."""
 
 
 class InOrder(Searcher):
-    """Asks in a given order, for what of it lies in the space; behind its end, uniformly among what is left."""
+    """Asks in a given order for the architectures that lie in the space; then uniformly for the rest."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ def by_frequency(space: SearchSpace, archive: Archive) -> Iterable[Architecture]
     """``mode``: the cell of each layer's most frequent operator first, then by falling likelihood.
 
     The likelihood takes layers as independent, with one count added to each operator of the archive, and to each source
-    where these are chosen. What a space too large to list has is found one by one.
+    if sources are chosen. Members of a space too large to list are found one by one.
     """
     chosen = [entry.architecture for entry in archive.entries]
     weights = {
@@ -79,10 +79,10 @@ def by_frequency(space: SearchSpace, archive: Archive) -> Iterable[Architecture]
 
 
 def by_predictor(space: SearchSpace, scored: Sequence[Evaluation]) -> list[Architecture]:
-    """The whole space by what a Gaussian process fitted to the source task's scores expects, best first.
+    """The whole space, best first by a Gaussian process fitted to the source task's scores.
 
-    The process of ``gp``, on the path features of the cells. Failed evaluations are left out. Of a space too large to
-    list, a sample and the neighbours of the source's best.
+    It is the process of ``gp``, on the path features of the cells. Failed evaluations are left out. For a space too
+    large to list: a sample, and the neighbours of the source's best.
     """
     scored = [evaluation for evaluation in scored if not evaluation.failed]
     candidates, y = _candidates(space, scored), standardised(scores_of(scored))
@@ -104,9 +104,9 @@ def _candidates(space: SearchSpace, scored: Sequence[Evaluation]) -> Candidates:
 
 
 def by_size(evaluations: Iterable[Evaluation], count: str) -> list[Architecture]:
-    """The largest first: no score of any task is read. ``count``: parameters or flops.
+    """The largest first, without any task's score. ``count``: parameters or flops.
 
-    Raises ConfigError where they are not known.
+    Raises ConfigError if they are not known.
     """
     known = [evaluation for evaluation in evaluations if getattr(evaluation, count) is not None]
     if not known:
@@ -127,9 +127,9 @@ def by_zero_cost(space: SearchSpace, score: str) -> list[Architecture]:
 
 
 def random_subspace(space: SearchSpace, like: SearchSpace, rng: np.random.Generator) -> SearchSpace:
-    """A random restriction of ``space`` that keeps as many operators and sources on each layer as ``like`` does.
+    """A random restriction of ``space`` with as many operators and sources on each layer as ``like`` has.
 
-    A source more where the layers of a node (DARTS) would be left with the same one.
+    It keeps one more source if the layers of a node (DARTS) would be left with the same one.
     """
     pairs = list(zip(space.layers, like.layers, strict=True))
     operators = {layer.name: _drawn(layer.operators, len(kept.operators), rng) for layer, kept in pairs}

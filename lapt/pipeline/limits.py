@@ -1,4 +1,4 @@
-"""What a run may cost. A limit ends a run with its best so far; it never steers it."""
+"""Limits of a run's cost. A limit ends a run with its best so far; it never steers it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from lapt.errors import BudgetSpent
 
 
 class RunLimits(BaseModel):
-    """A run that meets one of them ends with its best so far; without it, the same run goes on from there."""
+    """Limits of a run. A run that meets one ends with its best so far; without it, the same run goes on from there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     evaluations: int | None = Field(
-        None, ge=1, description="that the searches of all targets and controls ask for, stored ones too"
+        None, ge=1, description="asked for by the searches of all targets and controls, stored ones too"
     )
     seconds: float | None = Field(None, gt=0, description="of wall time; a training that has begun is finished")
-    device_seconds: float | None = Field(None, gt=0, description="of trainings that are paid for now")
+    device_seconds: float | None = Field(None, gt=0, description="of trainings that this attempt pays for")
 
 
 UNLIMITED = RunLimits()
 TIME = ("seconds", "device_seconds")
-"""Limits that hold back trainings when the searches are over."""
+"""Limits that also hold back trainings after the searches."""
 
 
 class Meter:
-    """What a run has cost so far, beside what it may cost. It begins when it is made.
+    """The costs of a run so far, and their limits. It starts when it is made.
 
     ``denied``: the limit that first left something out.
     """
@@ -50,16 +50,16 @@ class Meter:
         self.evaluations += evaluations
 
     def paid(self, seconds: float) -> None:
-        """Seconds of one device that a score took, now."""
+        """Add the seconds of one device that a score took now."""
         self.device_seconds += seconds
 
     def trained(self, seconds: float, began: float) -> None:
-        """A training that is said to have taken so long; what was there before ``began`` (of the monotonic clock) was
-        paid for before."""
+        """Add a training that took so many seconds, without the part before ``began`` (monotonic clock), paid for
+        earlier."""
         self.paid(min(seconds, time.monotonic() - began))
 
     def room(self, wanted: int) -> int:
-        """How many of so many evaluations may be asked for; none once anything is spent."""
+        """Number of evaluations, of those wanted, that may be asked for; none once any limit is reached."""
         spent, limit = self.spent(), self.limits.evaluations
         room = wanted if limit is None else min(wanted, limit - self.evaluations)
         if spent is None and room < wanted:
@@ -74,7 +74,7 @@ class Meter:
         return spent is None
 
     def check(self) -> None:
-        """Raises BudgetSpent."""
+        """Raises BudgetSpent if a limit is reached."""
         spent = self.spent()
         if spent is not None:
             self.denied = self.denied or spent

@@ -1,4 +1,4 @@
-"""Published results that ours stand beside (Zhou et al., AAAI 2025)."""
+"""Published results, to stand beside ours (Zhou et al., AAAI 2025)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lapt.pipeline.config import Pipeline
 
 
 class Published(NamedTuple):
-    """One published row: test accuracy in % and evaluations, per target; ``name`` as printed there.
+    """One published row: test accuracy in % and evaluations, per target. ``name``: as printed there.
 
     ``reasoner``: the LLM, for LAPT. ``rank``: mean over the tasks, of the architecture that is returned.
     """
@@ -24,7 +24,7 @@ class Published(NamedTuple):
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """Published rows and the setting that they were measured in, beside which alone they stand.
+    """Published rows and the setting of their measurement. They are shown only beside results of that setting.
 
     ``benchmark``: the name of its space's table; ``budget``: evaluations a target of LAPT.
     """
@@ -38,7 +38,8 @@ class PublishedTable:
     budget: int
 
     def stands_beside(self, pipeline: Pipeline) -> bool:
-        """Is it the pipeline's setting? Figures of one task stand beside some of the targets, mean ranks beside all."""
+        """Whether the pipeline has this setting. Single tasks: some of the targets are enough; mean ranks: all are
+        needed."""
         asked, whole = set(pipeline.targets), set(self.targets)
         return (
             pipeline.space == self.space
@@ -110,16 +111,16 @@ TABLE_3 = PublishedTable(
 )
 """The ranks, over 25 seeds.
 
-The scores that it prints are of other splits than the table that LAPT searches, and for segmentation of another metric.
+The table's scores are left out: they are of other splits than the table that LAPT searches, and for segmentation of
+another metric.
 """
 
 
 class PublishedNetwork(NamedTuple):
     """One published network, as printed: test accuracy in % (top-1 on ImageNet), GPU days of its search, parameters.
 
-    ``counted``: what is measured here beside it, a name in ``lapt.networks.references`` or
-    ``lapt.spaces.published_cells``; None where the network is not known here. ``remark``: what is to be said of that.
-    ``parameters``: None where the table has no such column.
+    ``counted``: the network counted here, a name in ``lapt.networks.references`` or ``lapt.spaces.published_cells``;
+    None if it is not known here. ``remark``: a note on that. ``parameters``: None if the table has no such column.
     """
 
     name: str
@@ -131,7 +132,7 @@ class PublishedNetwork(NamedTuple):
 
 
 OURS = "LAPT-REA"
-"""The row of Tables 4 and 5 that a run of this program would stand beside."""
+"""The row of Tables 4 and 5 that a run of this program can be compared with."""
 
 TABLE_4 = (
     PublishedNetwork(

@@ -1,4 +1,4 @@
-"""What a run returns."""
+"""Results of a run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ class NothingFound(LaptError):
 
 
 class FinalResult(BaseModel):
-    """A network that was found, trained from scratch. ``flops``: multiply-adds of one image. ``device_seconds``: of
-    the training, by whomever and in however many attempts."""
+    """The final network, trained from scratch. ``flops``: multiply-adds of one image.
+
+    ``device_seconds``: of the training, by any run and over all attempts.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,7 +33,7 @@ class FinalResult(BaseModel):
 
 
 class Found(BaseModel):
-    """What a search found on one task. ``seconds`` is wall time; the rest is the same on every replay."""
+    """The result of a search on one task. ``seconds`` is wall time; the rest is the same on every replay."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,18 +44,18 @@ class Found(BaseModel):
     metric: str
     unit: str
     higher_is_better: bool = True
-    """Unsaid by runs of earlier versions."""
+    """Direction of the metric; runs of earlier versions lack it."""
     evaluations: int
     paid_now: int
     """Evaluations computed in this attempt; the others came from the store or a table."""
     seconds: float
     device_seconds: float = 0.0
-    """What the scores cost, by whomever: trainings and inherited scores, with those of the supernets."""
+    """Cost of the scores, whoever paid: trainings and inherited scores, with those of the supernets."""
     final: FinalResult | None = None
     failed: int = 0
     """Evaluations without a score."""
     lacking: int = 0
-    """Architectures that the search proposed and the table lacks: they are no evaluations, and cost nothing."""
+    """Architectures that the search proposed and the table lacks. They are not evaluations, and cost nothing."""
 
     @classmethod
     def of(
@@ -67,8 +69,8 @@ class Found(BaseModel):
         supernets: float = 0.0,
         **rest: Any,
     ) -> Self:
-        """``evaluations``: all of the search. ``began``: seconds of the monotonic clock. ``supernets``: seconds of
-        training."""
+        """The result from ``evaluations``, all of the search. ``began``: seconds of the monotonic clock. ``supernets``:
+        seconds of training."""
         return cls(
             task=evaluator.task,
             architecture=space.encode(incumbent.architecture) if incumbent else None,
@@ -92,14 +94,14 @@ class ControlResult(Found):
 
 
 class TargetResult(Found):
-    """What LAPT found for one target task, and the controls beside it."""
+    """LAPT's result for one target task, and the controls beside it."""
 
     repeats: int
     space_size: int
     """Size of the last refined space."""
     controls: tuple[ControlResult, ...] = ()
     stopped: str | None = None
-    """Why the search ended before its last iteration."""
+    """The reason why the search ended before its last iteration."""
 
 
 class RunResult(BaseModel):
@@ -112,10 +114,10 @@ class RunResult(BaseModel):
     store: str
     targets: tuple[TargetResult, ...]
     stopped: str | None = None
-    """The limit of the run that it ended at before its end."""
+    """The limit at which the run ended early."""
 
     def require_scores(self, remedy: str) -> None:
-        """Raises NothingFound where every search came to its end without any score."""
+        """Raises NothingFound if every search came to its end without any score."""
         if self.stopped is not None or any(target.architecture for target in self.targets):
             return
         asked = sum(target.evaluations + target.lacking for target in self.targets)

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from lapt.algorithms import adapt_target, algorithm_2
+from lapt.algorithms import algorithm_2
 from lapt.archive import Archive, best_of_all, best_of_random, resampled, worst_of_all
 from lapt.base.digests import digest
 from lapt.evaluation import Evaluation, Evaluator, top
@@ -130,30 +130,6 @@ class Steps:
             update=partial(self.reasoner.update, self.space, task=task),
             explore=partial(self.reasoner.explore, self.space, task=task),
             rule=self.pipeline.adaptation.rule,
-        )
-
-    def adapt_target(
-        self, evaluator: Evaluator, principles: Principles, archive: Archive | None = None
-    ) -> tuple[Evaluation | None, list[Evaluation]]:
-        """Lines 4 to 12 for one target: the incumbent and every evaluation. ``archive``: as of ``prior``.
-
-        The principles after the last search are left as they are: no search asks for them, and a model would be paid.
-        """
-        last = self.pipeline.adaptation.iterations
-        return adapt_target(
-            principles,
-            iterations=last,
-            refine=lambda current, g: (self.refine(current, task=evaluator.task), current),
-            search=lambda found, history, g: self.search(
-                self.searcher(found[0], evaluator, g, self.prior(found[1], archive)),
-                evaluator.evaluate,
-                history,
-                g,
-                self.first(*found, evaluator, history),
-            ),
-            adapt=lambda current, base, found, evaluations, g: (
-                self.adapt(current, base, found, evaluations, task=evaluator.task) if g < last else (current, base)
-            ),
         )
 
     def control(

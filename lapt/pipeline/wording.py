@@ -1,4 +1,4 @@
-"""How the figures of a run are said, in the terminal, on pages and in the Prefect UI alike; and how names are."""
+"""Wording of a run's figures and names: the same in the terminal, on pages and in the Prefect UI."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lapt.reasoning.language.ledger import Ledger
 
 
 def rows_of(target: TargetResult, label: str) -> Iterator[tuple[str, Found]]:
-    """(method, what it found): LAPT first, by its ``label``, then the controls."""
+    """(method, its result): LAPT first, under its ``label``, then the controls."""
     yield label, target
     for control in target.controls:
         yield control.method, control
 
 
 def ended_early(result: RunResult) -> Iterator[str]:
-    """The limit that the run met, and those that searches met of their own."""
+    """Sentences on the limit that ended the run, and on limits of single searches."""
     if result.stopped is not None:
         yield f"The run ended early: {result.stopped}."
     for target in result.targets:
@@ -28,7 +28,7 @@ def ended_early(result: RunResult) -> Iterator[str]:
 
 
 def losses(result: RunResult, label: str) -> Iterator[str]:
-    """What searches asked for without a score of it. ``label``: of LAPT."""
+    """Sentences on evaluations without a score. ``label``: of LAPT."""
     for target in result.targets:
         for method, found in rows_of(target, label):
             said = [f"{found.failed} of {found.evaluations} evaluations failed"] if found.failed else []
@@ -38,12 +38,12 @@ def losses(result: RunResult, label: str) -> Iterator[str]:
 
 
 def named(control: str) -> str:
-    """What a control is, in words."""
+    """The name of a control in words."""
     return "source ranking" if control == SOURCE_RANKING else f"{control} search"
 
 
 def against(target: TargetResult) -> str:
-    """How far what was found is from what the controls found, by validation; empty without controls."""
+    """The difference between LAPT's result and the controls', by validation; empty without controls."""
     said = []
     for control in target.controls:
         if target.validation is None or control.validation is None:
@@ -57,7 +57,7 @@ def against(target: TargetResult) -> str:
 
 
 def caution(pipeline: Pipeline) -> str:
-    """What a reader of one run's figures must know."""
+    """A warning for the reader of one run's figures."""
     said = "One run of one seed: differences of this size may be luck."
     if pipeline.evaluator.kind == "supernet":
         said += " Each search inherits the weights of its own supernets, so their validation scores compare roughly."
@@ -65,12 +65,12 @@ def caution(pipeline: Pipeline) -> str:
 
 
 def measured(found: Found) -> str:
-    """The metric in words, and its direction where lower is better."""
+    """The metric in words, and its direction if lower is better."""
     return f"{found.metric.replace('_', ' ')}{'' if found.higher_is_better else ', lower is better'}"
 
 
 def cost_of(found: Found, final: FinalResult) -> str:
-    """The size of a network that was found, and what finding and training it took of one device."""
+    """The size of the network found, and the cost of its search and its training in seconds of one device."""
     size = f"{final.parameters or 0:,} parameters, {(final.flops or 0) / 1e6:,.1f}M multiply-adds"
     failed = f"; its training failed: {final.error}" if final.error else ""
     search, training = lasting(found.device_seconds), lasting(final.device_seconds)
@@ -78,7 +78,7 @@ def cost_of(found: Found, final: FinalResult) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """In the unit that makes it readable: 3.2 s, 5.4 min, 7.5 h, 2.3 days."""
+    """A duration in a readable unit: 3.2 s, 5.4 min, 7.5 h, 2.3 days."""
     for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"
@@ -90,7 +90,7 @@ def shown(value: float | None, unit: str) -> str:
 
 
 def paid(ledger: Ledger) -> str:
-    """What a language model was asked in a run, and what that cost."""
+    """The calls of a language model in a run, and their cost."""
     cost = "" if ledger.cost is None else f", {ledger.cost:.4g} in the currency of its prices"
     return (
         f"{ledger.model}: {ledger.calls} calls ({ledger.paid_now} of them now, the others from the store), "
@@ -101,24 +101,25 @@ def paid(ledger: Ledger) -> str:
 
 # --- other people's text: names, and what a model wrote -------------------------------------------------------
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Commands to a terminal, what turns the direction of text, and halves of characters. Not: tabs, ends of lines."""
+"""Control characters of terminals, marks of text direction, and halves of characters. Not: tabs, ends of lines."""
 _MARKDOWN = re.compile(r"([\\`*\[\]<#|~&$]|(?<![^\W_])_|_(?![^\W_]))")
-"""What means something in it; an underscore inside a word does not."""
+"""Characters with a meaning in Markdown; an underscore inside a word has none."""
 
 
 def visible(text: str) -> str:
-    """What a terminal would obey is written as an escape sequence, and all else as it is."""
+    """The text with an escape sequence for each character that a terminal would obey."""
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def literal(text: str) -> str:
-    """As Markdown that shows it literally, in one line."""
+    """Markdown that shows the text literally, in one line."""
     line = _MARKDOWN.sub(r"\\\1", " ".join(visible(text).split()))
     return re.sub(r"^(?:(?=[-+=>])|([0-9]+)(?=[.)](?: |$)))", r"\1\\", line)  # no item of a list, no quotation
 
 
 def code(text: str) -> str:
-    """As Markdown's code, in one line. Architectures are shown so, whose ~ and _ would be its own."""
+    """Markdown code that shows the text, in one line. Architectures contain ~ and _, which Markdown would read as
+    marks."""
     line = " ".join(visible(text).split())
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     room = " " if line[:1] == "`" or line[-1:] == "`" else ""

@@ -1,4 +1,4 @@
-"""Reasoners: what reads architectures and states principles."""
+"""Reasoners, which read architectures and state principles."""
 
 from lapt.reasoning.chance import Chance
 from lapt.reasoning.frequency import Frequency

@@ -1,4 +1,4 @@
-"""The reasoner that knows nothing: what reasoning has to beat."""
+"""A reasoner that draws at random: a baseline for reasoning."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lapt.spaces import SearchSpace
 class Chance:
     """Keeps, layer by layer, candidates drawn at random: as many as ``frequency`` would keep at most.
 
-    Deterministic under ``seed``: every call draws anew from what it is given.
+    Deterministic under ``seed``: every call draws again, from its arguments.
     """
 
     name = "random"

@@ -1,4 +1,4 @@
-"""Which reasoner, and how: part of a pipeline's declaration."""
+"""The section ``reasoner`` of a pipeline: the kind of reasoner and its settings."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class _Reasoner(_Model):
 
     @property
     def named(self) -> str:
-        """As the command line spells it."""
+        """Its name on the command line."""
         return self.kind
 
     @property
     def refines(self) -> str:
-        """By which rule it narrows a space, where its principles do not say it themselves."""
+        """The rule that narrows a space, if its principles do not state one."""
         return ""
 
 
@@ -43,23 +43,23 @@ class FrequencyReasoner(_Reasoner):
 
 
 class PatternsReasoner(_Reasoner):
-    """No LLM: what sets the functions of good architectures apart from their space, and experts' principles."""
+    """No LLM: differences in function between good architectures and their space, and experts' principles."""
 
     kind: Literal["patterns"] = "patterns"
-    breadth: float = Field(0.015, gt=0, le=1, description="of the whole space, what the first refined one may have")
-    growth: float = Field(20.0, ge=1, description="times that each adaptation widens it; 1: never")
+    breadth: float = Field(0.015, gt=0, le=1, description="largest share of the whole space in the first refined one")
+    growth: float = Field(20.0, ge=1, description="factor by which each adaptation widens it; 1: never")
     knowledge: float = Field(1.0, ge=0, description="weight of experts' principles beside the source's; 0: none")
-    evidence: bool = Field(True, description="learn from the source; without, experts' principles alone")
+    evidence: bool = Field(True, description="learn from the source; if false, only experts' principles")
 
     @model_validator(mode="after")
     def _says_something(self) -> PatternsReasoner:
         if not self.evidence and not self.knowledge:
-            raise ValueError("knowledge 0 and no evidence leave nothing to say")
+            raise ValueError("knowledge 0 and no evidence leave nothing to state")
         return self
 
     @property
     def refines(self) -> str:
-        """By which rule it narrows a space."""
+        """The rule that narrows a space."""
         kept = (
             "The patterns reasoner keeps the candidates that its principles together find most promising: at most "
             f"{100 * self.breadth:.3g} % of the space"
@@ -73,7 +73,7 @@ class PatternsReasoner(_Reasoner):
 
 
 class ReasonerBudget(_Model):
-    """What the language model may cost in a run. A run that meets a limit ends with its best so far."""
+    """Limits of a language model's cost in a run. A run that meets one ends with its best so far."""
 
     calls: int | None = Field(None, ge=1)
     tokens: int | None = Field(None, ge=1, description="in and out")
@@ -88,7 +88,7 @@ class ReasonerPrices(_Model):
 
 
 class ChatReasoner(_Reasoner):
-    """A language model, by LangChain: the reasoner of the paper. Keys are named here, never written."""
+    """A language model, through LangChain: the reasoner of the paper. Keys are named here by variable, never given."""
 
     kind: Literal["chat"]
     model: str = Field(
@@ -108,21 +108,21 @@ class ChatReasoner(_Reasoner):
     temperature: float | None = Field(None, ge=0, description="the provider's default if unset")
     max_tokens: int | None = Field(None, ge=1, description="of a reply")
     timeout: float = Field(300.0, gt=0, description="seconds a request may take")
-    tries: int = Field(5, ge=1, description="of a request that met a rate limit, a server error or a timeout")
+    tries: int = Field(5, ge=1, description="tries of a request after a rate limit, a server error or a timeout")
     requests_per_second: float | None = Field(None, gt=0)
     structured: Structured = "auto"
-    extra_body: dict[str, JsonValue] | None = added(None, description="what else a request carries; no keys")
+    extra_body: dict[str, JsonValue] | None = added(None, description="additions to a request; no keys")
     system_message: bool = added(True, description="false: the role stands before the first prompt")
     streaming: bool = added(False, description="ask for replies piece by piece")
     repairs: int = Field(2, ge=0, description="times that an invalid reply is sent back with its fault")
-    on_invalid: OnInvalid = Field("raise", description="then: raise, or let frequency stand in")
+    on_invalid: OnInvalid = Field("raise", description="after the last repair: raise, or let frequency stand in")
     draws: int = Field(1, ge=1, description="replies to each prompt")
-    combine: Combine = Field("majority", description="of the draws, layer by layer")
+    combine: Combine = Field("majority", description="rule to combine the draws, layer by layer")
     max_operators: int | None = Field(3, ge=1, description="operators a layer keeps")
     max_sources: int | None = Field(2, ge=1, description="sources a layer keeps")
     prompt: PromptParts = EVERY_PART
     budget: ReasonerBudget = ReasonerBudget()
-    prices: ReasonerPrices | None = Field(None, description="of the model; those known for it if unset")
+    prices: ReasonerPrices | None = Field(None, description="prices of the model; the known ones if unset")
 
     @property
     def named(self) -> str:
@@ -131,7 +131,7 @@ class ChatReasoner(_Reasoner):
     @field_validator("api_version", mode="before")
     @classmethod
     def _is_no_date(cls, version: object) -> object:
-        """YAML reads 2024-10-21 as a date."""
+        """Turn a date back into text: YAML reads 2024-10-21 as a date."""
         return version.isoformat() if isinstance(version, date) else version
 
     @field_validator("base_url")
@@ -144,7 +144,7 @@ class ChatReasoner(_Reasoner):
     @field_validator("extra_body")
     @classmethod
     def _adds(cls, body: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
-        """What is recorded of a call stays what was asked."""
+        """Refuse additions to a request that would change a field recorded with the call."""
         said = sorted({"messages", "model", "response_format", "stream"} & set(body or ()))
         if said:
             raise ValueError(f"{said[0]} is said by other keys")
@@ -153,12 +153,12 @@ class ChatReasoner(_Reasoner):
 
     @field_serializer("base_url", when_used="json")
     def _stored(self, base_url: str | None) -> str | None:
-        """What is written down, in the store and by Prefect, has no user and password."""
+        """Remove user and password from the address that the store and Prefect write down."""
         return None if base_url is None else without_login(base_url)
 
 
 class RandomReasoner(_Reasoner):
-    """Operators drawn at random: what reasoning has to beat."""
+    """Operators drawn at random: a baseline for reasoning."""
 
     kind: Literal["random"]
     max_operators: int = Field(2, ge=1, description="operators a layer keeps")

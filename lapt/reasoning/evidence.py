@@ -1,4 +1,4 @@
-"""What was counted in the architectures that a reasoner read: the ground under its principles."""
+"""Counts in the architectures that a reasoner read: the evidence for its principles."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def counted(space: SearchSpace, architectures: Sequence[Architecture], task: str
 
 
 def uncounted(space: SearchSpace, counts: Sequence[Count], task: str) -> Iterable[Count]:
-    """0 of 0 for every candidate without a count: principles of another space have none of what that one lacks."""
+    """Counts with 0 of 0 for every candidate without one: principles of another space lack some of them."""
     known = {(count.layer, count.kind, count.candidate) for count in counts}
     for count in counted(space, (), task):
         if (count.layer, count.kind, count.candidate) not in known:
@@ -42,12 +42,12 @@ def uncounted(space: SearchSpace, counts: Sequence[Count], task: str) -> Iterabl
 
 
 def ranked_by(candidates: Sequence[str], evidence: Evidence) -> list[str]:
-    """Best supported first; ties by the space's order (the sort is stable)."""
+    """Candidates by support, best first; ties in the space's order (the sort is stable)."""
     return sorted(candidates, key=lambda candidate: [-count.count for count in evidence.get(candidate, ())])
 
 
 def claimed(counts: Sequence[Count], effect: Effect) -> Claim:
-    """A claim with the newest evidence that supports it; the oldest where none does."""
+    """A claim with the newest evidence that supports it; with the oldest if none does."""
     supporting = next((count for count in counts if count.count), counts[-1])
     return Claim(**supporting.model_dump(), effect=effect)
 

@@ -1,4 +1,4 @@
-"""What principles expect of an architecture, as a number: the order that they put a search space in."""
+"""Expectation of an architecture from principles, as a number: it orders a search space."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 Floats = npt.NDArray[np.float64]
 
 BACKGROUND = 5_000
-"""Architectures that stand for a space too large to list."""
+"""Size of the sample that represents a space too large to list."""
 
 
 def names(space: SearchSpace) -> tuple[str, ...]:
-    """The columns of ``described``: what a cell computes, what experts say of it, what each layer chose."""
+    """The columns of ``described``: the function of a cell, experts' checks of it, and the choice of each layer."""
     chosen = (f"{layer.name}: {operator} from {source}" for layer in space.layers for operator, source in layer.choices)
     return (*feature_names(space), *(expert.statement for expert in applying(space)), *chosen)
 
 
 def described(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
-    """N x F numbers, one column for each of ``names``. ``space``: the whole one, whatever it was refined to."""
+    """N x F numbers, one column for each of ``names``. ``space``: the whole one, even after a refinement."""
     return np.hstack(
         [features(space, architectures), known_to_hold(space, architectures), one_hot(space, architectures)]
     )
@@ -37,7 +37,7 @@ def described(space: SearchSpace, architectures: Sequence[Architecture]) -> Floa
 
 @dataclass(frozen=True)
 class Background:
-    """What a space is like: its members, or a sample of them, as standardised descriptions."""
+    """Standardised descriptions of a space's members, or of a sample of them."""
 
     members: tuple[Architecture, ...]
     x: Floats
@@ -47,7 +47,7 @@ class Background:
 
 @lru_cache(maxsize=4)
 def background(space: SearchSpace) -> Background:
-    """Once a process."""
+    """The background of a space, computed once per process."""
     if space.size <= ENUMERABLE:
         members = tuple(whole(space).architectures)
     else:
@@ -61,10 +61,10 @@ def background(space: SearchSpace) -> Background:
 
 @dataclass(frozen=True)
 class Expectation:
-    """N architectures -> N values with mean 0 and standard deviation 1 over ``space``: a ``Prior`` to a search.
+    """N architectures -> N values with mean 0 and standard deviation 1 over ``space``: a ``Prior`` for a search.
 
-    ``weights``: (name of a column, what a standard deviation of it is worth), relative to each other. A sum of
-    log-odds, as if each spoke for itself. Ready to be pickled.
+    ``weights``: (name of a column, worth of a standard deviation of it), relative to each other. A sum of log-odds, as
+    if all were independent. Ready to be pickled.
     """
 
     space: SearchSpace
@@ -80,7 +80,7 @@ class Expectation:
         return np.asarray((described(self.space, architectures) - known.centre) / known.scale)
 
     def over_background(self) -> Floats:
-        """Of every member of ``background``, in its order."""
+        """Expectation of every member of ``background``, in its order."""
         centre, spread = _moments(self)
         return np.asarray((background(self.space).x @ _vector(self) - centre) / spread)
 
@@ -102,10 +102,10 @@ def _moments(expectation: Expectation) -> tuple[float, float]:
 
 
 def expectation_of(space: SearchSpace, principles: Principles) -> Expectation:
-    """By the patterns that principles carry; where they carry none, by their claims.
+    """The expectation from the patterns of principles or, without patterns, from their claims.
 
     A claim to keep or try a candidate is worth the logarithm of how much more often it was chosen than by chance, one
-    count added to each; a claim to avoid it, the same with one more sign. ``space``: the whole one.
+    count added to each. A claim to avoid it is worth the negative of that. ``space``: the whole one.
     """
     stated = principles.onto(space)
     weights = [(pattern.feature, pattern.weight) for p in stated.principles for pattern in p.patterns]

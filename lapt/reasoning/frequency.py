@@ -1,4 +1,4 @@
-"""The reasoner without an LLM: what good architectures have in common, by counting."""
+"""A reasoner without an LLM, which counts the choices of good architectures."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from lapt.spaces.refining import refined
 class Frequency:
     """Keeps, layer by layer, the candidates that good architectures choose most often.
 
-    ``max_operators`` and ``max_sources`` cap what a layer keeps. Deterministic: ties go by the space's own order.
-    It renders its sentences from claims and reads claims, never prose.
+    ``max_operators`` and ``max_sources`` cap the candidates of a layer. Deterministic: ties go by the space's own
+    order. It writes its sentences from claims and reads only claims, never prose.
     """
 
     name = "frequency"
@@ -31,9 +31,9 @@ class Frequency:
         return self._most_frequent(space, counts, origin, parent=None)
 
     def translate(self, space: SearchSpace, principles: Principles, *, task: str) -> SearchSpace:
-        """What the claims keep and try, within the caps: what is to be tried first, then the best supported.
+        """The space that the claims keep and try, within the caps: first those to be tried, then the best supported.
 
-        A layer of which they only say what to avoid keeps the others; one that they do not speak of, everything.
+        A layer with only claims to avoid keeps the other candidates. A layer without claims keeps everything.
         """
         principles = principles.onto(space)
         kept: dict[Kind, dict[str, list[str]]] = {"operator": {}, "source": {}}
@@ -54,12 +54,12 @@ class Frequency:
     def update(
         self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str
     ) -> Principles:
-        """Counts again in the target's top architectures; where these leave a tie or a gap, the source's counts decide.
+        """Count again in the target's top architectures. The source's counts decide ties and gaps.
 
         Measured on the tasks that may be tuned on. Adding both counts lets 50 source cells outvote 5 target cells:
         TransNAS-Bench-101 with three operators a layer, mean rank of 50 seeds, class_object 46 against 37, room_layout
-        61 against 52. The target's counts alone narrow a layer on which five cells agree to one operator, and the
-        space is exhausted before the budget is: NAS-Bench-201 cifar10, mean rank of 600 seeds, 9.1 against 5.1.
+        61 against 52. The target's counts alone narrow a layer on which five cells agree to one operator, and the space
+        is exhausted before the budget is: NAS-Bench-201 cifar10, mean rank of 600 seeds, 9.1 against 5.1.
         """
         principles = principles.onto(space)
         read = [evaluation.architecture for evaluation in top_architectures]
@@ -69,10 +69,10 @@ class Frequency:
         return self._most_frequent(space, (*counted(space, read, task), *earlier), origin, parent=principles)
 
     def explore(self, space: SearchSpace, principles: Principles, *, task: str) -> Principles:
-        """On each layer, the best supported candidate that no principle speaks of replaces the least supported one.
+        """On each layer, replace the least supported candidate by the best supported one without a claim.
 
-        What it replaces is set aside: still spoken of, so that the next exploration goes on to the next candidate. A
-        layer whose candidates are all spoken of stays as it is.
+        The replaced one is set aside and keeps its claim, so the next exploration goes on to the next candidate. A
+        layer whose candidates all have claims stays as it is.
         """
         principles = principles.onto(space)
         counts = (*principles.counts, *uncounted(space, principles.counts, principles.origin.task))
@@ -112,7 +112,7 @@ class Frequency:
 
 
 def _choices(space: SearchSpace, max_operators: int, max_sources: int) -> Iterable[tuple[str, Kind, int]]:
-    """(layer, kind, cap) wherever a layer has something to choose."""
+    """(layer, kind, cap) wherever a layer has a choice."""
     for layer in space.layers:
         if len(layer.operators) > 1:
             yield layer.name, "operator", max_operators
@@ -121,9 +121,9 @@ def _choices(space: SearchSpace, max_operators: int, max_sources: int) -> Iterab
 
 
 def _by_choice(principles: Sequence[Principle]) -> Sequence[Principle]:
-    """One principle a layer and kind, as this reasoner states them; those of a language model are taken apart.
+    """One principle for each layer and kind, as this reasoner states them; a language model's principles are split.
 
-    Where several speak of one candidate, the first does.
+    If several principles speak of one candidate, the first counts.
     """
     choices: dict[tuple[str, Kind], dict[str, Claim]] = {}
     for principle in principles:

@@ -1,7 +1,7 @@
-"""The reasoner without an LLM that looks at what cells compute: patterns of good ones, and what is known of design.
+"""A reasoner without an LLM that looks at the functions of cells: patterns of good ones, and experts' knowledge.
 
-Counting operators edge by edge is misled where it matters: an edge that reaches no output counts as much as one that
-does, one function written in fifteen ways counts fifteen times, and an operator is good or bad by the path it lies on.
+Counting operators edge by edge misleads in three ways: an edge that reaches no output counts as much as one that does,
+one function written in fifteen ways counts fifteen times, and an operator is good or bad by the path it lies on.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ from lapt.spaces.refining import refined
 Floats = npt.NDArray[np.float64]
 
 _PENALTY = 0.1
-"""scikit-learn's C of the logistic regression, with each function read of weight one: the data decide little alone."""
+"""scikit-learn's C of the logistic regression, in which each function has weight one: few data decide little alone."""
 _CLEARLY = 4.0
 """Standard deviations below chance at which good architectures contradict an expert's principle."""
 _SAID = 3
-"""Features that a principle names."""
+"""Number of features that a principle names."""
 _SAMPLED = 2_000
-"""Members that stand for a space which was too large to list, each time that it is narrowed."""
+"""Size of the sample of a space too large to list, each time that it is narrowed."""
 _LEFT = 50
-"""Members of the background below which a space is not refined further: too few to judge by."""
+"""Size of the background below which a space is not refined further: too few members to judge by."""
 
 
 class Patterns:
-    """What sets good architectures apart from their space, by logistic regression, joined with experts' principles.
+    """Logistic regression of the differences between good architectures and their space, joined with experts'
+    principles.
 
-    Learning: the functions that the architectures read compute, each once however often it is written, against the
-    whole space, described by the operators on the paths that stay open (``lapt.features.encoding``). The weights are
-    the principles. Experts' principles (``lapt.reasoning.experts.grounding``) add ``knowledge`` times as much, alike
-    for each, but for those that the source's good architectures contradict, which are not stated (of DARTS, on the
-    surrogate's 10th epoch, two of six; on NAS-Bench-201 and TransNAS-Bench-101 none). Both together expect something of
-    every architecture; translating keeps, layer by layer, the candidates that leave a product space of at most
-    ``breadth`` of
-    the whole with the highest mean expectation, greedily.
+    Learning compares the functions of the architectures read, each once however often it is written, with the whole
+    space. Both are described by the operators on the paths that stay open (``lapt.features.encoding``). The weights are
+    the principles. Experts' principles (``lapt.reasoning.experts.grounding``) add ``knowledge`` times as much, equal
+    parts each. Those that the source's good architectures contradict are not stated (of DARTS, on the surrogate's 10th
+    epoch, two of six; on NAS-Bench-201 and TransNAS-Bench-101 none). The sum is the expectation of an architecture.
+    Translating keeps, layer by layer, the candidates that leave a product space of at most ``breadth`` of the whole
+    with the highest mean expectation, greedily.
 
-    Adapting: an update adds the target's top architectures as a second task, as heavy as the source; every update and
-    exploration widens the space ``growth`` times (an exploration twice over), since what the target itself has shown
-    is worth more with every iteration. Without ``evidence`` nothing is learned of the source, and experts speak alone
-    until the target has: a control, for what is transferred must be worth more than that. Deterministic.
+    Adapting: an update adds the target's top architectures as a second task, with the weight of the source. Every
+    update and exploration widens the space ``growth`` times (an exploration twice over), since the target's own
+    evidence is worth more with every iteration. Without ``evidence`` nothing is learned of the source, and experts
+    speak alone until the target has data: a control, which transferred knowledge must beat. Deterministic.
     """
 
     name = "patterns"
@@ -71,7 +71,7 @@ class Patterns:
         return self._stated(space, stated, tuple(counted(space, read, archive.task)), origin, self.breadth, None)
 
     def translate(self, space: SearchSpace, principles: Principles, *, task: str) -> SearchSpace:
-        """What the claims keep."""
+        """The space that the claims keep."""
         stated = principles.onto(space)
         operators, sources = (stated.candidates(kind, "keep", "try") for kind in ("operator", "source"))
         return refined(space, operators, sources, lambda layer: candidates_of(space, "source", layer))
@@ -162,13 +162,14 @@ class Patterns:
 
 
 EXPERTS_SAY = "experts"
-"""Stands for the task that experts' principles were found on."""
+"""Name in place of a task for experts' principles."""
 
 
 def contradicted(good: Floats, space: Floats) -> bool:
-    """Do n good architectures do something clearly less often than their space, of N, does?
+    """Whether n good architectures have a property clearly less often than N of their space.
 
-    Both are indicators, on any scale. By the normal approximation of the binomial: ``_CLEARLY`` deviations less.
+    Both are indicators, on any scale. The threshold is ``_CLEARLY`` deviations, by the normal approximation of the
+    binomial.
     """
     deviation = float(space.std()) / np.sqrt(len(good))
     return bool(good.mean() < space.mean() - _CLEARLY * deviation)
@@ -177,7 +178,8 @@ def contradicted(good: Floats, space: Floats) -> bool:
 def separating(good: Floats, space: Floats) -> Floats:
     """F weights of a logistic regression that tells n x F good architectures from N x F of the space.
 
-    Scaled so that over the space the sum of weighted features has standard deviation 1 (0 where nothing separates).
+    They are scaled so that the sum of weighted features has standard deviation 1 over the space (0 if nothing
+    separates).
     """
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # a second to import
 
@@ -192,8 +194,11 @@ def separating(good: Floats, space: Floats) -> Floats:
 
 
 def promising_by(space: SearchSpace, expectation: Expectation, breadth: float) -> SearchSpace:
-    """``most_promising`` of what is expected. Of a space too large to list a sample tells a hundredth apart at best:
-    then what was kept is sampled anew, and narrowed further, until it is at most ``breadth`` of ``space``."""
+    """``most_promising`` by an expectation.
+
+    A sample of a space too large to list can tell a hundredth apart at best. So the kept space is sampled and narrowed
+    again, until it is at most ``breadth`` of ``space``.
+    """
     found = most_promising(space, expectation.over_background(), breadth)
     rng = np.random.default_rng(0)
     while space.size > ENUMERABLE and found.size > breadth * space.size:
@@ -210,8 +215,8 @@ def most_promising(
 ) -> SearchSpace:
     """The product space of at most ``breadth`` of ``space`` with a high mean expectation.
 
-    ``expected``: of ``members``; every member of its background if unset. Greedy: the candidate is left out whose loss
-    raises the mean most, for each factor by which it makes the space smaller.
+    ``expected``: of ``members``, or of every member of its background if unset. Greedy: each step leaves out the
+    candidate whose loss raises the mean most, relative to the logarithm of the factor by which the space shrinks.
     """
     members = background(space).members if members is None else members
     choices: dict[tuple[int, Kind, str], npt.NDArray[np.bool_]] = {}
@@ -250,7 +255,7 @@ def most_promising(
 
 
 def _kept(space: SearchSpace, promising: SearchSpace, stated: Principles) -> Iterable[Principle]:
-    """What a refined space keeps, as claims: a principle for each layer that lost something."""
+    """Claims of a refined space: a principle for each layer that lost a candidate."""
     kinds: tuple[Kind, Kind] = ("operator", "source")
     for before, after in zip(space.layers, promising.layers, strict=True):
         for kind in kinds:
@@ -265,7 +270,8 @@ def _kept(space: SearchSpace, promising: SearchSpace, stated: Principles) -> Ite
 
 
 def _pattern(feature: str, weight: float, good: Floats, space: Floats, task: str) -> Pattern:
-    """``good``, ``space``: the feature of n and N architectures, standardised over the space."""
+    """The pattern of one feature. ``good``, ``space``: its values for n and N architectures, standardised over the
+    space."""
     sign = 1.0 if weight >= 0 else -1.0
     shares = (float((sign * values > 0).mean()) for values in (good, space))
     support, chance = (round(share, 4) for share in shares)

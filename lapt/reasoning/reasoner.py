@@ -1,4 +1,4 @@
-"""The four calls of the paper."""
+"""The interface of reasoners: the four calls of the paper."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lapt.spaces import SearchSpace
 class Reasoner(Protocol):
     """Reads architectures, states principles, and turns principles into a refined space.
 
-    Every call is a function of its arguments: nothing is remembered between calls, no argument is changed.
+    Every call is a function of its arguments: it remembers nothing between calls and changes no argument.
     """
 
     @property
@@ -35,5 +35,5 @@ class Reasoner(Protocol):
         ...
 
     def explore(self, space: SearchSpace, principles: Principles, *, task: str) -> Principles:
-        """Algorithm 2, line 5: effects of operators and sources that the current principles do not speak of."""
+        """Algorithm 2, line 5: effects of operators and sources without a claim in the current principles."""
         ...

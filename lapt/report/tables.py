@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from lapt.pipeline.wording import code, literal
 
@@ -43,7 +43,7 @@ class Table:
     caption: str = ""
 
     @classmethod
-    def of(cls, columns: Iterable[Column | str], rows: Iterable[Sequence[str]], caption: str = "") -> Self:
+    def of(cls, columns: Iterable[Any], rows: Iterable[Sequence[str]], caption: str = "") -> Self:
         """A table of these columns and cells. A name alone stands for a column of text."""
         found = tuple(Column(column) if isinstance(column, str) else column for column in columns)
         table = cls(found, tuple(Row(tuple(cells)) for cells in rows), caption)

@@ -1,4 +1,4 @@
-"""Search methods behind ask and tell."""
+"""Search methods with the interface ask and tell."""
 
 from lapt.search.methods.bayesian import GaussianProcessSearch, HeboLike
 from lapt.search.methods.local_search import LocalSearch

@@ -18,7 +18,7 @@ from lapt.spaces import SearchSpace
 
 
 class SearchSection(BaseModel):
-    """What every method has. The budget, in Table 1's terms, is the same for all."""
+    """Settings that every method has: the budget, in the terms of Table 1."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,7 +33,7 @@ class SearchSection(BaseModel):
         return self
 
     def budget(self, iteration: int) -> int:
-        """Evaluations of that iteration; the first one pays for the initial population too (5 + 3 x 5 on NAS201)."""
+        """Evaluations of that iteration. The first one also pays for the initial population (5 + 3 x 5 on NAS201)."""
         return self.population_size * (self.generations + (iteration == 1))
 
     @property
@@ -42,7 +42,7 @@ class SearchSection(BaseModel):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the method's class is given beside space, seed and identity."""
+        """Arguments of the method's class beside space, seed and identity."""
         return {name: getattr(self, name) for name in SEARCHERS[self.method].parameters()}
 
     def searcher(
@@ -54,7 +54,7 @@ class SearchSection(BaseModel):
         prior: Prior = NOTHING,
         at_least: int = 0,
     ) -> Searcher:
-        """A new searcher of the method, with its declared parameters. ``at_least``: as of ``askable``."""
+        """A new searcher of the method, with its declared parameters. ``at_least``: as in ``askable``."""
         method = SEARCHERS[self.method]
         known = {"prior": prior} if method.takes_prior() else {}
 
@@ -66,7 +66,7 @@ class SearchSection(BaseModel):
     def by(self, method: str) -> SearchSection:
         """The same budget for another method, whose own parameters have their defaults.
 
-        Raises ConfigError where these do not go with the budget.
+        Raises ConfigError if these do not fit the budget.
         """
         if method == self.method:
             return self
@@ -111,7 +111,7 @@ def _sections() -> dict[str, type[SearchSection]]:
 
 
 SECTIONS = _sections()
-"""The section's class by method, those of installed packages among them."""
+"""Method -> class of its section, with those of installed packages."""
 ReaSearch = SECTIONS["rea"]
 if TYPE_CHECKING:
     Search = SearchSection
@@ -120,7 +120,7 @@ else:
 
 
 def keep_what_fits(declared: dict[str, Any]) -> None:
-    """Another method takes the declared budget over, not the parameters of the one that it replaces."""
+    """Drop declared parameters that another method lacks: it takes over the budget alone."""
     section = SECTIONS.get(str(declared["method"]))
     for key in [key for key in declared if section is not None and key not in section.model_fields]:
         del declared[key]

@@ -1,4 +1,4 @@
-"""Searches of what has a score: where an evaluator measures nothing, and lacks some of a space."""
+"""Search among scored architectures, for an evaluator that measures nothing and lacks some of a space."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ S = TypeVar("S", bound=Searcher)
 
 
 def asking(make: Callable[[SearchSpace], S], space: SearchSpace, evaluator: Evaluator, *, at_least: int = 0) -> S:
-    """A searcher of ``space``, made by ``make``, that asks for nothing but what ``askable`` says, if that is less."""
+    """A searcher of ``space``, made by ``make``, that asks only for architectures of ``askable``, if these are
+    fewer."""
     held = _held(evaluator)
     if held is None or held.lacking == "fail":
         return make(space)
@@ -26,10 +27,11 @@ def asking(make: Callable[[SearchSpace], S], space: SearchSpace, evaluator: Eval
 
 
 def askable(space: SearchSpace, evaluator: Evaluator, *, at_least: int = 0) -> SearchSpace:
-    """What of ``space`` a search may evaluate: all of it, unless the evaluator passes over or hides what it lacks.
+    """The part of ``space`` that a search may evaluate: all of it, unless the evaluator skips or hides architectures
+    that it lacks.
 
-    Where it hides that, a refined space may be left with nothing: of fewer than ``at_least``, those that are nearest to
-    it count too.
+    If it hides them, nothing may be left of a refined space. If fewer than ``at_least`` are left, those nearest to the
+    space count too.
     """
     held = _held(evaluator)
     if held is None or held.lacking == "fail":
@@ -38,9 +40,9 @@ def askable(space: SearchSpace, evaluator: Evaluator, *, at_least: int = 0) -> S
 
 
 def scored(space: SearchSpace, evaluator: Evaluator) -> Sequence[Architecture]:
-    """Every architecture of ``space`` that has a score, whatever becomes of a request for another.
+    """Every architecture of ``space`` that has a score, however requests for others are treated.
 
-    Raises SpaceError where the evaluator measures, and the space is too large to list.
+    Raises SpaceError if the evaluator measures, and the space is too large to list.
     """
     held = _held(evaluator)
     if held is None:

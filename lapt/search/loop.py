@@ -1,4 +1,4 @@
-"""One iteration's search: ask, evaluate, tell, until the budget or the space is used up."""
+"""Search of one iteration: ask, evaluate, tell, until the budget or the space is used up."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def search(
     history: Sequence[Evaluation] = (),
     first: Sequence[Architecture] = (),
 ) -> list[Evaluation]:
-    """At most ``budget`` new evaluations, ``ask_size`` at a time, told in the order asked.
+    """Make at most ``budget`` new evaluations, ``ask_size`` at a time, told in the order asked.
 
-    ``history`` holds the evaluations of earlier iterations on the same task. ``first``: distinct architectures to
-    evaluate before the first ask, within the budget; the method is told of them with the history, so that they found
-    the population of one that has a population. An ask that comes back empty means that the space is exhausted, and
-    ends the search, as does an answer with fewer evaluations than asked for: a limit of the run is reached.
+    ``history``: the evaluations of earlier iterations on the same task. ``first``: distinct architectures to evaluate
+    before the first ask, within the budget. The method is told of them with the history, so they found the population
+    of a method that has one. The search ends at an empty ask, which means that the space is exhausted, and at an answer
+    with fewer evaluations than asked for, which means that a limit of the run is reached.
     """
     found = list(evaluate(list(first[:budget]))) if first else []
     if len(found) < len(first[:budget]):

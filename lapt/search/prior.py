@@ -1,4 +1,4 @@
-"""What a search may know of a task before its first ask."""
+"""Prior knowledge of a search about its task, before the first ask."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Expects = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Prior:
-    """What comes from elsewhere; no architecture was scored for it on the task that is searched.
+    """Knowledge from elsewhere. No architecture was scored for it on the task that is searched.
 
     ``source``: evaluations of the source task, in the order they were asked; of the top of a whole table, best first.
-    ``expects``: how far an architecture does what the principles say. It can be pickled and hashed.
-    ``strengths``: trains a mixed supernet on the training images of the task that is searched; None without images.
+    ``expects``: how far an architecture follows the principles. It can be pickled and hashed. ``strengths``: trains a
+    mixed supernet on the training images of the task that is searched; None without images.
     """
 
     source: tuple[Evaluation, ...] = ()

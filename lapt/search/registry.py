@@ -18,7 +18,7 @@ from lapt.search.methods.transfer_gp import TransferGP
 from lapt.search.searcher import Searcher
 
 GROUP = "lapt.searchers"
-"""Entry points through which other packages offer search methods: a name, and the Searcher subclass behind it."""
+"""Group of entry points through which other packages offer search methods: a name, and its Searcher subclass."""
 
 _OWN: dict[str, type[Searcher]] = {
     "random": RandomSearch,
@@ -41,10 +41,11 @@ _OWN: dict[str, type[Searcher]] = {
 
 
 class Searchers(Mapping[str, type[Searcher]]):
-    """Name to class. LAPT's own names cannot be taken; another package is imported when its method is looked up."""
+    """Name -> class. LAPT's own names cannot be taken. Another package is imported when its method is looked up."""
 
     def __getitem__(self, name: str) -> type[Searcher]:
-        """Raises KeyError for an unknown name, ConfigError for an offer that is no search method."""
+        """The class of a method. Raises KeyError for an unknown name, ConfigError for an offer that is no search
+        method."""
         if name in _OWN:
             return _OWN[name]
         offer = self._offers[name]
@@ -77,4 +78,4 @@ class Searchers(Mapping[str, type[Searcher]]):
 
 
 SEARCHERS = Searchers()
-"""Search method by name."""
+"""Name -> class of each search method."""

@@ -1,4 +1,4 @@
-"""The ask/tell core that every search method shares."""
+"""Base class of search methods, with the interface ask and tell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lapt.evaluation import Evaluation
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 _PROPOSALS = 50
-"""Proposals already seen in a row before a method's choice is replaced by an unseen one."""
+"""Known proposals in a row after which an unseen architecture replaces the method's choice."""
 
 
 class Searcher(ABC):
@@ -21,21 +21,21 @@ class Searcher(ABC):
 
     ``ask(n)`` returns up to n members of ``space``, none of which was asked or told before, judged by ``identity``;
     fewer means that the space is exhausted. ``repeats`` counts proposals skipped because they were known. ``there``:
-    where less than the whole space can be evaluated, what can; what else is proposed is passed over and counted in
-    ``lacking``, and whoever proposes nothing else is answered with what is there, uniformly.
-    ``tell`` takes evaluations in the order they were asked; those of earlier iterations, which may lie outside
-    ``space``, are told before the first ask. All randomness comes from ``seed``; the same seed, asks and tells give the
-    same proposals.
+    the part of the space that can be evaluated, if it is less than the whole. Other proposals are skipped and counted
+    in ``lacking``; if a method proposes nothing else, ``there`` is sampled uniformly. ``tell`` takes evaluations in the
+    order they were asked; those of earlier iterations, which may lie outside ``space``, are told before the first ask.
+    All randomness comes from ``seed``: the same seed, asks and tells give the same proposals.
 
     A method implements ``propose`` (one candidate, drawn with ``self.rng``) and may override ``observe``. Its own
-    parameters are keywords of its constructor, annotated with a type (and pydantic's ``Field`` for a range): that is
-    the declaration by which pipelines are validated. A method that learns from the source task or from principles has
-    the keyword ``prior: Prior = NOTHING`` too, and works without; one that trains on images has it, and raises
-    ConfigError without them.
+    parameters are keywords of its constructor, annotated with a type (and pydantic's ``Field`` for a range); pipelines
+    are validated by these. A method that learns from the source task or from principles also has the keyword ``prior:
+    Prior = NOTHING``, and works without. A method that trains on images has it too, and raises ConfigError without
+    images.
     """
 
     transfers: ClassVar[bool] = False
-    """Does the method learn from the source's evaluations? Such a one gets them alone, too: it is a transfer method."""
+    """Whether the method learns from the source's evaluations: then it is a transfer method, and gets them even
+    alone."""
 
     def __init__(
         self,
@@ -55,22 +55,22 @@ class Searcher(ABC):
 
     @classmethod
     def parameters(cls) -> dict[str, inspect.Parameter]:
-        """The method's own parameters by name: those of the constructor that not every searcher has."""
+        """The method's own parameters by name: those of its constructor that not every searcher has."""
         given = inspect.signature(cls.__init__, eval_str=True).parameters
         return {name: given[name] for name in given if name not in ("self", "space", "seed", "identity", "prior")}
 
     @classmethod
     def takes_prior(cls) -> bool:
-        """Does the method use what is known before its first ask?"""
+        """Whether the method uses prior knowledge."""
         return "prior" in inspect.signature(cls.__init__).parameters
 
     @classmethod  # most parameters are independent of each other  # noqa: B027
     def check(cls, parameters: Mapping[str, Any]) -> None:
-        """Raises ConfigError for parameters that do not go together. Constructors and pipelines call it."""
+        """Raises ConfigError for parameters that do not fit together. Constructors and pipelines call it."""
 
     @property
     def pending(self) -> list[Architecture]:
-        """What was asked and not told yet, in the order asked."""
+        """Architectures asked and not told yet, in the order asked."""
         return list(self._pending.values())
 
     @abstractmethod
@@ -84,11 +84,16 @@ class Searcher(ABC):
         """Up to n architectures that were neither asked nor told before."""
         asked: list[Architecture] = []
         while len(asked) < n and (architecture := self._unknown()) is not None:
+            self.reserve([architecture])
+            asked.append(architecture)
+        return asked
+
+    def reserve(self, architectures: Sequence[Architecture]) -> None:
+        """Count them as asked."""
+        for architecture in architectures:
             identity = self._identity(architecture)
             self._known.add(identity)
             self._pending[identity] = architecture
-            asked.append(architecture)
-        return asked
 
     def tell(self, evaluations: Sequence[Evaluation]) -> None:
         """Learn from evaluations, in the order given."""
@@ -100,7 +105,7 @@ class Searcher(ABC):
             self.observe(evaluation)
 
     def _unknown(self) -> Architecture | None:
-        """The next architecture that is not known, and there; None when there is none."""
+        """The next architecture that is unknown and can be evaluated; None when there is none."""
         for _ in range(_PROPOSALS):
             proposal = self.propose()
             if self._identity(proposal) in self._known:
@@ -115,7 +120,7 @@ class Searcher(ABC):
         return next((draw for draw in draws if self._identity(draw) not in self._known), None)
 
     def _is_there(self, proposal: Architecture) -> bool:
-        """Can it be evaluated? If not it is counted, and known from then on."""
+        """Whether the proposal can be evaluated. If not, it is counted in ``lacking`` and becomes known."""
         if self.there is None or self.there.contains(proposal):
             return True
         self._known.add(self._identity(proposal))

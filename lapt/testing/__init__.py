@@ -1,4 +1,4 @@
-"""What tests and demonstrations need: invented benchmarks, and suites that any implementation must pass."""
+"""Tools for tests and demonstrations: invented benchmarks, and suites that any implementation must pass."""
 
 from lapt.testing.invented import invented_strengths, invented_table
 

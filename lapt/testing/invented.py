@@ -15,7 +15,7 @@ from lapt.training.relaxation import Relaxation, Strengths
 
 _STRENGTH = {"none": 0.0, "skip_connect": 0.75, "nor_conv_1x1": 0.6, "nor_conv_3x3": 1.0, "avg_pool_3x3": 0.3}
 _TASKS = {"invented_source": 0.0, "invented_a": 0.35, "invented_b": -0.35}
-"""Task -> how much a convolution near the output counts for more (or less) than on the source."""
+"""Task -> factor of a convolution near the output, compared with the source."""
 
 
 @cache
@@ -47,7 +47,7 @@ def invented_table() -> Table:
 
 
 def invented_strengths(space: SearchSpace, relaxation: Relaxation, seed: int) -> Strengths:
-    """What a mixed supernet might have learned: a fixed strength of each operator, and as much again by chance."""
+    """Invented strengths of a mixed supernet: a fixed part for each operator, and a random part of the same size."""
     rng = np.random.default_rng(seed)
     found = {}
     for layers, choices in space.nodes:

@@ -1,13 +1,14 @@
-"""What every search method must do, LAPT's and anyone's: the conformance suite of ``lapt.search.Searcher``.
+"""Conformance suite of ``lapt.search.Searcher``: the rules for every search method, LAPT's or anyone's.
 
     from lapt.testing.searchers import check_searcher
     check_searcher(MyMethod)
 
-One that trains on images is checked without: ``check_searcher(MyMethod, prior=Prior(strengths=invented_strengths))``.
+A method that trains on images is checked without images:
+``check_searcher(MyMethod, prior=Prior(strengths=invented_strengths))``.
 
-Each ``check_...`` raises AssertionError and says what is wrong; it needs no test framework. ``CHECKS`` lists them, for
-one test a check, and ``GROUNDS`` the spaces to check on: one that can be listed, DARTS, which cannot, and a declared
-space, of which nothing is known but its choices.
+Each ``check_...`` raises AssertionError with the fault; it needs no test framework. ``CHECKS`` lists them, for one test
+per check. ``GROUNDS`` lists the spaces to check on: one that can be listed, DARTS, which cannot, and a declared space,
+of which only the choices are known.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from lapt.spaces.declared import DeclaredLayer
 
 
 class Ground(NamedTuple):
-    """Where a method is checked: a space, and a restriction of it to 16 architectures of fewer functions."""
+    """Test setting for a method: a space, and a restriction of it to 16 architectures of fewer functions."""
 
     space: SearchSpace
     small: SearchSpace
@@ -44,7 +45,7 @@ class Ground(NamedTuple):
 
 
 def _ground(space: SearchSpace, convolution: str, rest: str) -> Ground:
-    """The small space: the first four layers choose between a convolution and none, and no layer what it reads."""
+    """The small space: its first four layers choose between a convolution and none, and no layer chooses a source."""
     return Ground(
         space,
         space.restrict(
@@ -59,7 +60,7 @@ def _ground(space: SearchSpace, convolution: str, rest: str) -> Ground:
 TRANS101 = _ground(BUILTIN["trans101"], "nor_conv_3x3", "skip_connect")
 """4,096 cells."""
 DARTS = _ground(BUILTIN["darts"], "sep_conv_3x3", "skip_connect")
-"""9.1e18 architectures, which nothing may list."""
+"""9.1e18 architectures: nothing may list them."""
 DECLARED = _ground(
     space_named(
         DeclaredSpace(
@@ -93,14 +94,14 @@ class Make(Protocol):
 
 
 def convolutions(architecture: Architecture) -> float:
-    """A score: how many 3x3 convolutions."""
+    """A score: the number of 3x3 convolutions."""
     return float(sum(operator in ("nor_conv_3x3", "sep_conv_3x3") for operator in architecture.operators))
 
 
 def told(
     architectures: Iterable[Architecture], value: Value = convolutions, *, higher_is_better: bool = True
 ) -> list[Evaluation]:
-    """Evaluations of these architectures; a value of None is a failed one."""
+    """Evaluations of these architectures. A value of None is a failed one."""
     metric = Metric("number of convolutions", higher_is_better=higher_is_better)
     found = []
     for architecture in architectures:
@@ -114,7 +115,7 @@ def told(
 def run(
     searcher: Searcher, batches: Sequence[int], value: Value = convolutions, *, higher_is_better: bool = True
 ) -> list[Architecture]:
-    """What was asked, every batch told before the next."""
+    """The architectures asked for, with every batch told before the next."""
     asked: list[Architecture] = []
     for n in batches:
         batch = searcher.ask(n)
@@ -131,7 +132,7 @@ def check_asks_lie_inside(make: Make, on: Ground = TRANS101) -> None:
 
 
 def check_any_batch_size(make: Make, on: Ground = TRANS101) -> None:
-    """``ask(n)`` gives n where the space has as many unseen; ``ask(0)`` gives none."""
+    """``ask(n)`` gives n if the space has as many unseen; ``ask(0)`` gives none."""
     searcher = make(on.space, seed=2)
     for n in (1, 0, 7, 1, 30, 2):
         asked = searcher.ask(n)
@@ -140,14 +141,14 @@ def check_any_batch_size(make: Make, on: Ground = TRANS101) -> None:
 
 
 def check_same_seed_same_asks(make: Make, on: Ground = TRANS101) -> None:
-    """Seed, asks and tells decide what is asked, whatever else draws random numbers; another seed asks otherwise."""
+    """Seed, asks and tells alone decide the asks, whatever else draws random numbers. Another seed asks otherwise."""
     one, two, other = (run(make(on.space, seed=seed), [5, 5, 1, 1, 8]) for seed in (3, 3, 4))
     assert one == two, "the same seed asked differently: draw from self.rng alone"
     assert one != other, "another seed asked exactly the same: use the seed"
 
 
 def check_no_repeats(make: Make, on: Ground = TRANS101) -> None:
-    """Nothing is asked twice, as ``identity`` judges, or after it was told."""
+    """Nothing is asked twice, by ``identity``, or after it was told."""
     for name, identity in (("the encoding", None), ("equal functions", on.function_of)):
         searcher = make(on.space, seed=5, identity=identity)
         asked = run(searcher, [4] * 12)
@@ -204,7 +205,7 @@ def check_exhaustion(make: Make, on: Ground = TRANS101) -> None:
 
 
 def check_pickling(make: Make, on: Ground = TRANS101) -> None:
-    """A searcher pickled in mid-search, with asks pending, goes on as it would have."""
+    """A searcher that is pickled in mid-search, with asks pending, goes on as before."""
     searcher = make(on.space, seed=10)
     run(searcher, [6, 6])
     pending = searcher.ask(3)
@@ -215,7 +216,7 @@ def check_pickling(make: Make, on: Ground = TRANS101) -> None:
 
 
 def check_history_from_elsewhere(make: Make, on: Ground = TRANS101) -> None:
-    """Earlier iterations searched another space: what they told may lie outside this one, or have failed."""
+    """Told evaluations of earlier iterations, in another space, may lie outside this one, or have failed."""
     earlier = on.scattered(20)
     value: Value = lambda architecture: None if architecture == earlier[0] else convolutions(architecture)  # noqa: E731
     searcher = make(on.small, seed=11)
@@ -229,7 +230,8 @@ def check_history_from_elsewhere(make: Make, on: Ground = TRANS101) -> None:
 
 
 def check_pools(make: Make, on: Ground = TRANS101) -> None:
-    """Confined to some architectures of a space, of which some fail, it asks for each of them and for nothing else."""
+    """A searcher confined to some architectures of a space, of which some fail, asks for each of them and for no
+    other."""
     pool = Pool.of(on.space, dict.fromkeys(on.scattered(40)))
     failing = set(pool.rows[::3])
     value: Value = lambda architecture: None if architecture in failing else convolutions(architecture)  # noqa: E731
@@ -240,7 +242,7 @@ def check_pools(make: Make, on: Ground = TRANS101) -> None:
 
 
 def check_what_is_not_there(make: Make, on: Ground = TRANS101) -> None:
-    """Where some of a space cannot be evaluated (``there``), it is passed over, and all else is asked for."""
+    """Architectures outside of ``there``, which cannot be evaluated, are skipped; all others are asked for."""
     there = Pool.of(on.small, list(on.small.members())[::2])
     searcher = make(on.small, seed=14)
     searcher.there = there
@@ -251,7 +253,7 @@ def check_what_is_not_there(make: Make, on: Ground = TRANS101) -> None:
 
 
 class Check(Protocol):
-    """Raises AssertionError with what is wrong."""
+    """Check of a method. Raises AssertionError with the fault."""
 
     __name__: str
 
@@ -275,7 +277,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def check_searcher(method: type[Searcher], **parameters: Any) -> None:
-    """All checks of a search method with these parameters of its own, on all grounds."""
+    """Run all checks of a search method, with these parameters of its own, on all grounds."""
     for on in GROUNDS.values():
         for check in CHECKS:
             check(partial(method, **parameters), on)

@@ -9,6 +9,6 @@ from lapt.training.recipe import Augmentation, Recipe
 from lapt.training.relaxation import Relaxation
 
 WORKER = "LAPT_WORKER"
-"""Environment variable of a process that trains beside others: its number, from 0."""
+"""Environment variable with the number, from 0, of a process that trains beside others."""
 
 __all__ = ["WORKER", "Augmentation", "Recipe", "Relaxation"]

@@ -14,11 +14,11 @@ from lapt.training.tasks import Task
 
 @dataclass(frozen=True)
 class Draws:
-    """What happens to each of N images. Drawn on the CPU for a whole epoch, so that neither the batch size nor the
-    device changes it.
+    """Random draws for N images. They are made on the CPU for a whole epoch, so the batch size and the device do not
+    change them.
 
     ``offsets``: int64 [N, 2], row and column of the crop in the padded image; ``mirrored``: bool [N]; ``centres``:
-    int64 [N, 2], row and column of the cutout. None where there is no such augmentation.
+    int64 [N, 2], row and column of the cutout. None if there is no such augmentation.
     """
 
     offsets: Tensor | None
@@ -33,7 +33,7 @@ class Draws:
 
 
 class Augmenter:
-    """The recipe's augmentations as far as they keep the task's targets right, for images of one shape."""
+    """The recipe's augmentations that keep the task's targets right, for images of one shape."""
 
     def __init__(self, augmentation: Augmentation, task: Task) -> None:
         _, self.height, self.width = task.shape
@@ -57,7 +57,7 @@ class Augmenter:
         return Draws(offsets, mirrored, centres)
 
     def apply(self, images: Tensor, draws: Draws, grey: Tensor) -> Tensor:
-        """float32 [B, C, H, W] in 0..1 of uint8 images; ``grey`` [C] fills what is cut out."""
+        """float32 [B, C, H, W] in 0..1 from uint8 images. ``grey`` [C] fills the cutouts."""
         rows = torch.arange(self.height, device=images.device).expand(len(images), -1)
         columns = torch.arange(self.width, device=images.device).expand(len(images), -1)
         if draws.mirrored is not None:

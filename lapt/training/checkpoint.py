@@ -1,4 +1,4 @@
-"""Where a training stands, so that it can go on after a kill as if nothing had happened."""
+"""State of a training, with which it goes on after a kill as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class State(TypedDict):
-    """After an epoch: weights and buffers, the optimiser's moments, the losses so far, and every source of chance."""
+    """State after an epoch: weights and buffers, the optimiser's moments, the losses so far, and all random states."""
 
     network: dict[str, Any]
     optimiser: dict[str, Any]
@@ -42,7 +42,7 @@ def chance(device: torch.device) -> list[Tensor]:
 def restore(
     state: State, network: nn.Module, optimiser: torch.optim.Optimizer, draws: torch.Generator, device: torch.device
 ) -> None:
-    """Puts everything back where it stood."""
+    """Restore the state."""
     network.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])
     draws.set_state(state["draws"])

@@ -1,4 +1,4 @@
-"""Architecture parameters: what every operator of every connection counts in a mixed supernet."""
+"""Architecture parameters: the strength of every operator of every connection in a mixed supernet."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lapt.training.relaxation import Relaxation
 
 
 class Choices:
-    """Parameters alpha, one for each operator of each connection, [operators in all], and, where the relaxation weighs
-    connections, beta, [connections]. All start at zero: everything counts alike.
+    """Parameters alpha, one for each operator of each connection, [operators in all].
 
-    ``zero``: the operator that gives zeros.
+    If the relaxation weighs connections, also beta, [connections]. All start at zero, with equal strengths. ``zero``:
+    the operator that gives zeros.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Choices:
         return [self.alpha, self.beta] if self.relaxation.edges else [self.alpha]
 
     def mixture(self, progress: float, generator: torch.Generator) -> Mixture:
-        """What counts in a forward pass. ``progress``: share of the training that is done, from 0 to 1.
+        """Strengths in a forward pass. ``progress``: share of the training that is done, from 0 to 1.
 
         ``concrete``: one sample for all cells of a kind, exp((alpha_o + G_o) / lambda) over the sum of all, with G_o =
         -log(-log(U_o)) and lambda the temperature (Xie et al. 2019, section 2.2, alpha being the logarithm of theirs).
@@ -72,14 +72,16 @@ class Choices:
         }
 
     def zero_one(self) -> Tensor:
-        """-1/N sum_o (sigmoid(alpha_o) - 0.5)^2 over the N operators that give anything: least where all is decided
-        (Chu et al. 2020, L_0-1)."""
+        """-1/N sum_o (sigmoid(alpha_o) - 0.5)^2 over the N operators that give non-zeros (Chu et al. 2020, L_0-1).
+
+        It is smallest when every choice is decided.
+        """
         squares = (torch.sigmoid(self.alpha[self._gives]) - 0.5) ** 2
         return -squares.sum() / max(1, len(squares))
 
     @torch.no_grad()
     def shares(self) -> dict[Connection, dict[str, float]]:
-        """What each operator counts without noise; with connections weighted, times what its connection does."""
+        """The strength of each operator without noise; times the connection's, if connections are weighted."""
         edges = self._edges()
         return {
             place: dict(zip(self.connections[place], (counts * edges.get(place, 1)).tolist(), strict=True))

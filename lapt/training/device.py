@@ -1,4 +1,4 @@
-"""Where a network is trained, and with how many threads."""
+"""Choice of the device and the number of threads of a training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lapt.training import WORKER
 
 
 class DeviceError(LaptError):
-    """A device that this machine does not have."""
+    """This machine does not have the device."""
 
     usage = True
 
@@ -45,7 +45,8 @@ def device_for(name: str = "auto") -> torch.device:
 
 
 def processes_for(name: str) -> int:
-    """Trainings side by side that a device is good for: one a core of this process, one a GPU that ``name`` means."""
+    """Number of trainings that a device can run side by side: one a core of this process, one a GPU that ``name``
+    means."""
     device = device_for(name)
     if device.type == "cpu":
         return len(os.sched_getaffinity(0))
@@ -54,7 +55,7 @@ def processes_for(name: str) -> int:
 
 @contextmanager
 def with_threads(number: int | None) -> Iterator[None]:
-    """Torch computes with ``number`` threads inside (None: as many as before).
+    """Let torch compute with ``number`` threads inside the block (None: as many as before).
 
     One and two threads give different sums, so scores that must repeat are trained with one.
     """
@@ -68,5 +69,5 @@ def with_threads(number: int | None) -> Iterator[None]:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """True on GPUs with bf16 units. False on CPUs: autocast to bf16 is ten times slower without such units."""
+    """True on GPUs with bf16 units. False on CPUs: without such units autocast to bf16 is ten times slower."""
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,4 +1,4 @@
-"""What stands on a backbone's features [B, C, h, w]: one linear layer, or a light decoder."""
+"""Heads on a backbone's features [B, C, h, w]: one linear layer, or a light decoder."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Decoder(nn.Module):
 
 
 def _factors(factor: int) -> list[int]:
-    """2s, then what is left."""
+    """Factors of 2, then the rest."""
     factors = []
     while factor % 2 == 0:
         factors.append(2)

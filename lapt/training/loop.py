@@ -1,4 +1,4 @@
-"""The training loop, and the evaluation of a trained network. One of each, for every task, recipe and device."""
+"""The training loop, and the evaluation of a trained network: one of each for every task, recipe and device."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lapt.training.recipe import Recipe
 from lapt.training.tasks import Task
 
 VALIDATION_SEED = 0
-"""Draws the rotations and permutations of validation images: the same for every architecture and training seed."""
+"""Seed of the rotations and permutations of validation images: the same for every architecture and training seed."""
 
 
 class Diverged(LaptError):
@@ -37,7 +37,7 @@ class OutOfMemory(LaptError):
 
 @dataclass(frozen=True)
 class Measured:
-    """``value`` is the task's score, in the unit and direction of ``metric``; ``values``: metric and loss by name."""
+    """A score. ``value``: in the unit and direction of ``metric``; ``values``: metric and loss by name."""
 
     value: float
     metric: Metric
@@ -46,9 +46,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Trained:
-    """``value``, ``metric``, ``values``: on the validation images, as in Measured. ``losses``: mean training loss of
-    each epoch. ``seconds``: wall time of training and validation, with that of attempts before a checkpoint.
-    ``parameters``: of backbone and head.
+    """The result of a training.
+
+    ``value``, ``metric``, ``values``: on the validation images, as in Measured. ``losses``: mean training loss of each
+    epoch. ``seconds``: wall time of training and validation, with that of attempts before a checkpoint. ``parameters``:
+    of backbone and head.
     """
 
     value: float
@@ -73,13 +75,13 @@ def train(
     on_epoch: Callable[[int, float], None] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Trained:
-    """Trains ``network`` in place, on ``device``, and scores it on the validation images.
+    """Train ``network`` in place, on ``device``, and score it on the validation images.
 
     ``seed`` decides the order of images, their augmentation and any dropout; the network is initialised before
     (``build``). With one thread on a CPU the same seed gives the same score, bit by bit, in every process.
-    ``on_epoch(epoch, loss)``: called after epochs 1, 2, ... ``checkpoint``: written after each, and gone on from where
-    it has something: the result is that of an undisturbed training. Torch's global generator stays as it was.
-    Raises DataError before training, Diverged, OutOfMemory.
+    ``on_epoch(epoch, loss)``: called after epochs 1, 2, ... ``checkpoint``: written after each epoch, and resumed from
+    if it holds a state; the result is that of an undisturbed training. Torch's global generator stays as it was. Raises
+    DataError before training, Diverged, OutOfMemory.
     """
     task.check(train)
     task.check(validation)
@@ -96,7 +98,7 @@ def train(
 
 
 class _Stopwatch:
-    """Wall time; ``before``: of earlier attempts."""
+    """Wall time. ``before``: of earlier attempts."""
 
     def __init__(self) -> None:
         self.before, self._started = 0.0, time.perf_counter()
@@ -115,10 +117,10 @@ def evaluate(
     seed: int = VALIDATION_SEED,
     threads: int | None = 1,
 ) -> Measured:
-    """The network's score on ``data``, on the device where the network is, in float32, without augmentation.
+    """The network's score on ``data``, on the network's device, in float32, without augmentation.
 
-    ``seed`` draws the example that is made of each image. Of the recipe, batch size and memory format alone matter.
-    Raises DataError, Diverged (a score that is not finite), OutOfMemory.
+    ``seed`` draws the example for each image. Of the recipe only batch size and memory format matter. Raises DataError,
+    Diverged (a score that is not finite), OutOfMemory.
     """
     task.check(data)
     device = network.mean.device
@@ -222,7 +224,7 @@ def _epochs(
 
 
 def _forward(network: TaskNetwork, recipe: Recipe) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """The output, and that of the auxiliary head where it counts."""
+    """The network's forward function: the output, and that of the auxiliary head if the recipe uses it."""
     if recipe.auxiliary:
         both: Callable[[Tensor], tuple[Tensor, ...]] = torch.compile(network.both) if recipe.compile else network.both
         return both
@@ -236,21 +238,22 @@ def _drop_paths(network: TaskNetwork, share: float) -> None:
 
 
 def _half(recipe: Recipe, device: torch.device) -> bool:
-    """Raises DeviceError where bf16 is asked of a device without it: another precision would be another score."""
+    """Whether to use bf16. Raises DeviceError on a device without it: another precision would be another score."""
     if recipe.mixed_precision and not has_bfloat16(device):
         raise DeviceError("a device with bf16 units for mixed_precision", f"{device}", "say mixed_precision: false")
     return recipe.mixed_precision
 
 
 def parts(images: int, wanted: int) -> int:
-    """As many parts as wanted, but of two images at least: BatchNorm has no variance of one."""
+    """Number of parts: as many as wanted, but with two images or more in each, since BatchNorm has no variance of
+    one."""
     return max(1, min(wanted, images // 2))
 
 
 def rate(recipe: Recipe, step: int, epoch: int, steps: int) -> float:
-    """Share of the learning rate at ``step`` of ``steps`` in ``epoch``, both from 0.
+    """Learning rate at ``step`` of ``steps`` in ``epoch``, both from 0, as a share of the recipe's.
 
-    Rises linearly over the warm-up, then (cosine) falls from 1 to 0 over what is left of the epochs.
+    It rises linearly over the warm-up, then (cosine) falls from 1 to 0 over the remaining epochs.
     """
     passed = epoch + step / steps
     if passed < recipe.warmup_epochs:
@@ -261,7 +264,7 @@ def rate(recipe: Recipe, step: int, epoch: int, steps: int) -> float:
 
 
 def optimiser_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's, of all weights."""
+    """The recipe's optimiser of all weights."""
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(
             network.parameters(),
@@ -286,7 +289,7 @@ def optimiser_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 @torch.no_grad()
 def recalibrate(network: TaskNetwork, task: Task, data: ImageData, recipe: Recipe, generator: torch.Generator) -> None:
-    """BatchNorm's running statistics become the mean of those of the training set's batches, not augmented."""
+    """Set BatchNorm's running statistics to the mean over the training set's batches, without augmentation."""
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -308,7 +311,8 @@ def recalibrate(network: TaskNetwork, task: Task, data: ImageData, recipe: Recip
 
 @contextmanager
 def controlled(device: torch.device, threads: int | None) -> Iterator[None]:
-    """A fixed number of threads, deterministic convolutions on GPUs, and one error for every lack of memory."""
+    """A block with a fixed number of threads, deterministic convolutions on GPUs, and one error for all lacks of
+    memory."""
     gpu = device.type == "cuda"
     deterministic = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False)
     try:
@@ -323,7 +327,7 @@ def controlled(device: torch.device, threads: int | None) -> Iterator[None]:
 
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "STATUS_ALLOC_FAILED")
-"""In the messages of CUDA and MPS, of the CPU's allocator on Linux and Windows, and of cuBLAS and cuDNN."""
+"""Parts of messages of CUDA and MPS, of the CPU's allocator on Linux and Windows, and of cuBLAS and cuDNN."""
 
 
 def diverged(got: str) -> Diverged:
@@ -336,12 +340,12 @@ def _gpus(device: torch.device) -> list[torch.device]:
 
 
 def placed(network: nn.Module, device: torch.device, recipe: Recipe) -> None:
-    """On its device, in the recipe's memory format."""
+    """Move the network to the device, in the recipe's memory format."""
     network.to(device)
     if recipe.channels_last:
         network.to(memory_format=torch.channels_last)
 
 
 def formatted(inputs: Tensor, recipe: Recipe) -> Tensor:
-    """In the recipe's memory format."""
+    """The inputs in the recipe's memory format."""
     return inputs.contiguous(memory_format=torch.channels_last) if recipe.channels_last else inputs

@@ -1,6 +1,6 @@
-"""Metrics that are accumulated over batches, on the device, without a synchronisation a batch.
+"""Metrics that are accumulated over batches, on the device, without a synchronisation for each batch.
 
-A meter's ``update`` changes its own sums and nothing else; ``value`` may be called at any time.
+A meter's ``update`` changes only its own sums. ``value`` may be called at any time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Mean:
 
 
 class MeanLoss(_Mean):
-    """Of batch means, weighted by the batches' sizes."""
+    """Mean of batch means, weighted by the batches' sizes."""
 
     def update(self, mean: Tensor, images: int) -> None:
         self.add(mean * images, images)
@@ -72,7 +72,7 @@ class Ssim(_Mean):
 class MeanIoU:
     """Mean over classes of intersection over union, in %, from one confusion matrix of all pixels.
 
-    Classes that neither output nor target show do not count; pixels labelled 255 neither.
+    Classes that are neither in output nor target do not count, nor do pixels labelled 255.
     """
 
     def __init__(self, classes: int) -> None:
@@ -95,10 +95,12 @@ class MeanIoU:
 
 
 def ssim(first: Tensor, second: Tensor) -> Tensor:
-    """Structural similarity an image [B] of [B, C, H, W] in 0..1 (Wang et al. 2004, eq. 13), mean over all places.
+    """Structural similarity [B], one per image of [B, C, H, W] in 0..1 (Wang et al. 2004, eq. 13), mean over all
+    places.
 
-    C1 = 0.01^2, C2 = 0.03^2. The window is the paper's 11 x 11 Gaussian (sd 1.5) from 32 pixels a side; smaller images
-    get a uniform one of odd side, 3 to 7, about half of the image: 3 x 3 for 8 x 8, 7 x 7 for 16 x 16. All inside.
+    C1 = 0.01^2, C2 = 0.03^2. The window is the paper's 11 x 11 Gaussian (sd 1.5) from 32 pixels a side. Smaller images
+    get a uniform one of odd side, 3 to 7, about half of the image: 3 x 3 for 8 x 8, 7 x 7 for 16 x 16. All windows lie
+    inside.
     """
     channels = first.shape[1]
     window = _window(min(first.shape[2:])).to(first.device, torch.float32).expand(channels, 1, -1, -1)
@@ -118,7 +120,7 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _window(side: int) -> Tensor:
-    """[k, k], sums to one."""
+    """The window [k, k], which sums to one."""
     if side >= 32:
         at = torch.arange(11, dtype=torch.float64) - 5
         line = torch.exp(-(at**2) / (2 * 1.5**2))

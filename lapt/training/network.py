@@ -1,4 +1,4 @@
-"""A backbone with a task's head, which takes pixels as they are."""
+"""A backbone with a task's head, for raw pixels as input."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Backbone(Protocol):
 
 @runtime_checkable
 class WithEarly(Protocol):
-    """A backbone that a second head can stand on, at features of less depth."""
+    """A backbone with earlier features for a second head."""
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The features and the earlier ones."""
         ...
 
     def auxiliary_head(self, outputs: int) -> nn.Module:
-        """From the earlier features to [B, outputs]."""
+        """The second head, from the earlier features to [B, outputs]."""
         ...
 
 
 class TaskNetwork(nn.Module):
-    """Normalises, then backbone, then head: all that is needed to use the network on new images in 0..1."""
+    """Normalisation, backbone and head: all that is needed to use the network on new images in 0..1."""
 
     mean: Tensor
     deviation: Tensor
@@ -70,9 +70,9 @@ class TaskNetwork(nn.Module):
 
 
 def build(backbone: Callable[[], Backbone], task: Task, *, seed: int, auxiliary: bool = False) -> TaskNetwork:
-    """Initialised on the CPU by ``seed``, whatever the device; torch's global generator stays as it was.
+    """A network initialised on the CPU by ``seed``, for any device. Torch's global generator stays as it was.
 
-    ``auxiliary``: with a second head. Raises ConfigError where the backbone or the task has no place for one.
+    ``auxiliary``: with a second head. Raises ConfigError if the backbone or the task has no place for one.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

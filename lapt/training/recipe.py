@@ -1,4 +1,4 @@
-"""What a training run does, apart from the network, the task and the data. No torch here."""
+"""Training recipes: settings of a training apart from the network, the task and the data. Needs no torch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Recipe(_Model):
     """One training recipe. The defaults are NAS-Bench-201's short recipe (12 epochs), with a smaller batch."""
 
     epochs: int = Field(12, ge=1)
-    batch_size: int = Field(128, ge=2, description="images a step, whatever the accumulation")
+    batch_size: int = Field(128, ge=2, description="images per step, with any accumulation")
     optimiser: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(0.1, gt=0, allow_inf_nan=False, description="if unset, 0.1 for sgd, 0.001 for adamw")
     momentum: float = Field(0.9, ge=0, lt=1, description="sgd's momentum; adamw's first beta")
@@ -63,7 +63,7 @@ class Recipe(_Model):
         exclude_if=_is_zero,
         description="DARTS cells: weight of the loss of a second head at two thirds of the depth, for training alone",
     )
-    accumulation: int = Field(1, ge=1, description="parts a batch is computed in; the gradient is the whole batch's")
+    accumulation: int = Field(1, ge=1, description="parts of a batch, in turn; the gradient is the whole batch's")
     # Running statistics lag behind in runs of few steps. Digits, 10 NAS-Bench-201 cells: mean accuracy 49 % without and
     # 63 % with it after 27 steps, 74 and 76 % after 51. After 100 steps it changes neither that nor the deviation
     # between seeds (2.6 and 2.7 %; jigsaws 1.9 and 1.6 %).
@@ -96,12 +96,12 @@ class Recipe(_Model):
 
     @classmethod
     def published_nas201(cls) -> Recipe:
-        """Dong and Yang 2020, table 1: what every score of NAS-Bench-201 was trained with."""
+        """Recipe of every score of NAS-Bench-201: Dong and Yang 2020, table 1."""
         return cls(epochs=200, batch_size=256)
 
     @classmethod
     def published_darts(cls) -> Recipe:
-        """Liu, Simonyan and Yang 2019, for CIFAR: what the networks of the literature on DARTS are trained with."""
+        """Recipe of DARTS networks in the literature, for CIFAR: Liu, Simonyan and Yang 2019."""
         return cls(
             epochs=600,
             batch_size=96,
@@ -120,9 +120,9 @@ class Recipe(_Model):
         return digest(self.model_dump(mode="json"))
 
     def halved(self) -> Recipe | None:
-        """The same batches in twice as many parts, for a second try after OutOfMemory; None when they get too small.
+        """The same batches in twice as many parts, for a second try after OutOfMemory; None if they get too small.
 
-        Only BatchNorm can tell the difference: it sees the parts.
+        Only BatchNorm sees the parts.
         """
         parts = 2 * self.accumulation
         return self.model_copy(update={"accumulation": parts}) if parts <= self.batch_size // 2 else None

@@ -1,4 +1,4 @@
-"""How a choice of operators becomes a weighted sum of them, and how its weights are learned. No torch here."""
+"""Relaxations: a weighted sum of operators in place of a choice, with weights that are learned. Needs no torch."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from lapt.spaces import SearchSpace
 from lapt.spaces.layer import Choice
 
 Strengths = Mapping[tuple[str, Choice], float]
-"""(layer, (operator, source)) -> how much it counts, above 0. Every layer of a node (DARTS) has the choices of all of
-them, for it is the connection that counts, whichever makes it."""
+"""(layer, (operator, source)) -> strength of the choice, above 0.
+
+Every layer of a node (DARTS) has the choices of all of the node's layers: a connection has one strength, whichever
+layer makes it.
+"""
 
 
 class Relaxation(BaseModel):
     """One method of gradient-based search. The defaults are DARTS, first order (Liu et al. 2019).
 
-    a_o, what operator o of a connection counts, comes of one parameter alpha_o each, zero at the start: exp(alpha_o)
-    over the sum of all (``softmax``), 1 / (1 + exp(-alpha_o)) (``sigmoid``), or a sample of the concrete distribution,
-    the softmax of (alpha + Gumbel noise) / temperature (``concrete``).
+    a_o, the strength of operator o of a connection, depends on one parameter alpha_o each, zero at the start:
+    exp(alpha_o) over the sum of all (``softmax``), 1 / (1 + exp(-alpha_o)) (``sigmoid``), or a sample of the concrete
+    distribution, the softmax of (alpha + Gumbel noise) / temperature (``concrete``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,4 +42,4 @@ class Relaxation(BaseModel):
 
 
 Strengthen = Callable[[SearchSpace, Relaxation, int], Strengths]
-"""Trains a mixed supernet on a task's images: (space, relaxation, seed) -> strengths. It can be pickled."""
+"""(space, relaxation, seed) -> strengths, by training a mixed supernet on a task's images. It can be pickled."""

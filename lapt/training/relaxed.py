@@ -1,4 +1,4 @@
-"""Training a mixed supernet: its weights, and what each choice counts, both by gradients."""
+"""Training of a mixed supernet: its weights and the strengths of choices, both by gradients."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from lapt.training.relaxation import Relaxation, Strengths
 from lapt.training.tasks import Task
 
 BETAS, WEIGHT_DECAY = (0.5, 0.999), 1e-3
-"""Of Adam, which trains the architecture parameters: as in DARTS."""
+"""Settings of Adam for the architecture parameters, as in DARTS."""
 
 Example = tuple[Tensor, Tensor]
 """Inputs and targets of one batch."""
@@ -35,8 +35,10 @@ Example = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Relaxed:
-    """``shares``: what each operator of each connection counts at the end. ``losses``: mean training loss of each
-    epoch. ``images``: how many went through the network, forth and back. ``seconds``: wall time.
+    """The result of a relaxed training.
+
+    ``shares``: the strength of each operator of each connection at the end. ``losses``: mean training loss of each
+    epoch. ``images``: number of passes of an image forward and back. ``seconds``: wall time.
     """
 
     space: SearchSpace
@@ -47,7 +49,7 @@ class Relaxed:
 
     @property
     def strengths(self) -> Strengths:
-        """``shares`` as those of the choices of the space's layers."""
+        """``shares`` as strengths of the choices of the space's layers."""
         return {
             (layer, (operator, source)): self.shares[connection(self.space.family, layer, source)][operator]
             for layers, choices in self.space.nodes
@@ -69,12 +71,12 @@ def relax(
     on_epoch: Callable[[int, float], None] | None = None,
     **size: Any,
 ) -> Relaxed:
-    """Trains a mixed supernet on ``training`` alone: images that score architectures must not be among them.
+    """Train a mixed supernet on ``training`` alone. Images that score architectures must not be among them.
 
-    Of ``recipe``: how weights are trained, for the relaxation's epochs; accumulation, auxiliary heads, dropped paths,
-    mixed precision and compilation are left out. ``size``: as of ``MixedSupernet``, without the images' channels. With
+    ``recipe``: how weights are trained, for the relaxation's epochs; accumulation, auxiliary heads, dropped paths,
+    mixed precision and compilation are ignored. ``size``: as in ``MixedSupernet``, without the images' channels. With
     one thread on a CPU the same seed gives the same result, bit by bit. ``on_epoch(epoch, loss)``: called after epochs
-    1, 2, ... Raises LaptError: what cannot be built, DataError, Diverged, OutOfMemory.
+    1, 2, ... Raises LaptError: a network that cannot be built, DataError, Diverged, OutOfMemory.
     """
     task.check(training)
     device = device_for(device) if isinstance(device, str) else device
@@ -95,7 +97,8 @@ def relax(
 
 
 class _Learner:
-    """A mixed supernet in training, with its two optimisers. ``images``: how many went through it so far."""
+    """A mixed supernet in training, with its two optimisers. ``images``: number of images that went through it so
+    far."""
 
     def __init__(
         self, network: TaskNetwork, task: Task, data: ImageData, recipe: Recipe, relaxation: Relaxation, seed: int
@@ -120,7 +123,8 @@ class _Learner:
         self._steps = parts(fewest, math.ceil(len(self._data) / recipe.batch_size))
 
     def epoch(self, epoch: int) -> float:
-        """One of the weights and, once they have rested, of the architecture parameters; the mean loss of the former.
+        """Train the weights for an epoch and, after their head start, the architecture parameters. Returns the weights'
+        mean loss.
 
         Bilevel, first order: Algorithm 1 of Liu et al. (2019) with xi = 0, an architecture step before each step of the
         weights, on other images. Without halves, one loss for both (Xie et al. 2019).
@@ -148,7 +152,7 @@ class _Learner:
         return value
 
     def _examples(self, data: ImageData) -> Iterator[Example]:
-        """Every image once, in a new order; drawn on the CPU: the same on every device."""
+        """Every image once, in a new order. The draws are made on the CPU, so they are the same on every device."""
         device, grey, given = data.images.device, self.network.mean.flatten(), self.task.given(data)
         order = torch.randperm(len(data), generator=self._generator).to(device)
         draws = self._augmenter.draw(len(data), self._generator).to(device)
@@ -169,7 +173,7 @@ class _Learner:
 
 
 def _descend(loss: Tensor, *optimisers: torch.optim.Optimizer, clip: float | None = None) -> None:
-    """A step of these optimisers and of no other parameters. ``clip``: of the first one's gradient."""
+    """Make a step of these optimisers' parameters and no others. ``clip``: of the first one's gradient."""
     each = [
         [p for group in optimiser.param_groups for p in group["params"] if p.requires_grad] for optimiser in optimisers
     ]

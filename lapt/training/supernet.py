@@ -1,4 +1,4 @@
-"""Training a supernet, and scoring architectures with the weights that they inherit from it."""
+"""Training of a supernet, and scores of architectures with the weights that they inherit from it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ from lapt.training.recipe import Recipe
 from lapt.training.tasks import Task
 
 CALIBRATION_IMAGES = 512
-"""Training images that the statistics of batch normalisation are taken from, for every architecture anew."""
+"""Training images for the statistics of batch normalisation, which each architecture computes again."""
 
 
 class TrainedSupernet:
     """A supernet with a task's head. Trained once, it scores any architecture of its space in seconds.
 
-    ``size``: as of ``Supernet``, without the images' channels. Training is ``lapt.training.train``: each step computes
+    ``size``: as in ``Supernet``, without the images' channels. Training is ``lapt.training.train``: each step computes
     one architecture, uniform over the space. Scoring: batch normalisation first learns the statistics of this
-    architecture's own activations (those that training left are a mixture of all), then the validation images.
+    architecture's own activations (those left by the training are a mixture of all), then the validation images are
+    scored.
     """
 
     def __init__(self, space: SearchSpace, task: Task, recipe: Recipe, *, seed: int, **size: Any) -> None:
-        """Raises LaptError for what cannot be built."""
+        """Raises LaptError for a supernet that cannot be built."""
         self.space, self.task, self.recipe, self.seed = space, task, recipe, seed
         channels = task.shape[0]
         self.network: TaskNetwork = build(
@@ -45,9 +46,9 @@ class TrainedSupernet:
         return cast(Supernet, self.network.backbone)
 
     def inherit(self, other: TrainedSupernet) -> int:
-        """Starts from the weights of another one, of a larger or smaller space or another task; how many tensors.
+        """Start from the weights of another supernet, of a larger or smaller space or another task.
 
-        The head's are taken over where it predicts as much.
+        The head's weights are taken over if it has the same outputs. Returns the number of tensors.
         """
         mine, theirs = (network.head.state_dict() for network in (self.network, other.network))
         same = {name: tensor.shape for name, tensor in mine.items()} == {n: t.shape for n, t in theirs.items()}
@@ -72,7 +73,7 @@ class TrainedSupernet:
         return buffer.getvalue()
 
     def load(self, weights: bytes, device: torch.device) -> None:
-        """Those of ``weights``, on ``device``, ready to score."""
+        """Load ``weights``, on ``device``, ready to score."""
         tensors = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
         self.network.load_state_dict(tensors, strict=False)  # where the draws of paths stand matters to training alone
         placed(self.network, device, self.recipe)
@@ -91,7 +92,8 @@ class TrainedSupernet:
         on_epoch: Callable[[int, float], None] | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> Trained:
-        """Its score is that of random architectures, one a batch, with statistics of all: it tells that it learned."""
+        """Train the supernet. Its score is that of random architectures, one a batch, with common statistics: a sign of
+        learning."""
         return train(
             self.network,
             self.task,
@@ -114,7 +116,7 @@ class TrainedSupernet:
         threads: int | None = 1,
         calibration_images: int = CALIBRATION_IMAGES,
     ) -> Measured:
-        """Of an architecture of the space. The same whatever was scored before. Raises SpaceError, Diverged."""
+        """Score of an architecture of the space, whatever was scored before. Raises SpaceError, Diverged."""
         count = min(calibration_images, len(training))
         spread = torch.linspace(0, len(training) - 1, count).long()  # folders are sorted by class
         with self.supernet.only(architecture), with_threads(threads):

@@ -1,9 +1,9 @@
 """Scores of untrained networks, which read no data and no label: SynFlow and NASWOT. Higher is better.
 
-Both are of the network at ``CHANNELS``, ``CELLS`` and images that are 16 pixels a side where the cells begin, not at
-its published size, so that a whole space takes a minute or two; NASWOT's images are noise, where its authors take the
-task's. Cells that compute the same function share a score, that of their canonical form; a cell that computes nothing
-has minus infinity.
+Both use a network of ``CHANNELS``, ``CELLS`` and images that are 16 pixels a side where the cells begin, not of its
+published size, so that a whole space takes a minute or two. NASWOT's images are noise, where its authors take the
+task's. Cells that compute the same function share the score of their canonical form. A cell that computes nothing has
+minus infinity.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def synflow(network: nn.Module, images: Tensor) -> float:
 
 
 def naswot(network: Backbone, images: Tensor) -> float:
-    """log |det K|, K[i, j] = how many ReLUs are on or off alike for images i and j (Mellor et al. 2021, equation 2).
+    """log |det K|, K[i, j] = number of ReLUs in the same state for images i and j (Mellor et al. 2021, equation 2).
 
     [B, C, H, W] images, batch statistics. A ReLU counts once for each operator that reads it, as in the published
-    networks, where each operator has its own. Minus infinity where two images are told apart by nothing.
+    networks, where each operator has its own. Minus infinity if no ReLU tells two images apart.
     """
     codes: list[Tensor] = []
 
@@ -73,7 +73,8 @@ def naswot(network: Backbone, images: Tensor) -> float:
 
 
 def alike(codes: Sequence[Tensor]) -> Tensor:
-    """B x B, double: at how many places the codes of two images agree. ``codes``: B x any number of booleans, each."""
+    """B x B, double: number of places at which the codes of two images agree. ``codes``: each B x any number of
+    booleans."""
     kernel = torch.zeros((len(codes[0]), len(codes[0])), dtype=torch.float64)
     for code in codes:
         on = code.float()  # counts are below 2^24, which single precision holds exactly
@@ -104,12 +105,12 @@ def _naswot(network: Backbone, side: int) -> float:
 
 
 SCORES: dict[str, Callable[[Backbone, int], float]] = {"synflow": _synflow, "naswot": _naswot}
-"""By name: network with fresh weights, side of the images -> score. The network is used up."""
+"""Name -> function of a network with fresh weights and the side of the images. The network is used up."""
 
 
 @lru_cache(maxsize=8)
 def zero_cost_scores(space: SearchSpace, score: str) -> Mapping[Architecture, float]:
-    """Every member of a space -> its score, once a process. ``score``: one of ``SCORES``.
+    """Member -> score, for every member of a space, computed once per process. ``score``: one of ``SCORES``.
 
     Weights and images are drawn by one seed, the same for every architecture. One thread.
     """

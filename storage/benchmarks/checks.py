@@ -1,4 +1,4 @@
-"""From somebody's file to a table that can be trusted: every check names what it refuses."""
+"""Checks of a benchmark file before it becomes a table: an error names the column, architecture or score at fault."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from storage.benchmarks.kinds import CountColumn, Declaration
 from storage.store import first_line
 
 NAMED = 3
-"""How many offending architectures an error names."""
+"""Number of offending architectures that an error names at most."""
 
 
 def column_name(task: str, split: Split) -> str:
-    """The column of an imported table that holds a task's scores."""
+    """The column of an imported table with a task's scores."""
     return f"{task}/{split}"
 
 
 def checked(declaration: Declaration, source: pa.Table, path: Path) -> pa.Table:
-    """The declared columns of what was read from a file, by architecture: "architecture", "<task>/<split>", counts.
+    """The declared columns of an imported file: "architecture", "<task>/<split>" and the counts.
 
     Raises BenchmarkError naming the column, architecture or score that is missing or wrong.
     """
@@ -54,8 +54,10 @@ def checked(declaration: Declaration, source: pa.Table, path: Path) -> pa.Table:
 
 
 def check_percent(declaration: Declaration, content: pa.Table, path: Path) -> None:
-    """Raises BenchmarkError for fractions that a user's declaration says to be percent. Warns where less is better:
-    errors below 1 % exist."""
+    """Check scores that a declaration calls percent. Raises BenchmarkError where they are fractions from 0 to 1.
+
+    Where less is better it only warns: errors below 1 % exist.
+    """
     for task, columns in declaration.tasks.items():
         scores = content.column(column_name(task, "validation")).to_numpy()
         if columns.unit != "%" or np.nanmax(scores) > 1 or np.nanmin(scores) < 0:
@@ -90,7 +92,7 @@ def _require_columns(declaration: Declaration, source: pa.Table, path: Path) -> 
 
 
 def _with_a_score(source: pa.Table, declaration: Declaration, path: Path) -> pa.Table:
-    """Without the rows that are empty for every task, where empty cells are allowed. Warns of how many there were."""
+    """The rows that have a score of some task, where empty cells are allowed. Warns of the number left out."""
     if declaration.missing == "refuse" or not source.num_rows:
         return source
     empty = [np.asarray(source.column(task.validation).is_null()) for task in declaration.tasks.values()]
@@ -105,7 +107,7 @@ def _with_a_score(source: pa.Table, declaration: Declaration, path: Path) -> pa.
 
 
 def _known(texts: list[str], space: SearchSpace, declaration: Declaration, path: Path) -> list[str]:
-    """The architectures as the space writes them, whatever other ways of writing it reads."""
+    """The architectures in the space's own notation. They may come in any notation that the space reads."""
     found = {text: _as_written(text, space) for text in texts}
     strangers = [text for text, known in found.items() if isinstance(known, SpaceError)]
     if strangers:
@@ -136,13 +138,13 @@ def _as_written(text: str, space: SearchSpace) -> str | SpaceError:
 
 
 def _reason(text: str, refusal: object) -> str:
-    """What the space says of it, where that is more than the text itself."""
+    """The space's reason for refusing a text, where it says more than the text itself."""
     got = refusal.got if isinstance(refusal, SpaceError) else ""
     return f" ({got})" if text not in got else ""
 
 
 def _finite(source: pa.Table, column: str, architectures: list[str], path: Path, sparse: bool = False) -> Scores:
-    """``sparse``: empty cells are allowed, and NaN in what is returned."""
+    """The numbers of a column. ``sparse``: empty cells are allowed, and become NaN."""
     values = _numbers(source.column(column), column, architectures, path)
     empty = np.asarray(source.column(column).is_null())
     refused = ~np.isfinite(values) & ~empty if sparse else ~np.isfinite(values)

@@ -1,4 +1,4 @@
-"""What a benchmark file must hold: a declaration of its columns. The known benchmarks are declarations too."""
+"""Declarations of benchmark files: the columns that a file must have. The known benchmarks are declarations too."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from lapt.spaces import SearchSpace, Space, space_named
 
 
 class ImportUsageError(BenchmarkError):
-    """An import that was asked for in the wrong way: an unknown kind, a declaration too many or too few."""
+    """A wrong request for an import: an unknown kind, or a declaration that is missing or superfluous."""
 
     usage = True
 
 
 class TaskColumns(BaseModel):
-    """The columns of one task and what they measure."""
+    """The columns of one task, and their metric."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,7 +45,7 @@ class CountColumn(BaseModel):
 
 
 class Declaration(BaseModel):
-    """A tabular benchmark: which column of a Parquet or CSV file is what."""
+    """A tabular benchmark: the meaning of each column of a Parquet or CSV file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -124,7 +124,7 @@ TRANSNAS101_METRICS: dict[str, tuple[str, str]] = {
 
 
 def _official_tasks() -> dict[str, TaskColumns]:
-    """Every task twice: after the last epoch, and ``<task>_best`` at the epoch with the best validation."""
+    """Two tasks for each: after the last epoch, and ``<task>_best`` at the epoch with the best validation."""
     known = TRANSNAS101_MICRO.tasks
     meant = known | {"segmentsemantic_miou": known["segmentsemantic"].model_copy(update={"metric": "mIoU"})}
     tasks = {}
@@ -141,7 +141,7 @@ TRANSNAS101_OFFICIAL = Declaration(
 )
 
 MACRO = "transnas101-macro"
-"""KIND whose architectures no built-in space has: its import writes a plain file, not a table."""
+"""KIND of a benchmark whose architectures are in no built-in space: its import writes a plain file, not a table."""
 
 KINDS: dict[str, Declaration | None] = {
     "nasbench201": NASBENCH201,
@@ -152,12 +152,15 @@ KINDS: dict[str, Declaration | None] = {
 
 
 RESERVED = frozenset({"invented", "digits", *(known.name for known in KINDS.values() if known is not None)})
-"""Names that a declared table cannot have: the built-in ones, so that a pipeline means the same table everywhere."""
+"""Names of built-in tables. A declared table cannot take one, so a pipeline means the same table everywhere."""
 
 
 def declaration_for(kind: str, declare: Path | None) -> Declaration:
-    """Raises ConfigError for a declaration that is wrong, BenchmarkError for one that takes a built-in name,
-    ImportUsageError for an unknown kind and a declaration that is missing or superfluous."""
+    """The declaration for an import of this kind.
+
+    Raises ConfigError for a declaration that is wrong, BenchmarkError for one that takes a built-in name,
+    ImportUsageError for an unknown kind and a declaration that is missing or superfluous.
+    """
     if kind not in KINDS:
         raise ImportUsageError(f"a kind among {[*sorted(KINDS), MACRO, 'surrogate']}", repr(kind), "name one of them")
     known = KINDS[kind]
@@ -178,7 +181,7 @@ def declaration_for(kind: str, declare: Path | None) -> Declaration:
 
 
 def read_declaration(path: Path) -> Declaration:
-    """Raises ConfigError naming the line, or the key that is missing, unknown or wrong."""
+    """Read a declaration. Raises ConfigError naming the line, or the key that is missing, unknown or wrong."""
     declared = parsed(text_of(path), str(path), f"declare {', '.join(Declaration.model_fields)}")
     try:
         return Declaration.model_validate(declared)

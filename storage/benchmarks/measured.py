@@ -1,4 +1,4 @@
-"""A benchmark of one's own measurements, as a table."""
+"""Tables made of the user's own measurements."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def write_measured(
     tasks: Mapping[str, Measured],
     target: Path,
 ) -> BenchmarkInfo:
-    """One row a canonical architecture, sorted. "<task>/validation" is the mean over its seeds, "<task>/seed N" one
-    training (null where there was none), "<task>/<measure>" the mean of what else was measured.
+    """Write one row per canonical architecture, sorted.
 
-    ``sizes``: parameters and flops of each backbone by the published definition, the same for every task. Scores have
-    single precision.
+    Columns: "<task>/validation" is the mean over its seeds, "<task>/seed N" one training (null where there was none),
+    "<task>/<measure>" the mean of any other measure. Scores have single precision. ``sizes``: parameters and flops of
+    each backbone by the published definition, the same for every task.
     """
     columns: dict[str, pa.Array[Any]] = {"architecture": pa.array(architectures, pa.string())}
     for task, measured in tasks.items():

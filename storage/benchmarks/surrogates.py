@@ -1,4 +1,4 @@
-"""Surrogates on disk: a checked folder in, a model in memory out."""
+"""Surrogates on disk: import of a checked folder, and loading as a model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from storage.store import BrokenFileWarning
 KIND = "surrogate"
 """KIND of ``lapt benchmark import``."""
 NAME, SPACE = "nb301", "darts7"
-"""The one surrogate that is known: what pipelines call it, and its space."""
+"""The one known surrogate: its name in pipelines, and its space."""
 KNOWN = (
     "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), "
     "('skip_connect', 0), ('sep_conv_3x3', 1), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=range(2, 6), "
@@ -31,18 +31,18 @@ KNOWN = (
 )
 """DARTS's second-order cell (Liu et al. 2019)."""
 KNOWN_RANGE = (94.0, 96.5)
-"""Where its validation accuracy lies after all epochs, in %."""
+"""Range of its validation accuracy after all epochs, in %."""
 
 _CODES, _MODEL, _INFO = "encoding.json", "model.onnx", "info.json"
 _IMPORT = "lapt benchmark import surrogate FOLDER"
 
 
 class SurrogateInfo(BaseModel):
-    """What ``lapt benchmark list`` says of a surrogate. ``checksum``: SHA-256 of the model's bytes and the codes.
+    """Description of a surrogate in ``lapt benchmark list``.
 
-    ``known_validation``: what it predicts of DARTS's second-order cell, in %. ``path``: its folder. ``replaced``: where
-    an import put it in the place of another of that name, the first 12 digits of that one's checksum. ``unchanged``: an
-    import found the same there.
+    ``checksum``: SHA-256 of the model's bytes and the codes. ``known_validation``: its prediction for DARTS's
+    second-order cell, in %. ``path``: its folder. ``replaced``: the first 12 digits of the checksum of the surrogate
+    that an import replaced. ``unchanged``: an import found the same content there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,12 +61,11 @@ class SurrogateInfo(BaseModel):
 
 
 def import_surrogate(path: str | Path, *, data: str | Path | None = None, replace: bool = False) -> SurrogateInfo:
-    """Checks a folder with ``encoding.json`` and one ONNX model, and copies both into the data folder.
+    """Check a folder with ``encoding.json`` and one ONNX model, and copy both into the data folder.
 
-    Another that is there already is left as it is, and BenchmarkError raised, unless ``replace``.
-    Raises BenchmarkError for a file that is missing, codes of other columns or operators, a model that cannot be read,
-    that lacks one of the codes, or that scores a known cell out of ``KNOWN_RANGE``; ConfigError without onnxruntime;
-    StoreError when the data folder cannot be written.
+    Raises BenchmarkError where another one is there already, unless ``replace``; also for a file that is missing, codes
+    of other columns or operators, and a model that cannot be read, lacks one of the codes, or scores a known cell
+    outside ``KNOWN_RANGE``. Raises ConfigError without onnxruntime, StoreError when the data folder cannot be written.
     """
     folder = Path(path)
     models = sorted(folder.glob("*.onnx"))
@@ -110,9 +109,9 @@ def list_surrogates(data: str | Path | None = None) -> list[SurrogateInfo]:
 
 
 def load_surrogate(name: str, data: str | Path | None = None) -> Surrogate:
-    """The imported surrogate of that name, its checksum verified.
+    """The imported surrogate of that name, with its checksum verified.
 
-    Raises BenchmarkError when there is none, saying what there is and what to type, or when a file is damaged.
+    Raises BenchmarkError when there is none (it names those that exist and the command to type), or a file is damaged.
     """
     folder = _folder(name, data)
     info = _info_at(folder)
@@ -182,7 +181,7 @@ def _codes(written: bytes, path: Path) -> Codes:
 
 
 def _measured(surrogate: Surrogate, folder: Path) -> float:
-    """What the model says of the known cell, once it has answered to the largest code of every column too."""
+    """The model's prediction for the known cell, after a check that it takes the largest code of every column."""
     remedy = "import a model that goes with the codes"
     last = np.array([[max(surrogate.codes[name].values()) for name in columns()]], dtype=np.int32)
     space = space_named(SPACE)

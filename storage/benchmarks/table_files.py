@@ -1,4 +1,4 @@
-"""Other people's table files, known by their content: what can be read becomes columns, what cannot is named."""
+"""Table files of any format, recognised by content: readable ones become columns, others are named in the error."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from lapt.errors import BenchmarkError
 from storage.store import first_line
 
 LARGEST = 1 << 31
-"""Bytes that a packed file may hold."""
+"""Largest size of a packed file's content, in bytes."""
 HEAD = 1_024
-"""Bytes that tell what a file is."""
+"""Number of first bytes by which a file is recognised."""
 _PACKED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _PARQUET, _ARROW = b"PAR1", b"ARROW1"
 _BOMS = {b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
@@ -43,13 +43,13 @@ _STRANGERS = (
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "save the sheet as CSV"),
     (b"%PDF", "a PDF", _FETCH),
 )
-"""First bytes, what they are the first of, what to do."""
+"""First bytes of a format, its name, and a remedy."""
 
 
 def columns_of(path: Path, architecture: str) -> pa.Table:
-    """Parquet, CSV or TSV, JSON records or lines, Feather, packed or not, or a folder of parts in Parquet.
+    """Read Parquet, CSV or TSV, JSON records or lines, Feather, packed or not, or a folder of parts in Parquet.
 
-    ``architecture``: the column that is read as text. Raises BenchmarkError for anything else, saying what it is.
+    ``architecture``: the column that is read as text. Raises BenchmarkError for anything else, naming its format.
     """
     if path.is_dir():
         return _joined(path)

@@ -1,4 +1,4 @@
-"""Tabular benchmarks on disk: a checked file in, a table in memory out."""
+"""Tabular benchmarks on disk: import of a checked file, and loading as a table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _KEY = b"lapt.benchmark"
 
 
 class TaskInfo(BaseModel):
-    """A task of a benchmark and the best there is, in the metric's unit and direction."""
+    """A task of a benchmark and its best scores, in the metric's unit and direction."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,18 +44,18 @@ class TaskInfo(BaseModel):
     best_test: float | None
     """The best test score of any architecture; None without a test split."""
     scores: int | None = added(None)
-    """Architectures that have one; None where all have."""
+    """Number of architectures with a score; None where all have one."""
 
     def as_metric(self) -> Metric:
         return Metric(self.metric, self.unit, self.higher_is_better)
 
 
 class BenchmarkInfo(BaseModel):
-    """What ``lapt benchmark list`` says of a table. ``checksum``: SHA-256 of the content, not of the file.
+    """Description of a table in ``lapt benchmark list``. ``checksum``: SHA-256 of the content, not of the file.
 
-    ``path``: the file in the data folder. ``replaced``: where it was put in the place of other content of that name,
-    the first 12 digits of that content's checksum. ``unchanged``: an import found the same content there.
-    ``identity``: after the import of an official file, whether its checksum is the one in its name.
+    ``path``: the file in the data folder. ``replaced``: the first 12 digits of the checksum of the content that an
+    import replaced. ``unchanged``: an import found the same content there. ``identity``: after the import of an
+    official file, whether its checksum is the one in its name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,11 +75,11 @@ class BenchmarkInfo(BaseModel):
 
 
 _NOT_WRITTEN = {"path", "replaced", "unchanged", "identity"}
-"""Of a table's description: what is known of one import, or one place."""
+"""Fields that are not written to a table's file: they belong to one import, or to one place."""
 
 
 def data_folder(data: str | Path | None = None) -> Path:
-    """Where imported tables lie: the argument, else LAPT_DATA, else the user's own data folder."""
+    """The folder of imported tables: the argument, else LAPT_DATA, else the user's own data folder."""
     chosen = data or os.environ.get("LAPT_DATA")
     if chosen:
         try:
@@ -93,7 +93,7 @@ def data_folder(data: str | Path | None = None) -> Path:
     try:
         return (Path(shared) if shared else Path.home() / ".local" / "share") / "lapt"
     except RuntimeError:
-        raise BenchmarkError("a folder of benchmark tables", "no home to have one in", "set LAPT_DATA") from None
+        raise BenchmarkError("a folder of benchmark tables", "no home folder", "set LAPT_DATA") from None
 
 
 def import_benchmark(
@@ -105,13 +105,13 @@ def import_benchmark(
     replace: bool = False,
     progress: Progress = unheard,
 ) -> BenchmarkInfo:
-    """Checks a benchmark file and writes it to the data folder as ``<name>.parquet``, whole or not at all.
+    """Check a benchmark file and write it to the data folder as ``<name>.parquet``, whole or not at all.
 
-    What is there already with other content is left as it is, and BenchmarkError raised, unless ``replace``.
+    Raises BenchmarkError where other content has the name already, unless ``replace``.
 
     ``kind``: a key of ``KINDS``; ``path``: Parquet or CSV, or the official file of a published benchmark; ``declare``:
-    the YAML file that kind ``table`` needs. Raises BenchmarkError naming what is wrong: file, column, architecture,
-    score or a built-in name; StoreError when the data folder cannot be written.
+    the YAML file that kind ``table`` needs. Raises BenchmarkError naming the fault: file, column, architecture, score
+    or a built-in name; StoreError when the data folder cannot be written.
     """
     file = Path(path)
     declaration = declaration_for(kind, None if declare is None else Path(declare))
@@ -130,7 +130,7 @@ def import_benchmark(
 
 
 def write_table(kind: str, declaration: Declaration, content: pa.Table, target: Path) -> BenchmarkInfo:
-    """Writes checked columns as a table that ``load`` reads, whole or not at all. Raises StoreError."""
+    """Write checked columns as a table that ``load`` reads, whole or not at all. Raises StoreError."""
     info = _info(kind, declaration, content)
     described = content.replace_schema_metadata({_KEY: info.model_dump_json(exclude=_NOT_WRITTEN).encode()})
     sink = pa.BufferOutputStream()
@@ -142,7 +142,7 @@ def write_table(kind: str, declaration: Declaration, content: pa.Table, target: 
 
 
 def _check_free(target: Path, info: BenchmarkInfo, source: Path) -> None:
-    """Raises BenchmarkError where something else stands there than that table, or the file that it is imported from."""
+    """Raises BenchmarkError unless the path is free, or holds the same table or the imported file itself."""
     try:
         there = _described(pq.read_schema(target), target).checksum
     except (pa.ArrowException, OSError):
@@ -160,7 +160,7 @@ def _check_free(target: Path, info: BenchmarkInfo, source: Path) -> None:
 
 
 def _checksum_at(path: Path) -> str | None:
-    """Of the imported table that is there; None when there is none or it cannot be read."""
+    """Checksum of an imported table; None when there is none or it cannot be read."""
     try:
         return _described(pq.read_schema(path), path).checksum
     except (pa.ArrowException, OSError, BenchmarkError):
@@ -183,9 +183,10 @@ def list_benchmarks(data: str | Path | None = None) -> list[BenchmarkInfo]:
 
 
 def load(name: str, data: str | Path | None = None) -> Table:
-    """The shipped or imported table of that name, its checksum verified (3 ms for 15,625 rows).
+    """The shipped or imported table of that name, with its checksum verified (3 ms for 15,625 rows).
 
-    Raises BenchmarkError when there is none, saying what there is and what to type, or when the file is damaged.
+    Raises BenchmarkError when there is none (it names those that exist and the command to type), or the file is
+    damaged.
     """
     path = next((p for p in _shipped() if p.stem == name), data_folder(data) / f"{name}.parquet")
     if not path.is_file():
@@ -257,7 +258,7 @@ def _task_info(task: str, columns: TaskColumns, content: pa.Table) -> TaskInfo:
 
 
 def _checksum(space: str, metrics: Mapping[str, Metric], content: pa.Table) -> str:
-    """SHA-256 over what the scores mean and the values themselves: neither row order nor the Parquet writer counts."""
+    """SHA-256 over the meaning of the scores and the values. Neither row order nor the Parquet writer matters."""
     hashed = hashlib.sha256()
     hashed.update(digest([space, {t: [m.name, m.unit, m.higher_is_better] for t, m in metrics.items()}]).encode())
     for name in sorted(content.column_names):

@@ -1,1 +1,1 @@
-"""What a run writes: its record, scores, calls, checkpoints."""
+"""Data of a run in the store: its record, scores, calls and checkpoints."""

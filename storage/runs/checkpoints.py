@@ -1,4 +1,4 @@
-"""Where unfinished trainings stand: one file each, replaced as a whole after every epoch."""
+"""Checkpoints of unfinished trainings: one file each, replaced as a whole after every epoch."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ POLL_SECONDS = 1.0
 
 
 class StoredCheckpoint:
-    """A training's state under ``checkpoints/<key>`` of a store. ``key``: the digest of all that the training is."""
+    """A training's state under ``checkpoints/<key>`` of a store. ``key``: digest of everything that defines it."""
 
     def __init__(self, store: Store, key: str) -> None:
         self._store, self._name = store, f"checkpoints/{key}"
 
     def load(self) -> bytes | None:
-        """None where nothing was saved yet. Raises StoreError for what cannot be read."""
+        """The saved state; None before the first. Raises StoreError if it cannot be read."""
         try:
             return self._store.files.read(self._name)
         except FileNotFoundError:
             return None
 
     def save(self, state: bytes) -> None:
-        """Raises StoreError, and leaves the state before."""
+        """Save a state. Raises StoreError, and then keeps the previous state."""
         self._store.files.write(self._name, state)
 
     def tell(self, epoch: int, epochs: int, loss: float) -> None:
         self._store.files.write(f"{self._name}.json", json.dumps([epoch, epochs, loss]).encode())
 
     def told(self) -> tuple[int, int, float] | None:
-        """(epoch, epochs in all, mean training loss), by whatever process; None before the first."""
+        """(epoch, epochs in all, mean training loss), written by any process; None before the first epoch."""
         try:
             epoch, epochs, loss = json.loads(self._store.files.read(f"{self._name}.json"))
         except FileNotFoundError:
@@ -43,13 +43,13 @@ class StoredCheckpoint:
         return epoch, epochs, loss
 
     def forget(self) -> None:
-        """Once the training is done and what it gave is stored."""
+        """Delete the checkpoint. Call it once the training is done and its result is stored."""
         self._store.files.delete(self._name)
         self._store.files.delete(f"{self._name}.json")
 
     @contextmanager
     def followed(self, on_epoch: OnEpoch | None) -> Iterator[None]:
-        """``on_epoch`` hears, from a thread, what a training in another process tells meanwhile."""
+        """Call ``on_epoch``, from a thread, for epochs of this training in another process."""
         over = threading.Event()
 
         def follow() -> None:

@@ -1,4 +1,4 @@
-"""StoredEvaluator: any evaluator with the store in front of it. What was measured once is not paid for again."""
+"""StoredEvaluator: any evaluator with the store in front of it. A stored result is never paid for again."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Row = dict[str, Any]
 
 
 class StoredEvaluator:
-    """Answers from the store what it knows, evaluates the rest and stores each result as soon as it is there.
+    """Takes results from the store, evaluates the rest, and stores each new result at once.
 
     Architectures go to the inner evaluator one by one, or all at once when it can ``stream`` results as they are ready,
-    so a killed process loses what it was at and no more. An exception of the inner evaluator passes through; what came
-    before it is stored. It keeps the scores of its task in memory and reads only what was appended since, by whatever
-    process.
+    so a killed process loses only the evaluations under way. An exception of the inner evaluator passes through;
+    earlier results stay stored. The scores of its task are kept in memory; only rows appended since, by any process,
+    are read.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class StoredEvaluator:
         on_stored: Callable[[Evaluation], None] = lambda evaluation: None,
         meter: Callable[[], Meter] = Meter,
     ) -> None:
-        """``retry_failed``: evaluate again (once) what the store only knows as failed.
+        """``retry_failed``: evaluate again (once) the architectures that have only failed in the store.
 
-        ``on_stored``: hears of each computed evaluation, once it is stored. ``meter``: of the run of now; it
-        hears what is paid, and once the run's time is spent no more is computed.
+        ``on_stored``: called with each computed evaluation, once it is stored. ``meter``: of the current run; it adds
+        up the costs, and nothing more is computed once the run's time is spent.
         """
         self._inner, self.store, self.space = evaluator, store, space
         self.seed, self.fidelity, self.retry_failed = seed, fidelity, retry_failed
@@ -79,11 +79,12 @@ class StoredEvaluator:
 
     @property
     def of_space(self) -> bool:
-        """Do scores hang on the space that is searched? Then ``within`` and ``prepare`` are those of ``OfSpace``."""
+        """Whether scores depend on the space that is searched. Then ``within`` and ``prepare`` are those of
+        ``OfSpace``."""
         return hasattr(self._inner, "within")
 
     def within(self, space: SearchSpace, after: StoredEvaluator | None) -> StoredEvaluator:
-        """As of ``OfSpace``."""
+        """As in ``OfSpace``."""
         before = None if after is None else cast(OfSpace, after.evaluator)
         return StoredEvaluator(
             cast(OfSpace, self._inner).within(space, before),
@@ -98,19 +99,19 @@ class StoredEvaluator:
 
     @property
     def at_once(self) -> int:
-        """How many are measured side by side."""
+        """Number of architectures that are measured side by side."""
         side_by_side: int = getattr(self._inner, "side_by_side", 1)
         return side_by_side
 
     @property
     def mean_cost(self) -> float | None:
-        """Seconds of one score, by those of this evaluator that the store has; None before the first."""
+        """Mean seconds of one score, over this evaluator's scores in the store; None before the first."""
         self._refresh()
         costs = [row["cost_seconds"] for row in self._scores.values() if row["cost_seconds"]]
         return sum(costs) / len(costs) if costs else None
 
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
-        """As of ``OfSpace``."""
+        """As in ``OfSpace``."""
         began = time.monotonic()
         prepared = cast(OfSpace, self._inner).prepare(on_epoch)
         if prepared.fresh:
@@ -122,30 +123,31 @@ class StoredEvaluator:
 
     @property
     def strengths(self) -> Strengthen | None:
-        """What the inner evaluator's training images teach a mixed supernet, where it has images. Nothing is stored."""
+        """Strengths that a mixed supernet learns from the inner evaluator's training images, if it has images. Nothing
+        is stored."""
         found: Strengthen | None = getattr(self._inner, "strengths", None)
         return found
 
     @property
     def holding(self) -> Holding | None:
-        """What the inner evaluator has, where it looks scores up."""
+        """``Holding`` of the inner evaluator, if it looks scores up."""
         found: Holding | None = getattr(self._inner, "holding", None)
         return found
 
     def key(self, architecture: Architecture, split: Split = "validation") -> str:
-        """``scores.key`` of its score: the digest of everything that the score depends on."""
+        """``scores.key`` of its score: digest of everything that the score depends on."""
         return self._key(self.identity(architecture), split)
 
     def missing(self, architectures: Sequence[Architecture]) -> list[Architecture]:
-        """Those that the store has no validation score of by now, once each, in the order asked."""
+        """Architectures without a validation score in the store now, each once, in the order asked."""
         self._refresh()
         first = {self.key(architecture): architecture for architecture in reversed(architectures)}
         return [a for key, a in reversed(first.items()) if self._known(key) is None]
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
-        """Validation scores in the order asked; ``origin`` is "computed" where it was paid for here and now.
+        """Validation scores in the order asked. ``origin`` is "computed" if this call paid for the score.
 
-        Where the run's time is spent meanwhile, those before the first that is missing.
+        If the run's time is spent meanwhile: only the scores before the first missing one.
         """
         identities = [self.identity(architecture) for architecture in architectures]
         self._refresh()
@@ -170,22 +172,22 @@ class StoredEvaluator:
         return found
 
     def test(self, architecture: Architecture) -> float | None:
-        """The test score, stored under a key of its own; None where the inner evaluator has no test split."""
+        """The test score, stored under its own key; None if the inner evaluator has no test split."""
         found = self.final(architecture)
         return None if found is None else found.value
 
     @property
     def retrains(self) -> bool:
-        """Whether ``final`` trains: networks are trained here, by a final recipe, and there are test images."""
+        """Whether ``final`` trains: there are networks to train, a final recipe and test images."""
         return self._retrains is not None and self._retrains.has_test
 
     def final(self, architecture: Architecture, on_epoch: OnEpoch | None = None) -> Evaluation | None:
-        """As ``test``, with what belongs to it: size and seconds of the final retraining. ``on_epoch`` hears of it."""
+        """As ``test``, with the size and seconds of the final retraining. ``on_epoch``: called after its epochs."""
         row = self._final(architecture, on_epoch)
         return None if row is None else self._as_evaluation(row, self.identity(architecture), architecture)
 
     def weights(self, architecture: Architecture) -> bytes:
-        """The state dict of the final retraining, trained now if the store lacks it. Raises StoreError."""
+        """The state dict of the final retraining, which runs now if the store lacks it. Raises StoreError."""
         row = self._final(architecture)
         if row is not None and row["weights"] is not None:
             return self.store.get_blob(row["weights"])
@@ -221,7 +223,7 @@ class StoredEvaluator:
         return row
 
     def _known_final(self, key: str) -> Row | None:
-        """Looked for by its key: to know it, a trained evaluator reads its test images, which a search must not."""
+        """Look for the row by its key. Asking the evaluator would read its test images, which a search must not do."""
         known = sorted(self.store.read("scores", filter=pc.field("key") == key).to_pylist(), key=_precedence)
         again = self.retry_failed and known and known[0]["status"] == "failed" and key not in self._retried
         return known[0] if known and not again else None
@@ -253,7 +255,7 @@ class StoredEvaluator:
         return digest(list(parts))
 
     def _fingerprint_of(self, split: Split) -> str:
-        """A final retraining depends on more than a search's trainings do: on its length."""
+        """The fingerprint for a split. A final retraining also depends on its own length."""
         if split == "test" and self._retrains is not None:
             return self._retrains.final_fingerprint
         return self.fingerprint
@@ -264,7 +266,7 @@ class StoredEvaluator:
         return None if again else row
 
     def _computed(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:
-        """Each result once it is stored; what another process has stored meanwhile is not stored again."""
+        """Each result once it is stored. Results that another process has stored meanwhile are not stored again."""
         for evaluation in self._measured(wanted):
             identity = evaluation.identity
             stored = replace(_checked(evaluation), origin="computed", key=self._key(identity))
@@ -357,12 +359,12 @@ class StoredEvaluator:
 
 
 def _checked(evaluation: Evaluation) -> Evaluation:
-    """A score that is not finite is a failed evaluation: no ranking can hold it."""
+    """The evaluation; a failed one if its score is not finite, since no ranking can hold it."""
     if evaluation.value is None or math.isfinite(evaluation.value):
         return evaluation
     return replace(evaluation, value=None, error=evaluation.error or f"the score is {evaluation.value}")
 
 
 def _precedence(row: Row) -> tuple[bool, Any]:
-    """As the view ``scores``: a score comes before a failure, then the earliest wins."""
+    """Order of rows as in the view ``scores``: a score comes before a failure, then the earliest wins."""
     return row["status"] != "ok", row["created_at"]

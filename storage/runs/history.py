@@ -1,4 +1,4 @@
-"""What the store knows of one run, for its page."""
+"""The stored history of one run, for its page."""
 
 from __future__ import annotations
 

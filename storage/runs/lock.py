@@ -1,4 +1,4 @@
-"""One live attempt a run: a file lock that the kernel releases however the process ends."""
+"""One live attempt per run: a file lock that the kernel releases however the process ends."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from storage.addresses import address_of
 
 @contextmanager
 def only_attempt(store_address: str, run_id: str, waits: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the run's lock. While another process holds it, wait for its end if ``waits`` is given, which is called once
-    with that process; else raise StoreError, naming it.
+    """Hold the run's lock.
 
-    A store on object storage has no locks; two attempts there ask the same questions and write the same rows, of which
-    the earliest count.
+    While another process holds it: with ``waits``, call that once with a description of the process and wait for its
+    end; else raise StoreError, naming it. A store on object storage has no locks: two attempts there ask the same
+    questions and write the same rows, of which the earliest count.
     """
     folder = address_of(store_address).folder
     if folder is None:

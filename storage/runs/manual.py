@@ -1,4 +1,4 @@
-"""Prompts that a person carries to any chat: written to files, their replies taken from files beside them."""
+"""Prompts for a person to carry to any chat: written to files, with the replies in files beside them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PROMPT, REPLY = ".prompt.md", ".reply.txt"
 
 @dataclass(frozen=True)
 class ManualModel:
-    """A chat model that waits: ``<store>/manual/<id>.prompt.md`` is answered by ``<id>.reply.txt`` beside it.
+    """A chat model that is answered by hand: ``<store>/manual/<id>.prompt.md`` by ``<id>.reply.txt`` beside it.
 
-    ``id``: the first digits of the call's key, so that a question has the same files whenever it is asked.
+    ``id``: the first digits of the call's key, so the same question always has the same files.
     """
 
     store: Store
@@ -34,7 +34,7 @@ class ManualModel:
         return {}
 
     def complete(self, messages: Sequence[Message], schema: dict[str, Any], key: str) -> Completion:
-        """Raises AwaitingReply where there is no reply yet, with what to do."""
+        """The reply in the file. Raises AwaitingReply, with instructions, where there is none yet."""
         waiting, files = key[:12], self.store.files
         try:
             return Completion(files.read(f"{FOLDER}/{waiting}{REPLY}").decode(errors="replace"))
@@ -50,20 +50,20 @@ class ManualModel:
 
 
 def waiting(store: Store) -> list[str]:
-    """Ids of prompts without a reply, oldest file name first."""
+    """Ids of prompts without a reply, in the order of their file names."""
     names = store.files.names(FOLDER)
     answered = {name.removesuffix(REPLY) for name in names if name.endswith(REPLY)}
     return [n.removesuffix(PROMPT) for n in names if n.endswith(PROMPT) and n.removesuffix(PROMPT) not in answered]
 
 
 def reply(store: Store, prompt: str, text: str) -> None:
-    """Saves the reply to a prompt; ``prompt``: its id, or the start of one. Raises StoreError."""
+    """Save the reply to a prompt. ``prompt``: its id, or the start of one. Raises StoreError."""
     found = the_one(waiting(store), prompt, "waiting prompt", "lapt reasoner waiting lists them")
     store.files.write(f"{FOLDER}/{found}{REPLY}", text.encode())
 
 
 def _page(messages: Sequence[Message], schema: dict[str, Any]) -> str:
-    """The conversation so far, and the schema, as one text to paste."""
+    """The conversation so far and the schema, as one text to paste."""
     said = [
         message.text if message.role != "assistant" else f"Your reply was:\n\n{message.text}" for message in messages
     ]

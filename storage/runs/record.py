@@ -1,6 +1,6 @@
-"""What a run leaves in the store: attempts, archive, principles, refined spaces, trials.
+"""The record of a run in the store: attempts, archive, principles, refined spaces, trials.
 
-Written by the driver alone.
+Only the driver writes it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from storage.versions import versions_text
 
 @dataclass(frozen=True)
 class StartedBy:
-    """Who started an attempt: its Prefect flow run, and whom its costs are counted by. What is not known is None."""
+    """The Prefect flow run that started an attempt, and the names that its costs are counted by. None: not known."""
 
     prefect_run_id: str | None = None
     user: str | None = None
@@ -41,7 +41,7 @@ class StartedBy:
 
 @dataclass
 class RunRecord:
-    """The rows of one run. Resume is replay: what an earlier attempt has written is checked and not written again."""
+    """The rows of one run. Resuming is a replay: rows of an earlier attempt are checked and not written again."""
 
     store: Store
     run_id: str
@@ -69,19 +69,19 @@ class RunRecord:
         return {(row["task"], row["iteration"], row["fingerprint"]): row["cost_seconds"] for row in rows}
 
     def _mine(self, dataset: str, *columns: str) -> list[dict[str, Any]]:
-        """The run's rows. Filtered here: a filter of the store's would make it read every column of every file."""
+        """The run's rows. They are filtered here: with a filter the store would read every column of every file."""
         rows = self.store.read(dataset, ["run_id", *columns])
         return rows.filter(pc.field("run_id") == self.run_id).to_pylist()
 
     def beside(self, method: str) -> RunRecord:
-        """The record of a control that ran with this run, under an id of its own."""
+        """The record of a control of this run, under its own id."""
         return RunRecord(self.store, control_of(self.run_id, method), self.attempt_id)
 
     @contextmanager
     def attempt(
         self, pipeline: Pipeline, by: StartedBy = StartedBy(), waits: Callable[[str], None] | None = None
     ) -> Iterator[None]:
-        """One attempt from start to end, in ``runs``. While another attempt is running: as of ``only_attempt``."""
+        """One attempt from start to end, in ``runs``. While another attempt is running: as ``only_attempt``."""
         with only_attempt(self.store.address, self.run_id, waits):
             self._event("started", pipeline, by)
             try:
@@ -98,7 +98,7 @@ class RunRecord:
                 raise
 
     def finished(self, pipeline: Pipeline, by: StartedBy, result: RunResult) -> None:
-        """``stopped``, and not finished, where a limit ended the run."""
+        """Record the end of the run: finished, or ``stopped`` by a limit."""
         event = "finished" if result.stopped is None else "stopped"
         self._event(event, pipeline, by, detail=result.stopped, result=result.model_dump_json())
 
@@ -127,11 +127,12 @@ class RunRecord:
 
     # --- lineage ---------------------------------------------------------------------------------------------------
     def archive(self, archive: Archive, fingerprint: str | None = None) -> None:
-        """What the source stage asked for, as iteration 0 of the source task. ``fingerprint``: of its evaluator."""
+        """Record the evaluations of the source stage, as iteration 0 of the source task. ``fingerprint``: of its
+        evaluator."""
         self.trials(archive.space, archive.asked, task=archive.task, iteration=0, first=1, fingerprint=fingerprint)
 
     def principles(self, principles: Principles, *, task: str, iteration: int) -> None:
-        """``iteration`` 0: learned from the source; g: what iteration g of the target left behind."""
+        """Record principles. ``iteration`` 0: learned from the source; g: after iteration g of the target."""
         key = (principles.id, task, iteration)
         if key in self._principles:
             return
@@ -162,17 +163,17 @@ class RunRecord:
         )
 
     def principles_of(self, task: str) -> list[tuple[int, Principles]]:
-        """(iteration, what it left behind) on a task, in order, whoever wrote it; 0: learned from the source."""
+        """(iteration, principles after it) on a task, in order, of any attempt; 0: learned from the source."""
         rows = self._mine("principles", "task", "iteration", "body")
         mine = sorted((row["iteration"], row["body"]) for row in rows if row["task"] == task)
         return [(iteration, Principles.model_validate_json(body)) for iteration, body in mine]
 
     def report(self, text: str) -> None:
-        """Writes the run's summary to where ``RunResult.report`` says."""
+        """Write the run's summary to the place in ``RunResult.report``."""
         self.store.files.write(f"reports/{self.run_id}.md", text.encode())
 
     def subspace(self, refined: SearchSpace, principles: Principles, *, task: str, iteration: int) -> str:
-        """Omega_r and the principles that made it; returns its id."""
+        """Record Omega_r and the principles that made it; returns its id."""
         identifier = subspace_id(refined)
         key = (identifier, task, iteration)
         if key not in self._subspaces:
@@ -201,7 +202,7 @@ class RunRecord:
         fingerprint: str,
         device: str,
     ) -> None:
-        """The training of a supernet that the run searched with; ``fingerprint``: of its evaluator."""
+        """Record the training of a supernet that the run searched with. ``fingerprint``: of its evaluator."""
         key = (task, iteration, fingerprint)
         if key in self._supernets:
             return
@@ -236,10 +237,10 @@ class RunRecord:
         principles_id: str | None = None,
         fingerprint: str | None = None,
     ) -> None:
-        """Evaluations in the order asked, numbered from ``first`` within the task. ``fingerprint``: the evaluator's.
+        """Record evaluations in the order asked, numbered from ``first`` within the task.
 
-        Raises StoreError when an earlier attempt asked something else at the same place: then the run is no replay, and
-        going on would mix two runs under one id.
+        ``fingerprint``: the evaluator's. Raises StoreError when an earlier attempt asked for another architecture at
+        the same place: then this is no replay, and two runs would mix under one id.
         """
         rows: list[dict[str, Any]] = []
         for ordinal, evaluation in enumerate(evaluations, start=first):
@@ -289,7 +290,7 @@ def subspace_id(space: SearchSpace) -> str:
 
 
 def finished_run(store: Store, run: str) -> tuple[Pipeline, RunResult]:
-    """What a finished run declared and found; ``run``: its id or the start of one. Raises StoreError."""
+    """The declaration and result of a finished run. ``run``: its id or the start of one. Raises StoreError."""
     store.require()
     rows = store.read("runs", ["run_id", "event", "config", "result", "created_at"]).to_pylist()
     finished = {row["run_id"]: row for row in sorted(rows, key=ended_last) if row["result"]}
@@ -300,12 +301,12 @@ def finished_run(store: Store, run: str) -> tuple[Pipeline, RunResult]:
 
 
 def ended_last(row: Mapping[str, Any]) -> tuple[bool, Any]:
-    """Sorts rows of ``runs`` so that the last is what counts: of results, one that no limit cut short."""
+    """Sort key for rows of ``runs``: the row that counts is the last. Results that no limit cut short come last."""
     return bool(row["result"]) and row["event"] != "stopped", row["created_at"]
 
 
 def declared_and_found(row: Mapping[str, Any]) -> tuple[Pipeline, RunResult | None]:
-    """Of a row of ``runs``: what the run declared and, where it is finished, found. Raises StoreError."""
+    """The declaration in a row of ``runs``, and its result if the run is finished. Raises StoreError."""
     try:
         found = RunResult.model_validate_json(row["result"]) if row["result"] else None
         return Pipeline.model_validate_json(row["config"]), found
@@ -319,7 +320,7 @@ def declared_and_found(row: Mapping[str, Any]) -> tuple[Pipeline, RunResult | No
 
 
 def stated_principles(store: Store, run: str | None = None) -> list[dict[str, Any]]:
-    """Rows of ``principles``, the latest first; ``run``: of that run alone, its id or the start of one."""
+    """Rows of ``principles``, the latest first. ``run``: only of that run, by its id or the start of one."""
     store.require()
     rows = store.read("principles").to_pylist()
     mine = [row for row in rows if run is None or row["run_id"].startswith(run)]
@@ -327,16 +328,17 @@ def stated_principles(store: Store, run: str | None = None) -> list[dict[str, An
 
 
 def principles_by_id(store: Store, wanted: str) -> Principles:
-    """Principles of any run; ``wanted``: their id or the start of one. Raises StoreError."""
+    """Principles of any run. ``wanted``: their id or the start of one. Raises StoreError."""
     bodies = {row["principles_id"]: row["body"] for row in stated_principles(store)}
     found = the_one(bodies, wanted, f"set of principles in {store.address}", "lapt principles list shows them")
     return Principles.model_validate_json(bodies[found])
 
 
 def space_of(store: Store, principles: Principles) -> SearchSpace:
-    """The whole space that principles speak of; a declared one as a run that stated them holds it.
+    """The whole space that principles belong to. A declared one is taken from a run that stated them.
 
-    Raises StoreError where no such run is there."""
+    Raises StoreError where there is no such run.
+    """
     if principles.space in BUILTIN:
         return BUILTIN[principles.space]
     by = {row["run_id"] for row in stated_principles(store) if row["principles_id"] == principles.id}
@@ -349,9 +351,9 @@ def space_of(store: Store, principles: Principles) -> SearchSpace:
 
 
 def architectures_read(store: Store, principles: Principles) -> list[Architecture]:
-    """The architectures that principles were drawn from, best first, out of the evaluations of a run that stated them.
+    """The architectures that principles were learned from, best first, from the evaluations of a run that stated them.
 
-    Raises StoreError where they are not there: the digest in their origin says whether they are the same.
+    Raises StoreError where they are not there: the digest in the principles' origin shows whether they are the same.
     """
     origin, space = principles.origin, space_of(store, principles)
     size = max((count.of for count in principles.counts if count.task == origin.task), default=0)

@@ -1,4 +1,4 @@
-"""Replies of language models, kept: found again by what was asked, and moved between stores as one file."""
+"""Recorded replies of language models: found by their question, and moved between stores as one file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Row = dict[str, Any]
 class StoredRecordings:
     """The calls of one run, in front of those of all runs. Implements ``lapt.reasoning.endpoint.calls.Recordings``.
 
-    Every use of a reply is a row, the first one (``origin`` model) and those that found it (``origin`` store): so the
-    rows of a run say what it cost, also where nothing was paid now.
+    Every use of a reply is a row: ``origin`` is "model" for the first, "store" for later ones. So the rows of a run
+    show its cost, even where nothing was paid this time.
     """
 
     store: Store
@@ -43,7 +43,7 @@ class StoredRecordings:
         return self._replies.get(key)
 
     def of_model(self, model: str) -> int:
-        """How many replies of that model the store has."""
+        """Number of replies of that model in the store."""
         return self.store.read("reasoner_calls", ["model"], filter=pc.field("model") == model).num_rows
 
     def add(self, call: Call) -> None:
@@ -54,7 +54,7 @@ class StoredRecordings:
     _spent: Spent | None = None
 
     def spent(self) -> Spent:
-        """By this attempt: an earlier attempt's calls are made again, and then counted."""
+        """Cost of this attempt's calls. It makes the calls of an earlier attempt again, and counts them then."""
         if self._spent is None:
             rows = self.rows()
             tokens = sum((row["tokens_in"] or 0) + (row["tokens_out"] or 0) for row in rows)
@@ -62,7 +62,7 @@ class StoredRecordings:
         return self._spent
 
     def rows(self) -> list[Row]:
-        """The calls of this attempt, by whatever process, in order: those since the run's latest start."""
+        """The calls of this attempt, by any process, in order: those since the run's latest start."""
         events = self.store.read("runs", ["run_id", "event", "created_at"]).to_pylist()
         starts = [e["created_at"] for e in events if e["run_id"] == self.run_id and e["event"] == "started"]
         if not starts:
@@ -107,7 +107,8 @@ _REPLY = ("call_key", *_SAID)
 
 
 def export_recordings(store: Store, path: Path, run: str | None = None) -> int:
-    """Writes the replies of ``run`` (None: of all runs) as JSON lines; returns how many. Raises StoreError for none."""
+    """Write the replies of ``run`` (None: of all runs) as JSON lines; returns their number. Raises StoreError for
+    none."""
     store.require()
     rows = [r for r in store.read("reasoner_calls").to_pylist() if run is None or r["run_id"].startswith(run)]
     unique = {(row["call_key"], row["reply"]): row for row in reversed(rows)}
@@ -119,7 +120,8 @@ def export_recordings(store: Store, path: Path, run: str | None = None) -> int:
 
 
 def import_recordings(store: Store, path: Path) -> int:
-    """Adds the replies in a file of ``export_recordings`` that the store lacks; returns how many. Raises StoreError."""
+    """Add the replies in a file of ``export_recordings`` that the store lacks; returns their number. Raises
+    StoreError."""
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         found = [_read(row) for row in rows]

@@ -1,4 +1,4 @@
-"""Where supernets are: a checkpoint while one is trained, then its weights as a blob and a word of it by its key."""
+"""Stored supernets: a checkpoint during the training, then the weights as a blob and a description under the key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.store import Store
 
 
 class StoredSupernets:
-    """``lapt.evaluators.supernet.Supernets`` in a store. Only the address travels when it is pickled."""
+    """``lapt.evaluators.supernet.Supernets`` in a store. Pickling keeps the address alone."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -20,7 +20,7 @@ class StoredSupernets:
         return StoredCheckpoint(self._store, key)
 
     def finished(self, key: str) -> Finished | None:
-        """Raises StoreError for what cannot be read."""
+        """The finished supernet of that key, if there is one. Raises StoreError if it cannot be read."""
         try:
             found = json.loads(self._store.files.read(f"supernets_by_key/{key}.json"))
         except FileNotFoundError:
@@ -28,11 +28,11 @@ class StoredSupernets:
         return Finished(**found)
 
     def weights(self, finished: Finished) -> bytes:
-        """Raises StoreError when the blob is gone."""
+        """The weights of a finished supernet. Raises StoreError when the blob is gone."""
         return self._store.get_blob(finished.blob)
 
     def finish(self, key: str, finished: Finished, weights: bytes) -> Finished:
-        """Keeps the weights, then says so, then lets the checkpoint go. Returns what ``finished`` will say."""
+        """Store the weights, then the description, then delete the checkpoint. Returns the description."""
         kept = Finished(**{**asdict(finished), "blob": self._store.put_blob(weights)})
         self._store.files.write(f"supernets_by_key/{key}.json", json.dumps(asdict(kept)).encode())
         self.checkpoint(key).forget()

@@ -20,7 +20,7 @@ from storage.store import Rows, Store
 
 _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 _LISTINGS = ("query", "show", "duckdb_", "schema", "pg_", "sqlite_")
-"""In the text of a query that may use any view: DuckDB's catalogs, and functions that take names as strings."""
+"""Names in a query after which it may use any view: DuckDB's catalogs, and functions that take names as strings."""
 _TYPES = {TEXT: "VARCHAR", REAL: "DOUBLE", COUNT: "BIGINT", FLAG: "BOOLEAN", TIME: "TIMESTAMPTZ", TEXTS: "VARCHAR[]"}
 T = TypeVar("T")
 _VIEW_LIST = ", ".join(VIEWS)
@@ -35,9 +35,9 @@ class QueryError(StoreError):
 def connect(
     store: Store, datasets: Iterable[str] = tuple(SCHEMAS), views: Iterable[str] = tuple(VIEWS)
 ) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB with the views named (all of ``VIEWS``); data sets that are not named stay empty.
+    """An in-memory DuckDB with the named views (default: all of ``VIEWS``). Data sets that no view needs stay empty.
 
-    What was read stays as it was: later appends need a new connection. Files, the network, extensions, Python
+    It shows the store as it was read: later appends need a new connection. Files, the network, extensions, Python
     variables and the settings are out of reach. Raises StoreError when the store cannot be read.
     """
     return load(store, datasets, views, locked=True, scanned=True)
@@ -52,10 +52,10 @@ def load(
     scanned: bool = False,
     memory: int | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """As ``connect``, locked down or not; with ``run_id``, only that run's rows and the scores it used, no studies.
+    """As ``connect``, locked down or not. With ``run_id``: only that run's rows and the scores it used, no studies.
 
-    ``scanned``: merged files are read as a query needs them (a broken page then ends it), not whole and now.
-    ``memory``: bytes that DuckDB may take, and then nothing of the disk.
+    ``scanned``: merged files are read as a query needs them, instead of whole and now; a broken page then ends the
+    query. ``memory``: bytes that DuckDB may take; then it gets no disk space.
     """
     sources = {name: store.rows(name) if scanned else Rows(None, store.read(name)) for name in datasets}
     if run_id is not None:
@@ -96,7 +96,7 @@ def load(
 
 
 def _create_merged(connection: duckdb.DuckDBPyConnection, dataset: str, rows: Rows) -> str:
-    """What the views need in the schema ``raw`` where there is a merged file; returns the data set's own view."""
+    """Create the tables in the schema ``raw`` for a data set with a merged file; returns the data set's own view."""
     connection.from_arrow(rows.merged).create_view(f"{dataset}_merged")
     _create(connection, f"{dataset}_rest", dataset, rows.rest)
     connection.execute(f"CREATE VIEW {dataset} AS {everything(dataset)}")
@@ -109,7 +109,7 @@ def _create_merged(connection: duckdb.DuckDBPyConnection, dataset: str, rows: Ro
 
 
 def _create(connection: duckdb.DuckDBPyConnection, table: str, dataset: str, rows: pa.Table | None) -> None:
-    """A table in the schema ``raw`` with these rows of a data set."""
+    """Create a table in the schema ``raw`` with these rows of a data set."""
     columns = ", ".join(f'"{field.name}" {_TYPES[field.type]}' for field in SCHEMAS[dataset])
     connection.execute(f"CREATE TABLE {table} ({columns})")
     if rows is not None and rows.num_rows:
@@ -133,9 +133,9 @@ _OTHER_SCORES = """
 def query(store: Store, sql: str, limits: Limits | None = None) -> pa.Table:
     """The answer to exactly one SELECT (or EXPLAIN) over the views.
 
-    Every column has a name of its own: a second ``a`` is ``a_1``. Ctrl-C ends it with KeyboardInterrupt. Raises
-    QueryError for anything else and for SQL that fails; StoreError when there is no store, it cannot be read, or the
-    query takes more than its ``limits``.
+    Every column has its own name: a second ``a`` is ``a_1``. Ctrl-C ends it with KeyboardInterrupt. Raises QueryError
+    for anything else and for SQL that fails; StoreError when there is no store, it cannot be read, or the query takes
+    more than its ``limits``.
     """
     _require_one_select(sql)
     store.require()
@@ -179,9 +179,9 @@ def _answer(store: Store, sql: str, limits: Limits | None, scanned: bool) -> pa.
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection, action: Callable[[], T], seconds: float | None = None) -> T:
-    """What the action on the connection returns; Ctrl-C ends it with KeyboardInterrupt, ``seconds`` with TimeoutError.
+    """Run an action on the connection. Ctrl-C ends it with KeyboardInterrupt, ``seconds`` with TimeoutError.
 
-    It runs in a thread: called in the main one, DuckDB does not hear Ctrl-C or makes some other error of it.
+    It runs in a thread: in the main thread, DuckDB misses Ctrl-C or raises another error for it.
     """
     answer: Future[T] = Future()
 
@@ -204,7 +204,7 @@ def interruptible(connection: duckdb.DuckDBPyConnection, action: Callable[[], T]
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """The names with a number behind each that an earlier column has: a, a, b -> a, a_1, b."""
+    """The names, with a number appended to each that an earlier column has: a, a, b -> a, a_1, b."""
     taken, found = set(names), list[str]()
     for name in names:
         unique, number = name, 0
@@ -231,9 +231,9 @@ def _require_one_select(sql: str) -> None:
 
 
 def _needed(sql: str) -> tuple[set[str], set[str]]:
-    """The data sets and views that the text needs: a name too many costs time, one too few cannot be.
+    """The data sets and views that the text may need: one too many costs time, one too few would be an error.
 
-    All views where it names none, for what DuckDB then says of the names there are.
+    All views if it names none, since DuckDB's error lists the names there are.
     """
     text = sql.lower()
     if any(word in text for word in _LISTINGS):

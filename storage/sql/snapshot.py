@@ -1,4 +1,4 @@
-"""DuckDB files of the store for any DuckDB client: everything on request, one run when it is finished."""
+"""DuckDB files of the store, for any DuckDB client: of everything on request, of one run when it is finished."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storage.store import Store, first_line
 
 
 def export(store: Store, path: str | Path) -> Path:
-    """Writes every view as a table of a new DuckDB file, in the place of one that is there. Returns its path.
+    """Write every view as a table of a new DuckDB file, which replaces an existing one. Returns its path.
 
     Raises StoreError when there is no store, it cannot be read or the file cannot be written.
     """
@@ -31,7 +31,7 @@ def export(store: Store, path: str | Path) -> Path:
 def snapshot(store: Store, run_id: str) -> str:
     """The address of ``duckdb/<run_id>.duckdb`` in the store: a finished run's rows and views as tables.
 
-    Written once: when it is there, it is what it was. Raises StoreError when the store has no such run.
+    It is written once and never changes. Raises StoreError when the store has no such run.
     """
     name = f"duckdb/{run_id}.duckdb"
     address = f"{store.address}/{name}"
@@ -50,7 +50,7 @@ def snapshot(store: Store, run_id: str) -> str:
 def _file(connection: duckdb.DuckDBPyConnection, options: str = "") -> bytes:
     """The bytes of a DuckDB file that holds each view as a table.
 
-    ``options``: of the file. Small blocks, which every column fills one of at least, leave 0.3 MB of a run's 2.6.
+    ``options``: of the file. Every column fills at least one block; small blocks leave 0.3 MB of a run's 2.6.
     """
     with tempfile.TemporaryDirectory(prefix="lapt-") as folder:
         path = Path(folder) / "store.duckdb"

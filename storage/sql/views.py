@@ -1,15 +1,16 @@
-"""The views of the store in SQL. ``raw.<data set>`` holds the rows as they were appended."""
+"""SQL of the store's views. ``raw.<data set>`` holds the rows as they were appended."""
 
 from __future__ import annotations
 
 from storage.schemas import KEYS, SCHEMAS
 
 _FIRST = {"scores": "(status = 'ok') DESC, "}
-"""What counts before time."""
+"""Order of rows with one key, before their time."""
 
 
 def earliest(dataset: str, source: str) -> str:
-    """Of the source's rows one a key, the earliest; of two at the same microsecond the lesser, whatever their order."""
+    """The earliest row of each key in the source. Of two at the same microsecond it is always the same one, the
+    lesser."""
     return f"""
         SELECT * FROM {source} one QUALIFY row_number() OVER (
             PARTITION BY {", ".join(KEYS[dataset])} ORDER BY {_FIRST.get(dataset, "")}created_at, one) = 1
@@ -21,18 +22,19 @@ def earliest(dataset: str, source: str) -> str:
 
 
 def everything(dataset: str) -> str:
-    """What ``raw.<data set>`` then is."""
+    """The SQL of ``raw.<data set>`` in that case: its merged rows and the rest."""
     return f"{_all_of(dataset, 'merged')} UNION ALL {_all_of(dataset, 'rest')}"
 
 
 def contested(dataset: str) -> str:
-    """The keys that both have."""
+    """The keys that are both in the merged rows and in the rest."""
     key = ", ".join(KEYS[dataset])
     return f"SELECT {key} FROM raw.{dataset}_merged one SEMI JOIN raw.{dataset}_rest other ON {_same_key(dataset)}"
 
 
 def counted(dataset: str, contested: bool) -> str:
-    """What counts of the rest, and of the merged rows with a key in ``raw.<data set>_contested`` where there is any."""
+    """The rows that count of the rest and, if ``contested``, of merged rows with a key in ``raw.<data
+    set>_contested``."""
     rest = _all_of(dataset, "rest")
     if contested:
         rest += f" UNION ALL {_all_of(dataset, 'merged')} one SEMI JOIN {_contested(dataset)}"
@@ -40,7 +42,7 @@ def counted(dataset: str, contested: bool) -> str:
 
 
 def uncontested(dataset: str, contested: bool) -> str:
-    """The view, ``raw.<data set>_counted`` being what ``counted`` found."""
+    """The SQL of the view, once ``raw.<data set>_counted`` has the rows of ``counted``."""
     merged = _all_of(dataset, "merged")
     if contested:
         merged += f" one ANTI JOIN {_contested(dataset)}"
@@ -192,7 +194,7 @@ VIEWS: dict[str, str] = {
         ORDER BY run_id, task
     """,
 }
-"""View -> query, each after those it reads."""
+"""View -> query, in an order in which each view follows those that it reads."""
 
 _EVALUATIONS = ("trials", "scores", "subspaces")
 
@@ -208,4 +210,4 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "lineage": (*_EVALUATIONS, "principles"),
     "costs": (*_EVALUATIONS, "reasoner_calls", "supernets", "runs"),
 }
-"""View -> the data sets that it is made from."""
+"""View -> the data sets that it reads."""

@@ -1,1 +1,1 @@
-"""Compaction, removal and accounts of a store."""
+"""Compaction, removal and sizes of a store."""

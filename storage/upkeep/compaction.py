@@ -1,4 +1,4 @@
-"""Many small files into one: reading 2,000 takes about a second, reading one takes none."""
+"""Merging of many small files into one: reading 2,000 files takes about a second, reading one takes none."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from storage.schemas import FLAG, KEYS, SCHEMAS, conform, schema_of
 from storage.store import BrokenFileWarning, Store, first_line, writing
 
 ROWS = 20_000
-"""In a row group, and at once in memory: a row of ``scores`` or ``trials`` has about a kilobyte."""
+"""Rows in a row group, and in memory at once: a row of ``scores`` or ``trials`` has about a kilobyte."""
 
 GRACE_SECONDS = 60.0
-"""How long merged files stay for readers that listed them before: longer than any reading takes."""
+"""Seconds for which inputs stay after they are merged, for readers that listed them before: longer than any reading
+takes."""
 
 
 @dataclass(frozen=True)
 class Compaction:
-    """What was done to one data set. ``waiting``: files that a later compaction deletes, after their grace period."""
+    """The result for one data set. ``waiting``: files that a later compaction deletes, after their grace period."""
 
     dataset: str
     merged: int
@@ -42,13 +43,13 @@ def compact(
     datasets: Sequence[str] = tuple(SCHEMAS),
     without: str | None = None,
 ) -> list[Compaction]:
-    """Merges the files of each data set into one, beside any number of writers, readers and other compactions.
+    """Merge the files of each data set into one, beside any number of writers, readers and other compactions.
 
-    The merged file is written first and says what it holds, so readers count each row once; its inputs are deleted by
-    the first compaction that comes ``grace_seconds`` or more after it (0: at once, when nobody reads). A kill loses
-    nothing. Broken files stay where they are and are warned of by name; so do files of a newer LAPT, whose columns
-    this one does not know. ``without``: a run whose rows are left out, with those of its controls; they are gone once
-    the merged file is written, unless another compaction had begun to read them.
+    The merged file is written first and lists its inputs, so readers count each row once. Its inputs are deleted by the
+    first compaction that comes ``grace_seconds`` or more after it (0: at once, when nobody reads). A kill loses
+    nothing. Broken files stay where they are, with a warning that names them; so do files of a newer LAPT, with columns
+    that this version does not know. ``without``: a run whose rows are left out, with those of its controls; they are
+    gone once the merged file is written, unless another compaction had begun to read them.
 
     Raises StoreError when there is no store or it cannot be written.
     """
@@ -82,8 +83,8 @@ def _compact(store: Store, dataset: str, grace_seconds: float, without: str | No
 
 @dataclass(frozen=True)
 class _Live:
-    """What counts of a data set: its files, where their rows came from, their columns, whether each row's key is that
-    of another, and how many rows ``without`` leaves out."""
+    """The live content of a data set: its files, the origins of their rows, their columns, for each row whether its key
+    repeats, and the number of rows that ``without`` leaves out."""
 
     parts: dict[Part, Origins]
     columns: set[str]
@@ -94,7 +95,7 @@ class _Live:
 
 @dataclass(frozen=True)
 class _Whole:
-    """A file that can be read: its columns, and of its rows that count the keys of those that are kept."""
+    """A readable file: its columns, and the keys of its kept rows."""
 
     columns: set[str]
     keys: pa.Table
@@ -102,7 +103,7 @@ class _Whole:
 
 
 def _checked(store: Store, dataset: str, broken: dict[str, str], without: str | None) -> _Live:
-    """Every file is read to its last page."""
+    """The files of a data set, each read to its last page."""
     while True:
         known = set(broken)
         try:
@@ -123,7 +124,7 @@ def _checked(store: Store, dataset: str, broken: dict[str, str], without: str | 
 
 
 def _check(store: Store, dataset: str, part: Part, broken: dict[str, str], without: str | None) -> _Whole | None:
-    """Nothing where it is broken or too new."""
+    """The content of a file; None if it is broken or too new."""
     schema = schema_of(dataset)
     with store.files.open(f"{dataset}/{part.name}") as file:
         try:
@@ -139,7 +140,7 @@ def _check(store: Store, dataset: str, part: Part, broken: dict[str, str], witho
 
 
 def _tables(file: pa.NativeFile, part: Part, schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows of a file that count, some at a time."""
+    """The rows of a file that count, in tables of some rows each."""
     first = 0
     for batch in pq.ParquetFile(file, page_checksum_verification=True).iter_batches(ROWS, use_threads=False):
         yield part.counted(conform(pa.Table.from_batches([batch]), schema), first)
@@ -147,7 +148,7 @@ def _tables(file: pa.NativeFile, part: Part, schema: pa.Schema) -> Iterator[pa.T
 
 
 def _kept(table: pa.Table, without: str | None) -> npt.NDArray[np.bool_]:
-    """Of each row, whether it stays."""
+    """For each row, whether it stays."""
     if without is None:
         return np.ones(table.num_rows, bool)
     kept: npt.NDArray[np.bool_] = ~of_run(table.column("run_id"), without)
@@ -163,7 +164,7 @@ def _keys(dataset: str, table: pa.Table) -> pa.Table:
 
 
 def _repeated(keys: pa.Table) -> npt.NDArray[np.bool_]:
-    """Whether the digest of each key is that of another; should two keys share one, both are marked in vain."""
+    """For each key, whether its digest repeats. Two keys with one digest would both be marked, which does no harm."""
     with duckdb.connect() as connection:
         columns = ", ".join(f'"{name}"' for name in keys.column_names)
         digests = connection.from_arrow(keys).project(f"hash({columns}) AS digest").fetchnumpy()["digest"]
@@ -172,7 +173,7 @@ def _repeated(keys: pa.Table) -> npt.NDArray[np.bool_]:
 
 
 def _origins(store: Store, part: Part, kept: npt.NDArray[np.bool_]) -> Origins:
-    """The appended files that the rows of a part are from, and how many of each stay."""
+    """The appended files of a part, and how many rows of each stay."""
     if not is_merged(part.name):
         return ((part.name, int(kept.sum())),)
     counting, found, first = set(part.origins), list[tuple[str, int]](), 0
@@ -184,7 +185,7 @@ def _origins(store: Store, part: Part, kept: npt.NDArray[np.bool_]) -> Origins:
 
 
 def _write(store: Store, dataset: str, live: _Live) -> tuple[str, Origins]:
-    """The merged file's name and what it holds. Raises FileNotFoundError when one of the files is gone."""
+    """The merged file's name and its origins. Raises FileNotFoundError when one of the inputs is gone."""
     schema = schema_of(dataset)
     kept = [field for field in schema if field.name in live.columns]
     marked = [pa.field(REPEATED, FLAG)] if live.repeated.any() else []
@@ -211,7 +212,7 @@ def _rows(store: Store, dataset: str, live: _Live) -> Iterator[pa.Table]:
 
 
 def _grouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows, ``ROWS`` or more at a time."""
+    """The same rows in tables of ``ROWS`` or more."""
     waiting, count = list[pa.Table](), 0
     for table in tables:
         waiting.append(table)
@@ -226,7 +227,7 @@ def _grouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 def _delete_held(
     store: Store, dataset: str, there: list[str], holding: dict[str, Origins], grace_seconds: float
 ) -> int:
-    """Deletes the files whose every row is held by merged files that are old enough. Returns how many."""
+    """Delete the files whose every row is in merged files that are old enough. Returns their number."""
     old = {name: origins for name, origins in holding.items() if age_seconds(name) >= grace_seconds}
     held = {origin for origins in old.values() for origin, _ in origins}
     deleted = 0

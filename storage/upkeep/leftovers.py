@@ -1,4 +1,4 @@
-"""What a store holds that nothing needs any more."""
+"""Leftover files of a store: nothing needs them any more."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from storage.runs.supernets import StoredSupernets
 from storage.store import BrokenFileWarning, Store
 
 YOUNGEST = timedelta(hours=24)
-"""Nothing younger is deleted: a blob is written before what refers to it, and a batch before a worker reads it."""
+"""Minimum age of a file that is deleted: a blob is written before the row that refers to it, and a batch before a
+worker reads it."""
 
 _OF_A_RUN = re.compile(r"(?:duckdb|reports)/([0-9a-f]{12})\.(?:duckdb|md)")
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file that may go, and ``why``."""
+    """A file that may be deleted, and the reason ``why``."""
 
     file: Stored
     why: str
@@ -41,10 +42,10 @@ class _Needed:
 
 
 def leftovers(store: Store, older_than: timedelta) -> list[Leftover]:
-    """Unfinished files, blobs that nothing refers to, checkpoints of finished trainings, what is left of runs that are
-    gone; the oldest first. Never scores, never what a run refers to.
+    """Files that may be deleted, the oldest first. Never scores, never data of a run.
 
-    Raises ConfigError for an age under ``YOUNGEST``, StoreError where what refers to blobs cannot be read.
+    These are unfinished files, blobs that nothing refers to, checkpoints of finished trainings, and files of runs that
+    are gone. Raises ConfigError for an age under ``YOUNGEST``, StoreError if the references to blobs cannot be read.
     """
     if older_than < YOUNGEST:
         raise ConfigError(
@@ -59,7 +60,7 @@ def leftovers(store: Store, older_than: timedelta) -> list[Leftover]:
 
 
 def delete(store: Store, found: Sequence[Leftover]) -> int:
-    """Deletes what is still as it was found; returns the bytes. Raises StoreError."""
+    """Delete the files that have not changed since; returns the bytes. Raises StoreError."""
     freed = 0
     for one in found:
         if store.files.listing(one.file.name) == [one.file]:
@@ -91,7 +92,7 @@ def _stem(name: str) -> str:
 
 
 def _needed(store: Store, keys: set[str]) -> _Needed:
-    """``keys``: of checkpoints."""
+    """The blobs and runs that are needed. ``keys``: of the checkpoints to look up."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", BrokenFileWarning)
         try:

@@ -1,4 +1,4 @@
-"""Lists of architectures that somebody wrote: text, CSV, JSON or Parquet."""
+"""Users' lists of architectures: text, CSV, JSON or Parquet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ COLUMN = "architecture"
 
 
 class Line(NamedTuple):
-    """``number``: of the line of a text, CSV or JSON Lines file; of the row or entry of another, from 1."""
+    """One entry of a list. ``number``: of the line in a text, CSV or JSON Lines file, else of the row or entry; from
+    1."""
 
     number: int
     text: str
@@ -62,7 +63,7 @@ def _lines(path: str) -> Iterator[Line]:
 
 
 def _of_entries(entries: Iterator[tuple[int, Any]], path: str) -> Iterator[Line]:
-    """Of JSON: texts, or objects that have one."""
+    """Architectures of JSON entries: texts, or objects with the key ``architecture``."""
     for number, entry in entries:
         if isinstance(entry, str):
             yield Line(number, entry.strip())

@@ -1,4 +1,4 @@
-"""A run taken out of a store. What it paid for stays: scores, and the networks behind them."""
+"""Removal of a run from a store. The scores that it paid for stay, and the networks behind them."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from storage.upkeep.compaction import compact
 from storage.upkeep.usage import RunSize, sizes_of_runs
 
 TRIES = 3
-"""Of a removal that a compaction undoes, which had begun to read before it."""
+"""Number of tries. A compaction that had begun to read before a removal may undo it."""
 SILENT = timedelta(hours=24)
-"""A run in an object store, which has no locks, counts as under way so long after it was started."""
+"""In an object store, which has no locks, a run counts as under way for this long after its start."""
 
 
 def removable(store: Store, run: str) -> RunSize:
-    """What would go with a run; ``run``: its id or the start of one. Raises StoreError."""
+    """The data that a removal of the run would delete. ``run``: its id or the start of one. Raises StoreError."""
     store.require()
     sizes = {size.run_id: size for size in sizes_of_runs(store, store.files.listing())}
     return sizes[the_one(sizes, run, f"run in {store.address}", "lapt store usage lists them")]
 
 
 def remove(store: Store, run: RunSize) -> None:
-    """Deletes the run's snapshot and summary, then its rows and its controls', its attempts last.
+    """Delete the run's snapshot and summary, then its rows and its controls', its attempts last.
 
-    Rows are left out of a merged file, beside any number of writers; the files that held them are deleted by a
-    compaction after the grace period of readers. Raises StoreError while the run is under way, and where rows are left
-    in files that cannot be read.
+    The rows are left out of a new merged file, beside any number of writers. A compaction deletes the files that held
+    them, after the grace period of readers. Raises StoreError while the run is under way, and if rows are left in files
+    that cannot be read.
     """
     with only_attempt(store.address, run.run_id):
         _check_over(store, run.run_id)
@@ -61,5 +61,5 @@ def _remove_rows(store: Store, dataset: str, run_id: str) -> None:
     raise StoreError(
         f"to take run {run_id} out of {dataset}",
         "rows of it in files that were being merged, or that a newer LAPT wrote",
-        "say it again when no compaction runs, with the newest LAPT",
+        "run it again when no compaction runs, with the newest LAPT",
     )

@@ -1,4 +1,4 @@
-"""How much of a store is what, and how much of it each run has."""
+"""Sizes of a store's parts, and of each run's share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOLDS = {
     "reports": "summaries of runs and studies",
     "supernets_by_key": "where supernets are",
 }
-"""Folder -> what is in it."""
+"""Folder -> description of its content."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,11 @@ class Folder:
 
 @dataclass(frozen=True)
 class RunSize:
-    """What a run has of a store, with its controls. ``rows``: by data set. ``files``: that are its alone. ``bytes``:
-    of these, and its rows' share of the data sets' files, so about."""
+    """The size of a run with its controls.
+
+    ``rows``: by data set. ``files``: those of this run alone. ``bytes``: of these files, and about its rows' share of
+    the data sets' files.
+    """
 
     run_id: str
     pipeline: str
@@ -50,7 +53,7 @@ class RunSize:
 
 @dataclass(frozen=True)
 class Usage:
-    """``folders`` and ``runs``: the largest first."""
+    """``folders`` and ``runs``, the largest first."""
 
     store: str
     files: int
@@ -60,7 +63,7 @@ class Usage:
 
 
 def usage(store: Store) -> Usage:
-    """Raises StoreError when there is no store or it cannot be read."""
+    """The sizes of a store. Raises StoreError when there is no store or it cannot be read."""
     store.require()
     listing = store.files.listing()
     counts, sizes = Counter(file.folder for file in listing), Counter[str]()
@@ -72,7 +75,7 @@ def usage(store: Store) -> Usage:
 
 
 def sizes_of_runs(store: Store, listing: Sequence[Stored]) -> list[RunSize]:
-    """Of every run that was started. ``listing``: all files of the store."""
+    """The size of every run that was started. ``listing``: all files of the store."""
     ids = {dataset: store.read(dataset, ["run_id"]).column(0) for dataset in OF_RUNS}
     sizes = Counter[str]()
     for file in listing:
@@ -90,5 +93,5 @@ def sizes_of_runs(store: Store, listing: Sequence[Stored]) -> list[RunSize]:
 
 
 def files_of(run_id: str) -> tuple[str, str]:
-    """What a finished run leaves beside its rows: its snapshot and its summary."""
+    """The files of a finished run beside its rows: its snapshot and its summary."""
     return f"duckdb/{run_id}.duckdb", f"reports/{run_id}.md"

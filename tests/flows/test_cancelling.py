@@ -23,7 +23,7 @@ from flows.running.cancelling import cancellable
 
 
 class Said:
-    """What the server says of the run."""
+    """The server's answers about the run."""
 
     cancelled = False
 

@@ -1,4 +1,4 @@
-"""What goes to workers, and what a worker does with it."""
+"""Dispatch to workers: the work sent, and a worker's part."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_worker_evaluates_what_the_store_lacks_and_returns_nothing(tmp_path: P
 
 
 def refusal(store: Store, digest: str) -> str:
-    """What a worker says instead of evaluating."""
+    """A worker's message if it does not evaluate."""
     with disable_run_logger():
         state = evaluate_batch_here.fn(store.address, digest, "label")
     assert state is not None
@@ -105,7 +105,7 @@ def test_a_worker_refuses_what_it_has_no_data_for(tmp_path: Path, monkeypatch: p
 
 
 def test_look_ups_are_no_work_for_others(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="an evaluator whose scores are work; got table"):
+    with pytest.raises(ConfigError, match="an evaluator that trains, for workers; got table"):
         stored_evaluator(load_pipeline("invented"), Execution(store=str(tmp_path)), "invented_a")
 
 

@@ -113,7 +113,7 @@ class Case:
         return list(Batch.read(self.store, self.server.runs[run].batch).architectures)
 
     def hand_out(self, driver: str, cells: int) -> UUID:
-        """What a driver of that name has under way: the first so many cells."""
+        """Hand out the first ``cells`` cells as a batch of a driver of that name."""
         texts = tuple(SPACE.encode(cell) for cell in CELLS[:cells])
         asked = self.driver(driver)
         batch = asked.template.model_copy(update={"architectures": texts, "fingerprint": asked.fingerprint})

@@ -1,4 +1,4 @@
-"""What a shell may leave in the environment of a run that needs none of it."""
+"""Environment variables that a shell may leave to a run, which needs none of them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from storage.store import Store
 
 
 def answered_with_an_error() -> NoReturn:
-    """What Prefect's task engine does when a signal falls between two of its steps."""
+    """The steps of Prefect's task engine when a signal comes between two of them."""
     try:
         raise KeyboardInterrupt
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What a run may choose of the machine that it runs on: nothing, in a pool of any kind that Prefect knows."""
+"""A run can choose nothing about the machine that it runs on, in a pool of any kind that Prefect knows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CHOSEN = {
 
 
 def configured(template: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """What Prefect's workers make of a template and the job variables of a run, those that no server checked too."""
+    """The result of Prefect's workers for a template and a run's job variables, even unchecked ones."""
 
     class Anything(BaseJobConfiguration, extra="allow"):
         labels: Any = None

@@ -46,7 +46,7 @@ def answering(status: int, to_be_told: str = "") -> Iterator[str]:
 def test_what_to_do_is_said(status: int, word: str | None) -> None:
     remedies = {
         401: r"PREFECT_API_AUTH_STRING.*PREFECT_SERVER_API_AUTH_STRING",
-        403: "403 to GET /api/admin/version; ask who keeps the server",
+        403: "403 to GET /api/admin/version; ask the operator of the server",
         500: "start that server, or ",
     }
     with (

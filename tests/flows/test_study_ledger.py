@@ -1,4 +1,4 @@
-"""What studies leave in the store: rows that SQL reads, and jobs that are not run twice."""
+"""Studies in the store: rows that SQL reads, and jobs that are not run twice."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from lapt.evaluation import Evaluation, Evaluator
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.pipeline.results import NothingFound, RunResult, TargetResult
 from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.pipeline.wording import losses
 from lapt.reasoning import Frequency
 from lapt.search.confined import scored
@@ -102,7 +103,7 @@ def searched(folder: Path, *overrides: str) -> tuple[list[Evaluation], int]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Steps, "searcher", watched)
         archive = steps.build_archive(of["source"])
-        _, evaluations = steps.adapt_target(of["target"], steps.learn(archive), archive)
+        _, evaluations = TargetSearch(steps, of["target"], archive).run(steps.learn(archive))
     lacking = sum(searcher.lacking for searcher in found)
     return evaluations, lacking
 

@@ -43,7 +43,7 @@ class Counted(TableEvaluator):
 
 
 class Stages(Listener):
-    """What the run is at, on standard error."""
+    """A listener that prints the run's stage on standard error."""
 
     def stage(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

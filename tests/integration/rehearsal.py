@@ -38,7 +38,7 @@ def found(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
 
 
 def paid(store: Path) -> list[int]:
-    """How often each stored score was computed."""
+    """Number of times that each stored score was computed."""
     rows = Store(store).read("scores", ["key", "split"]).to_pylist()
     keys = [row["key"] for row in rows if row["split"] == "validation"]
     return [keys.count(key) for key in dict.fromkeys(keys)]

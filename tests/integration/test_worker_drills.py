@@ -76,11 +76,11 @@ class Drill:
         return list(self.store.glob("scores/[!.]*"))
 
     def failures(self) -> list[str]:
-        """What batches ended with."""
+        """The messages of failed batches."""
         return [run["state"]["message"] for run in batches(self.machines, self.store) if run["state_type"] == "FAILED"]
 
     def half_way(self, engine: psutil.Process) -> bool:
-        """Has this process of a flow run stored some scores of its batch, and not all?"""
+        """Whether this process of a flow run has stored some scores of its batch, but not all."""
         mine = engine.environ()["PREFECT__FLOW_RUN_ID"]
         digests = [run["parameters"]["batch"] for run in batches(self.machines, self.store) if run["id"] == mine]
         if not digests:

@@ -1,4 +1,4 @@
-"""What a table made by training says of its own noise."""
+"""The noise that a table made by training reports."""
 
 from __future__ import annotations
 

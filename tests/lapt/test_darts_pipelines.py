@@ -11,6 +11,7 @@ import yaml
 from lapt.evaluation import Evaluation, Metric
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.reasoning import Frequency, Patterns, Reasoner
 from lapt.spaces import BUILTIN, Architecture
 
@@ -56,7 +57,7 @@ def found(reasoner: Reasoner, method: str, seed: int = 0) -> tuple[Steps, list[E
     pipeline = pipeline.model_copy(update={"search": pipeline.search.by(method)})
     steps = Steps(pipeline, SPACE, reasoner)
     archive = steps.build_archive(Formula("source"))
-    _, evaluations = steps.adapt_target(Formula("target"), steps.learn(archive), archive)
+    _, evaluations = TargetSearch(steps, Formula("target"), archive).run(steps.learn(archive))
     return steps, evaluations
 
 

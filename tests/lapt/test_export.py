@@ -1,4 +1,4 @@
-"""What is exported computes what the network does: Python source without LAPT, and ONNX models."""
+"""Exports compute the same as the network: Python source without LAPT, and ONNX models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run may cost: how it is counted, and what a search does that is cut short."""
+"""Limits of a run's cost: their counting, and a search that they cut short."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How durations, near misses and distances are said."""
+"""Wording of durations, near misses and distances."""
 
 from __future__ import annotations
 

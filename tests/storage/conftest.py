@@ -15,7 +15,7 @@ from lapt.spaces import BUILTIN
 from storage.store import Store
 
 WORTH = {"none": 0.0, "skip_connect": 1.0, "nor_conv_1x1": 2.0, "nor_conv_3x3": 3.0, "avg_pool_3x3": 0.5}
-"""What an operator adds to a made score; the layer's position breaks ties."""
+"""Operator -> its part of a made score; the layer's position breaks ties."""
 
 
 def made_nasbench201() -> pa.Table:

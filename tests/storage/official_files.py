@@ -126,7 +126,7 @@ def write_packed(content: object, path: Path) -> Path:
 
 
 def natsbench(trained: Trained, *, full: bool = True) -> tuple[dict[str, Any], list[Any]]:
-    """What is in NATS-Bench's meta file, and in the file of each architecture."""
+    """Content of NATS-Bench's meta file, and of the file of each architecture."""
     meta = {
         "meta_archs": [arch for arch, _ in trained],
         "total_archs": len(trained),

@@ -1,4 +1,4 @@
-"""What was found, trained from scratch: stored once, followed by the epoch, gone on with after a kill."""
+"""Final trainings from scratch: stored once, followed epoch by epoch, resumed after a kill."""
 
 from __future__ import annotations
 

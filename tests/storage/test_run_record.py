@@ -1,4 +1,4 @@
-"""What a run leaves in the store, and what is ranked together when several runs did."""
+"""The record of a run in the store, and the ranking of several runs together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a store is, runs taken out of it, and what nothing needs any more: locally and on S3."""
+"""Sizes of a store, removal of runs, and leftover files: locally and on S3."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_a_store_that_went_away_is_not_made_anew(store: Store) -> None:
-    """What was written to a second one would be lost to the first, which comes back in its place."""
+    """Rows written to a second store would be lost: the first one comes back in its place."""
     store.append("trials", [{"run_id": "a"}])
     folder = Path(store.address)
     away = folder.rename(folder.with_name("away"))

@@ -1,4 +1,4 @@
-"""What is appended is read back, whatever stands beside it."""
+"""Appended rows are read back, whatever other files there are."""
 
 from __future__ import annotations
 

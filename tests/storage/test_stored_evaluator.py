@@ -1,4 +1,4 @@
-"""What was measured once is never paid for again, whoever measured it."""
+"""A measurement is never paid for twice, whoever made it."""
 
 from __future__ import annotations
 

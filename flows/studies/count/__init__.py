@@ -1,1 +1,1 @@
-"""From results to rows: figures, intervals, contrasts."""
+"""Rows of studies from results: figures, intervals, contrasts."""

@@ -1,4 +1,4 @@
-"""Is a method better than its baseline? Ranks at LAPT's budget, paired seed by seed; scores where there are none."""
+"""Tests of methods against their baselines: ranks at LAPT's budget, paired by seed; scores where there are no ranks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lapt.base.statistics import holm, nested, paired_p_value, summarised
 from lapt.errors import ConfigError
 
 Quantity = Literal["rank", "validation"]
-"""What is compared: validation scores where a space cannot be listed."""
+"""The quantity that is compared: validation scores if a space cannot be listed."""
 Values = Mapping[tuple[int, int], float]
 """(draw, seed) -> rank or validation score."""
 DIFFERENCE = "_difference"
@@ -23,8 +23,8 @@ DIFFERENCE = "_difference"
 
 @dataclass(frozen=True)
 class Contrasts:
-    """``budget``: evaluations that all are compared at, LAPT's, however long a baseline runs on. ``units``: task -> the
-    unit of its scores."""
+    """Tests at a ``budget`` of evaluations: LAPT's, even if a baseline runs longer. ``units``: task -> unit of its
+    scores."""
 
     entrants: Sequence[Entrant]
     targets: Sequence[str]
@@ -34,10 +34,10 @@ class Contrasts:
     units: Mapping[str, str] = field(default_factory=dict)
 
     def tested(self, rows: Sequence[Row], curves: Sequence[Curve]) -> list[Row]:
-        """The rows with ``baseline`` and ``p_value`` on each ``quantity`` at ``budget`` that has one, and behind
-        it ``rank_difference`` or ``validation_difference``, mine less the baseline's.
+        """The rows, with ``baseline`` and ``p_value`` on each ``quantity`` at ``budget`` that has a baseline.
 
-        Holm's correction is over all methods and targets; the mean ranks over the targets are a family of their own.
+        A row ``rank_difference`` or ``validation_difference``, mine less the baseline's, follows each of these. Holm's
+        correction is over all methods and targets; the mean ranks over the targets are a separate family.
         """
         families = (self.targets, ["mean"] if self.quantity == "rank" else [])
         found: dict[tuple[Who, str], Row] = {}
@@ -84,7 +84,7 @@ class Contrasts:
     def _differences(
         self, mine: Entrant, theirs: Entrant, target: str, curves: Sequence[Curve]
     ) -> list[list[float]] | None:
-        """One list a draw, one value for each seed on which all found something; None where there is no such seed."""
+        """One list per draw, with one value for each seed on which all found something; None without such a seed."""
         ranks, baseline = self._values(mine, target, curves), self._values(theirs, target, curves)
         if not ranks or not baseline:
             return None
@@ -112,7 +112,7 @@ class Contrasts:
 
 
 def _p_value(differences: list[list[float]] | None) -> float | None:
-    """Over seeds: what draws of a reasoner differ in is averaged, for seeds of one draw are no independent draws."""
+    """p over seeds. Draws of a reasoner are averaged first: seeds of one draw are no independent draws."""
     if differences is None:
         return None
     of_seeds = np.mean(differences, axis=0)
@@ -120,10 +120,10 @@ def _p_value(differences: list[list[float]] | None) -> float | None:
 
 
 def baselines(entrants: Sequence[Entrant], wanted: str | None) -> dict[Who, Entrant]:
-    """Who -> what it is held against: ``wanted``, a method or a label; else the study's own choice, else the method's
-    search alone (``gp`` for ``lapt-gp``, where it runs), else the pipeline's.
+    """The baseline of each ``who``.
 
-    Raises ConfigError for one that does not run.
+    This is ``wanted``, a method or a label; else the study's own choice; else the method's search alone (``gp`` for
+    ``lapt-gp``, if it runs); else the pipeline's. Raises ConfigError for one that does not run.
     """
     known = list(dict.fromkeys(entrant.method for entrant in entrants))
     named = [e for e in entrants if wanted in (e.method, e.label)]
@@ -150,7 +150,7 @@ def _usual(entrant: Entrant, entrants: Sequence[Entrant]) -> Entrant | None:
 
 
 def _closest(entrant: Entrant, candidates: Sequence[Entrant]) -> Entrant:
-    """The one with the same source budget and variant, of several."""
+    """Of several candidates, the one with the same source budget and variant."""
     return max(candidates, key=lambda e: (e.source_budget == entrant.source_budget, e.variant == entrant.variant))
 
 

@@ -1,9 +1,10 @@
-"""From what searches found to the rows of a study."""
+"""Rows of a study, from the results of its searches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +16,11 @@ from lapt.pipeline.published import Published
 
 
 class Returned(NamedTuple):
-    """What a method returns: scores in the task's unit, None where it found nothing, and 1 + the architectures
-    strictly better by validation: of who found nothing the last rank, None where a space cannot be listed."""
+    """The result of a method: scores in the task's unit, None if it found nothing, and its rank.
+
+    The rank is 1 + the number of architectures strictly better by validation. It is the last one if nothing was found,
+    and None if a space cannot be listed.
+    """
 
     validation: float | None
     test: float | None
@@ -25,9 +29,9 @@ class Returned(NamedTuple):
 
 @dataclass(frozen=True)
 class Curve:
-    """One entrant on one task with one draw and seed: what it would return at a budget, and how soon it was good.
+    """One entrant on one task with one draw and seed: its result at each budget, and the evaluations to a good one.
 
-    ``failed``: evaluations without a score; ``lacking``: asked for nothing, since the table lacks it.
+    ``failed``: evaluations without a score. ``lacking``: architectures asked for that the table lacks.
     """
 
     who: Who
@@ -38,13 +42,15 @@ class Curve:
     to_best: int | None
     evaluations: int
     returned: Mapping[int, Returned]
-    """Budget -> the incumbent then, the same budgets for every seed."""
+    """Budget -> the incumbent at that budget. All seeds have the same budgets."""
     principles: Mapping[str, float]
-    """Quantity -> value, of the principles that were learned and the first space that was made of them."""
+    """Quantity -> value, of the learned principles and the first space refined by them."""
     ranks: tuple[int, ...] = ()
     values: tuple[float | None, ...] = ()
-    """The incumbent's rank, where there are ranks, and validation score after each of ``points`` evaluations; None
-    before the first score."""
+    """The incumbent's validation score after each of ``points`` evaluations; None before the first score.
+
+    ``ranks``: its rank after each, if there are ranks.
+    """
     failed: int = 0
     lacking: int = 0
 
@@ -54,17 +60,20 @@ class Curve:
 
     @property
     def empty(self) -> bool:
-        """Was nothing found, however long it went on?"""
+        """Whether nothing was found at any budget."""
         return all(returned.validation is None for returned in self.returned.values())
 
 
 def points(budget: int) -> list[int]:
-    """Evaluations that a curve is drawn at: every one up to 100, then every tenth and the last."""
+    """Numbers of evaluations at which a curve is drawn: every one up to 100, then every tenth and the last."""
     return [n for n in range(1, budget + 1) if n <= 100 or n % 10 == 0 or n == budget]
 
 
 def anytime(entrant: Entrant, target: str, budget: int, curves: Sequence[Curve]) -> Anytime:
-    """``curves``: theirs among others. ``budget``: where the single runs' ranks are given, LAPT's."""
+    """The incumbent of one entrant on one target over the budget.
+
+    ``curves``: may have others too. ``budget``: LAPT's, at which the single runs' ranks are given.
+    """
     method, reasoner, variant, source_budget = entrant.who
     mine = [curve for curve in curves if (curve.who, curve.task) == (entrant.who, target)]
     ordered = sorted(mine, key=lambda curve: (curve.draw or 0, curve.seed))
@@ -87,7 +96,7 @@ def anytime(entrant: Entrant, target: str, budget: int, curves: Sequence[Curve])
 
 
 def _mean_incumbents(found: Sequence[Sequence[float | None]], length: int) -> tuple[float | None, ...]:
-    """Over the runs that found something; None until each of them has."""
+    """Means over the runs that found something; None until each of them has a score."""
     if not found:
         return (None,) * length
     means = np.mean(np.array(found, dtype=float), axis=0)  # None is read as NaN
@@ -104,7 +113,7 @@ class Figures:
     published: Sequence[Published] = ()
 
     def rows(self, curves: Sequence[Curve]) -> Iterator[Row]:
-        """A row a target, entrant and quantity, then the ranks over all targets."""
+        """A row for each target, entrant and quantity, then the ranks over all targets."""
         for task in self.targets:
             here = [curve for curve in curves if curve.task == task]
             tested = any(found.test is not None for curve in here for found in curve.returned.values())
@@ -122,7 +131,7 @@ class Figures:
                 yield Row(**common, quantity="rank", unit="", published=f"{row.rank}")
 
     def _of(self, entrant: Entrant, task: str, curves: Sequence[Curve], tested: bool) -> Iterator[Row]:
-        """``tested``: has the task test scores?"""
+        """Rows of one entrant on one task. ``tested``: whether the task has test scores."""
         published = self._beside(entrant)
         length, unit = entrant.budget, self.units[task]
 
@@ -162,19 +171,19 @@ class Figures:
             without = len(curves) - len(having)
             yield row(
                 "validation",
-                lambda curve, b=budget: curve.returned[b].validation or 0.0,
+                partial(_returned, budget, "validation"),
                 having,
                 unit=unit,
                 budget=budget,
                 censored=without,
             )
             if ranked:
-                yield row("rank", lambda curve, b=budget: float(curve.returned[b].rank or 0), budget=budget)
+                yield row("rank", partial(_returned, budget, "rank"), budget=budget)
             if tested and all(curve.returned[budget].test is not None for curve in having):
                 cited = f"{published.test[task]}" if published and budget == length and task in published.test else None
                 yield row(
                     "test",
-                    lambda curve, b=budget: curve.returned[b].test or 0.0,
+                    partial(_returned, budget, "test"),
                     having,
                     unit=unit,
                     budget=budget,
@@ -183,10 +192,10 @@ class Figures:
                 )
         for quantity in dict.fromkeys(quantity for curve in curves for quantity in curve.principles):
             stated = [curve for curve in curves if quantity in curve.principles]
-            yield row(quantity, lambda curve, q=quantity: curve.principles[q], stated)
+            yield row(quantity, partial(_stated, quantity), stated)
 
     def _mean_rank(self, entrant: Entrant, curves: Sequence[Curve]) -> Iterator[Row]:
-        """Mean over the targets, then over the seeds, as published ranks are."""
+        """Mean rank over the targets, then over the seeds, as for published ranks."""
         beside = self._beside(entrant)
         published = f"{beside.rank}" if beside and beside.rank else None
         for budget in _budgets(curves):
@@ -200,11 +209,11 @@ class Figures:
             yield _summarised(row, entrant, first, mean)
 
     def _beside(self, entrant: Entrant) -> Published | None:
-        """The published row of the method, which none of a study's variants is."""
+        """The published row of the method. A study's variants have none."""
         return next((p for p in self.published if p.method == entrant.method and not entrant.variant), None)
 
     def _published(self, task: str) -> Iterator[Row]:
-        """Rows of their own for published methods that were not run here; the others stand beside ours."""
+        """Own rows for published methods that were not run here; the others stand beside ours."""
         for row in self.published:
             if row.method in {entrant.method for entrant in self.entrants}:
                 continue
@@ -222,8 +231,10 @@ LOSSES: dict[str, Callable[[Curve], float]] = {
     "lacking": lambda curve: float(curve.lacking),
     "found_nothing": lambda curve: float(curve.empty),
 }
-"""Quantity -> what a search lost: evaluations without a score, asks for what a table lacks, all of it. A row where any
-seed lost something."""
+"""Quantity -> loss of a search: evaluations without a score, requests that a table lacks, the whole search.
+
+There is a row if any seed lost something.
+"""
 
 
 def _budgets(curves: Sequence[Curve]) -> list[int]:
@@ -246,3 +257,11 @@ def _summarised(row: Row, entrant: Entrant, curves: Sequence[Curve], value: Call
     if len({len(values) for values in of_draws}) > 1:  # some seeds of some draws have no value
         return row.with_summary(summarised([one for values in of_draws for one in values]))
     return row.with_summary(nested(of_draws))
+
+
+def _returned(budget: int, what: str, curve: Curve) -> float:
+    return float(getattr(curve.returned[budget], what) or 0)
+
+
+def _stated(quantity: str, curve: Curve) -> float:
+    return curve.principles[quantity]

@@ -1,4 +1,4 @@
-"""What each part of LAPT is worth: the pipeline without it (Figure 4 of the paper)."""
+"""Ablation: the pipeline without one part of LAPT at a time (Figure 4 of the paper)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEARCHES = ("rea", "gp")
 
 
 def ablation(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[Entrant, ...]:
-    """LAPT with each search method, whole and without one part at a time; every part is held against the whole.
+    """LAPT with each search method, whole and without one part at a time. Each variant is compared with the whole.
 
     The reasoner is ``patterns`` unless one is named.
     """
@@ -51,7 +51,7 @@ def _variants(pipeline: Pipeline, counted: FrequencyReasoner) -> Iterator[tuple[
 
 
 def _at_once(pipeline: Pipeline) -> dict[str, int]:
-    """The whole budget in one iteration: as many generations as all had."""
+    """The pipeline with its whole budget in one iteration: as many generations as all iterations had."""
     search = pipeline.search
     return {"generations": pipeline.budget // search.population_size - 1}
 

@@ -1,4 +1,4 @@
-"""What a study needs of what it is run on: a table, or a surrogate of a space that nobody can list."""
+"""The benchmark of a study: a table, or a surrogate of a space that cannot be listed."""
 
 from __future__ import annotations
 
@@ -19,23 +19,27 @@ Scores = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """``checksum``: of its data. ``evaluators``: task -> its evaluator. ``table``: None where there is none."""
+    """The scores of a study. ``checksum``: of the data. ``evaluators``: task -> its evaluator. ``table``: None if there
+    is none."""
 
     checksum: str
     evaluators: EvaluatorOf
     table: Table | None = None
 
     def evaluator(self, task: str) -> Evaluator:
-        """Raises LaptError for a task that is not there."""
+        """The evaluator of a task. Raises LaptError for a task that is not there."""
         return self.evaluators(task)
 
     def scores(self, task: str) -> Scores | None:
-        """Of every architecture that has one, higher is better, for ranks; None where they cannot be listed."""
+        """Scores of every architecture that has one, higher is better, for ranks; None if they cannot be listed."""
         return None if self.table is None else self.table.comparable(task)
 
 
 def benchmark_of(pipeline: Pipeline, data: str | None) -> Benchmark:
-    """Raises LaptError for a table or surrogate that is not there, and a pipeline that trains its networks."""
+    """The benchmark of a pipeline.
+
+    Raises LaptError for a table or surrogate that is not there, and a pipeline that trains its networks.
+    """
     space, config = space_of(pipeline), pipeline.evaluator
     if isinstance(config, SurrogateEvaluation):
         return Benchmark(*predicted(pipeline, config, space, data))

@@ -1,4 +1,4 @@
-"""DARTS cells on a surrogate: principles from an earlier epoch of the same training, at equal evaluations."""
+"""Study of DARTS cells on a surrogate: principles from an earlier epoch of the same training, at equal evaluations."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MODEL = "gp"
 
 
 def entrants(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[Entrant, ...]:
-    """REA, random search and a Gaussian process, alone and in LAPT, and what needs no principles: the archive's own
-    order, REA from the archive's best, REA in a random space. All are held against REA.
+    """REA, random search and a Gaussian process, alone and in LAPT, and controls without principles.
 
-    Who uses no source may go on for as many epochs of training as the source cost.
+    The controls are the archive's own order, REA from the archive's best, and REA in a random space. The baseline of
+    all is REA. A method without a source may use as many more epochs of training as the source cost.
     """
     if len(named) > 1:
         raise ConfigError("one reasoner in this study", f"{len(named)}", "lapt study reasoners compares several")
@@ -42,7 +42,7 @@ def entrants(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple
 
 
 def source_worth(pipeline: Pipeline) -> int:
-    """Evaluations of the first target whose training takes as many epochs as the source's; 0 without a surrogate."""
+    """Evaluations of the first target that take as many epochs of training as the source; 0 without a surrogate."""
     config, archive = pipeline.evaluator, pipeline.source.archive
     if not isinstance(config, SurrogateEvaluation) or not isinstance(archive, RandomArchive):
         return 0

@@ -1,4 +1,4 @@
-"""How a study searches: each method a function from task and seed to evaluations in order.
+"""Search methods of a study: each is a function from task and seed to evaluations in order.
 
 Everything here runs in a worker process, with plain functions and no Prefect.
 """
@@ -6,8 +6,9 @@ Everything here runs in a worker process, with plain functions and no Prefect.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from lapt.pipeline.controls import (
     source_ranking,
 )
 from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.principles import Principles
 from lapt.reasoning import Frequency
 from lapt.reasoning.config import ChatReasoner, FrequencyReasoner
@@ -42,18 +44,18 @@ from lapt.search.loop import search
 from lapt.spaces import Architecture, DeclaredSpace, SearchSpace
 
 COUNTS = {"params": "parameters", "flops": "flops"}
-"""Method by size -> what it counts."""
+"""Method by size -> the count that it uses."""
 DETERMINISTIC = ("frequency", "patterns")
-"""Reasoners that say the same of the same archive."""
+"""Reasoners that always state the same principles for the same archive."""
 RESAMPLED = "archives resampled"
-"""Variant in which every seed reads an archive of its own, drawn with replacement from the one."""
+"""Variant in which every seed reads its own archive, drawn with replacement from the common one."""
 LONG = 500
 """Evaluations that baselines may take to reach the goal (the paper's ">500")."""
 
 
 @dataclass(frozen=True)
 class Searched:
-    """What a method did on one task: its evaluations in order, and where it refined, from which principles to what.
+    """The result of a method on one task: its evaluations in order, the learned principles and the first refined space.
 
     ``lacking``: architectures that it proposed and the table lacks.
     """
@@ -62,22 +64,22 @@ class Searched:
     learned: Principles | None = None
     refined: SearchSpace | None = None
     stood_in: bool | None = None
-    """Did counting stand in for the model anywhere?"""
+    """Whether counting stood in for the language model at any step."""
     lacking: int = 0
 
 
 Place = tuple[str, str | DeclaredSpace, str | None]
-"""Where scores come from: evaluator, space, data folder."""
+"""The source of scores: evaluator, space, data folder."""
 Search = Callable[["Bench", str, int], Searched]
-"""Bench, task, seed."""
+"""(bench, task, seed) -> result."""
 
 
 @dataclass(frozen=True)
 class Entrant:
     """One line of a comparison: a method under a pipeline. It is sent to worker processes.
 
-    ``draws``: what the reasoner says is drawn so many times, each with every seed; None: every seed draws its own.
-    ``fixed``: nothing random but the draw, so one seed stands for all.
+    ``draws``: number of draws of the reasoner, each used with every seed; None: every seed has its own draw. ``fixed``:
+    nothing is random but the draw, so one seed stands for all.
     """
 
     method: str
@@ -89,10 +91,10 @@ class Entrant:
     draws: int | None = None
     fixed: bool = False
     default: bool = True
-    """Does it stand in a comparison that names no methods?"""
+    """Whether it is in a comparison that names no methods."""
     source_budget: int | None = None
     against: Who | None = None
-    """Its baseline, where the study has one for it."""
+    """Its baseline, if the study has one for it."""
 
     @property
     def who(self) -> Who:
@@ -104,28 +106,24 @@ class Entrant:
         return ", ".join([part for part in (self.method, self.reasoner, self.variant) if part] + source)
 
 
-@dataclass(frozen=True)
-class _Watched(Steps):
-    """Steps that remember what was refined, who reasoned and who searched, in order."""
+class _Watched(TargetSearch):
+    """A search that remembers what was stated and to what it refined, in order."""
 
-    refined: list[SearchSpace] = field(default_factory=list)
-    stated: list[Principles] = field(default_factory=list)
-    searchers: list[Searcher] = field(default_factory=list)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.stated: list[Principles] = []
+        self.refined: list[SearchSpace] = []
 
-    def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
-        self.searchers.append(super().searcher(refined, evaluator, g, prior))
-        return self.searchers[-1]
-
-    def refine(self, principles: Principles, *, task: str) -> SearchSpace:
+    def refine(self, principles: Principles, g: int) -> SearchSpace:
         self.stated.append(principles)
-        self.refined.append(super().refine(principles, task=task))
+        self.refined.append(super().refine(principles, g))
         return self.refined[-1]
 
 
 class Bench:
-    """What the searches of one entrant share in one process: benchmark, space, archive.
+    """Things that the searches of one entrant share in one process: benchmark, space, archive.
 
-    ``draw``: of the reasoner; ``budget``: evaluations of what does not refine the space, the pipeline's if unset.
+    ``draw``: of the reasoner. ``budget``: evaluations of methods that do not refine the space, the pipeline's if unset.
     """
 
     def __init__(
@@ -152,27 +150,27 @@ class Bench:
         return self.benchmark.evaluator(task)
 
     def askable(self, task: str) -> SearchSpace:
-        """What of the whole space a search on that task may evaluate."""
+        """The part of the whole space that a search on that task may evaluate."""
         return askable(self.space, self.evaluator(task))
 
     def seeded(self, seed: int) -> Pipeline:
         return self.pipeline.model_copy(update={"seed": seed})
 
     def run_id(self, seed: int) -> str:
-        """Of the run that ``lapt run`` makes with that seed: they share what a language model replied."""
+        """Id of the run that ``lapt run`` makes with that seed: the two share replies of a language model."""
         return run_id(self.seeded(seed), self.benchmark.checksum)
 
     def drawn(self, seed: int) -> int:
-        """Which draw of the reasoner that seed goes with."""
+        """The number of the reasoner's draw that belongs to that seed."""
         return seed if self.draw is None else self.draw
 
-    def steps(self, seed: int) -> _Watched:
+    def steps(self, seed: int) -> Steps:
         pipeline = self.seeded(seed)
         reasoner = reasoner_of(pipeline, self.execution, self.run_id(seed), sample=self.drawn(seed))
-        return _Watched(pipeline, self.space, reasoner)
+        return Steps(pipeline, self.space, reasoner)
 
     def archive(self, seed: int) -> Archive:
-        """The same for every seed when chosen from a whole table; else drawn with what the reasoner says of it."""
+        """The archive: the same for every seed if chosen from a whole table, else one for each draw of the reasoner."""
         key = self._archived(seed)
         if key not in _archives:
             _archives[key] = Steps(self.seeded(key[-1]), self.space, Frequency()).build_archive(
@@ -181,7 +179,7 @@ class Bench:
         return _archives[key]
 
     def learned(self, steps: Steps, seed: int) -> Principles:
-        """From the archive; once an archive where the reasoner says the same of it every time."""
+        """Principles learned from the archive; only once per archive if the reasoner is deterministic."""
         reasoner = self.pipeline.reasoner
         if reasoner.kind not in DETERMINISTIC:
             return steps.learn(self.archive(seed))
@@ -208,14 +206,15 @@ def lapt(bench: Bench, task: str, seed: int) -> Searched:
     steps = bench.steps(seed)
     archive = bench.archive(seed)
     learned = bench.learned(steps, seed)
-    _, evaluations = steps.adapt_target(bench.evaluator(task), learned, archive)
-    stood_in = any(principles.origin.instead_of for principles in steps.stated)
-    lacking = sum(searcher.lacking for searcher in steps.searchers)
-    return Searched(evaluations, learned, steps.refined[0] if steps.refined else None, stood_in, lacking)
+    watched = _Watched(steps, bench.evaluator(task), archive)
+    _, evaluations = watched.run(learned)
+    stood_in = any(principles.origin.instead_of for principles in watched.stated)
+    refined = watched.refined[0] if watched.refined else None
+    return Searched(evaluations, learned, refined, stood_in, watched.lacking)
 
 
 def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
-    """A search method on the whole space. Transferred are the source's evaluations, to a method that asks for them."""
+    """A search method on the whole space. Transfer methods also get the source's evaluations."""
     config = bench.pipeline.search.by(method)
     prior = Prior(source=tuple(bench.archive(seed).asked)) if SEARCHERS[method].transfers else NOTHING
     stream = _stream(seed, method, task)
@@ -231,17 +230,17 @@ def warm_start(bench: Bench, task: str, seed: int) -> Searched:
 
 
 def ranking(bench: Bench, task: str, seed: int) -> Searched:
-    """The source archive's architectures on the target, in the source's order; nothing random."""
+    """The source archive's architectures on the target, in the source's order. Nothing is random."""
     return _in_order(bench, task, source_ranking(bench.archive(seed)))
 
 
 def mode(bench: Bench, task: str, seed: int) -> Searched:
-    """The most frequent operator of each layer first; nothing random."""
+    """The most frequent operator of each layer first. Nothing is random."""
     return _in_order(bench, task, by_frequency(bench.askable(task), bench.archive(seed)))
 
 
 def predictor(bench: Bench, task: str, seed: int) -> Searched:
-    """A predictor fitted to the source's scores, its best tried on the target in order."""
+    """A predictor fitted to the source's scores; its best are tried on the target in order."""
     return _in_order(bench, task, by_predictor(bench.askable(task), bench.archive(seed).asked))
 
 
@@ -252,7 +251,7 @@ def size(count: str, bench: Bench, task: str, seed: int) -> Searched:
 
 
 def zero_cost(score: str, bench: Bench, task: str, seed: int) -> Searched:
-    """By a score of untrained networks, best first."""
+    """Architectures by a score of untrained networks, best first."""
     return _in_order(bench, task, by_zero_cost(bench.space, score))
 
 
@@ -266,7 +265,7 @@ def subspace(bench: Bench, task: str, seed: int) -> Searched:
 
 
 def direct(bench: Bench, task: str, seed: int) -> Searched:
-    """The language model proposes the architectures themselves, a population at a time, at LAPT's budget."""
+    """Architectures proposed by the language model itself, a population at a time, at LAPT's budget."""
     config = bench.pipeline.reasoner
     assert isinstance(config, ChatReasoner)
     drawn = bench.drawn(seed)
@@ -288,8 +287,11 @@ def direct(bench: Bench, task: str, seed: int) -> Searched:
 
 
 def counting(pipeline: Pipeline) -> FrequencyReasoner:
-    """``frequency`` as the pipeline declares it; else at its best, with three operators where there are four to choose
-    from (TransNAS-Bench-101, REA: mean rank 39 against 86 with two), two of NAS-Bench-201's five."""
+    """``frequency`` as the pipeline declares it, else with its best cap on operators.
+
+    The cap is three where there are four to choose from (TransNAS-Bench-101, REA: mean rank 39 against 86 with two),
+    and two of NAS-Bench-201's five.
+    """
     if isinstance(pipeline.reasoner, FrequencyReasoner):
         return pipeline.reasoner
     most = max(len(layer.operators) for layer in space_of(pipeline).layers)
@@ -298,7 +300,7 @@ def counting(pipeline: Pipeline) -> FrequencyReasoner:
 
 # --- entrants ------------------------------------------------------------------------------------------------------
 def lapt_entrant(pipeline: Pipeline, *, variant: str | None = None, draws: int | None = None) -> Entrant:
-    """LAPT goes by the search method it uses: ``lapt-rea``, ``lapt-random``."""
+    """LAPT under the name of its search method: ``lapt-rea``, ``lapt-random``."""
     return Entrant(
         pipeline.label,
         pipeline,
@@ -311,7 +313,7 @@ def lapt_entrant(pipeline: Pipeline, *, variant: str | None = None, draws: int |
 
 
 def _with_other_archives(entrant: Entrant) -> Iterator[Entrant]:
-    """Where every seed would read one archive and hear one thing of it, also with an archive of its own for each."""
+    """The entrant; and if all seeds would read one archive and state the same principles, a resampled variant too."""
     yield entrant
     source = entrant.pipeline.source
     if entrant.pipeline.reasoner.kind in DETERMINISTIC and isinstance(source.archive, TopArchive):
@@ -321,10 +323,10 @@ def _with_other_archives(entrant: Entrant) -> Iterator[Entrant]:
 
 
 def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...]:
-    """LAPT as declared, search methods alone, and the controls without an LLM; behind them every other search method,
-    alone and in LAPT, for whoever names it.
+    """LAPT as declared, search methods alone, and the controls without an LLM.
 
-    What refines the space has LAPT's budget; what does not may go on to ``longest``.
+    All other search methods follow, alone and in LAPT; they run only if named. A method that refines the space has
+    LAPT's budget; any other may go on to ``longest``.
     """
     whole = not pipeline.source.archive.drawn  # then rankings of the archive are the same for every seed
     searches = dict(_other_searches(pipeline.search))
@@ -349,7 +351,8 @@ def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...
 
 
 def _other_searches(section: SearchSection) -> Iterator[tuple[str, SearchSection]]:
-    """Every search method with the same budget, but those whose defaults do not go with it: they can be declared."""
+    """Every search method with the same budget. Methods whose defaults do not fit the budget are left out; declare
+    them."""
     for method in SECTIONS:
         try:
             other = section.by(method)

@@ -1,4 +1,5 @@
-"""Studies of the reasoner: whose principles are good, what they owe to the prompt, and what to a model's memory."""
+"""Studies of the reasoner: the quality of its principles, the parts of the prompt, and a model's memory of
+benchmarks."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from lapt.reasoning.language.briefing import PromptParts
 
 
 def reasoners(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[Entrant, ...]:
-    """Every model that is named, by its principles and by architectures that it proposes itself; counting; chance."""
+    """Every model that is named, by its principles and by its own proposals of architectures; counting; chance."""
     entrants = [lapt_entrant(_under(declared, reasoner), draws=draws) for reasoner in _without_a_model(declared)]
     for chat in (pipeline for pipeline in named if isinstance(pipeline.reasoner, ChatReasoner)):
         entrants.append(lapt_entrant(chat, draws=draws))
@@ -22,10 +23,10 @@ def reasoners(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tupl
 
 
 def contamination(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[Entrant, ...]:
-    """Each model as it is, with all names hidden, and shown the worst and random architectures as if they were best.
+    """Each model as it is, with all names hidden, and with the worst and with random architectures shown as the best.
 
-    Who reasons from what it is shown gets worse with a worse archive, as counting does, and no worse without names
-    than counting is. Who knows the benchmark does not.
+    A model that reasons from the data gets worse with a worse archive, as counting does, and without names it is no
+    worse than counting. A model that knows the benchmark by heart differs.
     """
     counted, chance = _without_a_model(declared)
     entrants = []
@@ -53,7 +54,7 @@ def contamination(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> 
 
 
 def prompts(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[Entrant, ...]:
-    """Each model with every part of the prompt, without one of them, without any, and with neutral tokens."""
+    """Each model with every part of the prompt, without each one of them, without any, and with neutral tokens."""
     parts = [name for name in PromptParts.model_fields if name != "disguise"]
     changes: dict[str, dict[str, bool]] = {
         "every part": {},

@@ -1,4 +1,4 @@
-"""What a source archive is worth: transfer from ever more evaluations of the source task, beside none at all."""
+"""Study of the worth of a source archive: transfer from more and more source evaluations, beside no transfer."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ NOTHING_TRANSFERRED = ("gp", "rea", "random")
 KEPT = 10
 """One in so many of the source's random architectures is shown as good."""
 TOP = 50
-"""Kept of a whole table, as in the paper."""
+"""Number of architectures kept of a whole table, as in the paper."""
 
 
 def source_budgets(
     declared: Pipeline, named: Sequence[Pipeline], draws: int, budgets: Sequence[str] = BUDGETS, whole: int = 0
 ) -> tuple[Entrant, ...]:
-    """Every method that transfers once a source budget, then the searches that transfer nothing; all at LAPT's budget.
+    """Every method that transfers, for each source budget; then the searches without transfer. All have LAPT's budget.
 
-    ``whole``: evaluations that the full table stands for.
+    ``whole``: number of evaluations that the full table counts for.
     """
     if len(named) > 1:
         raise ConfigError("one reasoner in this study", f"{len(named)}", "lapt study reasoners compares several")

@@ -79,11 +79,11 @@ def variant_tables(result: StudyResult) -> Iterator[Table]:
     yield Table.of(columns, lines, f"{result.heading}: mean rank over the targets")
     targets = [target for target in dict.fromkeys(row.target for row in result.rows) if target != "mean"]
     for method in dict.fromkeys(who[0] for who in names):
-        lines = []
+        ranks: list[tuple[str, ...]] = []
         for who in (who for who in names if who[0] == method):
             of = {row.target: row for row in result.rows if (row.who, row.quantity) == (who, "rank")}
-            lines.append((who[2], *("" if of[t].mean is None else f"{of[t].mean:.1f}" for t in targets)))
-        yield Table.of(["variant", *numbers(*targets)], lines, f"{method}: mean rank a target")
+            ranks.append((who[2] or "", *("" if of[t].mean is None else f"{of[t].mean:.1f}" for t in targets)))
+        yield Table.of(["variant", *numbers(*targets)], ranks, f"{method}: mean rank a target")
 
 
 def _interval(row: Row) -> str:

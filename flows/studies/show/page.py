@@ -59,7 +59,7 @@ def _groups(found: Iterable[Table]) -> list[list[Table]]:
     return groups
 
 
-def _figures(result: StudyResult, target: str, name: str) -> list[dict[str, object]]:
+def _figures(result: StudyResult, target: str, name: str) -> list[dict[str, str]]:
     found = []
     for kind, draw in drawings(result, target):
         curves = [curve for curve in result.curves if curve.target == target]

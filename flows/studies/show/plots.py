@@ -31,7 +31,8 @@ def plots(result: StudyResult, folder: Path) -> list[Path]:
     except OSError as error:
         raise ConfigError(f"a folder at {folder}", str(error), "name another") from None
     written = []
-    for target in dict.fromkeys(row.target for row in (*result.curves, *result.rows)):
+    targets = [*(curve.target for curve in result.curves), *(row.target for row in result.rows)]
+    for target in dict.fromkeys(targets):
         for name, draw in drawings(result, target):
             written += _written(folder / f"{result.heading.replace(' ', '-')}-{target}-{name}", target, draw)
     return written

@@ -51,8 +51,8 @@ def _method_tables(result: StudyResult) -> Iterator[Table]:
         ranked = any(row.quantity == "rank" for row in rows)
         first, *others = (_values,) if not ranked else (_draws, _principles) if drawn else (_first, _second)
         yield replace(first(rows, names), caption=f"{result.heading}: {target}")
-        for table in (*others, _losses, _differences):
-            yield table(rows, names)
+        for of in (*others, _losses, _differences):
+            yield of(rows, names)
     overall = [row for row in result.rows if row.target == "mean"]
     if overall and (drawn or len({row.target for row in result.rows}) > 2):
         table = (_draws if drawn else _ranks)(overall, names)

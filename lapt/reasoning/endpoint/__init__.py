@@ -1,1 +1,1 @@
-"""How a language model is reached: addresses, keys, clients, calls, failures and prices."""
+"""Access to language models: addresses, keys, clients, calls, failures and prices."""

@@ -1,4 +1,4 @@
-"""Addresses of model servers: what of one may be written down, and whose it is."""
+"""Addresses of model servers: their owner, and the part that may be written down."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def without_login(text: str) -> str:
-    """``http://user:password@host`` in a text as ``http://***@host``."""
+    """A text with ``http://***@host`` in place of ``http://user:password@host``."""
     return _LOGIN.sub("***@", text)
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server by its address, as one parser reads it: what is compared is what is asked.
+    """A server, read from its address by one parser, so that the server compared is the server asked.
 
     ``url``: without the login. ``login``: ``user:password``, or nothing.
     """
@@ -31,7 +31,7 @@ class Server:
 
     @classmethod
     def at(cls, address: str) -> Server:
-        """Raises ValueError for what is no http or https address."""
+        """The server at an address. Raises ValueError for anything but an http or https address."""
         if not re.fullmatch(r"[^\s\\\x00-\x1f\x7f]+", address):  # parsers differ on these
             raise ValueError("an address holds no space, backslash or control character")
         parts = urlsplit(address)
@@ -50,12 +50,12 @@ class Server:
 
     @property
     def place(self) -> tuple[str, str, int]:
-        """What makes two addresses one server."""
+        """Identity of the server: two addresses with the same value are one server."""
         return self.scheme, self.host, self.port
 
     @property
     def on_this_machine(self) -> bool:
-        """Loopback: no proxy leads there."""
+        """Whether it is a loopback address, to which no proxy leads."""
         if self.host == "localhost" or self.host.endswith(".localhost"):
             return True
         try:

@@ -1,4 +1,4 @@
-"""The answer in what a model wrote: after its thinking, the last JSON object that fits."""
+"""Parser of a model's answer: after its thinking, the last JSON object that fits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 LONGEST = 200_000
-"""Characters of a reply that are read; a longer one is a fault."""
+"""Longest reply, in characters; a longer one is a fault."""
 
 _THOUGHT = r"(?:[\w-]+:)?(?:ant)?(?:think|thinking|thoughts?|reasoning|reflection)"
 _CLOSES = re.compile(
@@ -21,7 +21,7 @@ _CLOSES = re.compile(
     r"|assistantfinal",  # gpt-oss, where the server leaves its special tokens out
     re.IGNORECASE,
 )
-"""Where thinking ends. Some templates open it themselves, so that a reply has the closing mark alone."""
+"""Mark of the end of thinking. Some templates open the thinking themselves: then a reply has only the closing mark."""
 _OPENS = re.compile(
     rf"<\s*{_THOUGHT}(?:\s[^<>]*)?>"
     r"|\[\s*think(?:ing)?\s*\]"
@@ -31,13 +31,13 @@ _OPENS = re.compile(
     re.IGNORECASE,
 )
 _BEGINS = re.compile(r"""\{\s*(?:\}|["'“”]|[\w$.-]+\s*:)""")
-"""Where an object begins. Other braces are prose: sets, as in {skip, conv}."""
+"""Beginning of an object. Other braces are prose: sets, as in {skip, conv}."""
 _MARKS = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[{}]')
-"""Braces, and what is no brace since it stands in a string."""
+"""Braces, and strings: a brace inside a string does not count."""
 
 
 class InvalidReply(Exception):
-    """Why a reply cannot be used, in words that the model can act on; ``remedy``: what a person can do."""
+    """The fault of a reply, in words that the model can act on. ``remedy``: advice for a person."""
 
     def __init__(self, fault: str, remedy: str | None = None) -> None:
         super().__init__(fault)
@@ -48,12 +48,12 @@ UNTHINK = "switch thinking off in reasoner.extra_body, such as {enable_thinking:
 
 
 def last_valid(text: str, field: str, validated: Callable[[Any], T]) -> T:
-    """What ``validated`` makes of the last JSON object with that field that it accepts.
+    """``validated`` of the last JSON object with that field that it accepts.
 
-    An object stands alone, in a code fence, among other words, or in another object. What stands before the end of
-    the model's thinking is not read, nor what stands in an object that is broken or unfinished; before such an object
-    with that field nothing is read either, since the answer is what comes last. Raises InvalidReply with the fault of
-    the last object that has the field.
+    An object stands alone, in a code fence, among other words, or in another object. Text before the end of the model's
+    thinking is not read, nor are objects inside a broken or unfinished one. Reading stops at such a broken object with
+    that field: the answer comes last, so earlier objects do not count. Raises InvalidReply with the fault of the last
+    object that has the field.
     """
     if len(text) > LONGEST:
         raise InvalidReply(f"{len(text):,} characters; at most {LONGEST:,} are read")
@@ -91,9 +91,9 @@ def last_valid(text: str, field: str, validated: Callable[[Any], T]) -> T:
 
 
 def _objects(text: str, start: int) -> Iterator[tuple[int, int]]:
-    """(begin, end) of every outermost object, whole or broken; one that is not closed ends with the text.
+    """(begin, end) of every outermost object, whole or broken. One that is not closed ends with the text.
 
-    Every character is passed a fixed number of times, also in replies that are nothing but braces.
+    Every character is read a fixed number of times, even in a reply of nothing but braces.
     """
     while begins := _BEGINS.search(text, start):
         depth, start = 0, len(text)
@@ -106,7 +106,7 @@ def _objects(text: str, start: int) -> Iterator[tuple[int, int]]:
 
 
 def _fault(text: str, at: int, field: str) -> str:
-    """What is wrong with the object that begins there; lines and columns are those of the whole text."""
+    """The fault of the object that begins there. Lines and columns are those of the whole text."""
     try:
         _DECODER.raw_decode(text, at)
     except (ValueError, RecursionError) as error:
@@ -126,7 +126,7 @@ def _having(value: Any, field: str) -> Iterator[dict[str, Any]]:
 
 
 def plain(text: str) -> str:
-    """One line without control characters: a reply is other people's text."""
+    """One line without control characters, since a reply is text from outside."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 

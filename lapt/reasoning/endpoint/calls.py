@@ -1,4 +1,4 @@
-"""One question to a model: asked, checked, sent back with its fault, recorded, replayed, paid for."""
+"""Calls to a model: asking, checking, repairs after a fault, recording, replay and costs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from lapt.reasoning.prompts.templates import Prompt, section
 
 T = TypeVar("T")
 Mode = Literal["auto", "record", "replay", "off"]
-"""auto: a recorded reply is used again; record: every reply is asked for anew and recorded; replay: only recorded
-replies, a miss is an error; off: no prompt or reply is kept or used again, only what a call cost."""
+"""auto: a recorded reply is used again; record: every reply is asked for again and recorded; replay: only recorded
+replies, a missing one is an error; off: no prompt or reply is kept or used again, only the cost of a call."""
 
 
 class ReasonerError(LaptError):
-    """A model that cannot be reached, does not answer, or answers nothing that can be used."""
+    """A model that cannot be reached, does not answer, or gives no usable answer."""
 
 
 class AwaitingReply(ReasonerError):
-    """A prompt that somebody else is to answer, and has not yet."""
+    """A prompt that a person is to answer, and that has no reply yet."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Message:
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model answered. Tokens are None where the provider does not count them.
+    """A model's answer. Tokens are None if the provider does not count them.
 
-    ``finish``: the provider's reason for its end, such as length, where it did not end by itself.
+    ``finish``: the provider's reason for an unusual end, such as length.
     """
 
     text: str
@@ -50,24 +50,24 @@ class Completion:
 
 
 class ChatModel(Protocol):
-    """Any model that answers messages. It may wait and try again; it remembers nothing."""
+    """Any model that answers messages. It may wait and try again; it keeps no memory of calls."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What else the reply depends on: temperature, limits."""
+        """Other settings that the reply depends on: temperature, limits."""
         ...
 
     def complete(self, messages: Sequence[Message], schema: dict[str, Any], key: str) -> Completion:
-        """Raises ReasonerError when there is no reply. ``key`` names the question (for replies given by hand)."""
+        """Ask the model. Raises ReasonerError without a reply. ``key``: of the question (for replies given by hand)."""
         ...
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a call is about, for the record: the step of the algorithm, the task, the principles that were read."""
+    """The subject of a call, for the record: the step of the algorithm, the task, the principles that were read."""
 
     step: str
     task: str
@@ -97,7 +97,7 @@ class Call:
 
     @property
     def bare(self) -> Call:
-        """What it cost, without what was said; no question has its key."""
+        """The call's cost without its texts. Its key matches no question."""
         said_nothing = replace(self.completion, text="")
         return replace(self, key=uuid4().hex, messages=(), completion=said_nothing, error=None)
 
@@ -115,14 +115,15 @@ class Spent:
 
 @dataclass(frozen=True)
 class Limits:
-    """A run stops, with its best so far, before the call after a limit is reached."""
+    """Limits of a language model's costs. A run stops, with its best so far, before the call after a limit is
+    reached."""
 
     calls: int | None = None
     tokens: int | None = None
     cost: float | None = None
 
     def check(self, spent: Spent) -> None:
-        """Raises BudgetSpent."""
+        """Raises BudgetSpent if a limit is reached."""
         for name in ("calls", "tokens", "cost"):
             limit, used = getattr(self, name), getattr(spent, name)
             if limit is not None and used >= limit:
@@ -143,14 +144,14 @@ class Prices:
 
 
 class Recordings(Protocol):
-    """Where replies are kept."""
+    """Store of recorded replies."""
 
     def find(self, key: str) -> Completion | None: ...
 
     def add(self, call: Call) -> None: ...
 
     def spent(self) -> Spent:
-        """By this attempt of the run; a reply used again costs what it cost when it was recorded."""
+        """Costs of this attempt of the run. A reply used again costs as much as when it was recorded."""
         ...
 
 
@@ -174,7 +175,7 @@ class InMemory:
 
 
 class Unusable(Exception):
-    """The last fault of a reply that stayed invalid after every repair; ``remedy``: what a person can do about it."""
+    """The last fault of a reply that stayed invalid after every repair. ``remedy``: advice for a person."""
 
     def __init__(self, fault: str, remedy: str | None = None) -> None:
         super().__init__(fault)
@@ -185,7 +186,7 @@ class Unusable(Exception):
 class Caller:
     """Asks ``model`` until a reply can be read, at most ``1 + repairs`` times.
 
-    ``sample``: the run's seed, so that seeds get replies of their own and replays the same.
+    ``sample``: the run's seed, so that each seed has its own replies and a replay the same ones.
     """
 
     model: ChatModel
@@ -197,9 +198,9 @@ class Caller:
     prices: Prices | None = None
 
     def ask(self, question: Question, read: Callable[[str], T], *, draw: int = 0) -> T:
-        """What ``read`` makes of the reply; ``read`` raises InvalidReply with the fault.
+        """The value of ``read`` for the reply; ``read`` raises InvalidReply with the fault.
 
-        Raises Unusable after the last repair, ReasonerError without a reply, BudgetSpent before a call too many.
+        Raises Unusable after the last repair, ReasonerError without a reply, BudgetSpent before a call over the limit.
         """
         messages = [Message("system", question.prompt.role), Message("user", question.prompt.text)]
         for attempt in range(self.repairs + 1):
@@ -262,7 +263,7 @@ class Caller:
         return replace(completion, text=text), "model", key, seconds
 
     def _counted(self, completion: Completion, messages: Sequence[Message], schema: dict[str, Any]) -> Completion:
-        """With an estimate for tokens that the provider does not count, where there is a budget to be kept."""
+        """The completion, with an estimate of missing token counts if there is a budget to keep."""
         counted = completion.tokens_in is not None and completion.tokens_out is not None
         if counted or (self.limits.tokens is None and self.limits.cost is None):
             return completion
@@ -284,7 +285,7 @@ def _estimate(*texts: str) -> int:
 
 
 def _told(completion: Completion, invalid: InvalidReply) -> tuple[str, str | None]:
-    """(the fault as the model and the record have it, what a person can do)."""
+    """(fault for the model and the record, advice for a person)."""
     ended, remedy = ending(completion.finish)
     if not ended:
         return str(invalid), invalid.remedy
@@ -293,7 +294,8 @@ def _told(completion: Completion, invalid: InvalidReply) -> tuple[str, str | Non
 
 
 BYTES_A_TOKEN = 3
-"""English has about four, names of operators and JSON fewer; an estimate that is too high keeps a budget."""
+"""Bytes per token, for estimates. English has about four, names of operators and JSON fewer; a high estimate keeps a
+budget."""
 KEPT = 1_000_000
 """Characters of a reply that are read and recorded."""
 SHOWN = 4_000

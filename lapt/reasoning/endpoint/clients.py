@@ -1,4 +1,4 @@
-"""A provider's client, built by LangChain: for which server, with which key, and with how much of the environment."""
+"""A provider's client, built by LangChain, with the server, the key and the environment variables that belong to it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def client_of(model: str, base_url: str | None, key: str | None, api_version: str | None, **settings: Any) -> Any:
-    """The chat model of LangChain. ``settings``: as ``init_chat_model`` takes them; those that are None are left out.
+    """LangChain's chat model. ``settings``: as for ``init_chat_model``; those that are None are left out.
 
-    Without a ``key`` a server of the provider's own gets that of the provider's variable, any other server none.
-    Raises ConfigError for a package, key or provider that is not there.
+    Without a ``key``, the provider's own server gets the key of the provider's variable, any other server none. Raises
+    ConfigError for a package, key or provider that is not there.
     """
     try:
         from langchain.chat_models import init_chat_model
@@ -44,7 +44,7 @@ def client_of(model: str, base_url: str | None, key: str | None, api_version: st
 
 
 def _server(model: str, base_url: str | None) -> Server | None:
-    """Where requests go: to ``base_url``, else where the operator's variable says; None for the client's default."""
+    """The server of requests: ``base_url``, else the one in the operator's variable; None for the client's default."""
     known = PROVIDERS.get(provider_of(model))
     for address in (base_url, *(os.environ.get(name) for name in (known.addresses if known else ()))):
         if address:
@@ -58,7 +58,7 @@ def _server(model: str, base_url: str | None) -> Server | None:
 
 
 def _place(model: str, base_url: str | None, api_version: str | None) -> dict[str, Any]:
-    """``base_url`` with its login as a header: what is part of an address is written into logs."""
+    """``base_url``, with its login moved into a header, since addresses are written into logs."""
     azure = provider_of(model) == "azure_openai"
     if azure and not (api_version or os.environ.get("OPENAI_API_VERSION")):
         raise ConfigError(
@@ -82,10 +82,10 @@ def _place(model: str, base_url: str | None, api_version: str | None) -> dict[st
 
 @contextmanager
 def _environment(server: Server | None, own: bool) -> Iterator[None]:
-    """While a client is built, it reads what concerns its server alone.
+    """Hide environment variables that do not concern the server while its client is built.
 
     An empty variable is unset. A server on this machine is behind no proxy, and plain HTTP needs no certificates. A
-    server that is not the provider's own sees no secret that was not meant for it: clients look for keys by themselves.
+    server that is not the provider's own gets no secret that was not meant for it: clients look for keys by themselves.
     """
     hidden = [name for name, value in os.environ.items() if not value]
     if server is not None and server.on_this_machine:

@@ -1,4 +1,4 @@
-"""How a reply ended, where not by itself: at a limit, by a refusal, in a filter, as a call of a tool."""
+"""Unusual ends of a reply: a limit, a refusal, a filter, a call of a tool."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _ENDINGS = {
 
 
 def unusual(finish: object) -> str | None:
-    """The provider's reason for the end of a reply, where that is no ordinary one."""
+    """The provider's reason for an unusual end of a reply; None for an ordinary end."""
     said = str(finish or "")
     return None if said.lower() in _ORDINARY else said[:80]
 
 
 def ending(finish: str | None) -> tuple[str, str | None]:
-    """(what a reply's end means, what a person can do); nothing for an ordinary one."""
+    """(meaning of a reply's end, advice for a person); empty for an ordinary end."""
     if finish is None:
         return "", None
     for pattern, (said, remedy) in _ENDINGS.items():

@@ -1,4 +1,4 @@
-"""What a provider says in place of an answer: its own words, whether to ask again, and what a person can do."""
+"""Providers' errors in place of an answer: their words, whether to ask again, and advice for a person."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from lapt.reasoning.endpoint.addresses import without_login
 
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
-"""Names of environment variables whose values are shown to nobody."""
+"""Names of environment variables whose values are never shown."""
 _TRANSIENT = {408, 409, 425, 429, 500, 502, 503, 504, *range(520, 531)}
 _CUT = {"TimeoutError", "ConnectionError", "TransportError", "APIConnectionError", "JSONDecodeError"}
 """Names of errors, of any client, after which the same request may succeed."""
 _MAY_BE_THE_SCHEMA = (400, 404, 422, 500, 501)
-"""How servers refuse a JSON Schema, among other things."""
+"""Status codes with which servers refuse a JSON Schema, among other things."""
 
 _SUBJECTS = {
     "quota": r"insufficient.{0,12}(quota|balance|credit|fund)|(exceed|spent|out of|over).{0,25}(quota|credit|balance)"
@@ -33,9 +33,9 @@ _SUBJECTS = {
     "thinking": r"think|reasoning",
     "stream": r"\bstream",
 }
-"""What a refusal is about: by the parameter and code that it names, else by its words; the first that fits counts."""
+"""Subject of a refusal: by the parameter and code that it names, else by its words. The first match counts."""
 _OF_A_SERVER_ERROR = ("quota", "schema", "context")
-"""Other words in it are no reason."""
+"""Subjects that a server error may have. Other words in it give no reason."""
 _REMEDIES = {
     "quota": "pay for more, or raise the limit of the account: what is recorded is not asked again",
     "schema": "say reasoner.structured=text",
@@ -62,12 +62,12 @@ _RUN_AGAIN = "check the model and base_url, or run again later: what is recorded
 
 _PAGE = re.compile(r"<(!doctype|html|head|body)\b.*", re.IGNORECASE | re.DOTALL)
 _QUOTES = " '\"."
-"""LangChain shows a page as Python writes texts."""
+"""Quotes around a page in LangChain's messages, as in Python texts."""
 _EVENTS = re.compile(r"(^|')(data|event): ?")
 
 
 class Failure(Exception):
-    """A request without an answer. ``about``: a key of ``_REMEDIES``, where something tells."""
+    """A request without an answer. ``about``: a key of ``_REMEDIES``, if the subject is known."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Failure(Exception):
 
     @property
     def may_be_the_schema(self) -> bool:
-        """Would the same request without a JSON Schema perhaps be answered?"""
+        """Whether the same request might be answered without a JSON Schema."""
         return self.about == "schema" or (self.about is None and self.status in _MAY_BE_THE_SCHEMA)
 
     @property
@@ -92,9 +92,9 @@ class Failure(Exception):
 
 
 def failure_of(error: Exception, streaming: bool) -> Failure:
-    """What any client's error says: a refusal, a cut connection, or an answer that is no chat completion.
+    """The failure behind any client's error: a refusal, a cut connection, or an answer that is no chat completion.
 
-    ``streaming``: was the reply asked for piece by piece?
+    ``streaming``: whether the reply was asked for piece by piece.
     """
     response = getattr(error, "response", None)
     told = _told(_document(error, response))
@@ -114,7 +114,7 @@ def failure_of(error: Exception, streaming: bool) -> Failure:
 
 
 def _document(error: Exception, response: Any) -> Any:
-    """What the server sent, decoded where it is JSON."""
+    """The server's answer, decoded if it is JSON."""
     body = getattr(error, "body", None)
     if body is None and error.args and isinstance(error.args[0], dict):  # LangChain, over an error in an answer
         body = error.args[0]
@@ -125,7 +125,7 @@ def _document(error: Exception, response: Any) -> Any:
 
 
 def _told(document: Any) -> dict[str, Any] | None:
-    """message, code, type and param of an error as servers write it; None for what is no error."""
+    """message, code, type and param of an error in servers' usual form; None for anything else."""
     if isinstance(document, list) and document:
         document = document[0]
     if not isinstance(document, dict):
@@ -138,7 +138,7 @@ def _told(document: Any) -> dict[str, Any] | None:
 
 
 def _status(error: Exception, response: Any, told: dict[str, Any] | None) -> int | None:
-    """The status of HTTP; of an error that came in an answer the code that stands in its place."""
+    """The HTTP status. For an error inside of an answer, the code that takes its place."""
     said = (getattr(error, "status_code", None), getattr(response, "status_code", None), (told or {}).get("code"))
     numbers = [int(one) for one in said if isinstance(one, int) or (isinstance(one, str) and one.isdecimal())]
     return next((number for number in numbers if 400 <= number < 600), None)
@@ -159,7 +159,7 @@ def _about(names: str, words: str, status: int | None) -> str | None:
 
 
 def _untold(error: Exception, sent: str, status: int | None, streaming: bool) -> Failure:
-    """An error without a message of the server: a page, a stream, or nothing that came."""
+    """The failure for an error without a message of the server: a page, a stream, or an empty answer."""
     if page := _PAGE.search(sent):
         words = _line(f"an HTML page: {re.sub('<[^>]*>', ' ', page[0]).rstrip(_QUOTES)}")
         about = "page" if status in (None, 404) else None
@@ -189,7 +189,7 @@ def _sent(error: Exception, response: Any) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    """What lies behind a client's own words, such as a connection that was refused."""
+    """The cause behind a client's own words, such as a refused connection."""
     behind = error
     while behind.__cause__ is not None:
         behind = behind.__cause__
@@ -197,7 +197,7 @@ def _cause(error: BaseException) -> str:
 
 
 def _retry_after(response: Any) -> float | None:
-    """Seconds that the server asks for."""
+    """Seconds to wait, as the server asks."""
     try:
         return float(response.headers["retry-after"])
     except (AttributeError, KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Which key goes to which server: a provider's own to the provider alone, others where an operator lists them."""
+"""Choice of the key for a server: a provider's own goes to the provider alone, others where an operator lists them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from lapt.errors import ConfigError
 from lapt.reasoning.endpoint.addresses import Server
 
 ALLOWED = "LAPT_ALLOW_KEYS"
-"""Environment variable of the machine that asks: variables that a pipeline may name, as shell patterns."""
+"""Environment variable of the machine that asks: names of variables that a pipeline may use as keys, as shell
+patterns."""
 ALLOWED_BLOCKS = "LAPT_ALLOW_KEY_BLOCKS"
 """The same for Secret blocks."""
 NO_KEY = "none"
-"""What a server that gets no key is sent: clients insist on one."""
+"""Value sent to a server that gets no key, since clients insist on one."""
 
 
 @dataclass(frozen=True)
 class Provider:
-    """``key``: the variable of its key. ``hosts``: its own, as shell patterns.
+    """A provider. ``key``: the variable of its key. ``hosts``: its own hosts, as shell patterns.
 
-    ``addresses``: variables by which an operator says another address for it, which then is its own as well.
+    ``addresses``: variables in which an operator may give another address for it. That one then counts as its own too.
     """
 
     key: str
@@ -50,7 +51,10 @@ PROVIDERS = {
     "together": Provider("TOGETHER_API_KEY", ("api.together.xyz", "api.together.ai")),
     "xai": Provider("XAI_API_KEY", ("api.x.ai",)),
 }
-"""LangChain's name of a provider -> whose key it is. Of others no host is known: they get their key at no base_url."""
+"""LangChain's name of a provider -> its key and hosts.
+
+The hosts of other providers are not known: they get their key only without a base_url.
+"""
 
 
 def provider_of(model: str) -> str:
@@ -58,7 +62,7 @@ def provider_of(model: str) -> str:
 
 
 def is_its_own(provider: str, base_url: str | None, environment: Mapping[str, str]) -> bool:
-    """Does the address belong to the provider? ``None``, where its client goes by itself, does."""
+    """Whether the address belongs to the provider. ``None``, its client's default, does."""
     if base_url is None:
         return True
     known = PROVIDERS.get(provider, Provider(""))
@@ -78,7 +82,7 @@ def _same(server: Server, address: str) -> bool:
 def key_from_variable(
     model: str, base_url: str | None, named: str | None, environment: Mapping[str, str]
 ) -> str | None:
-    """The key to send: of the variable that the pipeline names, else of the provider's own; None where there is none.
+    """The key to send: from the variable that the pipeline names, else from the provider's own; None without one.
 
     Raises ConfigError for a variable that may not be named, or is not set.
     """

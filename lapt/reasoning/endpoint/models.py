@@ -1,4 +1,4 @@
-"""Chat models by LangChain: any provider that ``init_chat_model`` knows, any server that speaks OpenAI's protocol."""
+"""Chat models through LangChain: any provider of ``init_chat_model``, any server with OpenAI's protocol."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from lapt.reasoning.prompts.templates import section
 Structured = Literal["auto", "json_schema", "text"]
 _log = logging.getLogger("lapt.reasoning")
 LONGEST_WAIT = 60.0
-"""Seconds between two tries, whatever a server asks for."""
+"""Longest wait between two tries, in seconds, even if a server asks for more."""
 
 
 @dataclass(frozen=True)
 class LangChainModel:
-    """``model`` is ``provider:name`` as ``init_chat_model`` takes it, such as ``openai:gpt-4o``.
+    """A chat model. ``model`` is ``provider:name`` as for ``init_chat_model``, such as ``openai:gpt-4o``.
 
     ``base_url``: a server of one's own (vLLM, Ollama, llama.cpp), or Azure's endpoint, with its ``api_version``.
     ``structured``: by JSON Schema through the provider, or by a schema written into the prompt; auto tries the first
-    and goes over to the second where it is refused. ``tries``: on rate limits, server errors, timeouts and cut
-    connections, with growing waits between them. ``extra_body``: what else a request carries. ``system_message``: the
-    role as a message of its own, or before the first prompt. ``streaming``: the reply is asked for piece by piece.
-    ``key``, and a password in ``base_url``: given to the client alone; they stand in no error, log or recording.
+    and changes to the second if it is refused. ``tries``: on rate limits, server errors, timeouts and cut connections,
+    with growing waits between them. ``extra_body``: additions to a request. ``system_message``: the role as a separate
+    message, or before the first prompt. ``streaming``: the reply is asked for piece by piece. ``key``, and a password
+    in ``base_url``: given to the client alone; they are in no error, log or recording.
     """
 
     model: str
@@ -66,7 +66,7 @@ class LangChainModel:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What recordings are found by: keys that came later are left out where they say nothing."""
+        """Settings by which recordings are found. Settings that are newer are left out at their defaults."""
         known: dict[str, Any] = {
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
@@ -83,7 +83,7 @@ class LangChainModel:
         _ = self._client
 
     def complete(self, messages: Sequence[Message], schema: dict[str, Any], key: str) -> Completion:
-        """Raises ReasonerError: no such provider, a refused key, no answer after every try."""
+        """Ask the model. Raises ReasonerError: no such provider, a refused key, no answer after every try."""
         try:
             return self._complete(messages, schema)
         except Failure as failure:
@@ -108,7 +108,7 @@ class LangChainModel:
 
     # --- one request -------------------------------------------------------------------------------------------------
     def _asked(self, messages: Sequence[Message], schema: dict[str, Any] | None) -> Completion:
-        """Raises Failure."""
+        """One request. Raises Failure."""
         asks = self._client
         more = {"extra_body": self.extra_body} if self.extra_body else {}
         with warnings.catch_warnings():
@@ -136,7 +136,7 @@ class LangChainModel:
         return [(first.role, f"{role.text}\n{first.text}"), *((message.role, message.text) for message in rest)]
 
     def _tried(self, ask: Callable[[], Completion], tries: int, spare_schema: bool = False) -> Completion:
-        """``spare_schema``: what may be the schema's fault is not tried again with it."""
+        """Requests until one is answered. ``spare_schema``: do not try again if the schema may be at fault."""
 
         def may_pass(error: BaseException) -> bool:
             return isinstance(error, Failure) and error.transient and not (spare_schema and error.may_be_the_schema)
@@ -151,7 +151,7 @@ class LangChainModel:
         return retrying(ask)
 
     def _wait(self, state: RetryCallState) -> float:
-        """What the server asks for by Retry-After, else exponential with jitter."""
+        """Wait as long as the server's Retry-After says, else exponentially with jitter."""
         assert state.outcome is not None
         asked = getattr(state.outcome.exception(), "retry_after", None)
         if asked is None:
@@ -216,11 +216,12 @@ class LangChainModel:
 
 class _State:
     refused = False
-    """Has the provider refused the JSON Schema once?"""
+    """Whether the provider has refused the JSON Schema once."""
 
 
 def _completion(reply: Any) -> Completion:
-    """Text alone is an answer: what a model thinks comes in blocks of other types. A refusal is said in its words."""
+    """The completion in a client's answer. Only text is the answer: thinking is in blocks of other types, a refusal in
+    words."""
     said, meta, usage = reply.additional_kwargs, reply.response_metadata, reply.usage_metadata or {}
     finish = (meta.get("incomplete_details") or {}).get("reason")  # OpenAI's Responses
     finish = finish or next((meta[name] for name in _FINISH if meta.get(name)), None)
@@ -235,11 +236,11 @@ def _completion(reply: Any) -> Completion:
 
 
 _FINISH = ("finish_reason", "stop_reason", "stopReason", "done_reason")
-"""Where providers say why a reply ended."""
+"""Fields in which providers give the reason for a reply's end."""
 
 
 def _unfinished(completion: Any) -> Completion:
-    """A reply of OpenAI's client that was cut, as far as it went."""
+    """The part of a cut reply that OpenAI's client has received."""
     choice, usage = (completion.choices or [None])[0], completion.usage
     text, finish = (choice.message.content or "", choice.finish_reason) if choice else ("", None)
     tokens = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)

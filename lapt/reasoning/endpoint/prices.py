@@ -1,4 +1,4 @@
-"""What well-known models cost: list prices, which change. ``reasoner.prices`` overrides them."""
+"""List prices of well-known models; they change. ``reasoner.prices`` overrides them."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ KNOWN: dict[str, tuple[float, float]] = {
 
 
 def prices_of(model: str) -> Prices | None:
-    """None for a model that is not listed, such as one on a server of one's own."""
+    """Prices of a model; None if it is not listed, such as one on a server of one's own."""
     return Prices(*KNOWN[model]) if model in KNOWN else None

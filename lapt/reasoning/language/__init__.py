@@ -1,1 +1,1 @@
-"""The reasoner that is a language model: what it is told, and how its replies are read."""
+"""The language model as a reasoner: its prompts, and the reading of its replies."""

@@ -1,4 +1,4 @@
-"""What a prompt says of a space and of the architectures that are read. Every part is a switch."""
+"""Descriptions of a space and of architectures for a prompt. Every part can be switched off."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from lapt.spaces import Architecture, DagCell, DeclaredSpace, SearchSpace
 
 
 class PromptParts(BaseModel):
-    """What the prompt says; each part can be left out, so that its worth can be measured."""
+    """Parts of the prompt. Each can be left out, so that its worth can be measured."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: bool = Field(True, description="the cell as a Python class (Figure 2 of the paper)")
-    meanings: bool = Field(True, description="what each operator computes")
+    meanings: bool = Field(True, description="the computation of each operator")
     paths: bool = Field(True, description="the paths from the cell's input to its output")
-    dead: bool = Field(True, description="which chosen operators lie on no path, cell by cell")
-    functions: bool = Field(True, description="how many different functions the cells compute")
-    tasks: bool = Field(True, description="the tasks that principles come from and go to")
-    counts: bool = Field(True, description="how often each layer chooses each operator")
+    dead: bool = Field(True, description="chosen operators that lie on no path, cell by cell")
+    functions: bool = Field(True, description="the number of different functions of the cells")
+    tasks: bool = Field(True, description="the tasks of the source and the target")
+    counts: bool = Field(True, description="the number of choices of each operator on each layer")
     disguise: bool = Field(
         False, description="neutral tokens in place of all names, layers permuted, nothing explained"
     )
@@ -40,7 +40,7 @@ KINDS: tuple[Kind, ...] = ("operator", "source")
 
 @dataclass(frozen=True)
 class Briefing:
-    """Turns a space and architectures into the variables of the prompt templates."""
+    """Makes the variables of the prompt templates from a space and architectures."""
 
     space: SearchSpace
     words: Vocabulary
@@ -48,7 +48,7 @@ class Briefing:
 
     @classmethod
     def of(cls, space: SearchSpace, parts: PromptParts, sample: int) -> Briefing:
-        """``sample``: which of the disguises, where names are hidden."""
+        """A briefing on a space. ``sample``: number of the disguise, if names are hidden."""
         words = Vocabulary.neutral(space, sample) if parts.disguise else Vocabulary.plain(space)
         return cls(space, words, parts)
 
@@ -73,7 +73,7 @@ class Briefing:
         }
 
     def chooses(self, kind: Kind) -> bool:
-        """Has any layer a choice of that kind?"""
+        """Whether any layer has a choice of that kind."""
         return any(len(layer.operators if kind == "operator" else layer.sources) > 1 for layer in self.space.layers)
 
     def task(self, name: str) -> str | None:
@@ -82,15 +82,15 @@ class Briefing:
         return f"{name}: {TASKS[name]}" if name in TASKS else name
 
     def cells(self, evaluations: Sequence[Evaluation], *, scores: bool) -> list[str]:
-        """One line an architecture: its Layer_list, its score, and what it chooses in vain."""
+        """One line for each architecture: its Layer_list, its score, and its choices without effect."""
         return [self._cell(evaluation, scores) for evaluation in evaluations]
 
     def functions(self, architectures: Sequence[Architecture]) -> int | None:
-        """How many different functions they compute."""
+        """Number of different functions that they compute."""
         return len({self.space.canonical(a) for a in architectures}) if self.parts.functions else None
 
     def counts(self, counts: Sequence[Count]) -> list[dict[str, Any]] | None:
-        """Layer by layer, how many of the architectures of the newest task choose each candidate."""
+        """For each layer, the number of architectures of the newest task that choose each candidate."""
         if not self.parts.counts or not counts:
             return None
         rows = []
@@ -103,11 +103,11 @@ class Briefing:
         return rows
 
     def principles(self, principles: Sequence[Principle]) -> list[dict[str, Any]]:
-        """Principles as they are shown: what a model said itself, and its claims in the prompt's own words."""
+        """Principles for the prompt: a model's own statements, and the claims in the prompt's own words."""
         return [{"statement": p.statement, "claims": self._claims(p)} for p in principles]
 
     def _claims(self, principle: Principle) -> list[str]:
-        """``keep a, b on 0->1, 0->2``: layers of which the same is claimed stand together."""
+        """Claims such as ``keep a, b on 0->1, 0->2``. Layers with the same claim are listed together."""
         said: dict[tuple[str, str], list[str]] = {}
         for claim in principle.claims:
             word = self.words.shown(claim.kind, claim.candidate)
@@ -118,7 +118,7 @@ class Briefing:
         return [f"{effect} {words} on {', '.join(layers)}" for (effect, words), layers in alike.items()]
 
     def unspoken(self, principles: Sequence[Principle]) -> list[dict[str, Any]]:
-        """Layer by layer, the candidates that no principle speaks of."""
+        """For each layer, the candidates without any claim."""
         spoken = {(c.layer, c.kind, c.candidate) for principle in principles for c in principle.claims}
         rows = []
         for name, shown in self.words.layers.items():
@@ -132,7 +132,7 @@ class Briefing:
         return rows
 
     def changes(self, counts: Sequence[Count], task: str, principles: Sequence[Principle]) -> list[str]:
-        """What at least half of a task's architectures choose, though no principle keeps it."""
+        """Candidates that at least half of a task's architectures choose, though no principle keeps them."""
         kept = {(c.layer, c.kind, c.candidate) for p in principles for c in p.claims if c.effect in ("keep", "try")}
         return [
             f"{self.words.shown('layer', c.layer)} {self.words.shown(c.kind, c.candidate)} ({c.count} of {c.of})"
@@ -178,5 +178,6 @@ class Briefing:
         return {word: found[word] for word in sorted(found, key=self._place)}
 
     def _place(self, word: str) -> int:
-        """By the order of the tokens when disguised (the space's own order would tell), else by the space's."""
+        """Position of a word: in the order of the tokens if disguised (the space's own order would show), else the
+        space's."""
         return [*self.words.operators.values(), *self.words.sources.values()].index(word)

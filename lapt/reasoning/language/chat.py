@@ -33,10 +33,11 @@ class _Read(Protocol[T_co]):
 
 @dataclass(frozen=True)
 class Chat:
-    """Asks a chat model through ``caller``: ``draws`` times, each draw on the trail of its own earlier replies.
+    """Asks a chat model through ``caller``: ``draws`` times, each draw in a line of its own earlier replies.
 
-    ``max_operators``, ``max_sources`` cap what a layer keeps. A draw whose reply stays invalid is left out; when none
-    is left, ``on_invalid`` decides: raise, or let the ``frequency`` reasoner stand in, which its principles say.
+    ``max_operators``, ``max_sources`` cap the candidates of a layer. A draw whose reply stays invalid is left out. If
+    none is left, ``on_invalid`` decides: raise, or let the ``frequency`` reasoner stand in, which its principles
+    record.
     """
 
     caller: Caller
@@ -143,9 +144,9 @@ class Chat:
         return successor(space, merged(stated), counts, origin, principles)
 
     def explore(self, space: SearchSpace, principles: Principles, *, task: str) -> Principles:
-        """What the model says of candidates that no principle spoke of, added to the current principles.
+        """The current principles with the model's statements on candidates without a claim.
 
-        Principles that speak of every candidate leave nothing to describe, and stay as they are.
+        If every candidate has a claim, there is nothing to describe, and they stay as they are.
         """
         principles = principles.onto(space)
         brief = self._brief(space)
@@ -193,14 +194,14 @@ class Chat:
         prompt: Callable[[Sequence[Principle]], Prompt],
         schema: dict[str, Any],
     ) -> Callable[[int], Question]:
-        """Draw -> its question, on what that draw stated before."""
+        """Draw -> its question, on the principles that the draw stated before."""
         return lambda draw: Question(step, task, prompt(principles.of_draw(draw)), schema, principles.id)
 
     def _draw(self, question: Callable[[int], Question], read: _Read[T]) -> list[T]:
-        """The replies that can be used, in the order of the draws; none when ``frequency`` is to stand in.
+        """The usable replies, in the order of the draws; none if ``frequency`` is to stand in.
 
-        Raises ReasonerError where no reply can be used and the policy is to raise. Every draw is asked for before a
-        reply that is awaited stops the run, so that all of its prompts are there.
+        Raises ReasonerError if no reply is usable and the policy is to raise. Every draw is asked for before an awaited
+        reply stops the run, so that all of its prompts are there.
         """
         found: list[T] = []
         faults: list[Unusable] = []

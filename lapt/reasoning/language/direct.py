@@ -1,6 +1,6 @@
-"""The other way to use a language model: it proposes the architectures themselves (GENIUS, Zheng et al. 2023).
+"""A language model that proposes the architectures themselves (GENIUS, Zheng et al. 2023).
 
-What principles have to beat: it is shown what the reasoner is shown, and its own scores.
+It is a baseline for principles: it is shown the reasoner's data, and the scores of its own proposals.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from lapt.spaces import Architecture, SearchSpace
 class Direct(Searcher):
     """A search method that asks a chat model for the next architectures, in view of all scores so far.
 
-    What the model repeats is skipped, and what is then missing is drawn uniformly; ``filled`` counts those. A reply
-    that stays invalid raises ReasonerError where ``strict``, else all of its architectures are drawn.
+    Repeats are skipped. Missing architectures are drawn uniformly; ``filled`` counts them. A reply that stays invalid
+    raises ReasonerError if ``strict``, else all of its architectures are drawn.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Direct(Searcher):
         self._proposed: deque[Architecture] = deque()
 
     def ask(self, n: int) -> list[Architecture]:
-        """Raises ReasonerError without a reply, BudgetSpent before a call too many."""
+        """The next architectures. Raises ReasonerError without a reply, BudgetSpent before a call over the limit."""
         proposed = self._asked_for(n)
         self._proposed = deque(proposed)
         asked = super().ask(n)

@@ -1,4 +1,4 @@
-"""Several replies to one prompt made one: draws of a model differ more than seeds of a search do."""
+"""Combination of several replies to one prompt: draws of a model differ more than seeds of a search do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Combine = Literal["majority", "union", "intersection"]
 
 
 def merged(draws: Sequence[Sequence[Principle]]) -> tuple[Principle, ...]:
-    """Principles of all draws, those that make the same claims as one, which lists the draws that state it.
+    """The principles of all draws. Equal claims become one principle, which lists the draws that state it.
 
     Most stated first, then in the order of the draws.
     """
@@ -30,10 +30,11 @@ def merged(draws: Sequence[Sequence[Principle]]) -> tuple[Principle, ...]:
 
 
 def combined(spaces: Sequence[SearchSpace], how: Combine) -> SearchSpace:
-    """One refined space of several, a layer at a time.
+    """Combine several refined spaces into one, a layer at a time.
 
-    majority: what more than half of the draws keep; intersection: what all keep; where that is nothing, what most keep.
-    union: what any keeps. A node (DARTS) whose layers are left with one source keeps the one with the next most votes.
+    majority: candidates that more than half of the draws keep; intersection: those that all keep; if there are none,
+    those that most keep. union: those that any keeps. If a node (DARTS) is left with the same single source on its
+    layers, the source with the next most votes is added.
     """
     first = spaces[0]
     kept: dict[str, dict[str, list[str]]] = {"operators": {}, "sources": {}}
@@ -53,7 +54,7 @@ def combined(spaces: Sequence[SearchSpace], how: Combine) -> SearchSpace:
 
 
 def spread(draws: Sequence[Mapping[str, Collection[str]]]) -> float:
-    """How far draws disagree, 0 (all alike) to 1: one minus the mean Jaccard index of what two of them keep on a layer.
+    """Disagreement of draws, 0 (all alike) to 1: one minus the mean Jaccard index of two draws' candidates on a layer.
 
     ``draws``: layer -> candidates kept. Mean over the layers that both name and over the pairs; 0 for a single draw.
     """

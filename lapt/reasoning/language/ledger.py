@@ -1,4 +1,4 @@
-"""What a language model did in a run, added up."""
+"""Summary of a language model's calls in a run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from lapt.reasoning.language.replies import kept_operators
 
 @dataclass(frozen=True)
 class Ledger:
-    """``calls``: replies used, ``paid_now`` of them asked for in this attempt. ``seconds``: of waiting for the model.
+    """The calls of a run, added up.
 
+    ``calls``: replies used, ``paid_now`` of them asked for in this attempt. ``seconds``: of waiting for the model.
     ``cost``: None without prices. ``spread``: mean over the translations that were drawn several times
-    (``lapt.reasoning.language.draws.spread``); None where there is none.
+    (``lapt.reasoning.language.draws.spread``); None without any.
     """
 
     model: str
@@ -32,7 +33,7 @@ class Ledger:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> Ledger | None:
-        """From rows of ``reasoner_calls``; None for no rows."""
+        """The summary of rows of ``reasoner_calls``; None without rows."""
         if not rows:
             return None
         costs = [row["cost"] for row in rows if row["cost"] is not None]

@@ -1,4 +1,4 @@
-"""What operators compute and what tasks ask for, in words that a prompt can use."""
+"""Descriptions of operators and tasks in words, for prompts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPERATORS: dict[str, str] = {
     "positions, half the parameters of sep_conv_3x3",
     "dil_conv_5x5": "as dil_conv_3x3 with 5x5 kernels: sees 9x9 positions",
 }
-"""Operator -> what it computes. A space may have others: nothing is said of those."""
+"""Operator -> description of its computation. Other operators have none."""
 
 TASKS: dict[str, str] = {
     "cifar10": "classification of 32x32 images into 10 classes (CIFAR-10)",
@@ -35,4 +35,4 @@ TASKS: dict[str, str] = {
     "segmentation": "semantic segmentation: the class of every pixel",
     "classification": "image classification",
 }
-"""Task -> what it asks for. A user's own task is called by its name alone."""
+"""Task -> description of its goal. A user's own task has only its name."""

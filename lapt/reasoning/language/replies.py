@@ -1,4 +1,4 @@
-"""What a model must reply, as JSON Schema, and how any text becomes that or an exact fault."""
+"""Formats of a model's replies as JSON Schema, and their parsers, which return the content or an exact fault."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.spaces import Architecture, SearchSpace
 
 MOST = 40
-"""Principles in one reply."""
+"""Largest number of principles in one reply."""
 MOST_PROPOSED = 500
-"""Architectures in one reply."""
+"""Largest number of architectures in one reply."""
 
 LEARN: dict[Effect, str] = {"keep": "good architectures choose it", "avoid": "good architectures do not choose it"}
 EXPLORE: dict[Effect, str] = {"try": "worth trying", "avoid": "not worth trying"}
@@ -84,7 +84,7 @@ def space_schema(space: SearchSpace, words: Vocabulary) -> dict[str, Any]:
 
 
 def proposals_schema(space: SearchSpace, words: Vocabulary) -> dict[str, Any]:
-    """Architectures, each a choice for every layer."""
+    """Schema of a reply with architectures, each a choice for every layer."""
     choices = {}
     for name, shown in words.layers.items():
         layer = space.layer(name)
@@ -127,7 +127,7 @@ def read_principles(
 ) -> tuple[Principle, ...]:
     """The principles in a reply; each claim carries its count in the data. Raises InvalidReply.
 
-    Layers and candidates must be the prompt's own; what is stated twice counts once.
+    Layers and candidates must be the prompt's own. A repeated statement counts once.
     """
     found: dict[tuple[Any, ...], Principle] = {}
     for number, stated in enumerate(_model(text, _Statements).principles, start=1):
@@ -181,14 +181,14 @@ def read_space(
 
 
 def _in_words(fault: str, words: Vocabulary) -> str:
-    """What a prompt hides, a fault must not tell."""
+    """The fault in the prompt's words: it must not reveal hidden names."""
     for name, shown in words.layers.items():
         fault = fault.replace(f"'{name}'", f"'{shown}'")
     return fault
 
 
 def read_proposals(text: str, space: SearchSpace, words: Vocabulary) -> list[Architecture]:
-    """The architectures in a reply, in its order, each once. Raises InvalidReply where one is not of the space."""
+    """The architectures in a reply, in its order, each once. Raises InvalidReply if one is not in the space."""
     found: dict[Architecture, None] = {}
     for number, said in enumerate(_model(text, _Proposals).architectures, start=1):
         where = f"architecture {number}"
@@ -229,7 +229,7 @@ def _kept(
 
 
 def _real(words: Vocabulary, kind: str, said: Iterable[str], where: str, once: bool = False) -> list[str]:
-    """The names behind what a reply says, each once."""
+    """The real names behind a reply's words, each once."""
     names: list[str] = []
     for word in said:
         name = words.real(kind, word)
@@ -243,7 +243,7 @@ def _real(words: Vocabulary, kind: str, said: Iterable[str], where: str, once: b
 
 
 def kept_operators(text: str) -> dict[str, list[str]]:
-    """Layer -> operators, as a reply with a space names them. Raises InvalidReply."""
+    """Layer -> operators, from a reply with a space. Raises InvalidReply."""
     return {entry.layer: entry.operators for entry in _model(text, _Sets).layers}
 
 

@@ -1,4 +1,4 @@
-"""What a prompt calls the layers and operators of a space: by their names, or by neutral tokens."""
+"""Names of a space's layers and operators in a prompt: the real ones, or neutral tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lapt.spaces import SearchSpace
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Name in the space -> what is shown, for layers (in the order shown), operators and sources."""
+    """Name in the space -> name in the prompt, for layers (in the order shown), operators and sources."""
 
     layers: dict[str, str]
     operators: dict[str, str]
@@ -26,9 +26,9 @@ class Vocabulary:
 
     @classmethod
     def neutral(cls, space: SearchSpace, seed: int | Sequence[int]) -> Vocabulary:
-        """Tokens without meaning, layers in another order: what remains is statistics alone.
+        """Tokens without meaning, and layers in another order, so that only the statistics remain.
 
-        The probe for a model that knows a benchmark by heart. Consistent within one seed.
+        It tests for a model that knows a benchmark by heart. The tokens are the same for one seed.
         """
         rng = np.random.default_rng(seed)
 
@@ -46,7 +46,7 @@ class Vocabulary:
         return self.of(kind)[name]
 
     def real(self, kind: str, shown: str) -> str | None:
-        """The name behind what a reply says; None when there is none."""
+        """The real name behind a reply's word; None if there is none."""
         return next((name for name, word in self.of(kind).items() if word == shown), None)
 
 

@@ -1,1 +1,1 @@
-"""Prompt templates: Markdown with Jinja2, one file a prompt, its version on the first line."""
+"""Prompt templates: Markdown with Jinja2, one file per prompt, with its version on the first line."""

@@ -1,4 +1,4 @@
-"""Rendering the prompt templates, and naming exactly what was rendered."""
+"""Rendering of the prompt templates, with an exact identity of the rendered template."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lapt.base.digests import short
 
 @dataclass(frozen=True)
 class Prompt:
-    """One rendered prompt. ``template_hash``: of the template and of all that it includes."""
+    """One rendered prompt. ``template_hash``: of the template and of all templates that it includes."""
 
     name: str
     version: int
@@ -62,7 +62,7 @@ def _source(file: str) -> str:
 
 
 def _parts(file: str) -> list[str]:
-    """The template and what it includes, each once."""
+    """The template and the templates that it includes, each once."""
     found = [file]
     for part in meta.find_referenced_templates(_environment().parse(_source(file))):
         assert part is not None

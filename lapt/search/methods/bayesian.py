@@ -17,21 +17,25 @@ from lapt.search.prior import NOTHING, Expects, Prior
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 _REFIT, _REFIT_LATE, _LATE = 50, 5, 100
-"""The kernel is chosen anew when more than a fiftieth of the evaluations is new, every time up to 49, and from 100
-evaluations on when a fifth is: by then it hardly changes, and the choice takes longer than all else."""
+"""The kernel is fitted again when more than a fiftieth of the evaluations is new, so every time up to 49.
+
+From 100 evaluations on it is fitted when more than a fifth is new: by then it hardly changes, and the fit takes longer
+than all else.
+"""
 
 
 class GaussianProcessSearch(ModelBased):
     """Expected improvement (Jones et al. 1998), maximised exactly over a space that can be listed.
 
-    The process has a Matern 5/2 kernel on the path features of ``lapt.features.encoding``. How much the paths one by
-    one count beside what is on all of them, the lengthscale and the noise are those of highest marginal likelihood. The
-    noise keeps it from trusting equivalent cells that were measured apart. One-hot operators beside the paths were no
-    better on the tasks it was tuned on (TransNAS-Bench-101 class_object and room_layout, NAS-Bench-201 cifar10).
+    The process has a Matern 5/2 kernel on the path features of ``lapt.features.encoding``. Three values are those of
+    highest marginal likelihood: the weight of features of single paths against those of all paths, the lengthscale and
+    the noise. The noise keeps the process from trusting equivalent cells that were measured separately. One-hot
+    operators beside the paths were no better on the tasks it was tuned on (TransNAS-Bench-101 class_object and
+    room_layout, NAS-Bench-201 cifar10).
 
     ``near``: only neighbours of the best so far are candidates while it has unseen ones, a trust region (TuRBO,
-    Eriksson et al. 2019) of one change. That pays where principles chose the first population, so it is on when they
-    expect something and else off: around the best of a few random cells there is little to find.
+    Eriksson et al. 2019) of one change. That helps if principles chose the first population, so it is on with a prior
+    that expects something, and else off: around the best of a few random cells there is little to find.
     """
 
     def __init__(
@@ -41,11 +45,11 @@ class GaussianProcessSearch(ModelBased):
         seed: int | Sequence[int],
         identity: Callable[[Architecture], str] | None = None,
         initial: Annotated[int, Field(ge=2, description="uniform evaluations before the first fit")] = 5,
-        trust: Annotated[float, Field(ge=0, description="slope of the mean in what principles expect")] = 0.5,
+        trust: Annotated[float, Field(ge=0, description="slope of the mean in the principles' expectation")] = 0.5,
         near: Annotated[
             bool | None,
             Field(
-                description="neighbours of the best first; unset: given a prior", exclude_if=lambda near: near is None
+                description="neighbours of the best first; unset: with a prior", exclude_if=lambda near: near is None
             ),
         ] = None,
         prior: Prior = NOTHING,
@@ -65,11 +69,11 @@ class GaussianProcessSearch(ModelBased):
         return self.merit(*self._predicted(kernel, x, y, at), float(y.max()))
 
     def rated(self, x: Floats, y: Floats, candidates: Candidates) -> Floats:
-        """With what principles expect as the mean of the process, which then learns how the target differs from it.
+        """Rate candidates with the principles' expectation as the mean of the process, which learns the difference.
 
-        One deviation of the scores is taken for two of the expectations: evaluations gather where much is expected, so
-        the deviation of what is expected of them is less than that of the space. Whether the mean is taken at all the
-        target decides, by the likelihood of its scores with it and without.
+        One deviation of the scores equals two of the expectations: evaluations gather where much is expected, so their
+        expectations vary less than those of the space. The likelihood of the target's scores decides whether the mean
+        is used.
         """
         expects = self.prior.expects
         if expects is None or not self.trust:
@@ -99,14 +103,15 @@ class GaussianProcessSearch(ModelBased):
         return self.merit(mean + there, deviation, float(y.max()))
 
     def _each(self, expects: Expects, asked: Sequence[Architecture]) -> Floats:
-        """``expects``, once an architecture: to describe one of a large space takes longer than all else here."""
+        """Values of ``expects``, computed once per architecture: in a large space this takes longer than all else
+        here."""
         new = [architecture for architecture in asked if architecture not in self._expected]
         if new:
             self._expected.update(zip(new, expects(new).tolist(), strict=True))
         return np.array([self._expected[architecture] for architecture in asked])
 
     def merit(self, mean: Floats, deviation: Floats, best: float) -> Floats:
-        """What is asked for, highest: N values, of N means and deviations and the best target."""
+        """N values from N means and deviations and the best target; the highest is asked for."""
         return expected_improvement(mean, deviation, best)
 
     def _candidates(self) -> Candidates:
@@ -120,7 +125,7 @@ class GaussianProcessSearch(ModelBased):
         return candidates.among(self.space, unseen, self.description) if unseen else candidates
 
     def _fit(self, x: Floats, targets: Mapping[float, Floats]) -> list[Kernel]:
-        """The kernel of highest marginal likelihood for each of some targets, chosen anew now and then."""
+        """For each of several targets, the kernel of highest marginal likelihood, fitted again now and then."""
         told = len(self.learned)
         if not self._kernels or told - self._fitted > told // (_REFIT if told < _LATE else _REFIT_LATE):
             among = apart(self.space, x[:told], x[:told])
@@ -134,7 +139,7 @@ class GaussianProcessSearch(ModelBased):
         return predict(kernel, among, y, across)
 
     def _apart(self, x: Floats, at: Floats) -> tuple[list[Floats], list[Floats]]:
-        """``apart`` of x from itself and from candidates; in a batch, of what is pending alone."""
+        """``apart`` of x from itself and from the candidates. Within a batch only pending rows are computed."""
         told, known = len(self.learned), self._distances
         if known is None or known[0] != told or known[1] is not at:
             among, across = apart(self.space, x, x), apart(self.space, x, at)
@@ -152,9 +157,10 @@ class GaussianProcessSearch(ModelBased):
 class HeboLike(GaussianProcessSearch):
     """The core of HEBO (Cowen-Rivers et al. 2022): targets made normal by a power transform, and MACE.
 
-    Scores go through a Yeo-Johnson transform. MACE (Lyu et al. 2018) asks a random member of the Pareto front of
-    expected improvement, probability of improvement and upper confidence bound. Left out: the warped inputs (these have
-    no scale to warp), the noise added to the acquisitions, the evolutionary search for the front, which is exact here.
+    Scores go through a Yeo-Johnson transform. MACE (Lyu et al. 2018) asks for a random member of the Pareto front of
+    expected improvement, probability of improvement and upper confidence bound. Left out: the warped inputs (the
+    features have no scale to warp), the noise added to the acquisitions, and the evolutionary search for the front,
+    which is exact here.
     """
 
     def targets(self, scores: Floats) -> Floats:
@@ -179,7 +185,7 @@ class HeboLike(GaussianProcessSearch):
 
 @lru_cache(maxsize=8)
 def _over(expects: Expects, space: SearchSpace) -> Floats:
-    """``expects`` of a whole space, which is asked about at every ask."""
+    """``expects`` of a whole space, computed once, since every ask needs it."""
     return expects(whole(space).architectures)
 
 
@@ -197,7 +203,7 @@ def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats
 
 
 def pareto_front(merits: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """N booleans: no other of the N x M rows is as high everywhere and higher somewhere."""
+    """N booleans: whether no other of the N x M rows is as high in every column and higher in some."""
     front = np.zeros(len(merits), dtype=bool)
     left = np.lexsort(-merits.T[::-1])  # by falling first merit: a row is dominated only by rows before it
     while len(left):

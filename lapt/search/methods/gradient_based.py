@@ -1,4 +1,4 @@
-"""Gradient-based methods: what a supernet that mixes all operators learns to count."""
+"""Gradient-based methods: a supernet that mixes all operators learns the strengths of choices."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ Epochs = Annotated[int, Field(ge=1, description="of the mixed supernet's trainin
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False, description="learning rate of the architecture parameters")]
 
 _LAST = 1e6
-"""Behind whatever else there is: more than the logarithms of all strengths of an architecture add up to."""
+"""Penalty that puts a choice behind all others: larger than the sum of the logarithms of an architecture's
+strengths."""
 
 
 class GradientBased(Searcher):
-    """Asks for architectures in the order of the product of what their choices count in a trained mixed supernet.
+    """Asks for architectures in the order of the product of their choices' strengths in a trained mixed supernet.
 
-    The first is the method's own discretisation: on fixed edges the operator that counts most, ``none`` among them as
-    in NAS-Bench-201; in DARTS cells the two connections into each node whose best operator counts most, ``none`` not
-    among them (Liu et al. 2019, section 2.4), which stands behind everything else here. The next ones serve a budget
-    above one. Scores teach it nothing. The supernet is trained once, at the first ask, on the task's training images
-    alone (``prior.strengths``). Raises ConfigError without images.
+    The first is the method's own discretisation. On fixed edges it is the strongest operator, which may be ``none`` as
+    in NAS-Bench-201. In DARTS cells it is the two connections into each node with the strongest best operator other
+    than ``none`` (Liu et al. 2019, section 2.4); here ``none`` comes after everything else. The following ones serve a
+    budget above one. Scores teach it nothing. The supernet is trained once, at the first ask, on the task's training
+    images alone (``prior.strengths``). Raises ConfigError without images.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class GradientBased(Searcher):
         self._passed = 0
 
     def propose(self) -> Architecture:
-        """The next in order. Raises StopIteration behind the last."""
+        """The next architecture in order. Raises StopIteration after the last."""
         if self._strengths is None:
             self._strengths = self._learn(self.space, self.relaxation, self._trained_by)
         if self._order is None:
@@ -110,9 +111,9 @@ class Darts(GradientBased):
 class PcDarts(GradientBased):
     """PC-DARTS (Xu et al. 2020): DARTS whose operators see one in K channels (section 3.2), its edges normalised (3.3).
 
-    A connection counts as well, by a softmax over those into its node; what a choice is worth is the product. In the
-    first epochs weights alone learn (15 of 50 published, hence the share). Where edges are fixed, each keeps one
-    operator whatever it counts beside the others.
+    A connection has a strength too, by a softmax over those into its node; the strength of a choice is the product. In
+    the first epochs only the weights learn (15 of 50 published, hence the share). Where edges are fixed, each keeps one
+    operator, whatever the strength of its edge.
     """
 
     def __init__(
@@ -123,8 +124,8 @@ class PcDarts(GradientBased):
         identity: Callable[[Architecture], str] | None = None,
         epochs: Epochs = 50,
         learning_rate: Rate = 6e-4,
-        partial: Annotated[int, Field(ge=1, description="operators see one in so many channels, which divides")] = 4,
-        rest: Annotated[float, Field(ge=0, lt=1, description="share of the epochs in which weights alone learn")] = 0.3,
+        partial: Annotated[int, Field(ge=1, description="operators see one in K channels; K divides them")] = 4,
+        rest: Annotated[float, Field(ge=0, lt=1, description="share of epochs in which only weights learn")] = 0.3,
         prior: Prior = NOTHING,
     ) -> None:
         relaxation = Relaxation(
@@ -142,7 +143,7 @@ class Snas(GradientBased):
 
     Weights and architecture parameters learn from one loss on all training images, without the published term for
     resources. The published derivation keeps an operator, which may be ``none``, on every connection; here a node of
-    DARTS cells has two. The temperature falls in a straight line between the ends that the authors' later code has.
+    DARTS cells has two. The temperature falls linearly between the first and last value of the authors' later code.
     """
 
     def __init__(
@@ -171,8 +172,8 @@ class FairDarts(GradientBased):
     """FairDARTS (Chu et al. 2020): a sigmoid for each operator, and a loss that drives it to zero or one.
 
     The published derivation keeps every operator above 0.85, at most two connections a node; here a node of DARTS cells
-    has the two best, and a fixed edge its best. ``none`` gives nothing that could be learned: it stays at 0.5 and is
-    taken where every operator counts less.
+    has the two best, and a fixed edge its best. ``none`` gives no gradient to learn from: it stays at 0.5, and is taken
+    if every operator is weaker.
     """
 
     def __init__(

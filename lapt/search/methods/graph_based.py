@@ -26,11 +26,12 @@ Training = Annotated[int, Field(ge=1, description="steps of a training")]
 _RATE = 0.01
 """Adam's learning rate."""
 _OPPONENTS = 128
-"""Each candidate meets so many others, the same for all, where there are more."""
+"""Largest number of other architectures that each candidate is compared with, the same for all."""
 
 
 class GraphBased(InTorch):
-    """Sees cells as graphs. Those that look the same are looked at once, and anew only after a training."""
+    """Base class of methods that see cells as graphs. Equal graphs are embedded once, and again only after a
+    training."""
 
     description = GRAPHS
 
@@ -51,10 +52,10 @@ class GraphBased(InTorch):
 
     @abstractmethod
     def look(self, predictor: Any, at: Floats) -> Floats:
-        """What ``rate`` needs of M x F candidates: the costly part, which depends on the predictor alone."""
+        """The input of ``rate`` for M x F candidates: the costly part, which depends on the predictor alone."""
 
     def looked(self, predictor: Any, at: Floats) -> Floats:
-        """As ``look``. In a space that is listed, candidates are always the same."""
+        """As ``look``, but kept in a space that is listed, since its candidates are always the same."""
         if self.space.size > ENUMERABLE:
             return self.look(predictor, at)
         if self._looked is None or self._looked[0] is not predictor:
@@ -65,12 +66,12 @@ class GraphBased(InTorch):
 class Bonas(GraphBased):
     """BONAS (Shi et al. 2020): embeddings by a graph convolution network, Bayesian linear regression on them, UCB.
 
-    The network is trained as a regressor with a sigmoid head and a loss that weighs good architectures exponentially;
-    then the head gives way to a Bayesian regression, fitted anew at each ask, and mean + ``kappa`` deviations is asked.
-    Simplified: three layers of 32 and the sum of the nodes in place of four of 64 and a global node; the regression is
-    of the scores and not of their logits, which keeps the order of the means; the architectures of a round are
-    evaluated each by itself, where the paper trains 100 together in a supernet; the whole space is rated in place of
-    an evolution's finds, where it can be listed. Nothing of the source is used.
+    The network is trained as a regressor with a sigmoid head and a loss that weighs good architectures exponentially.
+    Then a Bayesian regression replaces the head; it is fitted again at each ask. The candidate with the highest mean +
+    ``kappa`` deviations is asked for. Simplified: three layers of 32 and the sum of the nodes in place of four of 64
+    and a global node; the regression is of the scores and not of their logits, which keeps the order of the means; each
+    architecture is evaluated by itself, where the paper trains 100 together in a supernet; the whole space is rated in
+    place of an evolution's finds, if it can be listed. The source is not used.
     """
 
     def __init__(
@@ -121,14 +122,14 @@ class Bonas(GraphBased):
 
 
 class ArchGraph(FromSource, GraphBased):
-    """Arch-Graph (Huang et al. 2022): a predictor of which of two architectures is better, from source to target.
+    """Arch-Graph (Huang et al. 2022): a predictor of the better one of two architectures, from source to target.
 
-    A graph network embeds both, a head tells which is better. It is trained on all pairs of the source's evaluations,
-    then, each time anew from there, on those of the target. Asked next is what wins most. Simplified, and weaker: wins
-    against a fixed random set of 128 candidates are counted, where the paper builds the graph of relations and finds
-    its maximal weighted acyclic subgraph; there is one source and no embedding of tasks, where the paper trains on
-    several tasks with one (of a probe network's Fisher information) that tells them apart. Without a source it learns
-    from the target alone, after ``initial`` uniform evaluations.
+    A graph network embeds both; a head compares them. It is trained on all pairs of the source's evaluations, then,
+    each time starting from there, on those of the target. The candidate with most wins is asked for. Simplified, and
+    weaker: wins against a fixed random set of 128 candidates are counted, where the paper builds the graph of relations
+    and finds its maximal weighted acyclic subgraph; there is one source and no embedding of tasks, where the paper
+    trains on several tasks with one (of a probe network's Fisher information) that tells them apart. Without a source
+    it learns from the target alone, after ``initial`` uniform evaluations.
     """
 
     def __init__(
@@ -156,7 +157,7 @@ class ArchGraph(FromSource, GraphBased):
         self._pretrained: Any = None
 
     def pretrained(self, columns: int) -> Any:
-        """A relation of F ``columns``, trained on the source where there is one."""
+        """A relation of F ``columns``, trained on the source if there is one."""
         from lapt.search.models.neural import Relation, fit_relation, seeded
 
         if self._pretrained is None:
@@ -185,9 +186,10 @@ class ArchGraph(FromSource, GraphBased):
 
 
 class ArchZero(ArchGraph):
-    """``arch_graph`` without the target: what the source's relations say is asked in order (Huang et al. 2022).
+    """``arch_graph`` without the target: candidates are asked for in the order of the source's relations (Huang et al.
+    2022).
 
-    Nothing told changes it. Without a source it knows nothing, and asks uniformly.
+    The target's scores do not change it. Without a source it asks uniformly.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What search methods share that learn with torch."""
+"""Base class of search methods that learn with torch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lapt.spaces import Architecture, SearchSpace
 
 
 class InTorch(PredictorBased):
-    """Rates with networks, in one thread; candidates that look the same are rated once.
+    """Rates with networks, in one thread. Candidates with equal features are rated once.
 
-    Raises ConfigError when it is made where torch is missing: before anything is evaluated.
+    Raises ConfigError if torch is missing, when the method is made: before anything is evaluated.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class InTorch(PredictorBased):
         super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
 
     def due(self, new: int) -> bool:
-        """Is it time for a training, ``new`` evaluations after the last? In long searches when a tenth is new."""
+        """Whether to train again, ``new`` evaluations after the last training: in long searches when a tenth is new."""
         return new >= max(self.retrain_every, len(self.learned) // 10)
 
     def rated(self, x: Floats, y: Floats, candidates: Candidates) -> Floats:

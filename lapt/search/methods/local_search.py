@@ -13,9 +13,9 @@ from lapt.spaces import Architecture, SearchSpace
 class LocalSearch(Searcher):
     """From a random architecture to better neighbours, until none is better; then from another random one.
 
-    Neighbours differ in one layer and are tried in random order; the first that is better is moved to (the variant
-    "query until lower" of the published code), which under ask and tell needs no whole neighbourhood to be awaited.
-    After earlier iterations it goes on from their best, projected into the space.
+    Neighbours differ in one layer and are tried in random order. The search moves to the first better one (the variant
+    "query until lower" of the published code), so under ask and tell it need not wait for a whole neighbourhood. After
+    earlier iterations it goes on from their best, projected into the space.
     """
 
     def __init__(

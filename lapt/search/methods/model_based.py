@@ -1,4 +1,4 @@
-"""What searches share that rate candidates with a model of the scores."""
+"""Base class of searches that rate candidates with a model of the scores."""
 
 from __future__ import annotations
 
@@ -19,24 +19,29 @@ from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 from lapt.spaces.coded import Coded
 
 _SAMPLED, _PARENTS, _MUTANTS, _ANEW = 1000, 10, 50, 1.25
-"""Candidates in a space too large to list: uniform ones, drawn anew when a quarter of evaluations was
-added, and mutants of each of the best so far."""
+"""Candidates in a space too large to list: a uniform sample, and mutants of each of the best so far.
+
+The sample is drawn again when a quarter of evaluations was added.
+"""
 
 
 _ALIKE, _PRIOR = 8, 0.3
-"""Of ``feasible``. Mean rank of ``gp`` after 50 evaluations of TransNAS-Bench-101 class_object (16 seeds), of random
-search in brackets, where there is no score of a random half: 23 (70); of cells with a 3x3 convolution on the first
-layer: 20 (113); of most cells with any: 33 (99); of those with three or more: 26 (81). A failure that counts as the
-worst score loses to random search on the last three (NAS-Bench-201 cifar10)."""
+"""Parameters of ``feasible``.
+
+Mean rank of ``gp`` after 50 evaluations of TransNAS-Bench-101 class_object (16 seeds), of random search in brackets, if
+there is no score of a random half: 23 (70); of cells with a 3x3 convolution on the first layer: 20 (113); of most cells
+with any: 33 (99); of those with three or more: 26 (81). A failure that counts as the worst score loses to random search
+on the last three (NAS-Bench-201 cifar10).
+"""
 
 
 class Description(NamedTuple):
-    """How a model sees architectures."""
+    """A description of architectures for a model."""
 
     of: Callable[[SearchSpace, Sequence[Architecture]], Floats]
-    """N architectures -> N x F, equal rows for cells that compute the same function."""
+    """N architectures -> N x F. Cells that compute the same function have equal rows."""
     standardise: bool
-    """Is each column brought to mean 0 and standard deviation 1 over the candidates?"""
+    """Whether each column is brought to mean 0 and standard deviation 1 over the candidates."""
 
 
 PATHS = Description(features, standardise=True)
@@ -45,7 +50,7 @@ GRAPHS = Description(flat_graphs, standardise=False)
 
 @dataclass(frozen=True)
 class Candidates:
-    """N architectures and their features, with what standardised them."""
+    """N architectures and their features, with the mean and scale that standardised them."""
 
     architectures: Sequence[Architecture]
     x: Floats
@@ -65,11 +70,11 @@ class Candidates:
         return cls(architectures, (x - centre) / scale, centre, scale)
 
     def standardise(self, x: Floats) -> Floats:
-        """Features of other architectures as those of the candidates are."""
+        """Features of other architectures, standardised as those of the candidates."""
         return np.asarray((x - self.centre) / self.scale)
 
     def among(self, space: SearchSpace, architectures: Sequence[Architecture], description: Description) -> Candidates:
-        """Others, described in the units of these."""
+        """Other candidates, described in the units of these."""
         return replace(self, architectures=architectures, x=self.standardise(description.of(space, architectures)))
 
     @cached_property
@@ -78,7 +83,7 @@ class Candidates:
 
     @cached_property
     def distinct(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """M positions of rows of ``x`` that differ, and for each of the N rows which of the M it equals."""
+        """M positions of different rows of ``x``, and for each of the N rows the one of the M that it equals."""
         seen: dict[bytes, int] = {}
         which = [seen.setdefault(row.tobytes(), len(seen)) for row in self.x]
         _, first = np.unique(which, return_index=True)
@@ -87,12 +92,12 @@ class Candidates:
 
 @lru_cache(maxsize=16)
 def whole(space: SearchSpace, description: Description = PATHS) -> Candidates:
-    """Every member of a space, once a process."""
+    """Every member of a space, computed once per process."""
     return Candidates.of(space, tuple(space.members()), description)
 
 
 def standardised(scores: Floats, lowest: float = -2.0) -> Floats:
-    """Mean 0 and standard deviation 1, with nothing more than two deviations below the mean.
+    """Scores with mean 0 and standard deviation 1, and nothing more than two deviations below the mean.
 
     Scores of architectures have a long lower tail (cells that barely train) that says nothing about the best.
     """
@@ -104,12 +109,13 @@ def standardised(scores: Floats, lowest: float = -2.0) -> Floats:
 
 
 def scores_of(evaluations: Sequence[Evaluation]) -> Floats:
-    """Of evaluations that did not fail."""
+    """Scores of evaluations that did not fail."""
     return np.array([evaluation.score for evaluation in evaluations], dtype=np.float64)
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """Matrices are small: threads gain nothing here, and two processes that share two cores lose a factor of ten."""
+    """Limit to one thread. Small matrices gain nothing from more, and two processes on two cores lose a factor of
+    ten."""
     limit: AbstractContextManager[Any] = _controller().limit(limits=1)
     return limit
 
@@ -122,13 +128,13 @@ def _controller() -> Any:
 
 
 class ModelBased(Searcher):
-    """Asks the unseen candidate that ``rate`` puts first; ties are broken at random.
+    """Asks for the unseen candidate that ``rate`` puts first. Ties are broken at random.
 
-    The first ``initial`` evaluations are uniform, earlier iterations counted. Candidates are the whole space, or, in
-    one too large to list, a sample, drawn anew now and then, and mutants of the best, drawn anew after each tell. A
-    failed evaluation says nothing of scores; what it says of where evaluations fail is learned apart (``feasible``).
-    What is asked and not told yet counts as mediocre (the constant liar of Ginsbourger et al. 2010, with the mean), so
-    that a batch spreads out.
+    The first ``initial`` evaluations are uniform; earlier iterations count. Candidates are the whole space. If it is
+    too large to list, they are a sample, drawn again now and then, and mutants of the best, drawn again after each
+    tell. A failed evaluation has no score to learn from; a separate estimate learns where evaluations fail
+    (``feasible``). Pending architectures count as mediocre (the constant liar of Ginsbourger et al. 2010, with the
+    mean), so that a batch spreads out.
     """
 
     description: ClassVar[Description] = PATHS
@@ -149,13 +155,13 @@ class ModelBased(Searcher):
 
     @abstractmethod
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
-        """N values, the next ask highest. ``x``: n x F, ``y``: n targets, standardised; ``at``: N x F candidates.
+        """N values; the highest is asked for. ``x``: n x F, ``y``: n targets, standardised; ``at``: N x F candidates.
 
         The first ``len(self.learned)`` of the n were evaluated, the others are pending.
         """
 
     def rated(self, x: Floats, y: Floats, candidates: Candidates) -> Floats:
-        """As ``rate``, for methods that make use of which candidates look the same."""
+        """As ``rate``, for methods that treat candidates with equal features together."""
         return self.rate(x, y, candidates.x)
 
     @property
@@ -164,11 +170,11 @@ class ModelBased(Searcher):
         return [evaluation for evaluation in self.history if not evaluation.failed]
 
     def ready(self, scores: Floats) -> bool:
-        """Is there enough to learn from? Until then asks are what ``propose`` says. ``scores``: n, of ``learned``."""
+        """Whether there is enough to learn from. Until then ``propose`` is used. ``scores``: n, of ``learned``."""
         return len(scores) >= self.initial and len(set(scores)) >= 2
 
     def targets(self, scores: Floats) -> Floats:
-        """What the model learns of n scores, higher is better: mean 0, standard deviation 1."""
+        """Targets of the model from n scores, higher is better: mean 0, standard deviation 1."""
         return standardised(scores)
 
     def propose(self) -> Architecture:
@@ -193,10 +199,10 @@ class ModelBased(Searcher):
         return super()._unknown()
 
     def feasible(self, candidates: Candidates) -> Floats:
-        """N probabilities that an evaluation does not fail, by the share of those alike that did not.
+        """N probabilities that an evaluation does not fail, from the success of similar architectures.
 
-        An evaluation counts for a candidate by the share of layers in which both choose alike, to the power of
-        ``_ALIKE``; the share of all counts as ``_PRIOR`` evaluations.
+        The weight of an evaluation for a candidate is the share of layers in which both choose alike, to the power of
+        ``_ALIKE``. The share of all successes counts as ``_PRIOR`` evaluations.
         """
         succeeded = np.array([not evaluation.failed for evaluation in self.history], dtype=np.float64)
         alike = np.stack([candidates.coded.agree(e.architecture).mean(axis=1) for e in self.history]) ** _ALIKE
@@ -204,7 +210,7 @@ class ModelBased(Searcher):
         return np.asarray((_PRIOR * overall + succeeded @ alike) / (_PRIOR + alike.sum(axis=0)))
 
     def _described(self, known: Sequence[Architecture]) -> Floats:
-        """n x F: each is described once, though it is learned from at every ask that follows."""
+        """Features n x F. Each architecture is described once, for all asks."""
         new = [architecture for architecture in known if architecture not in self._seen]
         if new:
             self._seen.update(zip(new, self.description.of(self.space, new), strict=True))

@@ -1,4 +1,4 @@
-"""Searches guided by predictors that are trained anew now and then: BANANAS and WeakNAS."""
+"""Searches guided by predictors that are trained again now and then: BANANAS and WeakNAS."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ class PredictorBased(ModelBased):
         """A predictor of n targets from n x F features, for ``current``."""
 
     def due(self, new: int) -> bool:
-        """Is it time for a training, ``new`` evaluations after the last?"""
+        """Whether to train again, ``new`` evaluations after the last training."""
         return new >= self.retrain_every
 
     def current(self, x: Floats, y: Floats) -> Any:
-        """The predictor, trained anew where that is due."""
+        """The predictor, trained again if that is due."""
         told = len(self.learned)  # what is pending has no score to learn from
         if self._predictor is None or self.due(told - self._trained):
             self._predictor, self._trained = self.train(x[:told], y[:told]), told
         return self._predictor
 
     def drawn_seed(self) -> int:
-        """For other packages' generators, from the search's own."""
+        """A seed for other packages' generators, from the search's own."""
         return int(self.rng.integers(2**31))
 
 
 class Bananas(PredictorBased):
     """BANANAS (White et al. 2021): an ensemble of networks on path encodings, and independent Thompson sampling.
 
-    Every candidate gets one draw from the normal distribution with the ensemble's mean and standard deviation; the
-    highest draw is asked. Simplified: the path encoding counts operators (``path_features``) in place of a bit a path,
-    the networks are 3 x 20 and minimise squared error by L-BFGS in place of 10 x 20, percentage error and Adam, and the
-    whole space is rated in place of mutants of the best, where it can be listed.
+    Every candidate gets one draw from the normal distribution with the ensemble's mean and standard deviation. The
+    highest draw is asked for. Simplified: the path encoding counts operators (``path_features``) in place of a bit a
+    path, the networks are 3 x 20 and minimise squared error by L-BFGS in place of 10 x 20, percentage error and Adam,
+    and the whole space is rated in place of mutants of the best, if it can be listed.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Bananas(PredictorBased):
 
 
 class WeakNas(PredictorBased):
-    """WeakNAS (Wu et al. 2021): weak predictors, each trained on what the one before it found promising.
+    """WeakNAS (Wu et al. 2021): weak predictors, each trained on the architectures that the one before it rated high.
 
     The next ask is uniform among the ``best`` candidates by the current predictor, so that samples gather around good
     architectures as predictors get better. Simplified: gradient-boosted trees alone, on path features in place of
@@ -116,7 +116,7 @@ class WeakNas(PredictorBased):
         identity: Callable[[Architecture], str] | None = None,
         initial: Initial = 10,
         retrain_every: Every = 5,
-        best: Annotated[int, Field(ge=1, description="candidates that the next is drawn from")] = 20,
+        best: Annotated[int, Field(ge=1, description="number of best candidates from which the next is drawn")] = 20,
     ) -> None:
         super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
         self.best = best

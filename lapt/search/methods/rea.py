@@ -21,10 +21,10 @@ class RegularizedEvolution(Searcher):
     The first ``population_size`` proposals are uniform. From then on a parent is the best of ``tournament_size``
     members drawn without replacement from the latest ``population_size`` evaluations (ageing: the oldest leaves,
     whatever its score). With ``mutation_probability`` the child is a mutation of the parent, otherwise a uniform
-    crossover of two such parents; ``crossover_probability`` (Table 1: 0.5 beside 0.5 on DARTS) is what is left, and may
-    be said. A parent from an earlier, different space is first projected into this one.
+    crossover of two such parents. ``crossover_probability`` (Table 1: 0.5 beside 0.5 on DARTS) is the remainder, and
+    may be given. A parent from an earlier, different space is first projected into this one.
 
-    What is told before the first ask (earlier iterations) founds the population: its best, the best as the youngest.
+    Evaluations told before the first ask (earlier iterations) found the population: its best, the best as the youngest.
     Founding it with the latest instead lost the incumbent to ageing: NAS-Bench-201 cifar10, 1,000 seeds, 0.973 of the
     runs reached the top 0.1 % against 0.991.
     """

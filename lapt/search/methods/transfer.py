@@ -1,4 +1,4 @@
-"""What search methods share that learn from the source's evaluations, and WeakNAS among them."""
+"""Base class of search methods that learn from the source's evaluations, and a WeakNAS that does."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from lapt.search.prior import NOTHING, Prior
 from lapt.spaces import ENUMERABLE, Architecture, DagCell, DartsCell, DeclaredSpace, SearchSpace, space_named
 
 _SAMPLED = 2_000
-"""DARTS cells that stand for all of them."""
+"""Number of DARTS cells in a sample that represents them all."""
 
-Initial = Annotated[int, Field(ge=2, description="uniform evaluations first, where nothing is known of the source")]
+Initial = Annotated[int, Field(ge=2, description="uniform first evaluations, if there is no source")]
 
 
 def learnable(prior: Prior) -> tuple[Evaluation, ...]:
-    """The source's evaluations that did not fail, if they tell any two architectures apart; else none."""
+    """The source's evaluations that did not fail, if at least two scores differ; else none."""
     scored = tuple(evaluation for evaluation in prior.source if not evaluation.failed)
     return scored if len({evaluation.score for evaluation in scored}) >= 2 else ()
 
@@ -32,8 +32,8 @@ def learnable(prior: Prior) -> tuple[Evaluation, ...]:
 def family_features(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
     """``features``, standardised over the cells of the whole family: the same numbers in every restriction.
 
-    What was learned of the source in the whole space is right in a refined one only so. For DARTS cells and declared
-    spaces a sample of the family stands in; another family too large to list is taken as it is.
+    Only so does a model of the source in the whole space hold in a refined one. For DARTS cells and declared spaces a
+    sample of the family is used. Features of another family too large to list are not standardised.
     """
     x = features(space, architectures)
     cell = space.family
@@ -61,9 +61,9 @@ FAMILY = Description(family_features, standardise=False)
 
 
 class FromSource(ModelBased):
-    """Learns from ``known``, the source's evaluations, beside the target's; from none it waits for the target's.
+    """Learns from ``known``, the source's evaluations, and the target's; without ``known``, from the target's alone.
 
-    With a source, nothing is uniform: the first ask is by what was learned there.
+    With a source, nothing is uniform: even the first ask uses the source.
     """
 
     transfers = True
@@ -76,18 +76,18 @@ class FromSource(ModelBased):
         return super().targets(scores) if len(set(scores)) >= 2 else np.zeros(len(scores))
 
     def of_source(self) -> tuple[Floats, Floats]:
-        """n x F and n standardised targets of the source's n evaluations."""
+        """Features n x F and n standardised targets of the source's n evaluations."""
         x = self.description.of(self.space, [evaluation.architecture for evaluation in self.known])
         return x, standardised(scores_of(self.known))
 
 
 class WeakNasTransfer(FromSource, WeakNas):
-    """WeakNAS (Wu et al. 2021), its weak predictors trained on the source's evaluations as well.
+    """WeakNAS (Wu et al. 2021), with weak predictors that are also trained on the source's evaluations.
 
-    Scores of either task are standardised by themselves. All of the source's together weigh as much as ``initial`` of
-    the target's, whose place they take: there is no uniform sample first, and what the target says soon outweighs
-    them. Without a source it is ``weaknas``. Simplified as that is; Wu et al. transfer nothing, and the ``-t`` of Huang
-    et al. (2022) goes on training a network, which trees cannot.
+    Scores of each task are standardised separately. All of the source's together weigh as much as ``initial`` of the
+    target's and take their place: there is no uniform sample first, and the target's scores soon outweigh them. Without
+    a source it is ``weaknas``. It has the simplifications of ``weaknas``. Wu et al. transfer nothing, and the ``-t`` of
+    Huang et al. (2022) goes on training a network, which trees cannot.
     """
 
     description = FAMILY
@@ -100,7 +100,7 @@ class WeakNasTransfer(FromSource, WeakNas):
         identity: Callable[[Architecture], str] | None = None,
         initial: Initial = 10,
         retrain_every: Every = 5,
-        best: Annotated[int, Field(ge=1, description="candidates that the next is drawn from")] = 20,
+        best: Annotated[int, Field(ge=1, description="number of best candidates from which the next is drawn")] = 20,
         prior: Prior = NOTHING,
     ) -> None:
         super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every, best=best)

@@ -18,23 +18,23 @@ from lapt.search.prior import NOTHING, Prior
 from lapt.spaces import Architecture, SearchSpace
 
 _PART = 25
-"""Source evaluations of one step: a target has about so many when it matters."""
+"""Source evaluations of one step: about as many as a target has when the kernel matters."""
 _AT_MOST = 100
-"""Target evaluations of one step."""
+"""Largest number of target evaluations of one step."""
 _RATE, _FINE_RATE = 0.01, 0.003
-"""Adam's learning rate on the source, on the target."""
+"""Adam's learning rate on the source, and on the target."""
 
 
 class TransferGP(FromSource, InTorch):
     """Transfer NAS with a meta-learned Bayesian surrogate (Shala et al. 2023, TNAS-BO), after few-shot Bayesian
     optimisation (Wistuba and Grabocka 2021): a Gaussian process with a deep kernel, and expected improvement.
 
-    The kernel, Matern 5/2 on what a small network makes of a cell, is trained by the marginal likelihood of random
-    subsets of the source's evaluations, then fine-tuned for ``tuning`` steps on the target's, each time anew from
-    there. The first ``initial`` asks are the source's best that lie in the space (Wistuba and Grabocka start from
-    what is best over their sources). Simplified: one source where both papers learn over many, so subsets stand for
-    tasks; no embedding of data sets; path features in place of a graph network. Without a source, or one of a single
-    score, the first asks are uniform and the kernel learns from the target alone.
+    The kernel is Matern 5/2 on a small network's output for a cell. It is trained by the marginal likelihood of random
+    subsets of the source's evaluations, then fine-tuned for ``tuning`` steps on the target's, each time starting from
+    there. The first ``initial`` asks are the source's best that lie in the space (Wistuba and Grabocka start from the
+    best over their sources). Simplified: one source where both papers learn over many, so subsets stand for tasks; no
+    embedding of data sets; path features in place of a graph network. Without a source, or with one of a single score,
+    the first asks are uniform and the kernel learns from the target alone.
     """
 
     description = FAMILY
@@ -61,7 +61,7 @@ class TransferGP(FromSource, InTorch):
         return len(scores) >= self.initial and len(set(scores)) >= 2
 
     def propose(self) -> Architecture:
-        """The source's best that is not known, while evaluations are too few to learn from."""
+        """The source's best that is not known yet, while evaluations are too few to learn from."""
         if len(self._known) < self.initial:
             for architecture in self._first:
                 if self._identity(architecture) not in self._known:
@@ -73,7 +73,7 @@ class TransferGP(FromSource, InTorch):
         return expected_improvement(mean, deviation, float(y.max()))
 
     def train(self, x: Floats, y: Floats) -> Any:
-        """The kernel of the source, a little nearer to the target's n evaluations."""
+        """The source's kernel, fine-tuned on the target's n evaluations."""
         if self._pretrained is None:
             self._pretrained = self._of_source(x.shape[1])
         kernel = copy.deepcopy(self._pretrained)

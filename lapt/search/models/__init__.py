@@ -1,1 +1,1 @@
-"""The predictors behind search methods."""
+"""Predictors for search methods."""

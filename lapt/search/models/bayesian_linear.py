@@ -9,9 +9,9 @@ import numpy as np
 from lapt.features.encoding import Floats
 
 _ROUNDS = 20
-"""Of the fixed point of the precisions; it settles in about ten."""
+"""Iterations of the fixed point of the precisions; it settles in about ten."""
 _WITHIN = (1e-3, 1e4)
-"""What precisions may become: with few targets the evidence may grow without end."""
+"""Bounds of the precisions: with few targets the evidence may grow without end."""
 
 
 @dataclass(frozen=True)

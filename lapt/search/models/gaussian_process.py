@@ -1,7 +1,9 @@
-"""Exact Gaussian process regression (Rasmussen and Williams 2006, algorithm 2.1), as small as a search needs it.
+"""Exact Gaussian process regression (Rasmussen and Williams 2006, algorithm 2.1), with only the parts that a search
+needs.
 
 One lengthscale and one noise, chosen on a grid. scikit-learn's GaussianProcessRegressor climbs the same likelihood by
-gradients from several starts, 10 to 100 times as long for 50 points, and a search fits anew after every evaluation.
+gradients from several starts. This takes 10 to 100 times as long for 50 points, and a search fits again after every
+evaluation.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ WEIGHTS = (0.25, 0.5, 1.0, 2.0)
 
 @dataclass(frozen=True)
 class Kernel:
-    """What the marginal likelihood chooses. Covariances in units of the signal variance."""
+    """Parameters that the marginal likelihood chooses. Covariances are in units of the signal variance."""
 
     weight: float
     lengthscale: float
@@ -68,7 +70,10 @@ def fit_kernel(among: Sequence[Floats], y: Floats) -> Kernel:
 
 
 def log_likelihood(kernel: Kernel, among: Sequence[Floats], y: Floats) -> float:
-    """Of n targets under a kernel, the signal variance profiled out as in ``fit_kernel``, up to a constant of n."""
+    """Log likelihood of n targets under a kernel, up to a constant of n.
+
+    The signal variance is profiled out as in ``fit_kernel``.
+    """
     covariance = kernel(among)
     covariance[np.diag_indices(len(y))] += kernel.noise
     root = np.linalg.cholesky(covariance)

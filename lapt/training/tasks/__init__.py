@@ -1,4 +1,4 @@
-"""The tasks, after TransNAS-Bench-101 (Duan et al. 2021), and rotations."""
+"""The tasks of TransNAS-Bench-101 (Duan et al. 2021), and rotations."""
 
 from lapt.data.images import DataError, ImageData
 from lapt.training.tasks.dense import Autoencoding, RoomLayout, Segmentation, SurfaceNormal
@@ -20,11 +20,11 @@ TASKS: dict[str, type[Task]] = {
     "segmentsemantic": Segmentation,
     "normal": SurfaceNormal,
 }
-"""Task by name."""
+"""Name -> task."""
 
 
 def make_task(name: str, data: ImageData, *, score: Score = "metric") -> Task:
-    """The task ``name`` on training data. Raises DataError: an unknown name, data without what the task predicts."""
+    """The task ``name`` on training data. Raises DataError: an unknown name, data without the task's targets."""
     if name not in TASKS:
         raise DataError(f"a task among {sorted(TASKS)}", repr(name), "name one of them")
     return TASKS[name](data, score=score)

@@ -41,7 +41,8 @@ class Autoencoding(Task):
 
 
 class _Targeted(Task):
-    """Targets come with the data; augmentations would have to change them too, so there are none."""
+    """Base class of tasks with targets in the data. There are no augmentations: they would have to change targets
+    too."""
 
     augmentations = frozenset()
     wanted: str
@@ -52,7 +53,7 @@ class _Targeted(Task):
 
     @abstractmethod
     def suits(self, targets: Tensor) -> bool:
-        """Are these targets of the type and shape that the task predicts?"""
+        """Whether the targets have the type and shape that the task predicts."""
 
     def _targets(self, data: ImageData) -> Tensor:
         targets = data.targets
@@ -78,7 +79,7 @@ class _Targeted(Task):
 
 
 class SurfaceNormal(_Targeted):
-    """A normal a pixel, components in -1..1."""
+    """A normal for each pixel, components in -1..1."""
 
     name = "surface_normal"
     measured = Metric("SSIM")
@@ -100,7 +101,7 @@ class SurfaceNormal(_Targeted):
 
 
 class Segmentation(_Targeted):
-    """A class a pixel; pixels labelled 255 are ignored. The classes are those of the training targets."""
+    """A class for each pixel; pixels labelled 255 are ignored. The classes are those of the training targets."""
 
     name = "segmentation"
     measured = Metric("mIoU", "%")
@@ -155,7 +156,7 @@ class Segmentation(_Targeted):
 
 
 class RoomLayout(_Targeted):
-    """A vector of floats, such as the corners of a room; bring it to a range near -1..1."""
+    """A vector of floats, such as the corners of a room. Scale it to a range near -1..1."""
 
     name = "room_layout"
     measured = Metric("l2", higher_is_better=False)

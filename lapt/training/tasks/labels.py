@@ -19,7 +19,7 @@ from lapt.training.tasks.task import Score, Task
 
 
 class _Labelled(Task):
-    """Cross-entropy over ``outputs`` labels."""
+    """Base class of tasks with cross-entropy over ``outputs`` labels."""
 
     measured = Metric("accuracy", "%")
     outputs: int
@@ -64,7 +64,7 @@ class Classification(_Labelled):
 
 
 class Rotation(_Labelled):
-    """By how many quarter turns an image was rotated, counter-clockwise (Gidaris et al. 2018)."""
+    """The number of quarter turns, counter-clockwise, by which an image was rotated (Gidaris et al. 2018)."""
 
     name = "rotation"
     variants = outputs = 4
@@ -81,11 +81,11 @@ class Rotation(_Labelled):
 
 
 class Jigsaw(_Labelled):
-    """Which of the known permutations the patches of an image were put in (Noroozi and Favaro 2016).
+    """The permutation, out of a known set, of an image's patches (Noroozi and Favaro 2016).
 
     Sides under 48 pixels: 2 x 2 patches and all 24 permutations. From 48: 3 x 3 and 64 permutations that differ most.
-    The shuffled patches go through the backbone as one image, cut to a multiple of the grid; the head keeps one place
-    a patch. So a network sees seams too: cheaper than one pass a patch, and the same for every architecture.
+    The shuffled patches go through the backbone as one image, cut to a multiple of the grid; the head keeps one place a
+    patch. So a network also sees seams; this is cheaper than one pass a patch, and the same for every architecture.
     """
 
     name = "jigsaw"
@@ -109,7 +109,7 @@ class Jigsaw(_Labelled):
 
 
 def shuffled(images: Tensor, order: Tensor, grid: int) -> Tensor:
-    """Images [B, C, H, W] cut into grid x grid patches, of which place p shows patch order[b, p]; row by row."""
+    """Images [B, C, H, W] cut into grid x grid patches, row by row: place p shows patch order[b, p]."""
     count, channels, height, width = images.shape
     rows, columns = height // grid, width // grid
     cut = images[:, :, : rows * grid, : columns * grid].reshape(count, channels, grid, rows, grid, columns)
@@ -123,7 +123,8 @@ def shuffled(images: Tensor, order: Tensor, grid: int) -> Tensor:
 def permutations(grid: int) -> np.ndarray:
     """int64 [P, grid^2]: all 24 for 2 x 2; else 64, chosen greedily for the largest least Hamming distance.
 
-    Starts at the identity; the first in lexicographic order among equals, so it is the same set everywhere.
+    It starts at the identity and takes the first in lexicographic order among equals, so the set is the same
+    everywhere.
     """
     every = np.array(list(itertools.permutations(range(grid * grid))), dtype=np.int64)
     if grid == 2:

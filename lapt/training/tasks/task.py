@@ -1,4 +1,4 @@
-"""What a task is: examples, a head, a loss and a metric."""
+"""Base class of tasks: examples, a head, a loss and a metric."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lapt.evaluation import Metric
 from lapt.training.meters import Meter
 
 Score = Literal["metric", "loss"]
-"""What a task is scored by. The loss still tells networks apart whose accuracy is saturated."""
+"""The score of a task. The loss still tells networks apart when accuracy is saturated."""
 
 
 class Task(ABC):
-    """Built from training data, whose shape, classes and targets it keeps; it keeps no data and never changes.
+    """A task, built from training data. It keeps their shape, classes and targets, but no data, and never changes.
 
     ``data``: the whole training split. Raises DataError when the task cannot be made from it.
     """
@@ -26,9 +26,9 @@ class Task(ABC):
     measured: ClassVar[Metric]
     loss_name: ClassVar[str] = "cross_entropy"
     augmentations: ClassVar[frozenset[str]] = frozenset({"crop", "flip", "cutout"})
-    """Those that keep this task's targets right."""
+    """Augmentations that keep this task's targets right."""
     variants: ClassVar[int] = 1
-    """Ways to make an example of one image (rotations, permutations), one of which is drawn."""
+    """Number of ways to make an example of one image (rotations, permutations); one is drawn."""
 
     def __init__(self, data: ImageData, *, score: Score = "metric") -> None:
         self.score: Score = score
@@ -38,7 +38,7 @@ class Task(ABC):
 
     @property
     def metric(self) -> Metric:
-        """What the score is."""
+        """The metric of the score."""
         return self.measured if self.score == "metric" else Metric(self.loss_name, higher_is_better=False)
 
     @property
@@ -47,7 +47,7 @@ class Task(ABC):
         return {"task": self.name, "score": self.score, "variants": self.variants}
 
     def check(self, data: ImageData) -> None:
-        """Raises DataError when ``data`` (a validation or test split) does not go with the training data."""
+        """Raises DataError when ``data`` (a validation or test split) does not fit the training data."""
         if len(data) == 0:
             raise DataError(f"images in {data.name}", "none", "check the data")
         if data.shape != self.shape:
@@ -58,7 +58,7 @@ class Task(ABC):
             )
 
     def given(self, data: ImageData) -> Tensor:
-        """What ``example`` gets beside the images: labels [N], or targets [N, ...]."""
+        """Targets for ``example`` beside the images: labels [N], or targets [N, ...]."""
         return data.labels
 
     def draw(self, images: int, generator: torch.Generator) -> Tensor:
@@ -73,7 +73,7 @@ class Task(ABC):
 
     @abstractmethod
     def head(self, out_channels: int, reduction: int) -> nn.Module:
-        """From features [B, out_channels, H / reduction, W / reduction] to the output."""
+        """The head, from features [B, out_channels, H / reduction, W / reduction] to the output."""
 
     @abstractmethod
     def loss(self, output: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -81,4 +81,4 @@ class Task(ABC):
 
     @abstractmethod
     def meter(self) -> Meter:
-        """A fresh meter of ``measured``."""
+        """A new meter of ``measured``."""

@@ -1,1 +1,1 @@
-"""The files that the makers of benchmarks publish."""
+"""Readers of the files that benchmark authors publish."""

@@ -1,7 +1,7 @@
-"""NAS-Bench-201 as its makers publish it: a .pth, or NATS-Bench's topology results in one file, a folder or a tar.
+"""Reader of NAS-Bench-201's published files: a .pth, or NATS-Bench's topology results as one file, a folder or a tar.
 
-What is taken is what their API answers for the 200-epoch training without ``is_random``: the accuracy after the last
-epoch, mean over the seeds of a data set.
+Scores are those that the benchmark's own API returns for the 200-epoch training without ``is_random``: the accuracy
+after the last epoch, mean over the seeds of a data set.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ SPLITS = {
     "imagenet16_120_val": ("ImageNet16-120", "x-valid"),
     "imagenet16_120_test": ("ImageNet16-120", "x-test"),
 }
-"""Column -> the data set an architecture was trained on, and the split its accuracy is of, in the API's words."""
+"""Column -> (data set of the training, split of the accuracy), in the API's words."""
 COUNTS = {"params_M": "params", "flops_M": "flop"}
-"""Column -> what a trial calls it; of the CIFAR-10 network, in millions."""
+"""Column -> its name in a trial, of the CIFAR-10 network, in millions."""
 
 _LAST = {f"{split}@{EPOCHS - 1}" for _, split in SPLITS.values()}
 _META = "meta.pickle.pbz2"
@@ -36,9 +36,9 @@ _Rows = dict[int, dict[str, float]]
 
 
 def read(path: Path, progress: Progress) -> pa.Table:
-    """Columns ``arch``, ``SPLITS`` and ``COUNTS`` of the architectures in the file, in its order.
+    """Columns ``arch``, ``SPLITS`` and ``COUNTS`` of the architectures in the file, in the file's order.
 
-    Raises BenchmarkError for what is no such file, and naming the architecture that lacks a result.
+    Raises BenchmarkError for a file of another kind, and for an architecture that lacks a result, by name.
     """
     names, rows = _from_members(path, progress) if container(path) in ("folder", "tar") else _from_file(path, progress)
     missing = sorted(set(range(len(names))) - set(rows))
@@ -91,7 +91,7 @@ def _unlike(path: Path, found: str) -> BenchmarkError:
 
 
 def _keep_last_epoch(grown: dict[Any, Any]) -> None:
-    """Empties a trial of its 1,400 to 2,600 numbers, but for those that are read."""
+    """Drop all of a trial's 1,400 to 2,600 numbers but those that ``read`` needs."""
     accuracies, epochs = grown.get("eval_acc1es"), grown.get("epochs")
     if not isinstance(accuracies, dict) or epochs is None:
         return
@@ -107,7 +107,7 @@ def _keep_last_epoch(grown: dict[Any, Any]) -> None:
 
 
 def _row(names: list[str], index: Any, results: Any, path: Path) -> dict[str, float]:
-    """The columns of one architecture; ``results``: state of the API's ArchResults by hyper-parameters."""
+    """The columns of one architecture. ``results``: state of the API's ArchResults by hyper-parameters."""
     try:
         name = names[index]
         full = results["full"] if "full" in results else results[f"{EPOCHS}"]

@@ -1,7 +1,7 @@
-"""What the names in a pickle become here: a short list, none of it imported or called on a pickle's word.
+"""The short list of names allowed in a pickle. A pickle cannot make LAPT import or call anything else.
 
-Values from a pickle are compared and never hashed or printed before their type is known: to hash a tuple nested a
-million deep crashes Python, and to print lists that share lists may take for ever.
+Values from a pickle are compared, but never hashed or printed before their type is known. Hashing a tuple nested a
+million deep crashes Python, and printing lists that share lists may never end.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ import numpy as np
 
 
 class Broken(ValueError):
-    """What is no pickle of plain data: cut short, damaged, or of another kind."""
+    """The file is no pickle of plain data: cut short, damaged, or of another kind."""
 
 
 class Forbidden(Exception):
-    """A pickle names something that is not on the list."""
+    """The pickle names something that is not on the list."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """A name that stands in a pickle; it is looked up below, never imported."""
+    """A name in a pickle. It is looked up below, never imported."""
 
     name: str
 
 
 LEFT_OUT = Named("torch.Tensor")
-"""Stands for a tensor: no benchmark value is one."""
+"""Placeholder for a tensor: no benchmark value is one."""
 
 
 class _NumberType:
-    """numpy's dtype of a number; ``code`` such as f8."""
+    """numpy's dtype of a number. ``code``: such as f8."""
 
     def __init__(self, code: str, *_: object) -> None:
         if not re.fullmatch(r"[bfiu][1248]", code):
@@ -51,7 +51,7 @@ def _scalar(kind: _NumberType, raw: bytes) -> Any:
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """Protocol 2 has no bytes: it names their decoded text."""
+    """The bytes behind their decoded text: protocol 2 has no bytes."""
     if encoding != "latin1":
         raise Broken("bytes in an encoding that pickle does not use")
     return text.encode("latin1")
@@ -73,13 +73,13 @@ MAKERS: dict[str, Callable[..., object]] = {
     **{f"{module}._reconstruct": lambda *_: [] for module in ("numpy.core.multiarray", "numpy._core.multiarray")},
     **{f"torch._utils.{name}": lambda *_: LEFT_OUT for name in ("_rebuild_tensor_v2", "_rebuild_parameter")},
 }
-"""What is called in place of what a pickle names."""
+"""Functions that are called in place of the pickle's own."""
 UNCALLED = re.compile(r"numpy\.ndarray|torch\.\w+Storage|torch\.device|(builtins|__builtin__)\.(int|float|list|dict)")
-"""Names that may stand as an argument, and do nothing."""
+"""Names that may stand as an argument and are never called."""
 
 
 def named(module: object, name: object) -> Named:
-    """Raises Forbidden for a name that is not on the list."""
+    """Look up a name. Raises Forbidden if it is not on the list."""
     if type(module) is not str or type(name) is not str:
         raise Broken("a name that is no text")
     full = f"{module}.{name}"
@@ -92,7 +92,7 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def check_keys(keys: Collection[object]) -> None:
-    """Keys and members of sets are plain values or tuples of such. Raises Broken."""
+    """Check that keys and members of sets are plain values or tuples of such. Raises Broken."""
     others = set(map(type, keys)) - _PLAIN
     if others - {tuple}:
         raise Broken(f"a {(others - {tuple}).pop().__name__} as a key")
@@ -101,14 +101,15 @@ def check_keys(keys: Collection[object]) -> None:
 
 
 def made(called: object, arguments: object) -> object:
-    """What a call in a pickle stands for."""
+    """The value of a call in a pickle."""
     if not isinstance(called, Named) or called.name not in MAKERS or type(arguments) is not tuple:
         raise Broken("a call of what cannot be called")
     return MAKERS[called.name](*arguments)
 
 
 def build(target: object, state: Any) -> None:
-    """Attributes of a dictionary or tensor are left out; a number type gets its byte order, an array its numbers."""
+    """Give an object its state: a number type its byte order, an array its numbers. A dictionary or tensor gets no
+    attributes."""
     if isinstance(target, _NumberType):
         if state[1] not in ("<", ">", "|"):
             raise Broken("a byte order that numpy does not know")

@@ -1,7 +1,8 @@
-"""Opens the containers that published benchmarks come in: a .pth of torch, a pickle in bz2, a folder or tar of such.
+"""Containers of published benchmarks: a .pth of torch, a pickle in bz2, or a folder or tar of such pickles.
 
-Recognised by content, read as streams, nothing written to disk. Of a container's claims none is believed: bz2 may hold
-at most ``EXPANSION`` times its own size, a zip only what is not compressed, and neither zip nor tar a way out.
+They are recognised by content and read as streams; nothing is written to disk. What a container says of its size is not
+trusted: bz2 may hold at most ``EXPANSION`` times its own size, and a zip only data that are not compressed. Neither zip
+nor tar may name a path outside its folder.
 """
 
 from __future__ import annotations
@@ -23,28 +24,31 @@ from storage.benchmarks.official.pickled_names import Broken
 from storage.benchmarks.official.unpickling import Source, Unpickler, reading
 
 Progress = Callable[[float], None]
-"""Hears the share that is read so far, from 0 to 1."""
+"""Called with the share of the file that is read, from 0 to 1."""
 Grown = Callable[[dict[Any, Any]], None]
-"""What ``Unpickler`` tells of a dictionary."""
+"""Called by ``Unpickler`` with a dictionary after each batch of items."""
 
 EXPANSION = 64
-"""A pickle of measurements shrinks to a quarter in bz2, NATS-Bench's list of architectures to a fortieth."""
+"""Largest size of a bz2 file's content, in times the file's own size.
+
+A pickle of measurements shrinks to a quarter in bz2, NATS-Bench's list of architectures to a fortieth.
+"""
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
-"""What a .pth begins with as torch wrote it before 1.6: a pickle of this number, of a version, of the system, of it."""
+"""The number at the start of a .pth from before torch 1.6. Its version, the system and the object follow."""
 
 Container = Literal["folder", "tar", "zip", "bz2", "pickle"]
 
 
 class ChecksumWarning(UserWarning):
-    """A file is not the one whose name it has."""
+    """The file's content does not match the checksum in its name."""
 
 
 def unheard(share: float) -> None:
-    """The progress of whoever does not want to know."""
+    """A progress callback that does nothing."""
 
 
 def container(path: Path) -> Container | None:
-    """None: something else, such as Parquet or CSV."""
+    """The kind of container, or None for anything else, such as Parquet or CSV."""
     if path.is_dir():
         return "folder"
     if not path.is_file():
@@ -58,7 +62,7 @@ def container(path: Path) -> Container | None:
 
 
 def unpickled(path: Path, progress: Progress, grown: Grown = lambda _: None) -> Any:
-    """The object that torch or pickle wrote to a file. Raises BenchmarkError."""
+    """The object in a file of torch or pickle. Raises BenchmarkError."""
     kind = container(path)
     with reading(path):
         if (kind is None and path.is_file()) or kind in ("folder", "tar"):
@@ -98,7 +102,7 @@ def _unpacked(packed: Source, size: int, grown: Grown) -> Any:
 class Member(NamedTuple):
     name: str
     load: Callable[[Grown], Any]
-    """To be called before the next member is asked for."""
+    """Call it before asking for the next member."""
 
 
 @contextmanager
@@ -137,14 +141,14 @@ def _in_tar(archive: tarfile.TarFile, size: int) -> Iterator[Member]:
 
 
 def _check_inside(name: str) -> None:
-    """Nothing is unpacked to disk; an archive that tries to get out of its folder is no benchmark all the same."""
+    """Refuse an archive with a path outside its folder, although nothing is unpacked to disk."""
     parts = PurePosixPath(name.replace("\\", "/"))
     if parts.is_absolute() or ".." in parts.parts or re.match(r"[A-Za-z]:", name):
         raise Broken(f"an archive with a file outside itself: {name[:100]!r}")
 
 
 class _Watched:
-    """A stream of known size that tells how much of it is read."""
+    """A stream of known size that reports the share that is read."""
 
     def __init__(self, source: Source, size: int, progress: Progress) -> None:
         self._source, self._size, self._progress, self._done = source, max(size, 1), progress, 0
@@ -157,7 +161,7 @@ class _Watched:
 
 
 class _Bounded:
-    """A stream that may not go on for longer than it should."""
+    """A stream with a bound on its length."""
 
     def __init__(self, source: Source, limit: int) -> None:
         self._source, self._left = source, limit
@@ -176,9 +180,9 @@ _DIGITS = re.compile(r"NAS-Bench-201-v\d_\d-([0-9a-f]{6})\.pth|NATS-tss-v\d_\d-(
 
 
 def identified(path: Path) -> str:
-    """What the name says of the content, for people. Warns with ChecksumWarning where it is wrong.
+    """Whether the content matches the checksum in the file's name, in words. Warns with ChecksumWarning if it does not.
 
-    MD5 finds a broken download, not a forgery; NATS-Bench's folder and tar carry the digits of its single file.
+    MD5 finds a broken download, not a forgery. NATS-Bench's folder and tar have the digits of its single file.
     """
     named = _DIGITS.fullmatch(path.name)
     if named is None:

@@ -1,4 +1,4 @@
-"""Which reader an official benchmark file needs: by what is in it, not by its name."""
+"""Choice of the reader of an official benchmark file, by the file's content and not its name."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _READERS: dict[str, tuple[Declaration, Callable[[Path, Progress], pa.Table]]] = 
     NASBENCH201.name: (NASBENCH201, official_nas201.read),
     TRANSNAS101_MICRO.name: (TRANSNAS101_OFFICIAL, partial(official_transnas.read, "micro")),
 }
-"""Name of a built-in table -> how the columns of its official file are declared, and who reads them."""
+"""Name of a built-in table -> (declaration of the columns of its official file, reader of the file)."""
 
 
 class Official(NamedTuple):
-    """The columns of an official file, what they are, and what its name says of its content."""
+    """The columns of an official file, their declaration, and whether its content matches its name."""
 
     declaration: Declaration
     columns: pa.Table
@@ -30,7 +30,10 @@ class Official(NamedTuple):
 
 
 def read_official(declaration: Declaration, path: Path, progress: Progress) -> Official | None:
-    """None where the file is no container of pickles, or the table has no official file. Raises BenchmarkError."""
+    """Read an official file. None if the file is no container of pickles, or the table has no official file.
+
+    Raises BenchmarkError.
+    """
     if declaration.name not in _READERS or container(path) is None:
         return None
     declared, read = _READERS[declaration.name]

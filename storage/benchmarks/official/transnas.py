@@ -1,6 +1,7 @@
-"""TransNAS-Bench-101 as its makers publish it: one .pth with every epoch of both search spaces on seven tasks.
+"""Reader of TransNAS-Bench-101's published file: one .pth with every epoch of both search spaces on seven tasks.
 
-What is taken is what their API answers: a metric after the last epoch, and at the epoch that is best by its validation.
+Scores are those that the benchmark's own API returns: a metric after the last epoch, and at the epoch that is best by
+its validation.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from storage.benchmarks.official.published_files import Progress, unpickled
 from storage.files import LocalFiles
 
 COUNTS = {"params_M": "model_params", "flops_M": "model_FLOPs"}
-"""Column -> what the file calls it; of the class_scene network."""
+"""Column -> its name in the file, of the class_scene network."""
 _LARGEST = {"params_M": 1e3, "flops_M": 1e5}
-"""In millions, no network of the benchmark has so many; a file with larger numbers has ones."""
+"""Bound on counts in millions: no network of the benchmark has so many. Larger numbers are in ones."""
 
 _MACRO_NAME = re.compile(r"64-[1-4]{4,6}-basic")
 
 
 class MacroTable(NamedTuple):
-    """The table of the macro space: its file, and how many architectures and columns it has."""
+    """The table of the macro space: its file, and its numbers of architectures and columns."""
 
     path: Path
     rows: int
@@ -37,7 +38,7 @@ class MacroTable(NamedTuple):
 def read(space: Literal["micro", "macro"], path: Path, progress: Progress) -> pa.Table:
     """Columns ``architecture``, ``<task>_val``, ``<task>_test``, ``<task>_best_val``, ``<task>_best_test`` and counts.
 
-    Raises BenchmarkError for what is no such file, and naming the architecture that lacks a result.
+    Raises BenchmarkError for a file of another kind, and for an architecture that lacks a result, by name.
     """
     content = unpickled(path, progress)
     try:
@@ -59,10 +60,10 @@ def read(space: Literal["micro", "macro"], path: Path, progress: Progress) -> pa
 
 
 def import_macro(path: Path, data: Path, progress: Progress) -> MacroTable:
-    """Writes the macro space's architectures and results to ``<data>/published/transnas101_macro.parquet``.
+    """Write the macro space's architectures and results to ``<data>/published/transnas101_macro.parquet``.
 
-    A plain Parquet file, with the architectures in the benchmark's own words in the column ``architecture``: no search
-    space of LAPT's has them, so a table becomes of it when such a space is declared. Raises BenchmarkError, StoreError.
+    This is a plain Parquet file; its column ``architecture`` has the benchmark's own notation. LAPT has no search space
+    with these architectures: declare one to make a table of the file. Raises BenchmarkError, StoreError.
     """
     table = read("macro", path, progress)
     names = [str(name) for name in table.column("architecture").to_pylist()]
@@ -77,7 +78,7 @@ def import_macro(path: Path, data: Path, progress: Progress) -> MacroTable:
 
 
 class _Lacking(Exception):
-    """A result that is not there."""
+    """A result is missing."""
 
 
 def _unlike(path: Path, found: str) -> BenchmarkError:

@@ -1,9 +1,9 @@
-"""Reads pickles of other people's making, and runs nothing that they name.
+"""Safe reader of pickles from other people: it runs nothing that they name.
 
-Python's unpickler imports and calls whatever a pickle says, makes tables as long as it says, and keeps every object it
-met: for NAS-Bench-201's 4.7 GB its makers' API was reported to take 28 GB of memory. This one knows the opcodes of
-plain data and a short list of names, and tells of every dictionary as it grows, so that what nobody needs can be
-emptied: 0.8 GB (``benchmarks/official_import.py``).
+Python's unpickler imports and calls any name in a pickle, makes tables of any size, and keeps every object that it met.
+For NAS-Bench-201's 4.7 GB the benchmark's own API was reported to take 28 GB of memory. This reader knows the opcodes
+of plain data and a short list of names. It reports each dictionary as it grows, so that the caller can drop parts that
+are not needed: 0.8 GB (``benchmarks/official_import.py``).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from lapt.errors import BenchmarkError
 from storage.benchmarks.official.pickled_names import LEFT_OUT, Broken, Forbidden, Named, build, check_keys, made, named
 
 CHUNK = 1 << 20
-"""Bytes that are read at once, and the most that one text may have."""
+"""Bytes of one read, and the longest text."""
 MARGIN = 512
-"""No short opcode with its argument is longer; behind the end of a stream stand so many zeros, which is no opcode."""
+"""Longer than any short opcode with its argument. A stream is padded with as many zeros, and zero is no opcode."""
 WAITING = 100_000
-"""Objects that may wait for the container they belong to. Pickle writes containers in batches of 1,000."""
+"""Bound on the objects that wait for their container. Pickle writes containers in batches of 1,000."""
 REMEMBERED = 100_000
-"""Different texts that are kept to be shared: of 60 million keys in NAS-Bench-201 a few thousand differ."""
+"""Number of different texts that are kept and shared. 60 million keys in NAS-Bench-201 have a few thousand texts."""
 
 
 class Source(Protocol):
@@ -37,7 +37,7 @@ class Source(Protocol):
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns whatever goes wrong with the bytes of a file into a BenchmarkError that names the file."""
+    """Turn any fault in a file's bytes into a BenchmarkError that names the file."""
     try:
         yield
     except BenchmarkError:
@@ -76,10 +76,10 @@ _double, _word = struct.Struct(">d").unpack_from, struct.Struct("<I").unpack_fro
 
 
 class Unpickler:
-    """Objects from a stream of pickles, one a ``load``.
+    """Objects from a stream of pickles, one for each ``load``.
 
-    ``grown`` hears of a dictionary after each batch of items put into it, and may empty or change it; the unpickler
-    itself reads no container again. Everything raised is Broken, Forbidden, or what ``reading`` catches.
+    ``grown`` is called with a dictionary after each batch of items, and may empty or change it. The unpickler never
+    reads a container again. It raises Broken, Forbidden, or errors that ``reading`` catches.
     """
 
     def __init__(self, source: Source, grown: Callable[[dict[Any, Any]], None] = lambda _: None) -> None:
@@ -91,7 +91,8 @@ class Unpickler:
         self._texts: dict[bytes, str] = {}
 
     def load(self) -> Any:
-        """The frequent opcodes stand here, with everything in local names: 30 MB/s, a quarter of Python's own in C."""
+        """Read the next object. The frequent opcodes are inlined, with local names: 30 MB/s, a quarter of Python's own
+        in C."""
         stack: list[Any] = []
         marks: list[list[Any]] = []
         memo: list[Any] = []
@@ -161,7 +162,7 @@ class Unpickler:
                 push = stack.append
 
     def _fill(self, needed: int) -> None:
-        """Reads on until so many bytes stand in the buffer, which then begins with the next opcode."""
+        """Read until the buffer has so many bytes, and let it begin with the next opcode."""
         if needed > CHUNK:
             raise Broken(f"a text of {needed:,} bytes")
         if len(self._stack) + sum(map(len, self._marks)) > WAITING:
@@ -204,7 +205,7 @@ class Unpickler:
         self._grown(target)
 
     def _rare(self, code: int) -> None:
-        """All other opcodes of plain data; ``_at`` is behind the opcode."""
+        """All other opcodes of plain data. ``_at`` is behind the opcode."""
         push, pop = self._stack.append, self._stack.pop
         match _NAMES.get(code):
             case "PROTO":

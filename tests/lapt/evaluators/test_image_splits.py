@@ -1,4 +1,4 @@
-"""Which images score a network, and what is said of images that score nothing."""
+"""Choice of the images that score a network, and warnings of images that score nothing."""
 
 from __future__ import annotations
 

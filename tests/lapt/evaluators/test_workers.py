@@ -106,7 +106,7 @@ if __name__ == "__main__":
 
 
 def stopped(tmp_path: Path, first: int, how: str, after: str, seconds: float) -> str:
-    """What the terminal shows of a program of two processes that gets a Ctrl-C so long after it said that."""
+    """The output of a program of two processes that gets a Ctrl-C so many seconds after the line ``after``."""
     script = tmp_path / "stops.py"
     script.write_text(STOPS)
     process = subprocess.Popen(

@@ -52,7 +52,7 @@ def correspondences(one: dict[object, list[str]], two: dict[object, list[str]]) 
 
 
 def computes_the_same(space: SearchSpace, one: Architecture, two: Architecture) -> bool | None:
-    """Does some correspondence of their weights make them one function? None: their weights do not correspond."""
+    """Whether they are one function under some matching of their weights; None if their weights do not match."""
     alive = [bool(space.family.live_edges(cell.operators)) for cell in (one, two)]
     if not all(alive):
         return not any(alive)

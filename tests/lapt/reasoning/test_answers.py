@@ -1,4 +1,4 @@
-"""What of a model's text is its answer: what comes after its thinking, and of several objects the last that fits."""
+"""The answer in a model's text: the part after its thinking, and of several objects the last that fits."""
 
 from __future__ import annotations
 

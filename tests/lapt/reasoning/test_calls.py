@@ -189,7 +189,7 @@ def test_prices_are_for_a_million_tokens() -> None:
 
 
 def asked_until_spent(limits: Limits, **more: Any) -> tuple[int, str]:
-    """How often a model that takes 100 tokens and gives 20 is asked, and what is said then."""
+    """Number of calls to a model that takes 100 tokens and gives 20, and the message at the end."""
     asker = caller(*[Completion("7", 100, 20)] * 10, limits=limits, **more)
     with pytest.raises(BudgetSpent) as caught:
         [asker.ask(QUESTION, number, draw=draw) for draw in range(10)]

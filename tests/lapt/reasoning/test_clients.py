@@ -1,4 +1,4 @@
-"""What a client takes from the environment: what concerns its server, and no secret of anybody else."""
+"""A client takes from the environment only the variables of its server, and no secret of another."""
 
 from __future__ import annotations
 

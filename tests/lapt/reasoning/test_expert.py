@@ -1,4 +1,4 @@
-"""What people knew, as checks of cells that are written by hand."""
+"""Experts' principles as checks, on cells that are written by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What servers say in place of an answer: their words are shown, with what a person can do about them."""
+"""Servers' errors in place of an answer: their words are shown, with advice for a person."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def words_of(space: SearchSpace, seed: int) -> Vocabulary:
 
 
 def is_harmless(text: str, space: SearchSpace, words: Vocabulary) -> bool:
-    """Reads ``text`` as principles and as a space; was any of it valid?"""
+    """Read ``text`` as principles and as a space; returns whether one of them is valid."""
     found = read_or_fault(
         lambda: read_principles(text, space, words, LEARN, COUNTS[space.name], draw=0),
     )

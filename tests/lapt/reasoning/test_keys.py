@@ -1,4 +1,4 @@
-"""Which key goes where: a provider's own to the provider alone, others where the operator of the machine lists them."""
+"""Keys of servers: a provider's own goes to the provider alone, others where the machine's operator lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model is shown: every part a switch, and, disguised, names that tell nothing."""
+"""Prompts: every part can be switched off, and disguised names tell nothing."""
 
 from __future__ import annotations
 

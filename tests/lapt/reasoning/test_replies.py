@@ -1,4 +1,4 @@
-"""What a model's reply becomes: principles or a space inside the space, or the exact fault."""
+"""A model's reply becomes principles, a space inside the space, or the exact fault."""
 
 from __future__ import annotations
 

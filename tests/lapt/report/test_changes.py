@@ -1,4 +1,4 @@
-"""What became of statements: nothing is lost, nothing is said twice."""
+"""Changes of statements: none is lost, none is listed twice."""
 
 from __future__ import annotations
 

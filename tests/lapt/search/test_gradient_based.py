@@ -23,6 +23,7 @@ from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.pipeline.config import Pipeline, load_pipeline
 from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.reasoning import Frequency
 from lapt.search import SEARCHERS, Prior
 from lapt.search.methods.gradient_based import Darts, GradientBased
@@ -223,7 +224,7 @@ def test_it_searches_the_refined_spaces_of_a_pipeline(tmp_path: Path) -> None:
     evaluator: Evaluator = TrainingEvaluator(SPEC, processes=1)
     source = TrainingEvaluator(SPEC.model_copy(update={"task": "jigsaw"}), processes=1)
     archive = steps.build_archive(source)
-    best, found = steps.adapt_target(evaluator, steps.learn(archive))
+    best, found = TargetSearch(steps, evaluator).run(steps.learn(archive))
     assert best is not None
     assert len({evaluation.identity for evaluation in found}) == len(found) == pipeline.budget
     refined = steps.refine(steps.learn(archive), task="classification")

@@ -1,4 +1,4 @@
-"""What methods learn of a source's evaluations, and the networks they learn with."""
+"""Learning from a source's evaluations, and the networks of the methods that do."""
 
 from __future__ import annotations
 

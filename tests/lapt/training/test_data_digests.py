@@ -96,7 +96,7 @@ KNOWN: list[tuple[Callable[[Path], str], str, str | None]] = [
     (lambda _: "digits", "99335da7c779", "d6130e58245b"),
     (lambda _: "digits_hard", "5e9e061861fd", "6784c32f0cee"),
 ]
-"""What makes the data, and the digests of training and test images as the first version computed them."""
+"""Functions that make data, with the digests of training and test images as the first version computed them."""
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

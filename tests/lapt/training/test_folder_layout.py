@@ -1,4 +1,4 @@
-"""Which folder is a split, which a class, and what is passed over."""
+"""Folders as splits or classes, and content that is skipped."""
 
 from __future__ import annotations
 

@@ -283,7 +283,7 @@ def test_threads_are_given_back() -> None:
 
 
 def test_each_worker_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What torch says of a machine with three, which this one need not be."""
+    """Torch is made to report three GPUs, whatever this machine has."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     assert (processes_for("auto"), processes_for("cuda"), processes_for("cuda:1")) == (3, 3, 1)

@@ -1,6 +1,6 @@
 """Torch modules that search methods learn with: encoders of architectures, a relation, a deep kernel.
 
-Importing this imports torch. Search methods import it when one is made, so that all others do without.
+Importing this package imports torch. A search method imports it when it is made; other methods need no torch.
 """
 
 from lapt.errors import ConfigError

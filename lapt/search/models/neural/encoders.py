@@ -1,4 +1,4 @@
-"""Encoders: flat graphs of cells, or one-hot choices, to embeddings."""
+"""Encoders from flat graphs of cells, or one-hot choices, to embeddings."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _BATCH = 4096
 class GraphEncoder(nn.Module):
     """A graph convolution network (Kipf and Welling 2017) on operators as nodes: N x (V^2 + V K) -> N x width.
 
-    Input: ``features.flat_graphs``. h' = ReLU(W h + W_in A^T h + W_out A h): a node hears those it reads and those that
-    read it, apart, over three layers. The embedding is the sum over live nodes / V.
+    Input: ``features.flat_graphs``. h' = ReLU(W h + W_in A^T h + W_out A h): a node gets messages from the nodes that
+    it reads and, separately, from those that read it, over three layers. The embedding is the sum over live nodes / V.
     """
 
     def __init__(self, nodes: int, kinds: int, width: int, layers: int = 3) -> None:
@@ -44,7 +44,7 @@ class GraphEncoder(nn.Module):
 
 
 def encoder(space: SearchSpace, width: int, columns: int) -> nn.Module:
-    """N x ``columns`` -> N x ``width``: a graph network for graphs of cells, two layers for what is one-hot."""
+    """Encoder N x ``columns`` -> N x ``width``: a graph network for graphs of cells, two layers for one-hot choices."""
     shape = graph_shape(space)
     if shape is not None:
         return GraphEncoder(*shape, width)
@@ -52,7 +52,7 @@ def encoder(space: SearchSpace, width: int, columns: int) -> nn.Module:
 
 
 class Scorer(nn.Module):
-    """Embedding, then a sigmoid of a linear head: N x columns -> N values in 0..1."""
+    """Network N x columns -> N values in 0..1: an embedding, then a sigmoid of a linear head."""
 
     def __init__(self, space: SearchSpace, width: int, columns: int) -> None:
         super().__init__()
@@ -64,8 +64,11 @@ class Scorer(nn.Module):
 
 
 def fit_scorer(module: Scorer, x: Floats, y: Floats, *, steps: int, rate: float) -> None:
-    """Squared error of n scores at n x F, brought to 0..1, the better weighing more: (e^y - 1) / (e - 1) each (the
-    exponential weighted loss of Shi et al. 2020). Two scores differ at least. In place."""
+    """Fit n scores at n x F, brought to 0..1, by squared error; in place. At least two scores differ.
+
+    Each error is weighted by (e^y - 1) / (e - 1), so good scores weigh more (the exponential weighted loss of Shi et
+    al. 2020).
+    """
     rows, scores = tensor(x), tensor((y - y.min()) / (y.max() - y.min()))
     weights = torch.expm1(scores) / math.expm1(1)
 
@@ -77,12 +80,12 @@ def fit_scorer(module: Scorer, x: Floats, y: Floats, *, steps: int, rate: float)
 
 
 def tensor(x: Floats) -> Tensor:
-    """In single precision: twice as fast as double, and the networks need no more."""
+    """A tensor in single precision: twice as fast as double, and enough for the networks."""
     return torch.as_tensor(x, dtype=torch.float32)
 
 
 def embedded(module: nn.Module, x: Floats) -> Floats:
-    """What an encoder makes of N rows, in double precision, without gradients."""
+    """An encoder's embeddings of N rows, in double precision, without gradients."""
     with torch.no_grad():
         parts = [module(tensor(x[at : at + _BATCH])).double() for at in range(0, len(x), _BATCH)]
     joined: Floats = torch.cat(parts).numpy()

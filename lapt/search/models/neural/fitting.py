@@ -1,4 +1,4 @@
-"""How small networks are made and trained here: seeded, by whole batches."""
+"""Making and training of small networks: seeded, with whole batches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def seeded(make: Callable[[], Module], seed: int) -> Module:
 
 
 def fit(module: nn.Module, loss: Callable[[], Tensor], *, steps: int, rate: float, decay: float = 0.0) -> None:
-    """Adam (Kingma and Ba 2015) on ``module``, in place. ``rate``: of learning; ``decay``: of weights."""
+    """Train ``module`` by Adam (Kingma and Ba 2015), in place. ``rate``: of learning; ``decay``: of weights."""
     optimiser = torch.optim.Adam(module.parameters(), lr=rate, weight_decay=decay)
     for _ in range(steps):
         optimiser.zero_grad()

@@ -1,4 +1,4 @@
-"""A Gaussian process whose kernel sees what a network makes of the features."""
+"""A Gaussian process with a kernel on a network's output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lapt.features.encoding import Floats
 from lapt.search.models.neural.fitting import fit
 
 _LEAST_NOISE = 0.01
-"""Of the signal variance, as in ``gaussian_process``: below it a search trusts its scores too much."""
+"""Smallest noise, in signal variances, as in ``gaussian_process``: below it a search trusts its scores too much."""
 
 
 class DeepKernel(nn.Module):
@@ -28,7 +28,7 @@ class DeepKernel(nn.Module):
         self.log_noise = nn.Parameter(torch.full((), math.log(0.1), dtype=torch.float64))
 
     def covariance(self, one: Tensor, two: Tensor) -> Tensor:
-        """n x m, of n x 16 and m x 16 outputs of phi."""
+        """Covariance n x m, of n x 16 and m x 16 outputs of phi."""
         squares = (one**2).sum(1)[:, None] + (two**2).sum(1) - 2 * one @ two.T
         scaled: Tensor = torch.sqrt(5 * squares.clamp_min(1e-12)) / torch.exp(self.log_lengthscale)
         covariance: Tensor = (1 + scaled + scaled**2 / 3) * torch.exp(-scaled)
@@ -50,7 +50,7 @@ class DeepKernel(nn.Module):
         return torch.log(signal.clamp_min(1e-12)) / 2 + torch.log(factor.diagonal()).sum() / len(y)
 
     def learn(self, x: Floats, y: Floats, *, steps: int, rate: float, part: int, rng: np.random.Generator) -> None:
-        """Climbs the likelihood of random subsets of ``part`` of the n rows, standardised anew each; in place."""
+        """Maximise the likelihood of random subsets of ``part`` of the n rows, each standardised; in place."""
         rows, targets = torch.from_numpy(np.asarray(x)), torch.from_numpy(np.asarray(y))
 
         def loss() -> Tensor:

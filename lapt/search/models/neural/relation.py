@@ -1,4 +1,4 @@
-"""Which of two architectures is better: the relation predictor of Arch-Graph."""
+"""Comparison of two architectures: the relation predictor of Arch-Graph."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _TOGETHER = 64
 """Architectures whose pairs make a training batch: up to 2,016 pairs of 64 embeddings."""
 _DECAY = 1e-3
 _ROWS = 512
-"""Embeddings that meet all opponents at a time."""
+"""Embeddings that are compared with all opponents at a time."""
 
 
 class Relation(nn.Module):
-    """Two embeddings -> the logit that the first is better: f(a, b) - f(b, a), so it is never both.
+    """Two embeddings -> the logit that the first is better: f(a, b) - f(b, a), so it is antisymmetric.
 
     f is a linear layer on (a, b), ReLU and a linear layer.
     """
@@ -33,7 +33,7 @@ class Relation(nn.Module):
         self.head = nn.Linear(width, 1, bias=False)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """... x width, twice, broadcast -> ... logits."""
+        """Two tensors ... x width, broadcast -> ... logits."""
         forth = torch.relu(self.one(first) + self.other(second))
         back = torch.relu(self.one(second) + self.other(first))
         logits: Tensor = self.head(forth - back).squeeze(-1)
@@ -41,8 +41,11 @@ class Relation(nn.Module):
 
 
 def fit_relation(module: Relation, x: Floats, y: Floats, *, steps: int, rate: float, rng: np.random.Generator) -> None:
-    """Cross-entropy of which is better, over all pairs of different scores among up to 64 of the n rows, drawn anew
-    each step. ``x``: n x F; ``y``: n scores, two of them different at least. In place."""
+    """Train a relation by cross-entropy on pairs of different scores, in place. ``x``: n x F; ``y``: n scores, two
+    different.
+
+    Each step draws up to 64 of the n rows again and takes all of their pairs.
+    """
     rows, scores = tensor(x), torch.as_tensor(y, dtype=torch.float64)
 
     def loss() -> Tensor:

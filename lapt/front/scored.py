@@ -1,0 +1,97 @@
+"""Scores that a caller's own function gives, or that the caller brings."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Any
+
+from lapt.errors import ConfigError
+from lapt.evaluation import Evaluation, Metric
+from lapt.spaces import Architecture, SearchSpace
+
+Score = Callable[[Architecture], float | None]
+"""An architecture, which ``str`` writes as text, to a number; None, NaN or an exception where it has no score."""
+
+
+class Written(Architecture):
+    """An architecture that knows its text in the space's own encoding."""
+
+    text: str
+
+    @classmethod
+    def of(cls, space: SearchSpace, architecture: Architecture) -> Written:
+        written = cls(*architecture)
+        written.text = space.encode(architecture)
+        return written
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class OwnEvaluator:
+    """An evaluator whose scores are a caller's: of ``score``, or the one that was last ``brought``.
+
+    Architectures that compute the same function have one score. A score of None, NaN or infinity is a failed
+    evaluation, and so is an exception of ``score``, whose text it keeps.
+    """
+
+    def __init__(
+        self, space: SearchSpace, task: str, metric: Metric, *, name: str = "", score: Score | None = None
+    ) -> None:
+        self.space, self.name, self.score = space, name, score
+        self._task, self._metric = task, metric
+        self.brought: Any = None
+
+    @property
+    def task(self) -> str:
+        return self._task
+
+    @property
+    def metric(self) -> Metric:
+        return self._metric
+
+    @property
+    def fingerprint(self) -> str:
+        return f"function:{self.name}"
+
+    def identity(self, architecture: Architecture) -> str:
+        return self.space.encode(self.space.canonical(architecture))
+
+    def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
+        return [self._evaluated(architecture) for architecture in architectures]
+
+    def test(self, architecture: Architecture) -> None:
+        """Nothing: a function has no test split."""
+
+    def _evaluated(self, architecture: Architecture) -> Evaluation:
+        began, value, error = time.monotonic(), self.brought, None
+        if self.score is not None:
+            try:
+                value = self.score(Written.of(self.space, architecture))
+            except Exception as failure:  # whatever a caller's function raises  # noqa: BLE001
+                value, error = None, f"{type(failure).__name__}: {failure}"[:500]
+        number = number_of(value) if error is None else None
+        if number is None and error is None:
+            error = "no score" if value is None else f"a score of {value}"
+        return Evaluation(
+            architecture,
+            self.identity(architecture),
+            number,
+            self.metric,
+            error=error,
+            cost_seconds=time.monotonic() - began,
+        )
+
+
+def number_of(value: Any) -> float | None:
+    """A score as a float; None where it is none, or not finite. Raises ConfigError for what is no number."""
+    if value is None:
+        return None
+    if hasattr(value, "item"):  # of numpy or torch
+        value = value.item()
+    if not isinstance(value, Real):
+        raise ConfigError("a number as score, or None", f"{value!r:.60}", "return one number for an architecture")
+    return float(value) if math.isfinite(value) else None

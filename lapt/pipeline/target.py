@@ -1,0 +1,102 @@
+"""The search on one target: lines 4 to 12 of Algorithm 1, each step a method."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from lapt.algorithms import Found, adapt_target, iterations_of
+from lapt.archive import Archive
+from lapt.errors import BudgetSpent
+from lapt.evaluation import Evaluation, Evaluator
+from lapt.pipeline.steps import Steps
+from lapt.principles import Principles
+from lapt.search import Searcher
+from lapt.spaces import Architecture, SearchSpace
+
+Iteration = tuple[SearchSpace, tuple[Evaluation, ...], int]
+"""Omega_r, the evaluations so far, g."""
+
+
+class TargetSearch:
+    """One target's loop of refining, searching and adapting, by plain functions.
+
+    A subclass overrides a step to watch it or to run it elsewhere. ``archive``: of the source, for search methods that
+    transfer (``Steps.transfers``). After ``run``: ``repeats`` and ``lacking`` count what the search methods passed over
+    and what the table lacks, ``space_size`` is that of the last refined space, ``stopped`` says which limit ended the
+    search before its last iteration.
+    """
+
+    def __init__(self, steps: Steps, evaluator: Evaluator, archive: Archive | None = None) -> None:
+        self.steps, self.evaluator, self.archive = steps, evaluator, archive
+        self.task = evaluator.task
+        self.repeats = self.lacking = 0
+        self.space_size = steps.space.size
+        self.stopped: str | None = None
+
+    def run(self, principles: Principles) -> Found:
+        """The incumbent, and every evaluation in order."""
+        return adapt_target(principles, search=self.search, **self._steps)
+
+    def iterations(self, principles: Principles) -> Generator[Iteration, Sequence[Evaluation], Found]:
+        """As ``run``, for those who evaluate elsewhere: an iteration is yielded, and its evaluations are sent."""
+        return iterations_of(principles, **self._steps)
+
+    @property
+    def _steps(self) -> dict[str, Any]:
+        return {
+            "iterations": self.steps.pipeline.adaptation.iterations,
+            "refine": self._refine,
+            "adapt": self.adapt,
+            "rescore": self.rescore,
+            "stopped": self.stop,
+        }
+
+    def refine(self, principles: Principles, g: int) -> SearchSpace:
+        """Line 6: Omega_r of iteration g."""
+        return self.steps.refine(principles, task=self.task)
+
+    def rescore(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation] | None:
+        """The best so far as Omega_r scores them, where scores hang on it; None where they hold."""
+        return None
+
+    def evaluate(self, architectures: list[Architecture], refined: SearchSpace, g: int) -> list[Evaluation]:
+        """Scores in the order asked; fewer where a limit is reached."""
+        return self.evaluator.evaluate(architectures)
+
+    def adapt(
+        self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], g: int
+    ) -> tuple[Principles, float]:
+        """Line 9. After the last search principles stay: no search asks for them, and a model would be paid."""
+        if g == self.steps.pipeline.adaptation.iterations:
+            return principles, base
+        return self.steps.adapt(principles, base, best_found, evaluations, task=self.task)
+
+    def stop(self, spent: BudgetSpent) -> None:
+        """Hear the limit that ends the search."""
+        self.stopped = str(spent)
+
+    def _refine(self, principles: Principles, g: int) -> SearchSpace:
+        self.principles = principles
+        refined = self.refine(principles, g)
+        self.space_size = refined.size
+        return refined
+
+    def search(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
+        """Lines 7 and 8: this iteration's evaluations B_n."""
+        searcher, first = self.searcher(refined, history, g)
+        found = self.steps.search(searcher, lambda asked: self.evaluate(asked, refined, g), history, g, first)
+        self.count(searcher)
+        return found
+
+    def searcher(
+        self, refined: SearchSpace, history: Sequence[Evaluation], g: int
+    ) -> tuple[Searcher, list[Architecture]]:
+        """The search method of iteration g, and what is evaluated before its first ask."""
+        searcher = self.steps.searcher(refined, self.evaluator, g, self.steps.prior(self.principles, self.archive))
+        return searcher, self.steps.first(refined, self.principles, self.evaluator, history)
+
+    def count(self, searcher: Searcher) -> None:
+        """Add up what a search method passed over."""
+        self.repeats += searcher.repeats
+        self.lacking += searcher.lacking
