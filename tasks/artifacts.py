@@ -26,13 +26,15 @@ from lapt.pipeline.results import RunResult
 from lapt.pipeline.wording import literal
 from lapt.principles import Principles
 from lapt.report import run_tables
-from lapt.report.history import Search, Trial
+from lapt.report.history import Search
 from lapt.report.tables import Table, as_markdown
 from lapt.spaces import SearchSpace
 
 
 def archive(pipeline: str, built: Archive) -> None:
-    shown = run_tables.leaderboard(_search(built.space, built.entries), 20).without("evaluation", "iteration")
+    shown = run_tables.leaderboard(Search.of("", built.space, built.entries, built.entries[0].metric), 20).without(
+        "evaluation", "iteration"
+    )
     said = (
         f"The best {len(shown.rows)} of an archive of {len(built.entries)}, chosen from {built.chosen_from} "
         f"evaluations on {literal(built.task)}"
@@ -76,7 +78,7 @@ def leaderboard(pipeline: str, task: str, space: SearchSpace, evaluations: Seque
     """Show the best evaluations of a search, and the best architecture as a picture."""
     if not evaluations:
         return
-    shown = run_tables.leaderboard(_search(space, evaluations), 20).without("iteration")
+    shown = run_tables.leaderboard(Search.of("", space, evaluations, evaluations[-1].metric), 20).without("iteration")
     said = f"The best {len(shown.rows)} of {len(evaluations)} evaluations on {literal(task)}, by validation"
     table(shown, said, pipeline, task, "leaderboard")
     from lapt.report.cells import cell_pictures  # matplotlib takes a second: no start waits for it
@@ -88,26 +90,6 @@ def leaderboard(pipeline: str, task: str, space: SearchSpace, evaluations: Seque
             key=_key(pipeline, task, said.split(";")[0]),
             description=f"The best architecture on {literal(task)}: {said}",
         )
-
-
-def _search(space: SearchSpace, evaluations: Sequence[Evaluation]) -> Search:
-    trials = [
-        Trial(
-            ordinal=ordinal,
-            iteration=0,
-            architecture=space.encode(found.architecture),
-            value=found.value,
-            score=None if found.failed else found.score,
-            incumbent=None,
-            fingerprint=None,
-            origin=found.origin,
-            parameters=found.parameters,
-            flops=found.flops,
-        )
-        for ordinal, found in enumerate(evaluations, start=1)
-    ]
-    metric = evaluations[-1].metric
-    return Search("", trials, metric.name, metric.unit, metric.higher_is_better)
 
 
 class SearchProgress:

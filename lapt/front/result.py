@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from markupsafe import escape
 
 from lapt.archive import Archive
 from lapt.base.digests import short
 from lapt.errors import LaptError
-from lapt.evaluation import Evaluation, Metric, best
+from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.front.scored import Written
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import ControlResult, RunResult, TargetResult
+from lapt.pipeline.results import Found as FoundOn
 from lapt.pipeline.steps import Steps
 from lapt.principles import Principles
-from lapt.report.history import Attempt, RunHistory, Search, TaskHistory, Trial
+from lapt.report.history import Attempt, RunHistory, Search, TaskHistory
 from lapt.spaces import SearchSpace
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+S = TypeVar("S", bound=FoundOn)
 
 
 @dataclass(frozen=True)
@@ -33,23 +38,21 @@ class Found:
     """All that a search on one task asked for: ``iterations[i]`` is the iteration of ``evaluations[i]``."""
 
     evaluations: Sequence[Evaluation]
-    iterations: Sequence[int]
+    iterations: Sequence[int] = ()
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a transfer found. In a notebook it shows the architecture, the incumbents and the principles.
+    """The outcome of a transfer. In a notebook it shows the architecture, the incumbents and the principles.
 
     ``learned``: the principles of the source. ``adapted``: (iteration, principles) after each adaptation. ``refined``:
     (iteration, space, the id of the principles that made it). ``beside``: the evaluations of each control.
     """
 
     steps: Steps
-    task: str
-    metric: Metric
-    fingerprint: str
+    evaluator: Evaluator
     learned: Principles
     archive: Archive | None
     found: Found
@@ -115,7 +118,7 @@ class Result:
         import pyarrow as pa
 
         columns = ("ordinal", "iteration", "architecture", "value", "incumbent", "origin", "error", "cost_seconds")
-        trials = self._trials(self.found)
+        trials = self._search(self.found, "").trials
         table = pa.table({name: [getattr(trial, name) for trial in trials] for name in columns})
         return table.rename_columns([*columns[:-1], "seconds"])
 
@@ -135,7 +138,7 @@ class Result:
         if self.incumbent is None:
             return f"<p>{escape(repr(self))}</p>"
         cells = cell_pictures(self.space, self.incumbent.architecture)
-        searches = [self._searched(self.found, "LAPT"), *(self._searched(f, name) for name, f in self.beside.items())]
+        searches = [self._search(self.found, "LAPT"), *(self._search(f, name) for name, f in self.beside.items())]
         pictures = [*cells, ("the incumbent", png(partial(incumbents, searches=searches)))]
         drawn = "".join(
             f'<img style="height: 16em" alt="{escape(said)}" '
@@ -146,34 +149,39 @@ class Result:
         return f"<p>{escape(repr(self))}</p><div>{drawn}</div><p>Principles:</p><ol>{stated}</ol>"
 
     def __repr__(self) -> str:
+        task, asked = self.evaluator.task, len(self.found.evaluations)
         if self.incumbent is None:
-            return f"<lapt result: no score in {len(self.found.evaluations)} evaluations on {self.task}>"
-        unit = self.metric.unit
-        return (
-            f"<lapt result: {self.score:.6g}{unit} on {self.task} after {len(self.found.evaluations)} evaluations, "
-            f"{self.architecture}>"
-        )
+            return f"<lapt result: no score in {asked} evaluations on {task}>"
+        score = f"{self.score:.6g}{self.evaluator.metric.unit}"
+        return f"<lapt result: {score} on {task} after {asked} evaluations, {self.architecture}>"
 
     # --- as a run's history ------------------------------------------------------------------------------------------
     @property
     def _history(self) -> RunHistory:
         pipeline: Pipeline = self.steps.pipeline
-        archive = None if self.archive is None else self._searched(Found(self.archive.asked, []), "archive")
-        ends = self.found.began
+        archive = None if self.archive is None else self._search(Found(self.archive.asked), "archive")
+        began = self.found.began
+        target = self._summary(
+            TargetResult,
+            self.found,
+            repeats=0,
+            space_size=self.spaces[-1].size if self.refined else self.space.size,
+            controls=tuple(self._summary(ControlResult, found, method=name) for name, found in self.beside.items()),
+        )
         return RunHistory(
             run_id=short({"pipeline": pipeline.model_dump(mode="json"), "learned": self.learned.id}),
             store="none: it ran in Python",
             pipeline=pipeline,
             space=self.space,
-            result=RunResult(run_id="", pipeline=pipeline.name, store="", targets=(self._target,)),
-            attempts=[Attempt("started", ends), Attempt("finished", datetime.now(UTC))],
+            result=RunResult(run_id="", pipeline=pipeline.name, store="", targets=(target,)),
+            attempts=[Attempt("started", began), Attempt("finished", datetime.now(UTC))],
             archive=archive,
             learned=self.learned,
             targets=[
                 TaskHistory(
-                    task=self.task,
-                    search=self._searched(self.found, pipeline.label),
-                    controls=[self._searched(found, name) for name, found in self.beside.items()],
+                    task=self.evaluator.task,
+                    search=self._search(self.found, pipeline.label),
+                    controls=[self._search(found, name) for name, found in self.beside.items()],
                     principles=self.adapted,
                     spaces=self.refined,
                 )
@@ -182,55 +190,18 @@ class Result:
             ledger=None,
         )
 
-    @property
-    def _target(self) -> TargetResult:
-        rest = {
-            "repeats": 0,
-            "space_size": self.refined[-1][1].size if self.refined else self.space.size,
-            "controls": tuple(
-                ControlResult(method=name, **self._summary(found)) for name, found in self.beside.items()
-            ),
-        }
-        return TargetResult(**self._summary(self.found), **rest)
+    def _search(self, found: Found, method: str) -> Search:
+        return Search.of(
+            method,
+            self.space,
+            found.evaluations,
+            self.evaluator.metric,
+            iterations=found.iterations,
+            fingerprint=self.evaluator.fingerprint,
+        )
 
-    def _summary(self, found: Found) -> dict[str, object]:
+    def _summary(self, kind: type[S], found: Found, **rest: Any) -> S:
         incumbent = best(found.evaluations)
-        return {
-            "task": self.task,
-            "architecture": None if incumbent is None else self.space.encode(incumbent.architecture),
-            "validation": None if incumbent is None else incumbent.value,
-            "metric": self.metric.name,
-            "unit": self.metric.unit,
-            "higher_is_better": self.metric.higher_is_better,
-            "evaluations": len(found.evaluations),
-            "paid_now": sum(one.origin == "computed" for one in found.evaluations),
-            "seconds": found.seconds,
-            "failed": sum(one.failed for one in found.evaluations),
-        }
-
-    def _searched(self, found: Found, method: str) -> Search:
-        metric = self.metric
-        return Search(method, self._trials(found), metric.name, metric.unit, metric.higher_is_better)
-
-    def _trials(self, found: Found) -> list[Trial]:
-        trials, incumbent = [], None
-        iterations = found.iterations or [1] * len(found.evaluations)
-        for ordinal, (one, iteration) in enumerate(zip(found.evaluations, iterations, strict=True), start=1):
-            incumbent = one if incumbent is None or one.score > incumbent.score else incumbent
-            trials.append(
-                Trial(
-                    ordinal=ordinal,
-                    iteration=iteration,
-                    architecture=self.space.encode(one.architecture),
-                    value=one.value,
-                    score=None if one.failed else one.score,
-                    incumbent=incumbent.value,
-                    fingerprint=self.fingerprint,
-                    origin=one.origin,
-                    error=one.error,
-                    parameters=one.parameters,
-                    flops=one.flops,
-                    cost_seconds=one.cost_seconds,
-                )
-            )
-        return trials
+        return kind.of(
+            self.space, self.evaluator, incumbent, found.evaluations, time.monotonic() - found.seconds, **rest
+        )

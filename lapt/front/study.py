@@ -140,8 +140,8 @@ class Study:
         return evaluation
 
     def result(self) -> Result:
-        """What was found so far."""
-        search, evaluator = self._search, self.evaluator
+        """The outcome so far."""
+        search = self._search
         found = Found(
             tuple(self.evaluations),
             tuple(self._iteration_of),
@@ -150,9 +150,7 @@ class Study:
         )
         return Result(
             steps=search.steps,
-            task=evaluator.task,
-            metric=evaluator.metric,
-            fingerprint=evaluator.fingerprint,
+            evaluator=self.evaluator,
             learned=self.learned,
             archive=self.archive,
             found=found,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
+from lapt.evaluation import Evaluation, Metric
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import RunResult
 from lapt.principles import Principles
@@ -44,6 +46,39 @@ class Search:
     metric: str
     unit: str
     higher_is_better: bool
+
+    @classmethod
+    def of(
+        cls,
+        method: str,
+        space: SearchSpace,
+        evaluations: Sequence[Evaluation],
+        metric: Metric,
+        *,
+        iterations: Sequence[int] = (),
+        fingerprint: str | None = None,
+    ) -> Self:
+        """A search from its evaluations in order; ``iterations``: of each, 1 if unsaid."""
+        trials, incumbent = [], None
+        for ordinal, one in enumerate(evaluations, start=1):
+            if not one.failed and (incumbent is None or one.score > incumbent.score):
+                incumbent = one
+            trial = Trial(
+                ordinal=ordinal,
+                iteration=iterations[ordinal - 1] if iterations else 1,
+                architecture=space.encode(one.architecture),
+                value=one.value,
+                score=None if one.failed else one.score,
+                incumbent=None if incumbent is None else incumbent.value,
+                fingerprint=fingerprint,
+                origin=one.origin,
+                error=one.error,
+                parameters=one.parameters,
+                flops=one.flops,
+                cost_seconds=one.cost_seconds,
+            )
+            trials.append(trial)
+        return cls(method, trials, metric.name, metric.unit, metric.higher_is_better)
 
     @property
     def best(self) -> Trial | None:

@@ -132,7 +132,7 @@ def test_ctrl_c_returns_what_was_found() -> None:
 def test_an_evaluator_scores_too_and_controls_stand_beside() -> None:
     found = lapt.transfer(TARGET, source=SOURCE, budget=12, controls=["random", "source_ranking"], progress=False)
     assert list(found.controls) == ["random", "source_ranking"]
-    assert found.task == "invented_a"
+    assert found.evaluator.task == "invented_a"
     values = [TARGET.evaluate([found.space.decode(str(found.architecture))])[0].value]
     assert values == [found.score]
 
