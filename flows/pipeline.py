@@ -74,7 +74,7 @@ class _Transfer:
             pipeline.targets,
             build_archive=self.build_archive,
             learn=self.learn,
-            adapt_target=lambda target, principles: self.adapt_target(target, data(principles)),
+            adapt_target=self.adapted,
         )
         if not any(one.evaluations for one in found.values()):
             self.costs.check()
@@ -111,17 +111,21 @@ class _Transfer:
         listener.get().stage(f"learning principles from {len(archive.entries)} architectures of {archive.task}")
         return learn_principles(context(self.built.steps), data(archive), context(self.built.record))
 
+    def adapted(self, target: str, principles: Principles) -> TargetResult:
+        """Lines 4 to 12, as a subflow with the target's tag."""
+        with tags(f"target:{target}"):
+            return self.adapt_target(target, data(principles))
+
     @subflow(name="adapt-to-target", flow_run_name="{self.pipeline.space_name}: adapt to {target}")
     def adapt_target(self, target: str, principles: Principles) -> TargetResult:
         """Lines 4 to 12: refine, search and adapt, ``iterations`` times."""
         began, built = time.monotonic(), self.built
-        with tags(f"target:{target}"):
-            listener.get().stage(f"adapting to {target}")
-            listener.get().target(target, self.pipeline.budget + self.pipeline.scored_again)
-            search = _TargetSearch(built, target, self.archive)
-            incumbent, evaluations = search.run(principles)
-            listener.get().target_done(target)
-            search.end()
+        listener.get().stage(f"adapting to {target}")
+        listener.get().target(target, self.pipeline.budget + self.pipeline.scored_again)
+        search = _TargetSearch(built, target, self.archive)
+        incumbent, evaluations = search.run(principles)
+        listener.get().target_done(target)
+        search.end()
         return TargetResult.of(
             built.space,
             search.evaluator,
@@ -196,7 +200,7 @@ class _TargetSearch(TargetSearch):
         return refined
 
     def _followed_by(self, refined: SearchSpace, g: int) -> bool:
-        """Where scores hang on the space: the evaluator of this one, with a supernet of its own."""
+        """Go on with the evaluator of the refined space, if scores hang on the space; return whether they do."""
         root = self.built.evaluator(self.task)
         if not (isinstance(root, StoredEvaluator) and root.of_space):
             return False
