@@ -118,8 +118,8 @@ class PublishedNetwork(NamedTuple):
     """One published network, as printed: test accuracy in % (top-1 on ImageNet), GPU days of its search, parameters.
 
     ``counted``: what is measured here beside it, a name in ``lapt.networks.references`` or
-    ``lapt.spaces.published_cells``; None where the network is not known here. ``remark``: what is to be said of that.
-    ``parameters``: None where the table has no such column.
+    ``lapt.families.darts.published_cells``; None where the network is not known here. ``remark``: what is to be said
+    of that. ``parameters``: None where the table has no such column.
     """
 
     name: str

@@ -10,11 +10,11 @@ import numpy as np
 from pydantic import Field
 
 from lapt.evaluation import top
-from lapt.features.encoding import Floats, blocks
 from lapt.search.methods.model_based import Candidates, ModelBased, whole
 from lapt.search.models.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
 from lapt.search.prior import NOTHING, Expects, Prior
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces.features import Floats
 
 _REFIT, _REFIT_LATE, _LATE = 50, 5, 100
 """The kernel is chosen anew when more than a fiftieth of the evaluations is new, every time up to 49, and from 100
@@ -24,7 +24,7 @@ evaluations on when a fifth is: by then it hardly changes, and the choice takes 
 class GaussianProcessSearch(ModelBased):
     """Expected improvement (Jones et al. 1998), maximised exactly over a space that can be listed.
 
-    The process has a Matern 5/2 kernel on the path features of ``lapt.features.encoding``. How much the paths one by
+    The process has a Matern 5/2 kernel on the path features of the cell family. How much the paths one by
     one count beside what is on all of them, the lengthscale and the noise are those of highest marginal likelihood. The
     noise keeps it from trusting equivalent cells that were measured apart. One-hot operators beside the paths were no
     better on the tasks it was tuned on (TransNAS-Bench-101 class_object and room_layout, NAS-Bench-201 cifar10).
@@ -185,7 +185,7 @@ def _over(expects: Expects, space: SearchSpace) -> Floats:
 
 def apart(space: SearchSpace, one: Floats, two: Floats) -> list[Floats]:
     """n x m squared distances between standardised features, for each of their blocks."""
-    return [squared_distances(one[:, block], two[:, block]) for block in blocks(space)]
+    return [squared_distances(one[:, block], two[:, block]) for block in space.family.blocks]
 
 
 def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:

@@ -15,11 +15,11 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 
-from lapt.spaces import Architecture, DartsCell
-from lapt.spaces.darts import NODES, SOURCES
-from lapt.spaces.genotype import KINDS
+from lapt.families.darts.cell import NODES, SOURCES, DartsCell
+from lapt.families.darts.genotype import KINDS
+from lapt.spaces import Architecture
+from lapt.spaces.features import Floats
 
-Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
 _INPUTS = SOURCES[:2]
@@ -166,6 +166,12 @@ def _of_kind(cell: DartsCell, operators: Codes, sources: Codes) -> tuple[Floats,
     on_nodes = np.concatenate([paths, counts[:, :, working], depth[:, :, None]], axis=2)[:, NODES[0] :]
     whole = [chosen[:, working], read, on_nodes[:, :, :-1].sum(axis=1), depth.max(axis=1, keepdims=True)]
     return on_nodes.reshape(len(operators), on_nodes.shape[1] * on_nodes.shape[2]), np.hstack(whole)
+
+
+def flat_graphs(cell: DartsCell, architectures: Sequence[Architecture]) -> Floats:
+    """N x (V^2 + V K): ``graphs`` of canonical forms, flattened."""
+    parts = graphs(cell, [cell.canonical(architecture) for architecture in architectures])
+    return np.hstack([part.reshape(len(part), part.shape[1] * part.shape[2]) for part in parts])
 
 
 def graph_shape(cell: DartsCell) -> tuple[int, int]:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lapt.networks.cell import Taken
-from lapt.networks.darts.operators import operator_module, reads_rectified
-from lapt.networks.darts.skeleton import AUXILIARY_WIDTHS, Place, Stem, darts_skeleton, edges_of
+from lapt.families.darts.genotype import FIRST, Genotype
+from lapt.families.darts.networks.operators import operator_module, reads_rectified
+from lapt.families.darts.networks.skeleton import AUXILIARY_WIDTHS, Place, darts_skeleton, edges_of
+from lapt.networks.family import Features, NetworkSize, Stem
 from lapt.networks.operators import ConvNorm, FactorizedReduction
-from lapt.spaces import Genotype
-from lapt.spaces.genotype import FIRST
+from lapt.networks.shared import Taken
 
 
 class _Term(NamedTuple):
@@ -95,25 +95,23 @@ def dropped(values: Tensor, probability: float) -> Tensor:
     return values * (kept / (1 - probability))
 
 
-class DartsBackbone(nn.Module):
+class DartsBackbone(Features):
     """Image -> features: [B, image_channels, H, W] -> [B, out_channels, H/reduction, W/reduction], sides rounded up.
 
     ``reduction`` is 4 with the CIFAR stem and 32 with that of ImageNet. ``drop_path``: as in the cells, to be set while
     training. ``none`` is not built; all else is, since every node reaches the output.
     """
 
-    def __init__(
-        self, found: Genotype, *, channels: int, cells: int, image_channels: int = 3, stem: Stem = "cifar"
-    ) -> None:
+    def __init__(self, found: Genotype, size: NetworkSize) -> None:
         super().__init__()
-        skeleton = darts_skeleton(found, channels=channels, cells=cells, stem=stem)
+        skeleton = darts_skeleton(found, size)
         self.out_channels, self.reduction = skeleton.out_channels, skeleton.reduction
-        self.image_channels, self.auxiliary_channels = image_channels, skeleton.auxiliary_channels
+        self.image_channels, self.auxiliary_channels = size.image_channels, skeleton.auxiliary_channels
         self.drop_path = 0.0
-        self._stem: Stem = stem
+        self._stem = size.stem
         self._auxiliary = skeleton.auxiliary
         self.stem = nn.ModuleList()
-        width = image_channels
+        width = size.image_channels
         for wide, stride in skeleton.stem:
             self.stem.append(ConvNorm(width, wide, 3, stride))
             width = wide
