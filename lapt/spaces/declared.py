@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
@@ -61,6 +61,7 @@ class DeclaredSpace(BaseModel, CellFamily):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+    networks: ClassVar[str | None] = "lapt.networks.declared:DeclaredNetworks"
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")]
     encoding: Text
@@ -168,10 +169,6 @@ class DeclaredSpace(BaseModel, CellFamily):
     @property
     def explained(self) -> Mapping[str, str]:
         return dict(self.meanings)
-
-    @property
-    def networks(self) -> str | None:
-        return "lapt.networks.declared:DeclaredNetworks"
 
     @property
     def builder(self) -> str | None:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -28,9 +28,7 @@ class CellFamily(ABC):
     is asked for: ``networks``, ``experts`` and ``export``.
     """
 
-    if (
-        TYPE_CHECKING
-    ):  # annotations would be the first fields of a declaration, whose own order is what it is written in
+    if TYPE_CHECKING:  # at run time, annotations would be the first fields of a declaration
 
         @property
         def name(self) -> str:
@@ -39,6 +37,19 @@ class CellFamily(ABC):
         @property
         def layers(self) -> tuple[Layer, ...]:
             raise NotImplementedError
+
+    networks: ClassVar[str | None] = None
+    """Of the subclass of ``lapt.networks.family.CellNetworks`` that builds its networks."""
+    experts: ClassVar[str | None] = None
+    """Of the principles that the literature states of its cells (``lapt.reasoning.experts``)."""
+    export: ClassVar[str | None] = None
+    """Of the function that writes its networks as Python (``lapt.export.source``)."""
+    shares_weights: ClassVar[bool] = False
+    """Whether its networks can be trained as one supernet."""
+    listed: ClassVar[bool] = False
+    """Whether features are standardised over all of its cells, which takes a list of them; else over a sample."""
+    zero_last: ClassVar[bool] = False
+    """Whether gradient-based methods choose ``zero`` only where nothing else is left."""
 
     # --- the space ---------------------------------------------------------------------------------------------------
     @property
@@ -50,11 +61,6 @@ class CellFamily(ABC):
     def spaces(self) -> Mapping[str, tuple[Layer, ...]]:
         """The search spaces that come with it: name -> layers."""
         return {self.name: self.layers}
-
-    @property
-    def listed(self) -> bool:
-        """Whether features are standardised over all of its cells, which takes a list of them; else over a sample."""
-        return False
 
     def in_order(self, kind: str, layer: str, candidates: Iterable[str]) -> tuple[str, ...]:
         """Candidates (``kind``: operator or source) of a layer in the family's own order."""
@@ -107,11 +113,6 @@ class CellFamily(ABC):
     def zero(self) -> str | None:
         """The operator that gives zeros."""
         return None
-
-    @property
-    def zero_last(self) -> bool:
-        """Whether gradient-based methods choose ``zero`` only where nothing else is left."""
-        return False
 
     # --- for predictors ----------------------------------------------------------------------------------------------
     def features(self, architectures: Sequence[Architecture]) -> Floats:
@@ -169,31 +170,11 @@ class CellFamily(ABC):
         """Every way from the input to the output, as the layers it takes, where these are always the same."""
         return None
 
-    # --- what is imported when it is asked for -----------------------------------------------------------------------
-    @property
-    def experts(self) -> str | None:
-        """Of the principles that the literature states of its cells (``lapt.reasoning.experts``)."""
-        return None
-
-    @property
-    def networks(self) -> str | None:
-        """Of the subclass of ``lapt.networks.family.CellNetworks`` that builds its networks."""
-        return None
-
-    @property
-    def export(self) -> str | None:
-        """Of the function that writes its networks as Python (``lapt.export.source``)."""
-        return None
-
+    # --- networks ----------------------------------------------------------------------------------------------------
     @property
     def builder(self) -> str | None:
         """Of the user's own function that builds its networks, where it is one."""
         return None
-
-    @property
-    def shares_weights(self) -> bool:
-        """Whether its networks can be trained as one supernet."""
-        return False
 
     def check_trained(self, kind: str, *, shared: bool) -> None:
         """Raises ConfigError where no networks are known, or none that share weights though ``shared``.

@@ -3,52 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from lapt.errors import SpaceError
-from lapt.families.dag import features
+from lapt.families.dag import features as seen
 from lapt.families.dag.cell import DagCell
 from lapt.families.dag.program import program
 from lapt.families.meanings import OPERATORS
-from lapt.spaces import ENUMERABLE, Architecture, Layer
-from lapt.spaces.features import Floats
+from lapt.spaces import Architecture
 
 
 class DagFamily(DagCell):
     """Cells on a fixed graph, as a family."""
 
-    experts = "lapt.families.dag.experts:EXPERTS"
     networks = "lapt.families.dag.networks.family:DagNetworks"
+    experts = "lapt.families.dag.experts:EXPERTS"
     export = "lapt.families.dag.export:written"
+    shares_weights = listed = True
     explained = OPERATORS
-    shares_weights = True
-
-    @property
-    def listed(self) -> bool:
-        return int(len(self.operators) ** len(self.edges)) <= ENUMERABLE
-
-    def features(self, architectures: Sequence[Architecture]) -> Floats:
-        return features.features(self, architectures)
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        return features.feature_names(self)
-
-    @property
-    def blocks(self) -> tuple[slice, ...]:
-        """The paths one by one, and all of them together."""
-        single = len(self.paths) * len(self.operators)
-        return slice(single), slice(single, None)
-
-    @property
-    def graph_shape(self) -> tuple[int, int]:
-        return len(self.edges) + 2, len(self.operators) + 2
-
-    def flat_graphs(self, architectures: Sequence[Architecture]) -> Floats:
-        return features.flat_graphs(self, architectures)
-
-    def program(self, layers: Sequence[Layer]) -> str:
-        return program(self, layers)
+    program = program
+    features = seen.features
+    feature_names = property(seen.feature_names)
+    blocks = property(seen.blocks)
+    graph_shape = property(seen.graph_shape)
+    flat_graphs = seen.flat_graphs
 
 
 class Nas201Cell(DagFamily):

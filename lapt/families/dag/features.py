@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,15 +21,6 @@ Codes = npt.NDArray[np.int8]
 
 _CANONICAL_AT_MOST = 20_000
 """Largest number of cells a family may have for canonical forms to be listed (1 s for NAS-Bench-201's 15,625)."""
-
-
-class Graphs(NamedTuple):
-    """N cells as graphs for graph networks, V = L + 2 nodes: the input, the layers in order, the output."""
-
-    adjacency: Floats
-    """N x V x V: 1 where the column's node reads the row's; nothing into or out of a layer that is not live."""
-    operators: Floats
-    """N x V x (O + 2), one-hot: input, output, then the cell family's O operators."""
 
 
 def codes(cell: DagCell, architectures: Sequence[Architecture]) -> Codes:
@@ -79,8 +69,12 @@ def path_features(cell: DagCell, coded: Codes) -> Floats:
     )
 
 
-def graphs(cell: DagCell, coded: Codes) -> Graphs:
-    """Operators on nodes: a layer reads the layers that end where it starts; the first read the input."""
+def graphs(cell: DagCell, coded: Codes) -> tuple[Floats, Floats]:
+    """N x V x V adjacency and N x V x (O + 2) operators, V = L + 2: the input, the layers in order, the output.
+
+    Adjacency: 1 where the column's node reads the row's; nothing into or out of a layer that is not live. A layer reads
+    the layers that end where it starts; the first read the input. Operators: one-hot, input, output, then the family's.
+    """
     size = len(cell.edges) + 2
     operators = np.zeros((len(coded), size, len(cell.operators) + 2))
     operators[:, 0, 0] = operators[:, -1, 1] = 1
@@ -92,7 +86,7 @@ def graphs(cell: DagCell, coded: Codes) -> Graphs:
         for other, (start, _) in enumerate(cell.edges, start=1):
             reads[at, other] = target == start
     live = np.pad(live_layers(cell, coded), ((0, 0), (1, 1)), constant_values=True)
-    return Graphs(reads * live[:, :, None] * live[:, None, :], operators)
+    return reads * live[:, :, None] * live[:, None, :], operators
 
 
 def features(cell: DagCell, architectures: Sequence[Architecture]) -> Floats:
@@ -120,6 +114,17 @@ def feature_names(cell: DagCell) -> tuple[str, ...]:
         *(f"{what} on all paths together" if what != "open paths" else what for what in [*over_all, "depth"]),
         *(f"most {what} on one path" if what != "open paths" else "any open path" for what in [*over_all, "depth"]),
     )
+
+
+def blocks(cell: DagCell) -> tuple[slice, ...]:
+    """Columns of ``features``: the paths one by one, and all of them together."""
+    single = len(cell.paths) * len(cell.operators)
+    return slice(single), slice(single, None)
+
+
+def graph_shape(cell: DagCell) -> tuple[int, int]:
+    """(nodes, kinds of nodes) of ``graphs``."""
+    return len(cell.edges) + 2, len(cell.operators) + 2
 
 
 def _joined(path: Sequence[str]) -> str:

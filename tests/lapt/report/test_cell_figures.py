@@ -72,6 +72,13 @@ def test_layers_of_a_declared_space_follow_each_other_or_their_sources(
     assert [(edge.source, edge.target) for edge in graph.edges] == expected
 
 
+def test_an_operator_of_a_declared_space_may_be_called_none() -> None:
+    layers = [{"name": name, "operators": ["none", "conv"]} for name in "ab"]
+    space = whole_of(DeclaredSpace.model_validate({"name": "mine", "encoding": "{a}-{b}", "layers": layers}))
+    ((_, drawn),) = cell_figures("t", space, space.decode("none-conv"))
+    assert "input to a: none, a to b: conv" in drawn
+
+
 @pytest.mark.parametrize("space", BUILTIN.values(), ids=str)
 def test_figures_are_whole_and_take_their_colours_from_the_page(space: SearchSpace) -> None:
     architecture = space.sample(np.random.default_rng(0))

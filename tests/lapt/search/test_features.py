@@ -96,7 +96,7 @@ def test_a_layer_reads_the_layers_that_end_where_it_starts() -> None:
             )
         ],
     )
-    reads = graphs(cell, full).adjacency[0]
+    reads = graphs(cell, full)[0][0]
     # nodes: 0 input; 1..6 the layers 0->1, 0->2, 1->2, 0->3, 1->3, 2->3; 7 output
     expected = {(0, 1), (0, 2), (0, 4), (1, 3), (1, 5), (2, 6), (3, 6), (4, 7), (5, 7), (6, 7)}
     assert set(zip(*map(np.ndarray.tolist, np.nonzero(reads)), strict=True)) == expected

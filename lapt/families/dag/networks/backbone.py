@@ -11,7 +11,7 @@ from lapt.families.dag.cell import DagCell
 from lapt.families.dag.networks.cell import CellNetwork
 from lapt.families.dag.networks.skeleton import Block, Skeleton
 from lapt.networks.family import Features
-from lapt.networks.operators import ConvNorm, FactorizedReduction, ResidualReduction
+from lapt.networks.operators import ConvNorm, FactorizedReduction, ResidualReduction, stem_of
 
 
 class Standing(nn.Module):
@@ -26,11 +26,8 @@ class Standing(nn.Module):
         self.out_channels, self.reduction = skeleton.out_channels, skeleton.reduction
         self.image_channels = image_channels
         self.stem, self.blocks = nn.ModuleList(), nn.ModuleList()
-        width = image_channels
         if cell is not None:
-            for wide, stride in skeleton.stem:
-                self.stem.append(ConvNorm(width, wide, 3, stride))
-                width = wide
+            self.stem = stem_of(image_channels, skeleton.stem)
             for block in skeleton.blocks:
                 residual = block.kind == "residual"
                 made = ResidualReduction(block.channels_in, block.channels_out) if residual else cell(block)

@@ -9,15 +9,8 @@ from functools import lru_cache
 
 from lapt.families.darts.family import DARTS
 from lapt.families.darts.genotype import FIRST, Genotype
-from lapt.families.darts.networks.skeleton import (
-    AUXILIARY_WIDTHS,
-    DILATED,
-    SEPARABLE,
-    Place,
-    darts_skeleton,
-    edges_of,
-)
-from lapt.networks.family import Counts, NetworkSize, Size, Stem
+from lapt.families.darts.networks.skeleton import DILATED, SEPARABLE, Place, darts_skeleton, edges_of
+from lapt.networks.family import Counts, NetworkSize, Size
 
 
 @lru_cache(maxsize=4096)
@@ -35,13 +28,6 @@ def darts_counts(found: Genotype, built: NetworkSize, classes: int | None = None
         weights = skeleton.out_channels * classes
         total = total.plus(Counts(weights + classes, weights))
     return total
-
-
-def auxiliary_parameters(channels: int, outputs: int, stem: Stem = "cifar") -> int:
-    """Of the auxiliary head; published counts leave it out, as the trained network does without."""
-    narrow, wide = AUXILIARY_WIDTHS
-    norms = 2 * narrow + (2 * wide if stem == "cifar" else 0)
-    return channels * narrow + 4 * narrow * wide + norms + (wide + 1) * outputs
 
 
 def _cell(found: Genotype, place: Place, size: Size, after: Size) -> Counts:

@@ -10,10 +10,9 @@ from torch.nn import functional
 
 from lapt.families.darts.cell import NODES, DartsCell
 from lapt.families.darts.genotype import FIRST, KINDS, Genotype
-from lapt.families.darts.networks.cells import DartsCellNetwork, darts_inputs
+from lapt.families.darts.networks.cells import DartsCellNetwork, Row, darts_inputs
 from lapt.families.darts.networks.operators import operator_module, reads_rectified
 from lapt.families.darts.networks.skeleton import DartsSkeleton, Place
-from lapt.networks.operators import ConvNorm
 from lapt.networks.shared import Candidates, Compute, Connection, SharedBody, SharedCell
 from lapt.spaces import Architecture
 
@@ -47,37 +46,24 @@ class DartsCellShared(SharedCell):
         return torch.cat([values[node] for node in NODES], dim=1)
 
 
-class DartsBody(SharedBody):
+class DartsBody(Row, SharedBody):
     def __init__(
         self, family: DartsCell, skeleton: DartsSkeleton, image_channels: int, candidates: Candidates, share: int
     ) -> None:
         """``share``: operators are made for one in so many channels."""
-        super().__init__()
-        self._family, self.out_channels, self.reduction = family, skeleton.out_channels, skeleton.reduction
-        self.stem = nn.ModuleList()
-        width = image_channels
-        for wide, stride in skeleton.stem:
-            self.stem.append(ConvNorm(width, wide, 3, stride))
-            width = wide
-        self.cells = nn.ModuleList(DartsCellShared(candidates, place, share) for place in skeleton.places)
+        super().__init__(skeleton, image_channels, lambda place: DartsCellShared(candidates, place, share))
+        self._family = family
 
     def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
         found = self._family.genotype(architecture)
         return self.through(images, lambda cell, before, last: cell.network(found)(before, last))
 
     def through(self, images: Tensor, compute: Compute) -> Tensor:
-        before, last = images, images
-        for position, convolution in enumerate(self.stem):
-            before, last = last, convolution(functional.relu(last) if position else last)
-        if len(self.stem) == 1:
-            before = last
-        for cell in self.cells:
-            before, last = last, compute(cell, before, last)
-        return last
+        return self.passed(images, compute)[0]
 
     def by_edge(self, architecture: Architecture) -> list[dict[str, str]]:
         named = {
             kind: {f"{e.source}->{node}": e.operator for node, edges in enumerate(nodes, start=FIRST) for e in edges}
             for kind, nodes in zip(KINDS, self._family.cells(architecture), strict=True)
         }
-        return [named[cell.kind] for cell in self.cells if isinstance(cell, DartsCellShared)]
+        return [named[str(cell.kind)] for cell in self.cells]
