@@ -22,7 +22,6 @@ from flows.evaluators import table_of
 from lapt.base.measures import rank
 from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators import TableEvaluator
-from lapt.features.encoding import feature_names
 from lapt.pipeline.config import load_pipeline
 from lapt.reasoning.expectation import Expectation
 from lapt.search import SEARCHERS, Prior
@@ -63,7 +62,7 @@ def ranks(method: str, seeds: int) -> None:
 
 if __name__ == "__main__":
     asks("gp")
-    expects = Expectation(SPACE, tuple((name, 1.0) for name in feature_names(SPACE)[-5:]))
+    expects = Expectation(SPACE, tuple((name, 1.0) for name in SPACE.family.feature_names[-5:]))
     asks("gp with a prior, anywhere", prior=Prior(expects=expects), near=False)
     asks("gp with a prior, near the incumbent", prior=Prior(expects=expects))
     if len(sys.argv) > 1:

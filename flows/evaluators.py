@@ -25,7 +25,7 @@ from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.evaluators.surrogate import SurrogateEvaluator
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.pipeline.config import BenchmarkPlan, Execution, Pipeline, RandomArchive
-from lapt.spaces import DeclaredSpace, SearchSpace, space_named
+from lapt.spaces import SearchSpace, space_named
 from lapt.testing import invented_table
 from storage.benchmarks.surrogates import load_surrogate
 from storage.benchmarks.tables import load
@@ -54,7 +54,7 @@ def table_of(pipeline: Pipeline, data: str | None) -> Table:
         raise ConfigError(
             f"a table of space {space.name}", f"{table.name}, of {table.space}", f"say space: {table.space}"
         )
-    if isinstance(space.cell, DeclaredSpace):
+    if space.is_declared:
         _check_alike(table, space)
     partial_is_fine = table.canonical or table.holes or config.lacking is not None
     if not partial_is_fine and len(table.architectures) < space.size:
@@ -163,22 +163,10 @@ def trained_evaluator(
 ) -> StoredEvaluator:
     """The evaluator that trains for a task.
 
-    Raises LaptError for data or a device that is not there, a task that cannot be made of the data, and a declared
-    space without a builder of its networks.
+    Raises LaptError for data or a device that is not there, a task that cannot be made of the data, and a space whose
+    networks are not known.
     """
-    if isinstance(space.cell, DeclaredSpace):
-        if isinstance(config, SupernetEvaluation):
-            raise ConfigError(
-                f"evaluator.kind table or training for {space.name}",
-                config.kind,
-                "choose one of them: the networks of a declared space share no weights",
-            )
-        if space.cell.network is None:
-            raise ConfigError(
-                f"evaluator.kind table for {space.name}, or a builder of its networks",
-                f"{config.kind}, and no builder",
-                "import scores, or name the builder in its declaration: network: MODULE:FUNCTION",
-            )
+    space.family.check_trained(config.kind, shared=isinstance(config, SupernetEvaluation))
     measures = (
         _inheriting(config, execution, space, store, task)
         if isinstance(config, SupernetEvaluation)

@@ -80,7 +80,7 @@ def _content(
         evaluator = evaluator.final_evaluator
     assert isinstance(evaluator, TrainingEvaluator)
     spec = evaluator.spec
-    builder = getattr(spec.space.family, "network", None)
+    builder = spec.space.family.builder
     if format == "python":
         if builder is not None:
             raise ConfigError(

@@ -43,7 +43,7 @@ class Claim(Count):
 class Pattern(BaseModel):
     """What good architectures have more of, or less, than the space does: a number that says what a cell computes.
 
-    ``feature``: a column of ``lapt.features.encoding``, or the statement of an expert's principle (0 or 1). ``weight``:
+    ``feature``: a column of ``CellFamily.features``, or the statement of an expert's principle (0 or 1). ``weight``:
     what one standard deviation more of it, over the whole space, adds to how good an architecture is expected to be; in
     the unit in which the expectations of all architectures have mean 0 and deviation 1. ``support`` and ``chance``: the
     share of the architectures read, and of the space, that lie above the space's mean (below, for a negative weight).

@@ -17,8 +17,14 @@ MODULES = [
     for path in sorted(Path(lapt.__file__).parent.rglob("*.py"))
 ]
 TORCH = ("lapt.networks", "lapt.training.", "lapt.data.", "lapt.export", "lapt.search.models.neural")
-"""Modules that need torch; ``lapt.training``, its recipe and ``lapt.data.reading`` do not: configuration has them."""
-LIGHT = [m for m in MODULES if not m.startswith(TORCH) or m in ("lapt.training.recipe", "lapt.data.reading")]
+"""Modules that need torch. ``lapt.training``, its recipe and ``lapt.data.reading`` do not: configuration has them.
+Of a cell family, its networks and their export do."""
+LIGHT = [
+    m
+    for m in MODULES
+    if not (m.startswith(TORCH) or (m.startswith("lapt.families") and {"networks", "export"} & {*m.split(".")}))
+    or m in ("lapt.training.recipe", "lapt.data.reading")
+]
 
 
 def imported(code: str) -> list[str]:

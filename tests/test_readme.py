@@ -52,7 +52,8 @@ def test_the_python_examples_run() -> None:
         subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout
         for text in blocks("python")
     ]
-    search, checked, supernet = said
+    search, registered, checked, supernet = said
+    assert registered == ""
     assert search.startswith("1250 |nor_conv_3x3~0|")
     assert checked == ""
     assert 10 < float(supernet) <= 100

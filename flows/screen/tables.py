@@ -35,7 +35,7 @@ from lapt.pipeline.wording import against, caution, cost_of, ended_early, lastin
 from lapt.principles import Principle, Principles
 from lapt.report.run_tables import results
 from lapt.report.tables import Column, Table, number, numbers, text
-from lapt.spaces import DeclaredSpace, space_named
+from lapt.spaces import space_named
 from storage.benchmarks.official.published_files import Progress as Heard
 from storage.benchmarks.official.transnas import MacroTable
 from storage.benchmarks.surrogates import SurrogateInfo
@@ -141,7 +141,7 @@ def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, tuple[st
         yield "what was found, trained from scratch", ("final", run, "--set", "evaluator.final.recipe.epochs=100")
     elif pipeline.evaluator.trains:
         export = ("export", run, f"--target={result.targets[0].task}")
-        if isinstance(pipeline.space, DeclaredSpace):
+        if space_named(pipeline.space).family.export is None:
             yield "the network with its weights", (*export, "--format", "state-dict")
         else:
             yield "the network as readable Python", export

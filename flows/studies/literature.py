@@ -61,14 +61,16 @@ def _rows(network: PublishedNetwork, table: _Table) -> Iterator[Row]:
 
 def _counted(name: str, table: _Table) -> tuple[int, int]:
     """Parameters, and multiply-adds of one image in convolutions and linear layers."""
-    from lapt.networks import darts_counts
+    from lapt.families.darts.networks.counts import darts_counts
+    from lapt.families.darts.published_cells import PUBLISHED_CELLS
+    from lapt.networks.family import NetworkSize
     from lapt.networks.references import reference_counts
-    from lapt.spaces.published_cells import PUBLISHED_CELLS
 
-    size: dict[str, Any] = {"classes": table.classes, "image_size": (table.side, table.side)}
+    side = (table.side, table.side)
     if name not in PUBLISHED_CELLS:
-        return reference_counts(name, **size)
-    return darts_counts(PUBLISHED_CELLS[name], channels=table.channels, cells=table.cells, stem=table.stem, **size)
+        return reference_counts(name, classes=table.classes, image_size=side)
+    size = NetworkSize(table.channels, table.cells, image_size=side, stem=table.stem)
+    return darts_counts(PUBLISHED_CELLS[name], size, table.classes)
 
 
 def _notes(table: _Table, parameters: dict[str, Row]) -> Iterator[str]:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from lapt.data.reading import Reading
 from lapt.evaluators.config import ImagesEvaluation, Networks
-from lapt.spaces import Architecture, DeclaredSpace, SearchSpace
+from lapt.spaces import Architecture, SearchSpace
 from lapt.training import Recipe
 
 if TYPE_CHECKING:
     import torch
 
     from lapt.data.images import DataSets, ImageData
+    from lapt.networks.family import Counts, NetworkSize
     from lapt.training.tasks import Task
 
     Sides = tuple[ImageData, ImageData]
@@ -56,6 +57,13 @@ class TrainingSpec(Networks):
         """Arguments for ``lapt.networks``, beside the images."""
         return {"channels": self.channels, "cells": self.cells, "stem": self.stem}
 
+    def network_size(self) -> NetworkSize:
+        """With the size of its images."""
+        from lapt.networks.family import NetworkSize
+
+        channels, height, width = data_of(self).train.shape
+        return NetworkSize(**self.size_of_network, image_channels=channels, image_size=(height, width))
+
     @property
     def final_recipe(self) -> Recipe:
         """Recipe of the retraining on all training images."""
@@ -68,11 +76,9 @@ class TrainingSpec(Networks):
         mine = self.model_dump(
             mode="json", include={"channels", "cells", "stem", "validation_share", "training_images"}
         )
-        if isinstance(self.space.family, DeclaredSpace):
-            from lapt.networks.declared import digest_of
+        from lapt.networks.family import networks_of
 
-            mine["network"] = digest_of(self.space.family)
-        return {**mine, **task_of(self).settings}
+        return {**mine, **networks_of(self.space).settings(), **task_of(self).settings}
 
 
 class _Source(NamedTuple):
@@ -159,21 +165,11 @@ def _copies(source: _Source, validation_share: float, limit: int | None) -> dict
     return copies(_loaded(source), validation_share, 0, limit=limit)
 
 
-def size_of_backbone(spec: TrainingSpec, architecture: Architecture, classes: int | None) -> tuple[int, int]:
+def size_of_backbone(spec: TrainingSpec, architecture: Architecture, classes: int | None) -> Counts:
     """Parameters and flops (multiply-adds of one image) of the published network, or of a declared space's own network.
 
     Without a head if ``classes`` is None.
     """
-    from lapt.networks import flops, parameters
+    from lapt.networks.family import networks_of
 
-    shape = data_of(spec).train.shape
-    if isinstance(spec.space.family, DeclaredSpace):
-        from lapt.networks.declared import backbone_size
-
-        return backbone_size(spec.space.family, architecture, shape, classes, spec.channels, spec.cells)
-    image_channels, height, width = shape
-    size = {**spec.size_of_network, "image_channels": image_channels}
-    return (
-        parameters(spec.space, architecture, **size, classes=classes),
-        flops(spec.space, architecture, **size, image_size=(height, width), classes=classes),
-    )
+    return networks_of(spec.space).counts(architecture, spec.network_size(), classes)

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from lapt.errors import BenchmarkError, ConfigError
 from lapt.evaluation import Evaluation, Metric
-from lapt.spaces import Architecture, DartsCell, SearchSpace
-from lapt.spaces.darts import NODES
-from lapt.spaces.genotype import KINDS, Nodes
+from lapt.families.darts.cell import NODES
+from lapt.families.darts.family import DARTS
+from lapt.families.darts.genotype import KINDS, Nodes
+from lapt.spaces import Architecture, SearchSpace
 
 EPOCHS = range(1, 99)
 """Epochs of training for which the model predicts scores."""
@@ -46,11 +47,11 @@ def columns() -> tuple[str, ...]:
     return (*edges, *(f"{_PREFIX}inputs_node_{kind}_{node}" for kind in KINDS for node in NODES[1:]))
 
 
-def categories(column: str, cell: DartsCell) -> frozenset[str]:
+def categories(column: str) -> frozenset[str]:
     """The categories of a column of ``columns``. An edge, or an input of a node, may also be absent."""
     name = column.removeprefix(_PREFIX)
     if name.startswith("edge"):
-        return frozenset(operator for operator in cell.operators if operator != cell.zero) | {ABSENT}
+        return frozenset(operator for operator in DARTS.operators if operator != DARTS.zero) | {ABSENT}
     node = int(name[-1])
     return frozenset(f"{one}_{two}" for two in range(node) for one in range(two)) | {ABSENT}
 
@@ -138,13 +139,13 @@ class SurrogateEvaluator:
 
     def __init__(self, surrogate: Surrogate, space: SearchSpace, task: str, *, epoch: int) -> None:
         """Raises ConfigError for an unknown task or epoch, and for a space that the model does not know."""
-        if space.name != surrogate.space or not isinstance(space.family, DartsCell):
+        if space.name != surrogate.space or space.family is not DARTS:
             raise ConfigError(
                 f"the space {surrogate.space} for surrogate {surrogate.name}",
                 space.name,
                 f"say space: {surrogate.space}",
             )
-        self._surrogate, self._space, self._cell, self._task = surrogate, space, space.family, task
+        self._surrogate, self._space, self._task = surrogate, space, task
         self.epoch = epoch_of(task, epoch)
 
     @property
@@ -166,8 +167,8 @@ class SurrogateEvaluator:
         return None
 
     def _evaluated(self, architecture: Architecture) -> Evaluation:
-        cells, identity = self._cell.cells(architecture), self.identity(architecture)
-        if all(edge.operator in self._cell.weightless for node in cells[0] for edge in node):
+        cells, identity = DARTS.cells(architecture), self.identity(architecture)
+        if all(edge.operator in DARTS.weightless for node in cells[0] for edge in node):
             return Evaluation(architecture, identity, None, self.metric, origin="surrogate", error=OVERRATED)
         accuracy, seconds = self._surrogate.predict(cells, self.epoch)
         return Evaluation(architecture, identity, accuracy, self.metric, origin="surrogate", cost_seconds=seconds)

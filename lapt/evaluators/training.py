@@ -14,7 +14,7 @@ from lapt.evaluation import Evaluation
 from lapt.evaluators.images import TrainingSpec, data_of, doubts_of, sides_of, size_of_backbone, task_of
 from lapt.evaluators.in_workers import InWorkers, Outcome
 from lapt.evaluators.workers import Crashed
-from lapt.spaces import Architecture, DartsCell, DeclaredSpace
+from lapt.spaces import Architecture
 from lapt.training import Recipe
 
 if TYPE_CHECKING:
@@ -52,18 +52,15 @@ class TrainingEvaluator(InWorkers):
 
         It reads the test images only as a check; the final report alone uses them.
         """
+        from lapt.networks.family import networks_of
         from lapt.training.device import device_for
 
         device_for(self.spec.device)
-        data = data_of(self.spec)
         for doubt in doubts_of(self.spec):
             warnings.warn(doubt, stacklevel=2)
-        if isinstance(self.spec.space.family, DeclaredSpace):
-            from lapt.networks.declared import check_builder
-
-            size = {"channels": self.spec.channels, "cells": self.spec.cells}
-            check_builder(self.spec.space.family, data.train.shape, **size)
-        if self.spec.recipe.drop_path and not isinstance(self.spec.space.family, DartsCell):
+        networks = networks_of(self.spec.space)
+        networks.check(self.spec.network_size())
+        if self.spec.recipe.drop_path and not networks.drops_paths:
             raise ConfigError("DARTS cells, for recipe.drop_path", self.spec.space.name, "say recipe.drop_path: 0")
         if self.spec.recipe.auxiliary:
             network_of(self.spec, next(self.spec.space.members()), auxiliary=True)
@@ -114,7 +111,7 @@ class Job(NamedTuple):
     def run(self) -> Outcome:
         """Train in this process. Raises DataError when the images are no longer those of the job."""
         from lapt.data.images import DataError
-        from lapt.networks.declared import BuilderError
+        from lapt.networks.family import BuilderError
         from lapt.training.loop import Diverged, OutOfMemory
 
         if data_of(self.spec).digest != self.data:
@@ -175,18 +172,11 @@ def network_of(
     """
     import torch
 
-    from lapt.networks import backbone
-    from lapt.networks.declared import declared_backbone
-    from lapt.training.network import Backbone, build
+    from lapt.networks.family import networks_of
+    from lapt.training.network import build
 
-    task, family = task_of(spec), spec.space.family
-
-    def body() -> Backbone:
-        if isinstance(family, DeclaredSpace):
-            return declared_backbone(family, architecture, task.shape, channels=spec.channels, cells=spec.cells)
-        return backbone(spec.space, architecture, **spec.size_of_network, image_channels=task.shape[0])
-
-    network = build(body, task, seed=spec.seed, auxiliary=auxiliary)
+    networks, size = networks_of(spec.space), spec.network_size()
+    network = build(lambda: networks.backbone(architecture, size), task_of(spec), seed=spec.seed, auxiliary=auxiliary)
     if weights is not None:
         network.load_state_dict(torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True))
     return network

@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable
-from itertools import groupby
 from textwrap import fill, indent
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
-from lapt.export.darts_source import darts_classes
+from lapt.base.imported import imported
 from lapt.export.onnx import ExportError
-from lapt.networks import Backbone, DartsBackbone, backbone
-from lapt.networks.cell import CellNetwork
-from lapt.networks.darts import operators as darts_operators
-from lapt.networks.darts.skeleton import Stem, darts_skeleton
+from lapt.export.text import Written, sequential
+from lapt.networks.family import Features, NetworkSize, networks_of
 from lapt.networks.operators import ConvNorm, FactorizedReduction, ResidualReduction, average_pool
-from lapt.networks.skeleton import POOL, Block, Skeleton, family_of, skeleton_of
-from lapt.spaces import Architecture, DagCell, DartsCell, SearchSpace
+from lapt.spaces import Architecture, SearchSpace
 from lapt.training import heads
 from lapt.training.network import build
 from lapt.training.tasks import Task
@@ -57,28 +52,6 @@ in a file (a state_dict, alone or as LAPT exports it) or with random ones:
     python THIS_FILE [WEIGHTS]
 """'''
 
-MODULE = '''class {name}(nn.Module):
-    """{title}"""
-{constructor}
-    def forward(self, {input}: Tensor) -> Tensor:
-{forward}'''
-
-CONSTRUCTOR = """
-    def __init__(self{parameters}) -> None:
-        super().__init__()
-{lines}
-"""
-
-INITIALISATION = """\
-for module in self.modules():
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")"""
-
-ZEROS = """\
-# No path through the cell leads from its input to its output: it gives zeros.
-batch, _, height, width = images.shape
-features = images.new_zeros(batch, {channels}, -(-height // {reduction}), -(-width // {reduction}))"""
-
 NETWORK = '''class Network(nn.Module):
     """Images [B, {input}] in 0..1 to the output: normalises them as in training, then backbone, then head."""
 
@@ -110,9 +83,7 @@ if __name__ == "__main__":
 '''
 
 
-def python_source(
-    space: SearchSpace, architecture: Architecture, task: Task, *, channels: int, cells: int, stem: Stem = "cifar"
-) -> str:
+def python_source(space: SearchSpace, architecture: Architecture, task: Task, **size: Any) -> str:
     """Text of a module that rebuilds the network which LAPT trains, without LAPT.
 
     That network is ``lapt.training.network.build(lambda: backbone(space, architecture, ...), task, seed=...)`` for the
@@ -120,65 +91,36 @@ def python_source(
     evaluation mode, the same outputs for images [B, C, H, W] in 0..1; under ``torch.manual_seed(seed)`` it starts from
     the same weights. Its ``load(path)`` reads a saved state_dict, alone or as ``lapt.export.weights`` wraps it.
 
-    ``channels``, ``cells``, ``stem``: as in :func:`lapt.networks.backbone`. Raises SpaceError and ConfigError as that
-    does, and ExportError for a head that is neither a Decoder nor a row of torch's own layers.
+    ``size``: as in :func:`lapt.networks.backbone`, without the images'. Raises SpaceError and ConfigError as that does,
+    and ExportError for a family whose networks are not written so, and for a head that is neither a Decoder nor a row
+    of torch's own layers.
     """
-    size: dict[str, Any] = {"channels": channels, "cells": cells, "stem": stem, "image_channels": task.shape[0]}
+    family, networks = space.family, networks_of(space)
+    if family.export is None:
+        raise ExportError("a space whose networks are written as Python", space.name, "write an ONNX model instead")
+    built = NetworkSize(**size, image_channels=task.shape[0])
     with torch.device("meta"):
-        network = build(lambda: backbone(space, architecture, **size), task, seed=0).eval()
+        network = build(lambda: networks.backbone(architecture, built), task, seed=0).eval()
         output = network(torch.zeros(1, *task.shape))
-    body = network.backbone
-    assert isinstance(body, Backbone | DartsBackbone)
-    classes, said = _of_body(space, architecture, body, channels=channels, cells=cells, stem=stem)
+    body = cast(Features, network.backbone)
+    found: Written = imported(family.export)(family, architecture, body, built)
     input_shape = ", ".join(map(str, task.shape))
     head = indent(_head(network.head, body), " " * 8)
-    written = [*classes, NETWORK.format(input=input_shape, image_channels=task.shape[0], head=head)]
-    parts = [*_quoted(network, written), *written]
+    written = [*found.classes, NETWORK.format(input=input_shape, image_channels=task.shape[0], head=head)]
+    parts = [*_quoted(network, written, found.quoted), *written]
     preface = DOCSTRING.format(
-        family=space.family_name,
+        family=family.name,
         task=task.name,
         architecture=fill(space.encode(architecture), WIDTH - 4, subsequent_indent=" " * 4, break_long_words=False),
         input=f"[B, {input_shape}]",
         output=f"[{', '.join(['B', *map(str, output.shape[1:])])}]",
         meaning=f", {MEANINGS[task.name]}" if task.name in MEANINGS else "",
-        **said,
+        live=found.live,
+        dead=found.dead,
     )
     names = [_names(task.classes)] if task.name == "classification" else []
     top = "\n\n".join([preface, _imports("\n".join(parts)), *names])
     return "\n\n\n".join(part.strip() for part in (top, *parts)) + "\n"
-
-
-def _of_body(
-    space: SearchSpace,
-    architecture: Architecture,
-    body: Backbone | DartsBackbone,
-    *,
-    channels: int,
-    cells: int,
-    stem: Stem,
-) -> tuple[list[str], dict[str, str]]:
-    """The classes of cells and backbone, and what of the architecture is live and dead, in words."""
-    if isinstance(body, DartsBackbone):
-        assert isinstance(space.family, DartsCell)
-        found = space.family.genotype(architecture)
-        skeleton = darts_skeleton(found, channels=channels, cells=cells, stem=stem)
-        live = "as the genotype says, whose inputs 0 and 1 are the outputs of the cells before the last and last"
-        return darts_classes(found, body, skeleton), {"live": live, "dead": ""}
-    family, operators = family_of(space, architecture), architecture.operators
-    placed = skeleton_of(space.family_name, channels=channels, cells=cells)
-    classes, calls = _cells(family, operators, body, placed)
-    return [*classes, _backbone(body, placed, calls)], _edges(family, operators)
-
-
-def _edges(family: DagCell, operators: tuple[str, ...]) -> dict[str, str]:
-    """In words: the live edges, and those left out though they have an operator."""
-    live = family.live_edges(operators)
-    named = [f"{name} {operator}" for name, operator in zip(family.layer_names, operators, strict=True)]
-    dead = [named[e] for e in range(len(named)) if e not in live and operators[e] != family.zero]
-    return {
-        "live": ", ".join(named[e] for e in live) or "zeros, as no path leads from its input to its output",
-        "dead": f"\nLeft out, since on no path from input to output: {', '.join(dead)}." if dead else "",
-    }
 
 
 def _imports(text: str) -> str:
@@ -202,129 +144,30 @@ def _names(classes: tuple[str, ...]) -> str:
     return line if len(line) <= WIDTH else "\n".join(["CLASSES = (", *(f"    {text}," for text in texts), ")"])
 
 
-QUOTED = (
-    ConvNorm,
-    FactorizedReduction,
-    ResidualReduction,
-    darts_operators.SeparableConv,
-    darts_operators.DilatedConv,
-    darts_operators.MaxPool,
-    darts_operators.MeanPool,
-    heads.Decoder,
-    average_pool,
-    darts_operators._half,
-    heads._factors,
-)
-"""LAPT's own classes and functions that networks are made of, in the order in which they are quoted."""
+def _quoted(network: nn.Module, written: list[str], theirs: tuple[Any, ...]) -> list[str]:
+    """The source of what the network's modules are, and of the functions that these and what is written call.
 
-
-def _quoted(network: nn.Module, written: list[str]) -> list[str]:
-    """The source of what the network's modules are, and of the functions that these and what is written call."""
+    ``theirs``: of the cell family, its classes before its functions.
+    """
+    classes, functions = (ConvNorm, FactorizedReduction, ResidualReduction), (heads.Decoder, average_pool)
+    of_family = [part for part in theirs if isinstance(part, type)]
+    parts: list[Any] = [
+        *classes,
+        *of_family,
+        *functions,
+        *(part for part in theirs if part not in of_family),
+        heads._factors,
+    ]
     used = {type(module) for module in network.modules()}
     sources: list[str] = []
-    for part in QUOTED:
+    for part in parts:
         called = any(f"{part.__name__}(" in text for text in (*sources, *written))
         if part in used or called:
             sources.append(inspect.getsource(part))
     return sources
 
 
-def _cells(
-    family: DagCell, operators: tuple[str, ...], body: Backbone, skeleton: Skeleton
-) -> tuple[list[str], dict[Block, str]]:
-    """Classes of the cell, and the call that builds each block.
-
-    One class, or two where a skip from the input makes the cell's code another one when the shape changes.
-    """
-    calls: dict[Block, str] = {}
-    codes: dict[str, dict[Block, CellNetwork]] = {}
-    for block, module in zip(skeleton.blocks, body.blocks, strict=False):  # a dead network has no blocks
-        if isinstance(module, CellNetwork):
-            codes.setdefault(_sums(family, operators, module), {})[block] = module
-        else:
-            calls[block] = f"ResidualReduction({block.channels_in}, {block.channels_out})"
-    classes = []
-    for forward, modules in codes.items():
-        keeps = all(block.keeps_shape for block in modules)
-        name = "Cell" if keeps or len(codes) == 1 else "ReductionCell"
-        edges = next(iter(modules.values())).edges
-        parameters = [] if not edges else ["channels"] if keeps else ["channels_in", "channels_out", "stride"]
-        lines = [f'self.edges["{edge}"] = {_operator(edge, module, keeps)}' for edge, module in edges.items()]
-        shape = "the same shape" if keeps else "[B, channels_out, ceil(H / stride), ceil(W / stride)]"
-        classes.append(
-            _module(
-                name,
-                f"The searched cell: [B, {'channels' if keeps else 'channels_in'}, H, W] -> {shape}.",
-                ["self.edges = nn.ModuleDict()", *lines] if lines else [],
-                "node0",
-                forward,
-                parameters,
-            )
-        )
-        for block in modules:
-            values = {**block._asdict(), "channels": block.channels_out}
-            calls[block] = f"{name}({', '.join(str(values[parameter]) for parameter in parameters)})"
-    return classes, calls
-
-
-def _operator(edge: str, module: nn.Module, keeps: bool) -> str:
-    """The call that builds the module of an edge."""
-    outer = edge.startswith("0->")
-    widths = "channels, channels" if keeps else f"{'channels_in' if outer else 'channels_out'}, channels_out"
-    if isinstance(module, ConvNorm):
-        return f"ConvNorm({widths}, {module.conv.kernel_size[0]}{', stride' if outer and not keeps else ''})"
-    return f"{type(module).__name__}({widths})"
-
-
-def _sums(family: DagCell, operators: tuple[str, ...], cell: CellNetwork) -> str:
-    """The cell's forward: a line for each node that is fed and used, and one for each that is rectified."""
-    lines: list[str] = []
-    rectified: set[int] = set()
-    live = family.live_edges(operators)
-    for node in range(1, family.nodes):
-        fresh, pooled, shared = [], [], []  # added in this order, as CellNetwork does: sums of floats depend on it
-        for edge in (e for e in live if family.edges[e][1] == node):
-            source, name = family.edges[edge][0], family.layer_names[edge]
-            if name in cell.edges:
-                fresh.append(f'self.edges["{name}"](relu{source})')
-                if source not in rectified:
-                    lines.append(f"relu{source} = functional.relu(node{source})")
-                    rectified.add(source)
-            elif operators[edge] == POOL:
-                pooled.append(f"average_pool(node{source})")
-            else:
-                shared.append(f"node{source}")
-        if fresh or pooled or shared:
-            lines.append(f"node{node} = {' + '.join([*fresh, *pooled, *shared])}")
-    return "\n".join([*lines, f"return node{family.nodes - 1}"])
-
-
-def _backbone(body: Backbone, skeleton: Skeleton, calls: dict[Block, str]) -> str:
-    lines, forward = [], []
-    if body.is_dead:
-        forward.append(ZEROS.format(channels=body.out_channels, reduction=body.reduction))
-    else:
-        widths = [body.image_channels, *(channels for channels, _ in skeleton.stem)]
-        stem = [
-            f"ConvNorm({width}, {channels}, 3{f', {stride}' if stride > 1 else ''})"
-            for width, (channels, stride) in zip(widths, skeleton.stem, strict=False)
-        ]
-        lines.append(f"self.stem = nn.ModuleList([{', '.join(stem)}])")
-        lines.append(f"self.blocks = {_sequential(_repeated(calls[block] for block in skeleton.blocks))}")
-        forward.append("features = self.stem[0](images)")
-        forward += [f"features = self.stem[{place}](functional.relu(features))" for place in range(1, len(stem))]
-        forward.append("features = self.blocks(features)")
-    if body.norm is not None:
-        lines.append(f"self.norm = nn.BatchNorm2d({body.out_channels})")
-        forward.append("features = functional.relu(self.norm(features))")
-    if skeleton.kaiming and not body.is_dead:
-        lines.append(INITIALISATION)
-    features = f"[B, {body.out_channels}, H / {body.reduction}, W / {body.reduction}]"
-    title = f"Images [B, {body.image_channels}, H, W] to features {features}, sides rounded up."
-    return _module("Backbone", title, lines, "images", "\n".join([*forward, "return features"]))
-
-
-def _head(head: nn.Module, body: Backbone | DartsBackbone) -> str:
+def _head(head: nn.Module, body: Features) -> str:
     """The statement that builds it: a decoder by its arguments, torch's own layers by their representations."""
     if isinstance(head, heads.Decoder):
         first, last = head.steps[0], head.steps[-1]
@@ -340,29 +183,4 @@ def _head(head: nn.Module, body: Backbone | DartsBackbone) -> str:
             type(head).__name__,
             "write an ONNX model instead",
         )
-    return f"self.head = {_sequential(f'nn.{layer!r}' for layer in head)}"
-
-
-def _repeated(calls: Iterable[str]) -> list[str]:
-    """Arguments for the same modules, with runs of equal calls as loops."""
-    runs = [(call, len(list(run))) for call, run in groupby(calls)]
-    return [call if length == 1 else f"*({call} for _ in range({length}))" for call, length in runs]
-
-
-def _sequential(modules: Iterable[str]) -> str:
-    return "\n".join(["nn.Sequential(", *(f"    {module}," for module in modules), ")"])
-
-
-def _module(name: str, title: str, lines: list[str], tensor: str, forward: str, parameters: Iterable[str] = ()) -> str:
-    """A class; without a constructor where there is nothing to construct."""
-    constructor = CONSTRUCTOR.format(
-        parameters="".join(f", {parameter}: int" for parameter in parameters),
-        lines=indent("\n".join(lines), " " * 8),
-    )
-    return MODULE.format(
-        name=name,
-        title=title,
-        constructor=constructor.rstrip("\n") + "\n" if lines else "",
-        input=tensor,
-        forward=indent(forward, " " * 8),
-    )
+    return f"self.head = {sequential(f'nn.{layer!r}' for layer in head)}"

@@ -10,22 +10,18 @@ try:
 except ImportError:
     raise ConfigError("torch, to build networks", "an environment without it", "pip install 'lapt[train]'") from None
 
-from lapt.networks.backbone import Backbone, Classifier, backbone
-from lapt.networks.counts import flops, live_parameters, parameters
-from lapt.networks.darts.cells import AuxiliaryHead, DartsBackbone
-from lapt.networks.darts.counts import auxiliary_parameters, darts_counts
+from lapt.networks.backbone import Classifier, backbone, counts, live_parameters
+from lapt.networks.family import CellNetworks, Counts, Features, NetworkSize
 from lapt.networks.supernet import Supernet
 
 __all__ = [
-    "AuxiliaryHead",
-    "Backbone",
+    "CellNetworks",
     "Classifier",
-    "DartsBackbone",
+    "Counts",
+    "Features",
+    "NetworkSize",
     "Supernet",
-    "auxiliary_parameters",
     "backbone",
-    "darts_counts",
-    "flops",
+    "counts",
     "live_parameters",
-    "parameters",
 ]

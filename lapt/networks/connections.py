@@ -1,25 +1,10 @@
-"""What may connect what in the cells of a space: the places of a supernet's operators. No torch."""
+"""What may connect what in the cells of a space: the places of a supernet's operators."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from lapt.spaces import DartsCell, SearchSpace
-from lapt.spaces.architecture import Cell
-from lapt.spaces.darts import SOURCES
-
-
-class Connection(NamedTuple):
-    """An edge of a cell: it reads one input or node and adds to another. ``kind``: of DARTS cells normal or reduce."""
-
-    kind: str
-    source: int
-    node: int
-
-    @property
-    def edge(self) -> str:
-        """Its name in a network's cell."""
-        return f"{self.source}->{self.node}"
+from lapt.networks.family import networks_of
+from lapt.networks.shared import Connection
+from lapt.spaces import SearchSpace
 
 
 def connections(space: SearchSpace) -> dict[Connection, tuple[str, ...]]:
@@ -27,15 +12,6 @@ def connections(space: SearchSpace) -> dict[Connection, tuple[str, ...]]:
     found: dict[Connection, dict[str, None]] = {}
     for layer in space.layers:
         for source in layer.sources:
-            operators = found.setdefault(connection(space.family, layer.name, source), {})
+            operators = found.setdefault(networks_of(space).connection(layer.name, source), {})
             operators.update(dict.fromkeys(layer.operators))
     return {place: tuple(operators) for place, operators in found.items()}
-
-
-def connection(family: Cell, layer: str, source: str) -> Connection:
-    """The one that a layer makes when it reads ``source``: in DARTS cells, either layer of a node."""
-    if isinstance(family, DartsCell):
-        kind, place = layer.split(".")
-        return Connection(kind, SOURCES.index(source), int(place[:-1]))
-    start, end = layer.split("->")
-    return Connection("", int(start), int(end))

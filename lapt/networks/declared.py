@@ -9,6 +9,7 @@ import importlib
 import inspect
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,21 +17,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lapt.base.allowed import allowed, on_worker
 from lapt.base.digests import digest
+from lapt.base.imported import imported
 from lapt.base.packages import OURS
-from lapt.errors import ConfigError
+from lapt.networks.family import BuilderError, CellNetworks, Counts, Features, NetworkSize
 from lapt.spaces import Architecture, DeclaredSpace
 
 ALLOWED = "LAPT_ALLOW_BUILDERS"
 """Environment variable of a worker: patterns of the ``module:function`` that its runs may name."""
-Shape = tuple[int, int, int]
-"""(channels, height, width) of an image."""
 
 
-class BuilderError(ConfigError):
-    """A builder that is not there, or that builds no backbone."""
-
-
-class DeclaredBackbone(nn.Module):
+class DeclaredBackbone(Features):
     """What a builder returned: [B, C, H, W] -> [B, out_channels, H / reduction, W / reduction], sides rounded up."""
 
     def __init__(self, body: nn.Module, out_channels: int, reduction: int) -> None:
@@ -42,32 +38,50 @@ class DeclaredBackbone(nn.Module):
         return features
 
 
-def declared_backbone(
-    declared: DeclaredSpace, architecture: Architecture, shape: Shape, *, channels: int, cells: int
-) -> DeclaredBackbone:
-    """By the builder of ``declared``, with fresh weights from torch's global generator.
+class DeclaredNetworks(CellNetworks):
+    """Of a declaration, by the function that it names; without one, each of these raises BuilderError."""
 
-    What it returns is tried on two images of zeros. Raises BuilderError: a builder that cannot be imported, that raises
-    or returns no module, and one whose module does not give features.
-    """
+    family: DeclaredSpace
+
+    def backbone(self, architecture: Architecture, size: NetworkSize) -> DeclaredBackbone:
+        return _backbone(self.family, architecture, size)
+
+    def counts(self, architecture: Architecture, size: NetworkSize, classes: int | None) -> Counts:
+        return _counts(self.family, architecture, size, classes)
+
+    def settings(self) -> dict[str, Any]:
+        return {"network": digest_of(self.family)}
+
+    def check(self, size: NetworkSize) -> None:
+        """Builds a few networks in which every operator and source stands once."""
+        layers = self.family.layers
+        for n in range(max(len(candidates) for layer in layers for candidates in (layer.operators, layer.sources))):
+            operators = (layer.operators[n % len(layer.operators)] for layer in layers)
+            sources = (layer.sources[n % len(layer.sources)] for layer in layers)
+            self.counts(Architecture(tuple(operators), tuple(sources)), size, None)
+
+
+def _backbone(declared: DeclaredSpace, architecture: Architecture, size: NetworkSize) -> DeclaredBackbone:
+    """What the builder returns, tried on two images of zeros. Raises BuilderError: a builder that cannot be imported,
+    that raises or returns no module, and one whose module does not give features."""
     name, text = declared.network, declared.encode(architecture)
     expected = f"{name}(architecture, channels=, cells=, image_channels=) to build {text}"
     build = builder(declared)
     try:
-        body = build(architecture, channels=channels, cells=cells, image_channels=shape[0])
+        body = build(architecture, channels=size.channels, cells=size.cells, image_channels=size.image_channels)
     except Exception as error:
         raise BuilderError(
             expected, _said(error), "mend the builder, or leave the operator out of the space"
         ) from error
     if not isinstance(body, nn.Module):
         raise BuilderError(f"{expected} as a torch.nn.Module", type(body).__name__, "return the module")
-    _, height, width = shape
+    height, width = size.image_size
     try:
         with torch.no_grad():
-            found = body.eval()(torch.zeros(2, *shape))
+            found = body.eval()(torch.zeros(2, size.image_channels, height, width))
     except Exception as error:
         raise BuilderError(
-            f"a network of {name} for {text} that takes images [2, {shape[0]}, {height}, {width}]",
+            f"a network of {name} for {text} that takes images [2, {size.image_channels}, {height}, {width}]",
             _said(error),
             "mend its forward",
         ) from error
@@ -84,30 +98,18 @@ def declared_backbone(
     )
 
 
-def check_builder(declared: DeclaredSpace, shape: Shape, *, channels: int, cells: int) -> None:
-    """Builds a few networks in which every operator and source stands once. Raises BuilderError."""
-    for n in range(
-        max(len(candidates) for layer in declared.layers for candidates in (layer.operators, layer.sources))
-    ):
-        operators = (layer.operators[n % len(layer.operators)] for layer in declared.layers)
-        sources = (layer.sources[n % len(layer.sources)] for layer in declared.layers)
-        backbone_size(declared, Architecture(tuple(operators), tuple(sources)), shape, None, channels, cells)
-
-
 @lru_cache(maxsize=1024)
-def backbone_size(
-    declared: DeclaredSpace, architecture: Architecture, shape: Shape, classes: int | None, channels: int, cells: int
-) -> tuple[int, int]:
-    """Parameters and flops (multiply-adds of the convolutions and products of one image) of the network as it is built,
-    with a linear classifier, or without a head if None. Torch's generator stays as it was."""
+def _counts(declared: DeclaredSpace, architecture: Architecture, size: NetworkSize, classes: int | None) -> Counts:
+    """Of the network as it is built: multiply-adds are those of its convolutions and products. Torch's generator stays
+    as it was."""
     with torch.random.fork_rng(devices=[]):
-        body = declared_backbone(declared, architecture, shape, channels=channels, cells=cells)
+        body = _backbone(declared, architecture, size)
     head = body.out_channels * (classes or 0)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        body.eval()(torch.zeros(1, *shape))
+        body.eval()(torch.zeros(1, size.image_channels, *size.image_size))
     parameters = sum(parameter.numel() for parameter in body.parameters())
-    return parameters + head + (classes or 0), counter.get_total_flops() // 2 + head
+    return Counts(parameters + head + (classes or 0), counter.get_total_flops() // 2 + head)
 
 
 def builder(declared: DeclaredSpace) -> Callable[..., object]:
@@ -123,7 +125,7 @@ def builder(declared: DeclaredSpace) -> Callable[..., object]:
             f"start the worker with {ALLOWED}={module}:{function} (patterns too, with commas between them)",
         )
     try:
-        found = getattr(importlib.import_module(module), function)
+        found = imported(f"{module}:{function}")
     except Exception as error:
         remedy = (
             "correct the name, or install its package (or set PYTHONPATH to its folder), here and where workers run"

@@ -10,6 +10,8 @@ issue 6035; seen in torch 2.14.1 as heap corruption with 4 channels).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,6 +31,13 @@ class ConvNorm(nn.Module):
             rectified = rectified[:, :, :: self.step, :: self.step]
         result: Tensor = self.norm(self.conv(rectified))
         return result
+
+
+def stem_of(image_channels: int, layers: Sequence[tuple[int, int]]) -> nn.ModuleList:
+    """3x3 convolutions in a row. ``layers``: (channels, stride) of each."""
+    widths = [image_channels, *(channels for channels, _ in layers)]
+    pairs = zip(widths, layers, strict=False)
+    return nn.ModuleList(ConvNorm(before, channels, 3, stride) for before, (channels, stride) in pairs)
 
 
 class FactorizedReduction(nn.Module):

@@ -16,8 +16,8 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from lapt.errors import ConfigError
-from lapt.networks.counts import live_parameters
-from lapt.networks.darts.counts import Counts, Size
+from lapt.networks.backbone import live_parameters
+from lapt.networks.family import Counts, Size
 from lapt.networks.operators import ConvNorm
 
 try:
@@ -182,7 +182,7 @@ def reference_counts(name: str, *, classes: int, image_size: Size) -> Counts:
 
 
 def measured(build: Callable[[], nn.Module], image_size: Size) -> Counts:
-    """Parameters, and multiply-adds of one image in convolutions and linear layers, as ``darts_counts`` has them."""
+    """Parameters, and multiply-adds of one image in convolutions and linear layers, as DARTS networks are counted."""
     with torch.device("meta"):  # shapes alone: no weight is drawn, nothing is computed
         network = build().eval()
         image = torch.zeros(1, 3, *image_size)

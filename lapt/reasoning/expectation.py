@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-from lapt.features.encoding import feature_names, features, one_hot
 from lapt.principles import Principles
 from lapt.reasoning.experts.grounding import applying, known_to_hold
 from lapt.search.methods.model_based import whole
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
-
-Floats = npt.NDArray[np.float64]
+from lapt.spaces.features import Floats, one_hot
 
 BACKGROUND = 5_000
 """Size of the sample that represents a space too large to list."""
@@ -25,14 +22,13 @@ BACKGROUND = 5_000
 def names(space: SearchSpace) -> tuple[str, ...]:
     """The columns of ``described``: the function of a cell, experts' checks of it, and the choice of each layer."""
     chosen = (f"{layer.name}: {operator} from {source}" for layer in space.layers for operator, source in layer.choices)
-    return (*feature_names(space), *(expert.statement for expert in applying(space)), *chosen)
+    return (*space.family.feature_names, *(expert.statement for expert in applying(space)), *chosen)
 
 
 def described(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
     """N x F numbers, one column for each of ``names``. ``space``: the whole one, even after a refinement."""
-    return np.hstack(
-        [features(space, architectures), known_to_hold(space, architectures), one_hot(space, architectures)]
-    )
+    chosen = one_hot(space.layers, architectures)
+    return np.hstack([space.family.features(architectures), known_to_hold(space, architectures), chosen])
 
 
 @dataclass(frozen=True)

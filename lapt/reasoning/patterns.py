@@ -15,7 +15,6 @@ import numpy.typing as npt
 from lapt.archive import Archive
 from lapt.base.digests import short
 from lapt.evaluation import Evaluation
-from lapt.features.encoding import feature_names
 from lapt.principles import Count, Kind, Origin, Pattern, Principle, Principles
 from lapt.reasoning.evidence import candidates_of, claimed, counted
 from lapt.reasoning.expectation import Expectation, background, expectation_of
@@ -43,7 +42,7 @@ class Patterns:
     principles.
 
     Learning compares the functions of the architectures read, each once however often it is written, with the whole
-    space. Both are described by the operators on the paths that stay open (``lapt.features.encoding``). The weights are
+    space. Both are described by the operators on the paths that stay open (``CellFamily.features``). The weights are
     the principles. Experts' principles (``lapt.reasoning.experts.grounding``) add ``knowledge`` times as much, equal
     parts each. Those that the source's good architectures contradict are not stated (of DARTS, on the surrogate's 10th
     epoch, two of six; on NAS-Bench-201 and TransNAS-Bench-101 none). The sum is the expectation of an architecture.
@@ -106,13 +105,13 @@ class Patterns:
     # --- what is learned ---------------------------------------------------------------------------------------------
     def _learned(self, space: SearchSpace, read: Sequence[Architecture], task: str) -> Iterable[Principle]:
         """One principle each for the strongest features of one sign, and one for all the others."""
-        known, columns = background(space), len(feature_names(space))
+        known, columns = background(space), len(space.family.feature_names)
         functions = list(dict.fromkeys(space.canonical(architecture) for architecture in read))
         mine = Expectation(space, ()).standardised(functions)[:, :columns]
         weights = separating(mine, known.x[:, :columns])
         patterns = [
             _pattern(name, float(weight), mine[:, at], known.x[:, at], task)
-            for at, (name, weight) in enumerate(zip(feature_names(space), weights, strict=True))
+            for at, (name, weight) in enumerate(zip(space.family.feature_names, weights, strict=True))
             if weight
         ]
         for sign, word in ((1, "more"), (-1, "less")):
@@ -122,7 +121,7 @@ class Patterns:
                     yield Principle(statement=_statement(part, word, rest, len(functions), task), patterns=tuple(part))
 
     def _known(self, space: SearchSpace, read: Sequence[Architecture]) -> Iterable[Principle]:
-        experts, known, first = applying(space), background(space), len(feature_names(space))
+        experts, known, first = applying(space), background(space), len(space.family.feature_names)
         if not experts or not self.knowledge:
             return
         functions = list(dict.fromkeys(space.canonical(architecture) for architecture in read))

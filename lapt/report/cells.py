@@ -10,7 +10,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from lapt.report.figures import PAGE, PRINT, Draw, Palette, png, svg
 from lapt.spaces import Architecture, SearchSpace
-from lapt.spaces.graphs import CellGraph, graphs, short
+from lapt.spaces.graphs import CellGraph, short
 
 Place = tuple[float, float]
 ROW = 4
@@ -27,7 +27,7 @@ def cell_figures(name: str, space: SearchSpace, architecture: Architecture) -> l
 
 def legend(space: SearchSpace, architecture: Architecture) -> str:
     """Explanation of the lines in the figures of an architecture."""
-    found = graphs(space, architecture)
+    found = space.family.graphs(architecture)
     dead = any(not edge.live for graph in found for edge in graph.edges)
     said = ["Edges are operators."]
     said += ["Dotted grey ones have no part in what the cell computes."] if dead else []
@@ -42,9 +42,9 @@ def cell_pictures(space: SearchSpace, architecture: Architecture) -> list[tuple[
 
 def _drawings(space: SearchSpace, architecture: Architecture, palette: Palette) -> list[tuple[CellGraph, Draw]]:
     """Each cell and its drawing; an operator has one colour in all cells of the space."""
-    found = graphs(space, architecture)
+    found = space.family.graphs(architecture)
     operators = dict.fromkeys(operator for layer in space.layers for operator in layer.operators)
-    coloured = [operator for operator in operators if operator != "none"]  # which is an edge without effect
+    coloured = [operator for operator in operators if operator != space.family.zero]  # an edge without effect
     colours = {op: palette.series[at % len(palette.series)] for at, op in enumerate(coloured)}
     return [(graph, partial(_draw, graph=graph, palette=palette, colours=colours)) for graph in found]
 

@@ -1,9 +1,8 @@
-"""An architecture, and what the families of cells that it may belong to must know."""
+"""An architecture: what each layer chose."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 
 class Architecture(NamedTuple):
@@ -11,21 +10,3 @@ class Architecture(NamedTuple):
 
     operators: tuple[str, ...]
     sources: tuple[str, ...]
-
-
-class Cell(Protocol):
-    """What a cell family knows. Every method is a pure function."""
-
-    def encode(self, architecture: Architecture) -> str: ...
-
-    def decode(self, text: str) -> Architecture:
-        """Raises SpaceError when the text is no cell of this family."""
-        ...
-
-    def canonical(self, architecture: Architecture) -> Architecture:
-        """One representative for all cells that compute the same function."""
-        ...
-
-    def in_order(self, kind: str, layer: str, candidates: Iterable[str]) -> tuple[str, ...]:
-        """Candidates (``kind``: operator or source) of a layer in the family's own order."""
-        ...

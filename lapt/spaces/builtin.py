@@ -1,7 +1,10 @@
-"""Search spaces as a declaration names them: one that comes with LAPT, a YAML file, or the content of one."""
+"""Search spaces as a declaration names them: one that comes with a cell family, a YAML file, or the content of one."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,39 +13,53 @@ from pydantic import BeforeValidator, ValidationError
 from lapt.base.declarations import parsed, text_of
 from lapt.base.faults import fault
 from lapt.errors import ConfigError
-from lapt.spaces.cells import NAS201, TRANS101, DagCell
-from lapt.spaces.darts import DARTS
 from lapt.spaces.declared import DeclaredSpace
+from lapt.spaces.families import FAMILIES, names
+from lapt.spaces.family import CellFamily
 from lapt.spaces.layer import Layer
 from lapt.spaces.space import SearchSpace
 
 
-def _dag_space(cell: DagCell) -> SearchSpace:
-    return SearchSpace(
-        name=cell.name,
-        cell=cell.name,
-        layers=tuple(
-            Layer(name=name, operators=cell.operators, sources=(source,))
-            for name, source in zip(cell.layer_names, cell.sources, strict=True)
-        ),
-    )
+def whole_of(family: CellFamily) -> SearchSpace:
+    """The space with every candidate that a family has."""
+    layers = (Layer(name=one.name, operators=one.operators, sources=one.sources) for one in family.layers)
+    return _space(family, family.name, tuple(layers))
 
 
-def _darts_space(name: str, operators: tuple[str, ...]) -> SearchSpace:
-    layers = (Layer(name=layer, operators=operators, sources=DARTS.sources_of(layer)) for layer in DARTS.layer_names)
-    return SearchSpace(name=name, cell=DARTS.name, layers=tuple(layers), groups=DARTS.groups)
+def _space(family: CellFamily, name: str, layers: tuple[Layer, ...]) -> SearchSpace:
+    cell = family if isinstance(family, DeclaredSpace) else family.name
+    return SearchSpace(name=name, cell=cell, layers=layers, groups=family.groups)
 
 
-BUILTIN: dict[str, SearchSpace] = {
-    space.name: space
-    for space in (
-        _dag_space(NAS201),
-        _dag_space(TRANS101),
-        _darts_space("darts", DARTS.operators),
-        _darts_space("darts7", tuple(operator for operator in DARTS.operators if operator != DARTS.zero)),
-    )
-}
-"""``darts7`` is ``darts`` without the operator none, as NAS-Bench-301 has it."""
+@cache
+def _spaces_of(name: str) -> Mapping[str, SearchSpace]:
+    """Of the family of that name; none, with a warning, of one that is broken."""
+    try:
+        family = FAMILIES[name]
+    except ConfigError as error:
+        warnings.warn(f"the cell family {name} is left out: {error}", stacklevel=2)
+        return {}
+    return {space: _space(family, space, layers) for space, layers in family.spaces.items()}
+
+
+class Builtin(Mapping[str, SearchSpace]):
+    """Name -> space. The families of other packages are imported where no other has the space."""
+
+    def __getitem__(self, name: str) -> SearchSpace:
+        for family in names():
+            if name in (spaces := _spaces_of(family)):
+                return spaces[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from dict.fromkeys(space for family in names() for space in _spaces_of(family))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+BUILTIN = Builtin()
+"""The search spaces that come with the cell families."""
 
 
 def inlined(space: Any) -> str | DeclaredSpace:
@@ -84,12 +101,6 @@ def space_named(space: str | DeclaredSpace) -> SearchSpace:
     """The built-in space of that name, or the one declared, in the YAML file of that path or here. Raises LaptError."""
     found = inlined(space)
     return BUILTIN[found] if isinstance(found, str) else whole_of(found)
-
-
-def whole_of(declared: DeclaredSpace) -> SearchSpace:
-    """The space with every candidate that is declared."""
-    layers = (Layer(name=one.name, operators=one.operators, sources=one.sources) for one in declared.layers)
-    return SearchSpace(name=declared.name, cell=declared, layers=tuple(layers))
 
 
 def _is_file(path: Path) -> bool:

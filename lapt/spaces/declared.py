@@ -7,19 +7,16 @@ operator speaks for itself.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
 from lapt.errors import ConfigError, SpaceError
 from lapt.spaces.architecture import Architecture
-from lapt.spaces.layer import Layer
-
-SOURCE = "input"
-"""What a layer reads that declares no sources."""
+from lapt.spaces.family import CellFamily
+from lapt.spaces.layer import SOURCE, Layer
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.>+-]*$", max_length=60)]
 """Of a layer, operator or source: a word that a language model can repeat."""
@@ -51,8 +48,8 @@ class DeclaredLayer(Layer):
     sources: tuple[Name, ...] = Field((SOURCE,), max_length=200)
 
 
-class DeclaredSpace(BaseModel):
-    """The declaration, which is also the cell family (``lapt.spaces.Cell``) of the space that it declares.
+class DeclaredSpace(BaseModel, CellFamily):
+    """The declaration, which is also the cell family of the space that it declares.
 
     ``encoding``: the text of an architecture, with ``{layer}`` for the operator that a layer chose and
     ``{layer:source}`` for its source, which may be left out where a layer has one. ``codes``: what operators and
@@ -64,6 +61,7 @@ class DeclaredSpace(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+    networks: ClassVar[str | None] = "lapt.networks.declared:DeclaredNetworks"
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")]
     encoding: Text
@@ -113,12 +111,6 @@ class DeclaredSpace(BaseModel):
                 f"{self.encoding!r}, " + (f"with {wrong[0]}" if wrong else f"without {missing[0]}"),
                 "correct it",
             )
-
-    @cached_property
-    def shared(self) -> tuple[str, ...]:
-        """Operators that two or more layers may choose, in the order in which layers name them."""
-        having = Counter(operator for layer in self.layers for operator in layer.operators)
-        return tuple(operator for operator, layers in having.items() if layers > 1)
 
     # --- the encoding ------------------------------------------------------------------------------------------------
     @cached_property
@@ -173,13 +165,28 @@ class DeclaredSpace(BaseModel):
             tuple(chosen.get(f"{layer.name}:source", layer.sources[0]) for layer in self.layers),
         )
 
-    def canonical(self, architecture: Architecture) -> Architecture:
-        return architecture
+    # --- what is known of it -----------------------------------------------------------------------------------------
+    @property
+    def explained(self) -> Mapping[str, str]:
+        return dict(self.meanings)
 
-    def in_order(self, kind: str, layer: str, candidates: Iterable[str]) -> tuple[str, ...]:
-        wanted = set(candidates)
-        (mine,) = (one for one in self.layers if one.name == layer)
-        return tuple(c for c in (mine.operators if kind == "operator" else mine.sources) if c in wanted)
+    @property
+    def builder(self) -> str | None:
+        return self.network
+
+    def check_trained(self, kind: str, *, shared: bool) -> None:
+        if shared:
+            raise ConfigError(
+                f"evaluator.kind table or training for {self.name}",
+                kind,
+                "choose one of them: the networks of a declared space share no weights",
+            )
+        if self.network is None:
+            raise ConfigError(
+                f"evaluator.kind table for {self.name}, or a builder of its networks",
+                f"{kind}, and no builder",
+                "import scores, or name the builder in its declaration: network: MODULE:FUNCTION",
+            )
 
 
 def ambiguity(parts: Sequence[Sequence[str]]) -> tuple[int, str, str] | None:

@@ -10,6 +10,8 @@ from lapt.errors import SpaceError
 
 Choice = tuple[str, str]
 """What one layer chooses: (operator l_i, source s_i)."""
+SOURCE = "input"
+"""What a layer reads where nothing else is declared."""
 
 
 class Layer(BaseModel):

@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from heapq import heappop, heappush
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from lapt.errors import SpaceError
-from lapt.spaces.architecture import Architecture, Cell
+from lapt.spaces.architecture import Architecture
 from lapt.spaces.declared import DeclaredSpace
-from lapt.spaces.families import CELLS
+from lapt.spaces.families import FAMILIES, register, registered
+from lapt.spaces.family import CellFamily
 from lapt.spaces.layer import Choice, Layer
 
 ENUMERABLE = 200_000
@@ -40,7 +41,7 @@ class SearchSpace(BaseModel):
 
     ``layers`` in order; ``nodes`` groups layers by position. Layers of one node form an unordered set with distinct
     sources (DARTS: each node adds two inputs); a layer outside any group is a node of its own. ``cell`` names the cell
-    family (``lapt.spaces.CELLS``) that knows the encoding and which cells compute the same function, or is the
+    family (``lapt.spaces.FAMILIES``) that knows the encoding and which cells compute the same function, or is the
     declaration that knows it: then a space is understood wherever it travels.
 
     Two spaces are equal when their fields are. Nothing here draws from global random state: pass a Generator.
@@ -58,10 +59,7 @@ class SearchSpace(BaseModel):
         names = [layer.name for layer in self.layers]
         if not names or len(set(names)) != len(names):
             raise SpaceError("one or more layers with distinct names", f"{names}", "name each layer once")
-        if isinstance(self.cell, str) and self.cell not in CELLS:
-            raise SpaceError(
-                f"a cell family among {sorted(CELLS)}", repr(self.cell), "register it in lapt.spaces.CELLS"
-            )
+        _ = self.family  # which raises SpaceError where there is none
         grouped = [position for group in self.groups for position in group]
         if len(set(grouped)) != len(grouped) or any(not 0 <= p < len(names) for p in grouped):
             raise SpaceError("groups of layer positions without overlap", f"{self.groups}", "list each position once")
@@ -73,6 +71,17 @@ class SearchSpace(BaseModel):
                     "keep at least two sources in the node",
                 )
         return self
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """With what a process that reads it must import to know the family."""
+        where = registered(self.cell) if isinstance(self.cell, str) else None
+        return super().__getstate__() | ({"registered": where} if where else {})
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        where = state.pop("registered", None)
+        super().__setstate__(state)
+        if where:
+            register(str(self.cell), where)
 
     # --- structure -------------------------------------------------------------------------------------------------
     @cached_property
@@ -96,12 +105,13 @@ class SearchSpace(BaseModel):
         return option if len(option) == 1 else tuple(sorted(option, key=lambda choice: (choice[1], choice[0])))
 
     @property
-    def family(self) -> Cell:
-        return CELLS[self.cell] if isinstance(self.cell, str) else self.cell
+    def family(self) -> CellFamily:
+        return FAMILIES[self.cell] if isinstance(self.cell, str) else self.cell
 
     @property
-    def family_name(self) -> str:
-        return self.cell if isinstance(self.cell, str) else self.cell.name
+    def is_declared(self) -> bool:
+        """Whether its family is a declaration; another of the same name may say something else."""
+        return not isinstance(self.cell, str)
 
     @property
     def layer_names(self) -> tuple[str, ...]:

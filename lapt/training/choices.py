@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lapt.networks.connections import Connection
 from lapt.networks.mixed import Mixture
+from lapt.networks.shared import Connection
 from lapt.training.relaxation import Relaxation
 
 
@@ -22,7 +22,7 @@ class Choices:
     def __init__(
         self,
         connections: Mapping[Connection, tuple[str, ...]],
-        zero: str,
+        zero: str | None,
         relaxation: Relaxation,
         device: torch.device | str = "cpu",
     ) -> None:

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from lapt.data.images import ImageData, split
-from lapt.networks.connections import Connection, connection
+from lapt.networks.family import networks_of
 from lapt.networks.mixed import MixedSupernet
-from lapt.spaces import DagCell, DartsCell, SearchSpace
+from lapt.networks.shared import Connection
+from lapt.spaces import SearchSpace
 from lapt.training.augment import Augmenter
 from lapt.training.choices import Choices
 from lapt.training.device import device_for
@@ -50,8 +51,9 @@ class Relaxed:
     @property
     def strengths(self) -> Strengths:
         """``shares`` as strengths of the choices of the space's layers."""
+        networks = networks_of(self.space)
         return {
-            (layer, (operator, source)): self.shares[connection(self.space.family, layer, source)][operator]
+            (layer, (operator, source)): self.shares[networks.connection(layer, source)][operator]
             for layers, choices in self.space.nodes
             for layer in layers
             for operator, source in choices
@@ -108,7 +110,6 @@ class _Learner:
         self.images = 0
         self.mixed = cast(MixedSupernet, network.backbone)
         family, device = self.mixed.space.family, data.images.device
-        assert isinstance(family, DagCell | DartsCell)
         self.choices = Choices(self.mixed.connections, family.zero, relaxation, device)
         self._weights = optimiser_of(network, recipe)
         self._architecture = torch.optim.Adam(

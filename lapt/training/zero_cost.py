@@ -17,9 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lapt.networks.backbone import Backbone, Classifier, backbone
-from lapt.networks.operators import ConvNorm, FactorizedReduction
-from lapt.networks.skeleton import skeleton_of
+from lapt.networks.backbone import Classifier
+from lapt.networks.family import Features, NetworkSize, networks_of
 from lapt.spaces import Architecture, SearchSpace
 from lapt.training.device import with_threads
 
@@ -48,7 +47,7 @@ def synflow(network: nn.Module, images: Tensor) -> float:
     return math.log(total) if total > 0 else -math.inf
 
 
-def naswot(network: Backbone, images: Tensor) -> float:
+def naswot(network: Features, images: Tensor) -> float:
     """log |det K|, K[i, j] = number of ReLUs in the same state for images i and j (Mellor et al. 2021, equation 2).
 
     [B, C, H, W] images, batch statistics. A ReLU counts once for each operator that reads it, as in the published
@@ -59,15 +58,13 @@ def naswot(network: Backbone, images: Tensor) -> float:
     def remember(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         codes.append((inputs[0] > 0).flatten(1))
 
-    readers = [m for m in network.blocks.modules() if isinstance(m, (ConvNorm, FactorizedReduction))]
-    readers += [convolution for convolution in network.stem[1:] if isinstance(convolution, ConvNorm)]
-    hooks = [reader.register_forward_pre_hook(remember) for reader in readers]
+    hooks = [reader.register_forward_pre_hook(remember) for reader in network.readers()]
     network.train()
     with torch.no_grad():
         features = network(images)
     for hook in hooks:
         hook.remove()
-    if network.norm is not None:
+    if network.rectified:
         codes.append((features > 0).flatten(1))
     return log_determinant(alike(codes)) if codes else -math.inf
 
@@ -96,15 +93,15 @@ def _without_norms(network: nn.Module) -> None:
             _without_norms(child)
 
 
-def _synflow(network: Backbone, side: int) -> float:
+def _synflow(network: Features, side: int) -> float:
     return synflow(Classifier(network, CLASSES), torch.ones(1, 3, side, side))
 
 
-def _naswot(network: Backbone, side: int) -> float:
+def _naswot(network: Features, side: int) -> float:
     return naswot(network, torch.randn(BATCH, 3, side, side, generator=torch.Generator().manual_seed(_SEED)))
 
 
-SCORES: dict[str, Callable[[Backbone, int], float]] = {"synflow": _synflow, "naswot": _naswot}
+SCORES: dict[str, Callable[[Features, int], float]] = {"synflow": _synflow, "naswot": _naswot}
 """Name -> function of a network with fresh weights and the side of the images. The network is used up."""
 
 
@@ -114,14 +111,13 @@ def zero_cost_scores(space: SearchSpace, score: str) -> Mapping[Architecture, fl
 
     Weights and images are drawn by one seed, the same for every architecture. One thread.
     """
-    stem = skeleton_of(space.family_name, channels=CHANNELS, cells=CELLS).stem
-    side = _SIDE * math.prod(stride for _, stride in stem)
+    networks, size = networks_of(space), NetworkSize(CHANNELS, CELLS)
+    side = _SIDE * networks.stem_stride(size)
     forms = {member: space.canonical(member) for member in space.listed()}
     found: dict[Architecture, float] = {}
     with torch.random.fork_rng(devices=[]), with_threads(1):
         for form in dict.fromkeys(forms.values()):
             torch.manual_seed(_SEED)
-            network = backbone(space, form, channels=CHANNELS, cells=CELLS)
-            assert isinstance(network, Backbone)  # skeleton_of knows no others
+            network = networks.backbone(form, size)
             found[form] = -math.inf if network.is_dead else SCORES[score](network, side)
     return {member: found[form] for member, form in forms.items()}

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lapt.base.digests import digest
 from lapt.errors import BenchmarkError
 from lapt.evaluators.surrogate import EPOCHS, Codes, Surrogate, categories, columns
-from lapt.spaces import DartsCell, space_named
+from lapt.families.darts.family import DARTS
 from storage.benchmarks.tables import data_folder
 from storage.files import LocalFiles
 from storage.store import BrokenFileWarning
@@ -167,10 +167,8 @@ def _codes(written: bytes, path: Path) -> Codes:
             f"{missing} missing, {others} beside them",
             "import the folder of that surrogate",
         )
-    cell = space_named(SPACE).family
-    assert isinstance(cell, DartsCell)
     for column in wanted:
-        expected, given = categories(column, cell), codes[column]
+        expected, given = categories(column), codes[column]
         if not isinstance(given, dict) or set(given) != expected or sorted(given.values()) != list(range(len(given))):
             raise BenchmarkError(
                 f"codes 0 to {len(expected) - 1} of {sorted(expected)} for {column} in {path}",
@@ -184,11 +182,9 @@ def _measured(surrogate: Surrogate, folder: Path) -> float:
     """The model's prediction for the known cell, after a check that it takes the largest code of every column."""
     remedy = "import a model that goes with the codes"
     last = np.array([[max(surrogate.codes[name].values()) for name in columns()]], dtype=np.int32)
-    space = space_named(SPACE)
-    assert isinstance(space.family, DartsCell)
     try:
         surrogate.session.run(None, {"x_cat": last, "x_cont": np.array([[EPOCHS[-1]]], dtype=np.float32)})
-        value, seconds = surrogate.predict(space.family.cells(space.decode(KNOWN)), EPOCHS[-1])
+        value, seconds = surrogate.predict(DARTS.cells(DARTS.decode(KNOWN)), EPOCHS[-1])
     except BenchmarkError:
         raise
     except Exception as error:  # onnxruntime's errors have no common base but this  # noqa: BLE001

@@ -18,7 +18,8 @@ from flows.batches import evaluator_of
 from flows.evaluators import evaluators_of, space_of, table_of
 from flows.workers.batch import Batch
 from lapt.errors import ConfigError
-from lapt.networks.declared import BuilderError, backbone_size, builder, digest_of
+from lapt.networks.declared import DeclaredNetworks, builder, digest_of
+from lapt.networks.family import BuilderError, NetworkSize
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.spaces import Architecture, DeclaredSpace
 from storage.runs.evaluator import StoredEvaluator
@@ -221,7 +222,7 @@ def test_a_declaration_without_a_builder_is_written_as_before() -> None:
     plain = DeclaredSpace.model_validate({key: SPACE[key] for key in SPACE if key != "network"})
     assert "network" not in plain.model_dump(mode="json")
     with pytest.raises(BuilderError, match="a builder of the networks of macro; got none"):
-        backbone_size(plain, Architecture(("skip",) * 4, ("input",) * 4), (1, 8, 8), None, 4, 1)
+        DeclaredNetworks(plain).counts(Architecture(("skip",) * 4, ("input",) * 4), NetworkSize(4, 1, 1, (8, 8)), None)
 
 
 def test_building_leaves_random_numbers_alone() -> None:
@@ -230,5 +231,6 @@ def test_building_leaves_random_numbers_alone() -> None:
     torch.manual_seed(0)
     skips = Architecture(("skip",) * 4, ("input",) * 4)
     declared = DeclaredSpace.model_validate(SPACE)
-    assert backbone_size(declared, skips, (3, 8, 8), None, 8, 1) == (8 * 28, 64 * 8 * 27)
+    counted = DeclaredNetworks(declared).counts(skips, NetworkSize(8, 1, 3, (8, 8)), None)
+    assert counted == (8 * 28, 64 * 8 * 27)
     assert torch.equal(torch.rand(3), expected)

@@ -9,9 +9,9 @@ import pytest
 from test_cli import lapt, refused
 
 from flows.studies.literature import TABLES, literature
+from lapt.families.darts.published_cells import PUBLISHED_CELLS
 from lapt.networks.references import REFERENCES
 from lapt.pipeline.published import TABLE_4, TABLE_5
-from lapt.spaces.published_cells import PUBLISHED_CELLS
 from storage.store import Store
 
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapt.errors import SpaceError
+from lapt.families.dag.family import NAS201, TRANS101
 from lapt.spaces import BUILTIN, Architecture, Layer, SearchSpace
-from lapt.spaces.cells import NAS201, TRANS101
 
 SPACES = [BUILTIN["nas201"], BUILTIN["trans101"]]
 seeds = st.integers(0, 2**32 - 1)

@@ -11,10 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from lapt.evaluation import Evaluation
 from lapt.principles import Count, Kind, Principle
 from lapt.reasoning.evidence import candidates_of
-from lapt.reasoning.language.code import cell_class
-from lapt.reasoning.language.meanings import OPERATORS, TASKS
+from lapt.reasoning.language.meanings import TASKS
 from lapt.reasoning.language.vocabulary import Vocabulary
-from lapt.spaces import Architecture, DagCell, DeclaredSpace, SearchSpace
+from lapt.spaces import Architecture, SearchSpace
 
 
 class PromptParts(BaseModel):
@@ -65,9 +64,9 @@ class Briefing:
                 for name, shown in self.words.layers.items()
             ],
             "size": self.space.size,
-            "code": cell_class(self.space) if self.parts.code and explained else None,
+            "code": family.program(self.space.layers) if self.parts.code and explained else None,
             "meanings": self._meanings() if self.parts.meanings and explained else None,
-            "paths": family.paths if self.parts.paths and explained and isinstance(family, DagCell) else None,
+            "paths": family.paths if self.parts.paths and explained else None,
             "sourced": self.chooses("source"),
             "disguised": self.words.disguised,  # then the size of a space would tell it, too
         }
@@ -155,17 +154,12 @@ class Briefing:
         return line + self._in_vain(architecture)
 
     def _in_vain(self, architecture: Architecture) -> str:
-        family = self.space.family
-        if not self.parts.dead or self.words.disguised or not isinstance(family, DagCell):
-            return ""
-        live = family.live_edges(architecture.operators)
-        chosen = enumerate(zip(self.space.layer_names, architecture.operators, strict=True))
-        dead = [name for edge, (name, operator) in chosen if operator != family.zero and edge not in live]
+        told = self.parts.dead and not self.words.disguised
+        dead = self.space.family.in_vain(architecture) if told else ()
         return f" dead: {' '.join(dead)}" if dead else ""
 
     def _meanings(self) -> Mapping[str, str]:
-        family = self.space.family
-        known = dict(family.meanings) if isinstance(family, DeclaredSpace) else OPERATORS
+        known = self.space.family.explained
         return {shown: known[name] for name, shown in self.words.operators.items() if name in known}
 
     def _operators(self, names: Sequence[str]) -> list[str]:

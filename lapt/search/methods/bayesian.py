@@ -10,11 +10,11 @@ import numpy as np
 from pydantic import Field
 
 from lapt.evaluation import top
-from lapt.features.encoding import Floats, blocks
 from lapt.search.methods.model_based import Candidates, ModelBased, whole
 from lapt.search.models.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
 from lapt.search.prior import NOTHING, Expects, Prior
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces.features import Floats
 
 _REFIT, _REFIT_LATE, _LATE = 50, 5, 100
 """The kernel is fitted again when more than a fiftieth of the evaluations is new, so every time up to 49.
@@ -27,7 +27,7 @@ than all else.
 class GaussianProcessSearch(ModelBased):
     """Expected improvement (Jones et al. 1998), maximised exactly over a space that can be listed.
 
-    The process has a Matern 5/2 kernel on the path features of ``lapt.features.encoding``. Three values are those of
+    The process has a Matern 5/2 kernel on the path features of the cell family. Three values are those of
     highest marginal likelihood: the weight of features of single paths against those of all paths, the lengthscale and
     the noise. The noise keeps the process from trusting equivalent cells that were measured separately. One-hot
     operators beside the paths were no better on the tasks it was tuned on (TransNAS-Bench-101 class_object and
@@ -191,7 +191,7 @@ def _over(expects: Expects, space: SearchSpace) -> Floats:
 
 def apart(space: SearchSpace, one: Floats, two: Floats) -> list[Floats]:
     """n x m squared distances between standardised features, for each of their blocks."""
-    return [squared_distances(one[:, block], two[:, block]) for block in blocks(space)]
+    return [squared_distances(one[:, block], two[:, block]) for block in space.family.blocks]
 
 
 def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:

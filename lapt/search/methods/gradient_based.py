@@ -12,7 +12,7 @@ from pydantic import Field
 from lapt.errors import ConfigError
 from lapt.search.prior import NOTHING, Prior
 from lapt.search.searcher import Searcher
-from lapt.spaces import Architecture, DartsCell, SearchSpace
+from lapt.spaces import Architecture, SearchSpace
 from lapt.spaces.layer import Choice
 from lapt.training.relaxation import Relaxation, Strengths
 
@@ -81,7 +81,8 @@ class GradientBased(Searcher):
 
     def _worth(self, layer: str, choice: Choice) -> float:
         assert self._strengths is not None
-        last = isinstance(self.space.family, DartsCell) and choice[0] == DartsCell.zero
+        family = self.space.family
+        last = family.zero_last and choice[0] == family.zero
         return math.log(max(self._strengths[layer, choice], 1e-300)) - last * _LAST
 
     def __getstate__(self) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from lapt.features.encoding import Floats
 from lapt.search.methods.in_torch import InTorch
 from lapt.search.methods.model_based import GRAPHS
 from lapt.search.methods.predictors import Every, Initial
@@ -19,6 +18,7 @@ from lapt.search.methods.transfer import Initial as WithoutSource
 from lapt.search.models.bayesian_linear import BayesianLinear
 from lapt.search.prior import NOTHING, Prior
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces.features import Floats
 
 Width = Annotated[int, Field(ge=1, description="of the embeddings")]
 Training = Annotated[int, Field(ge=1, description="steps of a training")]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lapt.features.encoding import Floats
 from lapt.search.methods.model_based import Candidates
 from lapt.search.methods.predictors import PredictorBased
 from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces.features import Floats
 
 
 class InTorch(PredictorBased):

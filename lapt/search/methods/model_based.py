@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lapt.evaluation import Evaluation, top
-from lapt.features.encoding import Floats, features, flat_graphs
 from lapt.search.searcher import Searcher
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 from lapt.spaces.coded import Coded
+from lapt.spaces.features import Floats, one_hot
 
 _SAMPLED, _PARENTS, _MUTANTS, _ANEW = 1000, 10, 50, 1.25
 """Candidates in a space too large to list: a uniform sample, and mutants of each of the best so far.
@@ -42,6 +42,18 @@ class Description(NamedTuple):
     """N architectures -> N x F. Cells that compute the same function have equal rows."""
     standardise: bool
     """Whether each column is brought to mean 0 and standard deviation 1 over the candidates."""
+
+
+def features(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
+    """N x F: for predictors over any space; the family's own numbers, whatever a restriction left out."""
+    return space.family.features(architectures)
+
+
+def flat_graphs(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
+    """N x F: graphs where the family has them, else one-hot choices of the space."""
+    if space.family.graph_shape is None:
+        return one_hot(space.layers, architectures)
+    return space.family.flat_graphs(architectures)
 
 
 PATHS = Description(features, standardise=True)

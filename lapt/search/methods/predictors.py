@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from lapt.features.encoding import Floats
 from lapt.search.methods.model_based import ModelBased
 from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces.features import Floats
 
 Initial = Annotated[int, Field(ge=2, description="uniform evaluations before the first training")]
 Every = Annotated[int, Field(ge=1, description="evaluations between two trainings")]

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import product
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from lapt.evaluation import Evaluation
-from lapt.features.encoding import Floats, cell_features, features
-from lapt.search.methods.model_based import Description, ModelBased, scores_of, standardised
+from lapt.search.methods.model_based import Description, ModelBased, features, scores_of, standardised
 from lapt.search.methods.predictors import Every, WeakNas
 from lapt.search.prior import NOTHING, Prior
-from lapt.spaces import ENUMERABLE, Architecture, DagCell, DartsCell, DeclaredSpace, SearchSpace, space_named
+from lapt.spaces import Architecture, CellFamily, SearchSpace, whole_of
+from lapt.spaces.features import Floats
 
 _SAMPLED = 2_000
-"""Number of DARTS cells in a sample that represents them all."""
+"""Size of the sample of cells that represents a family which is not listed."""
 
 Initial = Annotated[int, Field(ge=2, description="uniform first evaluations, if there is no source")]
 
@@ -33,26 +32,17 @@ def family_features(space: SearchSpace, architectures: Sequence[Architecture]) -
     """``features``, standardised over the cells of the whole family: the same numbers in every restriction.
 
     Only so does a model of the source in the whole space hold in a refined one. For DARTS cells and declared spaces a
-    sample of the family is used. Features of another family too large to list are not standardised.
+    sample of the family is used.
     """
-    x = features(space, architectures)
-    cell = space.family
-    if isinstance(cell, DartsCell | DeclaredSpace) or (
-        isinstance(cell, DagCell) and len(cell.operators) ** len(cell.edges) <= ENUMERABLE
-    ):
-        centre, scale = _moments(cell)
-        return np.asarray((x - centre) / scale)
-    return x
+    centre, scale = _moments(space.family)
+    return np.asarray((features(space, architectures) - centre) / scale)
 
 
 @lru_cache(maxsize=4)
-def _moments(cell: DagCell | DartsCell | DeclaredSpace) -> tuple[Floats, Floats]:
-    if isinstance(cell, DagCell):
-        chosen = product(cell.operators, repeat=len(cell.edges))
-        x = cell_features(cell, [cell.architecture(operators) for operators in chosen])
-    else:
-        whole, rng = space_named(cell if isinstance(cell, DeclaredSpace) else cell.name), np.random.default_rng(0)
-        x = features(whole, [whole.sample(rng) for _ in range(_SAMPLED)])
+def _moments(family: CellFamily) -> tuple[Floats, Floats]:
+    whole, rng = whole_of(family), np.random.default_rng(0)
+    cells = whole.listed() if family.listed else [whole.sample(rng) for _ in range(_SAMPLED)]
+    x = family.features(cells)
     spread = x.std(axis=0)
     return x.mean(axis=0), np.where(spread > 0, spread, 1.0)
 

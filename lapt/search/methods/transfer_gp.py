@@ -9,13 +9,13 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from lapt.evaluation import top
-from lapt.features.encoding import Floats
 from lapt.search.methods.bayesian import expected_improvement
 from lapt.search.methods.in_torch import InTorch
 from lapt.search.methods.predictors import Every
 from lapt.search.methods.transfer import FAMILY, FromSource, learnable
 from lapt.search.prior import NOTHING, Prior
 from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces.features import Floats
 
 _PART = 25
 """Source evaluations of one step: about as many as a target has when the kernel matters."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lapt.features.encoding import Floats
+from lapt.spaces.features import Floats
 
 _ROUNDS = 20
 """Iterations of the fixed point of the precisions; it settles in about ten."""

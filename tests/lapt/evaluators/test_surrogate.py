@@ -22,15 +22,14 @@ from lapt.evaluators.surrogate import (
     columns,
     epoch_of,
 )
+from lapt.families.darts.family import DARTS
 from lapt.pipeline.config import load_pipeline
-from lapt.spaces import BUILTIN, Architecture, DartsCell
+from lapt.spaces import BUILTIN, Architecture
 from storage.benchmarks.surrogates import KNOWN, KNOWN_RANGE, load_surrogate
 
 SPACE = BUILTIN["darts7"]
-CELL = SPACE.family
-assert isinstance(CELL, DartsCell)
 CODES: Codes = {
-    column: {category: code for code, category in enumerate(sorted(categories(column, CELL)))} for column in columns()
+    column: {category: code for code, category in enumerate(sorted(categories(column)))} for column in columns()
 }
 
 
@@ -66,12 +65,12 @@ def test_the_columns_are_28_edges_by_number_and_what_six_nodes_read() -> None:
     assert names[13:15] == ["edge_normal_13", "edge_reduce_0"]
     assert names[28:] == [f"inputs_node_{kind}_{node}" for kind in ("normal", "reduce") for node in (3, 4, 5)]
     # An edge has one of seven operators or none; node n reads one of n (n - 1) / 2 pairs.
-    assert [len(categories(column, CELL)) for column in columns()] == [8] * 28 + [4, 7, 11] * 2
+    assert [len(categories(column)) for column in columns()] == [8] * 28 + [4, 7, 11] * 2
 
 
 def test_darts_second_order_cell_is_encoded_as_by_hand() -> None:
     session = Reads()
-    found = surrogate(session).predict(CELL.cells(SPACE.decode(KNOWN)), 98)
+    found = surrogate(session).predict(DARTS.cells(SPACE.decode(KNOWN)), 98)
     (given_,) = session.given
     assert found == (float(given_["x_cat"].sum()), 7.0)
     assert given_["x_cat"].shape == (1, 34)
@@ -80,7 +79,7 @@ def test_darts_second_order_cell_is_encoded_as_by_hand() -> None:
     said = dict(zip([c.rpartition("COLON_")[2] for c in columns()], given_["x_cat"][0].tolist(), strict=True))
     there = {name: code for name, code in said.items() if code}  # 0: #na#, the first in order
     sep, dil, skip, pool = (
-        sorted(categories(columns()[0], CELL)).index(operator)
+        sorted(categories(columns()[0], DARTS)).index(operator)
         for operator in ("sep_conv_3x3", "dil_conv_3x3", "skip_connect", "max_pool_3x3")
     )
     # Node 2 has the edges 0 and 1, node 3 those from 2, node 4 from 5, node 5 from 9.
@@ -90,7 +89,7 @@ def test_darts_second_order_cell_is_encoded_as_by_hand() -> None:
     }  # fmt: skip
     assert there["edge_reduce_4"] == skip  # node 3 reads node 2
     assert there["edge_reduce_5"] == pool  # node 4 reads input 0
-    pairs = sorted(categories(columns()[30], CELL))
+    pairs = sorted(categories(columns()[30], DARTS))
     assert pairs[there["inputs_node_normal_5"]] == "0_2"
     assert pairs[there["inputs_node_reduce_5"]] == "1_2"
 
@@ -103,7 +102,7 @@ def test_a_cell_is_eight_edges_and_three_pairs_a_kind_whatever_the_order_of_its_
     )
     session = Reads()
     for one in (architecture, swapped):
-        surrogate(session).predict(CELL.cells(one), 1)
+        surrogate(session).predict(DARTS.cells(one), 1)
     first, second = (given_["x_cat"][0] for given_ in session.given)
     assert (first == second).all()
     assert (first[:14] > 0).sum() == (first[14:28] > 0).sum() == 8
@@ -172,7 +171,7 @@ def test_the_model_takes_every_code_and_agrees_with_itself_as_published(nb301: S
 
     rng = np.random.default_rng(0)
     cells = [SPACE.sample(rng) for _ in range(1000)]
-    scores = {epoch: [nb301.predict(CELL.cells(cell), epoch)[0] for cell in cells] for epoch in (10, 50, EPOCHS[-1])}
+    scores = {epoch: [nb301.predict(DARTS.cells(cell), epoch)[0] for cell in cells] for epoch in (10, 50, EPOCHS[-1])}
     assert spearmanr(scores[10], scores[98]).statistic == pytest.approx(0.88, abs=0.03)
     assert spearmanr(scores[50], scores[98]).statistic == pytest.approx(0.99, abs=0.02)
 
@@ -183,7 +182,7 @@ def test_edges_by_number_are_the_models_own_order(nb301: Surrogate) -> None:
     apart = []
     for _ in range(300):
         cell = SPACE.sample(rng)
-        scores = [nb301.predict(CELL.cells(form), 98)[0] for form in (cell, SPACE.canonical(cell))]
+        scores = [nb301.predict(DARTS.cells(form), 98)[0] for form in (cell, SPACE.canonical(cell))]
         if SPACE.encode(SPACE.canonical(cell)) != SPACE.encode(cell):
             apart.append(abs(scores[0] - scores[1]))
     assert np.mean(apart) < 0.18

@@ -14,7 +14,7 @@ from lapt.data.sources import load_images
 from lapt.errors import LaptError
 from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.training import Job, TrainingEvaluator
-from lapt.networks import flops, parameters
+from lapt.networks import counts
 from lapt.spaces import BUILTIN
 from lapt.training import Recipe, loop
 
@@ -153,12 +153,11 @@ def test_other_test_images_are_another_test_score_and_the_same_search(tmp_path: 
 def test_sizes_are_by_the_published_definition(task: str) -> None:
     evaluator = TrainingEvaluator(SPEC.model_copy(update={"task": task}), processes=1)
     (found,) = evaluator.evaluate([CELL])
-    size = {"channels": 4, "cells": 1, "image_channels": 1}
-    backbone = parameters(SPACE, CELL, **size), flops(SPACE, CELL, **size, image_size=(8, 8))
+    size = {"channels": 4, "cells": 1, "image_channels": 1, "image_size": (8, 8)}
+    backbone = counts(SPACE, CELL, **size)
     assert evaluator.backbone_size(CELL) == backbone
     if task == "classification":  # with its linear layer
-        assert found.parameters == parameters(SPACE, CELL, **size, classes=10)
-        assert found.flops == flops(SPACE, CELL, **size, image_size=(8, 8), classes=10)
+        assert (found.parameters, found.flops) == counts(SPACE, CELL, **size, classes=10)
     else:
         assert found.parameters is not None
         assert found.parameters > backbone[0]

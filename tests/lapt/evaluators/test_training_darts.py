@@ -15,7 +15,7 @@ from lapt.errors import ConfigError
 from lapt.evaluators.config import TrainingEvaluation
 from lapt.evaluators.images import TrainingSpec, task_of
 from lapt.evaluators.training import TrainingEvaluator, network_of
-from lapt.networks import flops, parameters
+from lapt.networks import counts
 from lapt.spaces import BUILTIN
 from lapt.training import Recipe
 from lapt.training.loop import train
@@ -54,12 +54,8 @@ def test_a_darts_cell_learns_digits_and_equal_functions_share_the_score() -> Non
     assert first.value == second.value
     assert first.value is not None
     assert first.value > 40  # percent; chance is 10
-    size = {"channels": 4, "cells": 1, "image_channels": 1, "classes": 10}
-    canonical = SPACE.canonical(CELL)
-    assert (first.parameters, first.flops) == (
-        parameters(SPACE, canonical, **size),
-        flops(SPACE, canonical, **size, image_size=(8, 8)),
-    )
+    size = {"channels": 4, "cells": 1, "image_channels": 1, "image_size": (8, 8), "classes": 10}
+    assert (first.parameters, first.flops) == counts(SPACE, SPACE.canonical(CELL), **size)
     assert first.live_parameters == first.parameters  # nothing is dead
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lapt.spaces import DagCell
+from lapt.families.dag.cell import DagCell
 
 
 class Zero(nn.Module):

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from weights import copy, pairs, randomise
 
-from lapt.networks.cell import CellNetwork
-from lapt.networks.skeleton import Block
+from lapt.families.dag.networks.cell import CellNetwork
+from lapt.families.dag.networks.skeleton import Block
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 
 torch.set_num_threads(1)

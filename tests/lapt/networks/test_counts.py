@@ -9,7 +9,7 @@ from published_networks import PublishedNetwork
 from torch import Tensor, nn
 
 from lapt.evaluators import Table
-from lapt.networks import flops, parameters
+from lapt.networks import counts
 from lapt.spaces import BUILTIN
 
 torch.set_num_threads(1)
@@ -18,17 +18,17 @@ torch.set_num_threads(1)
 def test_every_nasbench201_count_is_that_of_the_table(nasbench201: Table) -> None:
     space, size = BUILTIN["nas201"], {"channels": 16, "cells": 5, "classes": 10}
     cells = [space.decode(text) for text in nasbench201.architectures]
-    assert [parameters(space, cell, **size) for cell in cells] == np.rint(nasbench201.parameters).tolist()
-    counted = [flops(space, cell, image_size=(32, 32), **size) for cell in cells]
-    assert counted == np.rint(nasbench201.flops).tolist()
+    counted = [counts(space, cell, image_size=(32, 32), **size) for cell in cells]
+    assert [one.parameters for one in counted] == np.rint(nasbench201.parameters).tolist()
+    assert [one.flops for one in counted] == np.rint(nasbench201.flops).tolist()
 
 
 def test_every_transnas101_count_is_that_of_the_table(transnas101: Table) -> None:
     space, size = BUILTIN["trans101"], {"channels": 64, "cells": 2, "classes": 63}
     cells = [space.decode(text) for text in transnas101.architectures]
-    assert [parameters(space, cell, **size) for cell in cells] == np.rint(transnas101.parameters).tolist()
-    counted = [flops(space, cell, image_size=(256, 256), **size) for cell in cells]
-    assert counted == np.rint(transnas101.flops).tolist()
+    counted = [counts(space, cell, image_size=(256, 256), **size) for cell in cells]
+    assert [one.parameters for one in counted] == np.rint(transnas101.parameters).tolist()
+    assert [one.flops for one in counted] == np.rint(transnas101.flops).tolist()
 
 
 def measured_flops(network: nn.Module, image: Tensor) -> int:
@@ -72,13 +72,13 @@ def test_closed_forms_are_those_of_the_network_built_in_full(
     size = {"channels": channels, "cells": cells, "classes": 7, "image_channels": 1}
     for architecture in [space.sample(rng) for _ in range(8)]:
         network = PublishedNetwork(space.family, architecture.operators, channels, cells, 7, image_channels=1)
-        assert parameters(space, architecture, **size) == sum(p.numel() for p in network.parameters())
-        measured = measured_flops(network, torch.zeros(1, 1, *image_size))
-        assert flops(space, architecture, image_size=image_size, **size) == measured
+        counted = counts(space, architecture, image_size=image_size, **size)
+        assert counted.parameters == sum(p.numel() for p in network.parameters())
+        assert counted.flops == measured_flops(network, torch.zeros(1, 1, *image_size))
 
 
 def test_a_backbone_alone_is_counted_without_classes() -> None:
     space = BUILTIN["nas201"]
     cell = space.sample(np.random.default_rng(0))
-    with_head = parameters(space, cell, channels=16, cells=5, classes=10)
-    assert with_head - parameters(space, cell, channels=16, cells=5) == 64 * 10 + 10
+    with_head, alone = (counts(space, cell, channels=16, cells=5, classes=classes) for classes in (10, None))
+    assert with_head.parameters - alone.parameters == 64 * 10 + 10

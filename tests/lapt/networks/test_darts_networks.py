@@ -11,27 +11,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lapt.errors import ConfigError, SpaceError
-from lapt.networks import (
-    AuxiliaryHead,
-    Classifier,
-    DartsBackbone,
-    auxiliary_parameters,
-    backbone,
-    darts_counts,
-    flops,
-    live_parameters,
-    parameters,
-)
-from lapt.networks.darts.cells import DartsCellNetwork, dropped
-from lapt.networks.darts.operators import operator_module, reads_rectified
-from lapt.networks.darts.skeleton import Place, checked, darts_skeleton
-from lapt.spaces import BUILTIN, Edge, Genotype
-from lapt.spaces.darts import DARTS
-from lapt.spaces.published_cells import PUBLISHED_CELLS
+from lapt.families.darts.family import DARTS
+from lapt.families.darts.genotype import Edge, Genotype
+from lapt.families.darts.networks.cells import AuxiliaryHead, DartsBackbone, DartsCellNetwork, dropped
+from lapt.families.darts.networks.counts import darts_counts
+from lapt.families.darts.networks.operators import operator_module, reads_rectified
+from lapt.families.darts.networks.skeleton import Place, checked, darts_skeleton
+from lapt.families.darts.published_cells import PUBLISHED_CELLS
+from lapt.networks import Classifier, NetworkSize, backbone, counts, live_parameters
+from lapt.spaces import BUILTIN
 
 torch.set_num_threads(1)
 SPACE = BUILTIN["darts"]
-PUBLISHED = {"channels": 36, "cells": 6}
+PUBLISHED = NetworkSize(channels=36, cells=6)
 """20 layers: the setting of the literature for CIFAR-10."""
 
 
@@ -52,23 +44,21 @@ def drawn(count: int, seed: int = 0) -> list[Genotype]:
 def test_parameters_are_the_published_ones(name: str, published: int, with_auxiliary: int | None) -> None:
     found = PUBLISHED_CELLS[name]
     with torch.device("meta"):
-        body = DartsBackbone(found, **PUBLISHED)
+        body = DartsBackbone(found, PUBLISHED)
         auxiliary = AuxiliaryHead(body.auxiliary_channels, 10)
         assert live_parameters(Classifier(body, 10)) == published
-    assert darts_counts(found, **PUBLISHED, classes=10).parameters == published
-    counted = auxiliary_parameters(body.auxiliary_channels, 10)
-    assert live_parameters(auxiliary) == counted
-    assert with_auxiliary is None or published + counted == with_auxiliary
+    assert darts_counts(found, PUBLISHED, 10).parameters == published
+    assert with_auxiliary is None or published + live_parameters(auxiliary) == with_auxiliary
     if name != "FairDARTS_a":
-        assert parameters(SPACE, DARTS.architecture(found), **PUBLISHED, classes=10) == published
+        assert counts(SPACE, DARTS.architecture(found), channels=36, cells=6, classes=10).parameters == published
 
 
 def test_sizes_that_the_literature_rounds() -> None:
     """Millions: multiply-adds of DARTS on CIFAR-10, parameters on ImageNet (48 channels, 14 layers)."""
-    assert round(darts_counts(PUBLISHED_CELLS["DARTS_V2"], **PUBLISHED, classes=10).flops / 1e6) == 528
+    assert round(darts_counts(PUBLISHED_CELLS["DARTS_V2"], PUBLISHED, 10).flops / 1e6) == 528
     rounded = {"DARTS_V2": 4.7, "PC_DARTS_cifar": 5.3, "PC_DARTS_image": 5.3, "Shapley_NAS_image": 5.4}
     for name, millions in rounded.items():
-        found = darts_counts(PUBLISHED_CELLS[name], channels=48, cells=4, classes=1000, stem="imagenet")
+        found = darts_counts(PUBLISHED_CELLS[name], NetworkSize(48, 4, stem="imagenet"), 1000)
         assert round(found.parameters / 1e6, 1) == millions
 
 
@@ -91,21 +81,19 @@ def measured_flops(network: nn.Module, image: Tensor) -> int:
 
 @pytest.mark.parametrize(("stem", "side"), [("cifar", (9, 12)), ("imagenet", (70, 64))])
 def test_closed_forms_are_those_of_the_network_that_is_built(stem: Any, side: tuple[int, int]) -> None:
-    size = {"channels": 6, "cells": 1, "image_channels": 1, "stem": stem}
+    size = NetworkSize(6, 1, 1, side, stem)
     for found in [*drawn(6), PUBLISHED_CELLS["FairDARTS_a"]]:
-        network = Classifier(DartsBackbone(found, **size), 7)
-        counts = darts_counts(found, **size, classes=7, image_size=side)
-        assert counts.parameters == live_parameters(network)
-        assert counts.flops == measured_flops(network, torch.zeros(1, 1, *side))
+        network = Classifier(DartsBackbone(found, size), 7)
+        counted = darts_counts(found, size, 7)
+        assert counted.parameters == live_parameters(network)
+        assert counted.flops == measured_flops(network, torch.zeros(1, 1, *side))
     for architecture in [DARTS.architecture(found) for found in drawn(3)]:
-        counts = darts_counts(DARTS.genotype(architecture), **size, image_size=side)
-        assert parameters(SPACE, architecture, **size) == counts.parameters
-        assert flops(SPACE, architecture, **size, image_size=side) == counts.flops
+        assert counts(SPACE, architecture, **size._asdict()) == darts_counts(DARTS.genotype(architecture), size)
 
 
 def test_a_network_has_reductions_at_a_third_and_two_thirds() -> None:
     for layers, cells in ((5, 1), (8, 2), (14, 4), (20, 6)):
-        places = darts_skeleton(drawn(1)[0], channels=4, cells=cells).places
+        places = darts_skeleton(drawn(1)[0], NetworkSize(4, cells)).places
         reductions = [at for at, place in enumerate(places) if place.kind == "reduce"]
         assert (len(places), reductions) == (layers, [layers // 3, 2 * layers // 3])
 
@@ -124,7 +112,7 @@ def test_features_have_the_shape_that_the_backbone_says(
     stem: Any, image_channels: int, side: int, shape: tuple[int, ...]
 ) -> None:
     for found in drawn(4):
-        body = DartsBackbone(found, channels=4, cells=1, image_channels=image_channels, stem=stem)
+        body = DartsBackbone(found, NetworkSize(4, 1, image_channels, stem=stem))
         features, early = body.both(torch.randn(2, image_channels, side, side))
         assert features.shape == (2, *shape) == (2, body.out_channels, *(-(-side // body.reduction),) * 2)
         assert early.shape == (2, body.auxiliary_channels, *shape[1:])
@@ -253,9 +241,9 @@ def test_the_published_auxiliary_head_pools_to_two_by_two() -> None:
 def test_what_no_network_can_be_built_for_is_said() -> None:
     (found,) = drawn(1)
     with pytest.raises(ConfigError, match="at least one channel and one cell"):
-        DartsBackbone(found, channels=0, cells=1)
+        DartsBackbone(found, NetworkSize(0, 1))
     with pytest.raises(ConfigError, match="even number of channels; got 3"):
-        DartsBackbone(found, channels=3, cells=1, stem="imagenet")
+        DartsBackbone(found, NetworkSize(3, 1, stem="imagenet"))
     wrong = {
         "normal node 2 reads 3": found._replace(normal=((Edge("none", 3),),), normal_concat=(2,)),
         "'conv'": found._replace(normal=((Edge("conv", 0),),), normal_concat=(2,)),

@@ -10,8 +10,10 @@ import torch
 
 from lapt.errors import ConfigError
 from lapt.networks import Supernet
-from lapt.networks.connections import Connection, connection, connections
+from lapt.networks.connections import connections
+from lapt.networks.family import networks_of
 from lapt.networks.mixed import MixedSupernet, Mixture
+from lapt.networks.shared import Connection
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 
 SIDES = {"nas201": 9, "trans101": 32, "darts": 12}
@@ -36,7 +38,7 @@ def space_of(name: str) -> SearchSpace:
 def one_hot(space: SearchSpace, architecture: Architecture) -> Mixture:
     counts = {place: torch.zeros(len(operators)) for place, operators in connections(space).items()}
     for layer, operator, source in zip(space.layer_names, *architecture, strict=True):
-        place = connection(space.family, layer, source)
+        place = networks_of(space).connection(layer, source)
         counts[place][connections(space)[place].index(operator)] = 1.0
     return Mixture(counts, {})
 
@@ -64,7 +66,7 @@ def test_nas_bench_201_has_six_connections_and_darts_fourteen_of_each_kind() -> 
     assert [place.edge for place in connections(BUILTIN["nas201"])] == list(BUILTIN["nas201"].layer_names)
     found = connections(BUILTIN["darts"])
     assert sum(place.kind == "normal" for place in found) == sum(place.kind == "reduce" for place in found) == 14
-    assert connection(BUILTIN["darts"].family, "reduce.5b", "node3") == Connection("reduce", 3, 5)
+    assert networks_of(BUILTIN["darts"]).connection("reduce.5b", "node3") == Connection("reduce", 3, 5)
 
 
 def test_a_restricted_space_mixes_what_it_has() -> None:

@@ -13,7 +13,10 @@ from torch.nn import functional
 from torchvision.models import GoogLeNet_Weights
 
 from lapt.errors import ConfigError
-from lapt.networks import Classifier, DartsBackbone, darts_counts
+from lapt.families.darts.networks.cells import DartsBackbone
+from lapt.families.darts.networks.counts import darts_counts
+from lapt.families.darts.published_cells import PUBLISHED_CELLS
+from lapt.networks import Classifier, NetworkSize
 from lapt.networks.references import (
     REFERENCES,
     ResidualBlock,
@@ -25,7 +28,6 @@ from lapt.networks.references import (
     resnet,
     shufflenet_v1,
 )
-from lapt.spaces.published_cells import PUBLISHED_CELLS
 
 torch.set_num_threads(1)
 CIFAR = (32, 32)
@@ -85,9 +87,9 @@ def test_what_is_measured_of_a_small_network_by_hand() -> None:
 
 def test_measuring_agrees_with_the_closed_form_of_darts_networks() -> None:
     found = PUBLISHED_CELLS["DARTS_V2"]
-    size = {"channels": 8, "cells": 1}
-    network = measured(lambda: Classifier(DartsBackbone(found, **size), 10), CIFAR)
-    assert network == darts_counts(found, **size, classes=10)
+    size = NetworkSize(channels=8, cells=1)
+    network = measured(lambda: Classifier(DartsBackbone(found, size), 10), CIFAR)
+    assert network == darts_counts(found, size, 10)
 
 
 # --- outputs ---------------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import torch
 from published_networks import PublishedCell, PublishedNetwork, Zero
 from torch import nn
 
+from lapt.families.dag.networks.cell import CellNetwork
 from lapt.networks import Classifier
-from lapt.networks.cell import CellNetwork
 
 
 def randomise(network: nn.Module, seed: int = 0) -> None:

@@ -10,12 +10,11 @@ import torch
 from small_archives import LAYERS, NODE, SPACE, cell, members, scored
 from torch import Tensor, nn
 
+from lapt.families.dag.family import NAS201
 from lapt.networks.operators import average_pool
 from lapt.reasoning.language.briefing import EVERY_PART, Briefing
-from lapt.reasoning.language.code import cell_class
 from lapt.reasoning.language.vocabulary import Vocabulary
-from lapt.spaces import BUILTIN, CELLS, Architecture, SearchSpace
-from lapt.spaces.cells import NAS201
+from lapt.spaces import BUILTIN, FAMILIES, Architecture, CellFamily, SearchSpace
 
 X = torch.arange(1.0, 19.0).reshape(1, 2, 3, 3)
 
@@ -30,10 +29,14 @@ def re_lu_conv_bn(inputs: int, outputs: int, kernel_size: int, padding: int = 0)
     return nn.Sequential(*layers, nn.BatchNorm2d(outputs)).eval()
 
 
+def program(space: SearchSpace) -> str:
+    return space.family.program(space.layers)
+
+
 def built(space: SearchSpace, layer_list: object, channels: int = 2) -> nn.Module:
     """The cell that the code in the prompt builds."""
     names: dict[str, Any] = {"nn": nn, "Zero": Zero, "ReLUConvBN": re_lu_conv_bn}
-    exec(cell_class(space), names)
+    exec(program(space), names)
     module: nn.Module = names["Cell"](layer_list, channels)
     return module
 
@@ -64,30 +67,32 @@ def test_the_code_computes_what_operators_are_said_to_compute() -> None:
 
 
 def test_the_code_is_short_and_lists_the_edges_in_the_order_of_the_layers() -> None:
-    code = cell_class(SPACE)
+    code = program(SPACE)
     assert len(code) < 1_200
     assert f"in the order {', '.join(LAYERS)}" in code
     assert "EDGES = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]" in code
     assert "stride 2" not in code
-    assert "stride 2" in cell_class(BUILTIN["trans101"])
+    assert "stride 2" in program(BUILTIN["trans101"])
 
 
-class Free:
+class Free(CellFamily):
     """A cell family of which no more is known than its layers."""
+
+    name, layers = "free", NODE.layers
 
     def encode(self, architecture: Architecture) -> str:
         return " ".join(architecture.operators)
 
-    def canonical(self, architecture: Architecture) -> Architecture:
-        return architecture
+    def decode(self, text: str) -> Architecture:
+        return Architecture(tuple(text.split()), ("0", "1"))
 
 
-def test_a_cell_that_is_no_dag_is_shown_by_its_layers_and_sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CELLS, "free", Free())
+def test_a_cell_of_which_nothing_else_is_known_is_shown_by_its_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FAMILIES, "free", Free())
     space = NODE.model_copy(update={"cell": "free"})
-    built_cell = built(space, [("none", "0"), ("skip_connect", "1")])
-    assert [type(layer) for layer in built_cell.layers] == [Zero, nn.Identity]
-    assert built_cell.sources == ["0", "1"]
+    names: dict[str, Any] = {}
+    exec(program(space), names)
+    assert names["LAYERS"] == {layer.name: list(layer.choices) for layer in space.layers}
     brief = Briefing(space, Vocabulary.plain(space), EVERY_PART)
     assert brief.variables()["paths"] is None
     assert "dead" not in brief.cells(scored(*members(space, 1)), scores=False)[0]

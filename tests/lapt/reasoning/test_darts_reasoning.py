@@ -16,19 +16,18 @@ from torch import Tensor, nn
 
 from lapt.archive import Archive
 from lapt.evaluation import Evaluation, Metric
+from lapt.families.darts.family import DARTS
 from lapt.principles import Principles
 from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
 from lapt.reasoning.endpoint.answers import InvalidReply
 from lapt.reasoning.expectation import expectation_of
 from lapt.reasoning.experts.grounding import applying, grounded, known_to_hold
 from lapt.reasoning.language.briefing import EVERY_PART, Briefing
-from lapt.reasoning.language.code import cell_class
 from lapt.reasoning.language.draws import combined
 from lapt.reasoning.language.replies import read_proposals, read_space
 from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.reasoning.patterns import EXPERTS_SAY, contradicted
 from lapt.spaces import BUILTIN, Architecture
-from lapt.spaces.darts import DARTS
 from lapt.spaces.refining import refined
 
 SPACE = BUILTIN["darts"]
@@ -153,7 +152,7 @@ class Stub(nn.Module):
 
 def test_the_code_builds_the_cell_from_operators_and_sources() -> None:
     names: dict[str, Any] = {"nn": nn, "torch": torch}
-    code = cell_class(SPACE)
+    code = SPACE.family.program(SPACE.layers)
     exec(code, names)
     factors = {operator: float(at) for at, operator in enumerate(DARTS.operators)}
     names["OPERATORS"] = {o: lambda C, stride, f=f: Stub(f, stride) for o, f in factors.items()}

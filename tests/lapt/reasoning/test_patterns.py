@@ -11,10 +11,11 @@ from small_archives import SPACE, archive, cell, evaluations
 from lapt.archive import Archive, best_of_all
 from lapt.base.measures import rank
 from lapt.evaluators import Table, TableEvaluator
+from lapt.families.dag.experts import EXPERTS
 from lapt.principles import Principles
 from lapt.reasoning import Frequency, Patterns
 from lapt.reasoning.expectation import background, expectation_of, names
-from lapt.reasoning.experts.grounding import EXPERTS, applying
+from lapt.reasoning.experts.grounding import applying
 from lapt.reasoning.patterns import EXPERTS_SAY, most_promising, separating
 from lapt.spaces import BUILTIN
 

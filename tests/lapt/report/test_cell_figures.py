@@ -11,14 +11,14 @@ import pytest
 from lapt.report.cells import cell_figures, cell_pictures, legend
 from lapt.report.figures import PAGE, svg
 from lapt.spaces import BUILTIN, DeclaredSpace, SearchSpace, whole_of
-from lapt.spaces.graphs import graphs, short
+from lapt.spaces.graphs import short
 
 NAS201 = BUILTIN["nas201"]
 
 
 def test_an_edge_from_a_node_that_nothing_feeds_is_dead() -> None:
     cell = NAS201.decode("|none~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_3x3~2|")
-    (graph,) = graphs(NAS201, cell)
+    (graph,) = NAS201.family.graphs(cell)
     assert graph.nodes == ("in", "1", "2", "out")
     assert {(edge.source, edge.target): edge.live for edge in graph.edges} == {
         (0, 1): False,  # none
@@ -40,7 +40,7 @@ def test_an_edge_from_a_node_that_nothing_feeds_is_dead() -> None:
 
 def test_both_cells_of_darts_with_their_two_inputs() -> None:
     space = BUILTIN["darts"]
-    normal, reduction = graphs(space, space.sample(np.random.default_rng(1)))
+    normal, reduction = space.family.graphs(space.sample(np.random.default_rng(1)))
     assert (normal.name, reduction.name) == ("normal cell", "reduce cell")
     for graph in (normal, reduction):
         assert [edge.target for edge in graph.edges] == [2, 2, 3, 3, 4, 4, 5, 5]
@@ -68,8 +68,15 @@ def test_layers_of_a_declared_space_follow_each_other_or_their_sources(
     )
     space = whole_of(declared)
     first = next(iter(space.members()))
-    (graph,) = graphs(space, first)
+    (graph,) = space.family.graphs(first)
     assert [(edge.source, edge.target) for edge in graph.edges] == expected
+
+
+def test_an_operator_of_a_declared_space_may_be_called_none() -> None:
+    layers = [{"name": name, "operators": ["none", "conv"]} for name in "ab"]
+    space = whole_of(DeclaredSpace.model_validate({"name": "mine", "encoding": "{a}-{b}", "layers": layers}))
+    ((_, drawn),) = cell_figures("t", space, space.decode("none-conv"))
+    assert "input to a: none, a to b: conv" in drawn
 
 
 @pytest.mark.parametrize("space", BUILTIN.values(), ids=str)

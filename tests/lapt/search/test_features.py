@@ -7,23 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapt.features.darts import canonical_codes, coded
-from lapt.features.darts import graphs as graphs_of_darts
-from lapt.features.encoding import (
-    blocks,
-    codes,
-    feature_names,
-    features,
-    flat_graphs,
-    graph_shape,
-    graphs,
-    live_layers,
-    one_hot,
-    open_paths,
-    operators_one_hot,
-    path_features,
-)
-from lapt.spaces import BUILTIN, Architecture, DagCell, DartsCell
+from lapt.families.dag.cell import DagCell
+from lapt.families.dag.features import codes, graphs, live_layers, open_paths, path_features
+from lapt.families.darts.cell import DartsCell
+from lapt.families.darts.features import canonical_codes, coded
+from lapt.families.darts.features import graphs as graphs_of_darts
+from lapt.search.methods.model_based import features, flat_graphs
+from lapt.spaces import BUILTIN, Architecture
+from lapt.spaces.features import one_hot
 
 NAS201, TRANS101 = BUILTIN["nas201"], BUILTIN["trans101"]
 
@@ -74,22 +65,22 @@ def test_canonical_forms_of_many_darts_cells_at_once_are_those_one_by_one(name: 
 def test_blocks_cover_the_features() -> None:
     for space in (NAS201, TRANS101):
         (row,) = features(space, [next(space.members())])
-        assert np.concatenate([row[block] for block in blocks(space)]).tolist() == row.tolist()
+        assert np.concatenate([row[block] for block in space.family.blocks]).tolist() == row.tolist()
 
 
 def test_one_hot_has_one_operator_a_layer_and_none_where_the_space_lacks_it() -> None:
     small = NAS201.restrict(operators={"0->1": ["none", "nor_conv_3x3"]})
-    inside = one_hot(small, list(small.members())[:100])
+    inside = one_hot(small.layers, list(small.members())[:100])
     assert inside.shape[1] == 2 + 5 * 5
     assert (inside.sum(axis=1) == 6).all()
     outside = NAS201.decode("|avg_pool_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|")
-    assert one_hot(small, [outside]).sum() == 5
+    assert one_hot(small.layers, [outside]).sum() == 5
 
 
 def test_dead_layers_are_nothing_in_operators_and_graphs() -> None:
     cell = cell_of("nas201")
     coded = codes(cell, [NAS201.decode("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|")])
-    assert operators_one_hot(cell, coded).sum() == 1  # 0->3 alone is live
+    assert live_layers(cell, coded).tolist() == [[False, False, False, True, False, False]]
     adjacency, operators = graphs(cell, coded)
     assert sorted(zip(*np.nonzero(adjacency[0]), strict=True)) == [(0, 4), (4, 7)]
     assert operators[0].sum(axis=1).tolist() == [1] * 8
@@ -105,7 +96,7 @@ def test_a_layer_reads_the_layers_that_end_where_it_starts() -> None:
             )
         ],
     )
-    reads = graphs(cell, full).adjacency[0]
+    reads = graphs(cell, full)[0][0]
     # nodes: 0 input; 1..6 the layers 0->1, 0->2, 1->2, 0->3, 1->3, 2->3; 7 output
     expected = {(0, 1), (0, 2), (0, 4), (1, 3), (1, 5), (2, 6), (3, 6), (4, 7), (5, 7), (6, 7)}
     assert set(zip(*map(np.ndarray.tolist, np.nonzero(reads)), strict=True)) == expected
@@ -122,7 +113,7 @@ CELL = DARTS.decode(
 
 
 def described(architecture: Architecture) -> dict[str, float]:
-    names, (row,) = feature_names(DARTS), features(DARTS, [architecture])
+    names, (row,) = DARTS.family.feature_names, features(DARTS, [architecture])
     return dict(zip(names, row.tolist(), strict=True))
 
 
@@ -160,17 +151,17 @@ def test_columns_of_darts_features_have_names_and_blocks(name: str) -> None:
     space, rng = BUILTIN[name], np.random.default_rng(1)
     members = [space.sample(rng) for _ in range(300)]
     rows = features(space, members)
-    names = feature_names(space)
+    names = space.family.feature_names
     assert len(set(names)) == len(names) == rows.shape[1] == 320 + 2 * 4 * 10 + 2 * 19
     assert (rows[:, :320].sum(axis=1) == 16).all()
-    assert np.array_equal(rows[:, :320], one_hot(BUILTIN["darts"], [space.canonical(m) for m in members]))
-    assert np.concatenate([rows[:, block] for block in blocks(space)], axis=1).tolist() == rows.tolist()
-    assert one_hot(space, [space.sample(rng)]).sum() == 16
+    assert np.array_equal(rows[:, :320], one_hot(BUILTIN["darts"].layers, [space.canonical(m) for m in members]))
+    assert np.concatenate([rows[:, block] for block in space.family.blocks], axis=1).tolist() == rows.tolist()
+    assert one_hot(space.layers, [space.sample(rng)]).sum() == 16
 
 
 def test_a_darts_graph_has_the_edges_of_the_cell() -> None:
     adjacency, kinds = graphs_of_darts(DARTS.family, [CELL])
-    nodes, width = graph_shape(DARTS)
+    nodes, width = DARTS.family.graph_shape
     assert (adjacency.shape, kinds.shape) == ((1, nodes, nodes), (1, nodes, width))
     # 0, 1 inputs; 2..9 the layers 2a, 2b, ..., 5b; 10 output. 4a and 5a are none.
     expected = {(0, 2), (1, 3), (1, 4), (2, 5), (3, 5), (4, 7), (5, 7), (7, 9), *((n, 10) for n in (2, 3, 4, 5, 7, 9))}

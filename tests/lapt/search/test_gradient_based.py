@@ -21,6 +21,8 @@ from lapt.evaluation import Evaluator
 from lapt.evaluators import TableEvaluator
 from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.training import TrainingEvaluator
+from lapt.families.darts.cell import SOURCES
+from lapt.families.darts.genotype import genotype
 from lapt.pipeline.config import Pipeline, load_pipeline
 from lapt.pipeline.steps import Steps
 from lapt.pipeline.target import TargetSearch
@@ -28,8 +30,6 @@ from lapt.reasoning import Frequency
 from lapt.search import SEARCHERS, Prior
 from lapt.search.methods.gradient_based import Darts, GradientBased
 from lapt.spaces import BUILTIN, SearchSpace
-from lapt.spaces.darts import SOURCES
-from lapt.spaces.genotype import genotype
 from lapt.testing import invented_strengths, invented_table
 from lapt.testing.searchers import run
 from lapt.training import Recipe, Relaxation, relaxed

@@ -16,9 +16,9 @@ from torch import nn
 from flows.studies.entrants.methods import Bench, alone
 from lapt.archive import Archive, best_of_random
 from lapt.evaluators import TableEvaluator
-from lapt.features.encoding import flat_graphs
 from lapt.pipeline.config import Execution, load_pipeline
 from lapt.search import SEARCHERS, Prior
+from lapt.search.methods.model_based import flat_graphs
 from lapt.search.methods.transfer import family_features, learnable
 from lapt.search.models.neural import DeepKernel, Relation, fit_relation, seeded, wins
 from lapt.spaces import BUILTIN, Architecture

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapt.errors import SpaceError
-from lapt.spaces import BUILTIN, Architecture, Edge, SearchSpace
-from lapt.spaces.darts import DARTS
+from lapt.families.darts.family import DARTS
+from lapt.families.darts.genotype import Edge
+from lapt.spaces import BUILTIN, Architecture, SearchSpace
 
 SPACE, WITHOUT_NONE = BUILTIN["darts"], BUILTIN["darts7"]
 spaces = st.sampled_from([SPACE, WITHOUT_NONE])

@@ -15,7 +15,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lapt.errors import ConfigError, LaptError, SpaceError
-from lapt.features.encoding import blocks, feature_names, features
 from lapt.pipeline.config import Pipeline, load_pipeline
 from lapt.reasoning.experts.grounding import applying
 from lapt.reasoning.language.briefing import EVERY_PART, Briefing
@@ -195,13 +194,13 @@ def test_a_space_that_is_nowhere(space: str) -> None:
 
 def test_predictors_see_choices_and_counts_however_the_space_was_refined() -> None:
     refined = SPACE.restrict({"stem": ["patch"]})
-    assert feature_names(SPACE) == feature_names(refined) == (
+    assert SPACE.family.feature_names == refined.family.feature_names == (
         "conv on stem", "patch on stem", "conv on block", "dense on block", "none on block", "none on exit",
         "attention on exit", "layers with conv", "layers with none",
     )  # fmt: skip
-    found = features(refined, [SPACE.decode("patch-"), SPACE.decode("conv-conv+att")])
+    found = refined.family.features([SPACE.decode("patch-"), SPACE.decode("conv-conv+att")])
     assert found.tolist() == [[0, 1, 0, 0, 1, 1, 0, 0, 2], [1, 0, 1, 0, 0, 0, 1, 2, 0]]
-    assert blocks(SPACE) == (slice(7), slice(7, None))
+    assert SPACE.family.blocks == (slice(7), slice(7, None))
     assert applying(SPACE) == ()
 
 

@@ -11,10 +11,10 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from lapt.errors import SpaceError
+from lapt.families.darts.family import DARTS
+from lapt.families.darts.genotype import genotype
+from lapt.families.darts.published_cells import PUBLISHED_CELLS
 from lapt.spaces import BUILTIN
-from lapt.spaces.darts import DARTS
-from lapt.spaces.genotype import genotype
-from lapt.spaces.published_cells import PUBLISHED_CELLS
 
 SPACE = BUILTIN["darts"]
 DARTS_V2 = """Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1),

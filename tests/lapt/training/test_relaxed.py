@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from lapt.data.images import ImageData
-from lapt.networks.connections import Connection, connections
+from lapt.networks.connections import connections
 from lapt.networks.mixed import MixedSupernet
+from lapt.networks.shared import Connection
 from lapt.search.methods.gradient_based import Darts, FairDarts, GradientBased, PcDarts, Snas
 from lapt.search.prior import Prior
 from lapt.spaces import BUILTIN, SearchSpace

@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from lapt.features.encoding import Floats, graph_shape
 from lapt.search.models.neural.fitting import fit
 from lapt.spaces import SearchSpace
+from lapt.spaces.features import Floats
 
 _DECAY = 1e-3
 _BATCH = 4096
@@ -45,7 +45,7 @@ class GraphEncoder(nn.Module):
 
 def encoder(space: SearchSpace, width: int, columns: int) -> nn.Module:
     """Encoder N x ``columns`` -> N x ``width``: a graph network for graphs of cells, two layers for one-hot choices."""
-    shape = graph_shape(space)
+    shape = space.family.graph_shape
     if shape is not None:
         return GraphEncoder(*shape, width)
     return nn.Sequential(nn.Linear(columns, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())

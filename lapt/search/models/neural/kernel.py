@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lapt.features.encoding import Floats
 from lapt.search.models.neural.fitting import fit
+from lapt.spaces.features import Floats
 
 _LEAST_NOISE = 0.01
 """Smallest noise, in signal variances, as in ``gaussian_process``: below it a search trusts its scores too much."""

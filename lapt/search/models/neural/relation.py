@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lapt.features.encoding import Floats
 from lapt.search.models.neural.encoders import embedded, encoder, tensor
 from lapt.search.models.neural.fitting import fit
 from lapt.spaces import SearchSpace
+from lapt.spaces.features import Floats
 
 _TOGETHER = 64
 """Architectures whose pairs make a training batch: up to 2,016 pairs of 64 embeddings."""

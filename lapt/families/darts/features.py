@@ -15,11 +15,11 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 
-from lapt.spaces import Architecture, DartsCell
-from lapt.spaces.darts import NODES, SOURCES
-from lapt.spaces.genotype import KINDS
+from lapt.families.darts.cell import NODES, SOURCES, DartsCell
+from lapt.families.darts.genotype import KINDS
+from lapt.spaces import Architecture
+from lapt.spaces.features import Floats
 
-Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
 _INPUTS = SOURCES[:2]
@@ -71,23 +71,16 @@ def _first_numbering(cell: DartsCell, operators: Codes, sources: Codes) -> tuple
     return edges % width, edges // width
 
 
-def features_of(cell: DartsCell, architectures: Sequence[Architecture]) -> Floats:
-    """N x (40 O + 8 (O + 2) + 2 (2 O + 3)) for O operators, ``none`` among them, in the order of ``feature_names``.
+def features(cell: DartsCell, architectures: Sequence[Architecture]) -> Floats:
+    """N x (40 O + 8 (O + 2) + 2 (2 O + 3)) for O operators, ``none`` among them, of canonical forms.
 
-    First layer by layer what it chose, one-hot. Then node by node, normal cell before reduction cell: the paths that
-    lead there from either input, how often each operator but ``none`` stands on them, and the depth, the most operators
-    on one of them that are not the identity. Then of either cell as a whole: layers by operator and by input that they
-    read, the same sums over the paths to all nodes as node by node, and the largest depth.
+    In the order of ``feature_names``. First layer by layer what it chose, one-hot. Then node by node, normal cell
+    before reduction cell: the paths that lead there from either input, how often each operator but ``none`` stands on
+    them, and the depth, the most operators on one of them that are not the identity. Then of either cell as a whole:
+    layers by operator and by input that they read, the same sums over the paths to all nodes as node by node, and the
+    largest depth.
     """
-    return _features_of(cell, *coded(cell, architectures))
-
-
-def canonical_features_of(cell: DartsCell, architectures: Sequence[Architecture]) -> Floats:
-    """``features_of`` canonical forms."""
-    return _features_of(cell, *canonical_codes(cell, architectures))
-
-
-def _features_of(cell: DartsCell, operators: Codes, sources: Codes) -> Floats:
+    operators, sources = canonical_codes(cell, architectures)
     parts = [_of_kind(cell, operators[:, kind], sources[:, kind]) for kind in range(len(KINDS))]
     chosen = _one_hot(cell, operators, sources)
     return np.hstack([chosen, *(nodes for nodes, _ in parts), *(whole for _, whole in parts)])
@@ -107,7 +100,7 @@ def _one_hot(cell: DartsCell, operators: Codes, sources: Codes) -> Floats:
 
 
 def feature_names(cell: DartsCell) -> tuple[str, ...]:
-    """What each column of ``features_of`` says: "sep_conv_3x3 on the paths to node 3 of the normal cell"."""
+    """The columns of ``features``, in words: "sep_conv_3x3 on the paths to node 3 of the normal cell"."""
     working = [operator for operator in cell.operators if operator != cell.zero]
     names = [
         f"{operator} from {source} on {layer}"
@@ -135,7 +128,7 @@ _NAMES = dict(zip(KINDS, ("normal", "reduction"), strict=True))
 
 
 def blocks(cell: DartsCell) -> tuple[slice, slice, slice]:
-    """Columns of ``features_of`` that speak of single layers, of single nodes, and of whole cells."""
+    """Columns of ``features`` that speak of single layers, of single nodes, and of whole cells."""
     layers = len(cell.operators) * sum(len(cell.sources_of(layer)) for layer in cell.layer_names)
     nodes = layers + len(KINDS) * len(NODES) * (len(cell.operators) + 2)
     return slice(layers), slice(layers, nodes), slice(nodes, None)
@@ -166,6 +159,12 @@ def _of_kind(cell: DartsCell, operators: Codes, sources: Codes) -> tuple[Floats,
     on_nodes = np.concatenate([paths, counts[:, :, working], depth[:, :, None]], axis=2)[:, NODES[0] :]
     whole = [chosen[:, working], read, on_nodes[:, :, :-1].sum(axis=1), depth.max(axis=1, keepdims=True)]
     return on_nodes.reshape(len(operators), on_nodes.shape[1] * on_nodes.shape[2]), np.hstack(whole)
+
+
+def flat_graphs(cell: DartsCell, architectures: Sequence[Architecture]) -> Floats:
+    """N x (V^2 + V K): ``graphs`` of canonical forms, flattened."""
+    parts = graphs(cell, [cell.canonical(architecture) for architecture in architectures])
+    return np.hstack([part.reshape(len(part), part.shape[1] * part.shape[2]) for part in parts])
 
 
 def graph_shape(cell: DartsCell) -> tuple[int, int]:

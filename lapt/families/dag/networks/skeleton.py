@@ -1,6 +1,6 @@
-"""Skeletons: where the cells of a network stand, which of their edges matter, and how wide they are.
+"""Skeletons: where the cells of a network stand, and how wide they are.
 
-What the built network (``backbone.py``) and the closed-form counts (``counts.py``) both have to know. No torch.
+What the built network (``backbone.py``) and the closed-form counts (``counts.py``) both have to know.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lapt.errors import ConfigError, SpaceError
-from lapt.spaces import Architecture, DagCell, SearchSpace
+from lapt.errors import ConfigError
+from lapt.networks.family import NetworkSize
 
 KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 """Side of the kernel of ReLU-Conv-BN, by operator."""
@@ -96,30 +96,6 @@ SKELETONS: dict[str, Callable[[int, int], Skeleton]] = {"nas201": _nas201, "tran
 """(channels, cells) -> skeleton, by cell family."""
 
 
-def skeleton_of(cell: str, *, channels: int, cells: int) -> Skeleton:
-    """The published skeleton of the cell family of that name, ``channels`` wide and ``cells`` deep.
-
-    ``cells`` counts the cells of one stage (NAS-Bench-201, published 5) or module (TransNAS-Bench-101, published 2);
-    ``channels`` is the width after the stem (published 16 and 64).
-    """
-    if channels < 1 or cells < 1:
-        raise ConfigError("at least one channel and one cell", f"channels {channels}, cells {cells}", "raise them")
-    if cell not in SKELETONS:
-        raise SpaceError(f"a space with cells among {sorted(SKELETONS)}", repr(cell), "no network is known for others")
-    return SKELETONS[cell](channels, cells)
-
-
-def family_of(space: SearchSpace, architecture: Architecture) -> DagCell:
-    """The cell family, once it is clear that the architecture is one of its cells."""
-    family = space.family
-    if not isinstance(family, DagCell):
-        raise SpaceError(
-            "cells that choose operators on fixed edges", repr(space.family_name), "no network is known for them"
-        )
-    if len(architecture.operators) != len(family.edges) or not set(architecture.operators) <= set(family.operators):
-        raise SpaceError(
-            f"{len(family.edges)} operators among {list(family.operators)}",
-            f"{list(architecture.operators)}",
-            f"pass an architecture of {family.name}",
-        )
-    return family
+def skeleton_of(name: str, size: NetworkSize) -> Skeleton:
+    """The published skeleton of the cell family of that name."""
+    return SKELETONS[name](size.checked().channels, size.cells)

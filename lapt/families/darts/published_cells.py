@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lapt.spaces.genotype import Genotype, genotype
+from lapt.families.darts.genotype import Genotype, genotype
 
 _TEXTS = {
     # Liu, Simonyan and Yang 2019, second order, found on CIFAR-10

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lapt.errors import SpaceError
+from lapt.families.dag.cell import DagCell
+from lapt.families.dag.networks.skeleton import KERNELS, POOL, Block
 from lapt.networks.operators import ConvNorm, FactorizedReduction, average_pool
-from lapt.networks.skeleton import KERNELS, POOL, Block
-from lapt.spaces import DagCell
-
-Taken = Callable[[str, str], nn.Module | None]
-"""(name of an edge, operator) -> the module there."""
+from lapt.networks.shared import Taken
 
 
 class _Sum(NamedTuple):

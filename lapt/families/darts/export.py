@@ -1,14 +1,18 @@
-"""DARTS networks as Python source: what ``source`` writes for them in place of fixed cells."""
+"""DARTS networks as Python source."""
 
 from __future__ import annotations
 
 from textwrap import indent
 
-from lapt.networks.darts.cells import DartsBackbone, DartsCellNetwork
-from lapt.networks.darts.operators import DilatedConv, MaxPool, MeanPool, SeparableConv, reads_rectified
-from lapt.networks.darts.skeleton import DartsSkeleton, edges_of
-from lapt.spaces import Genotype
-from lapt.spaces.genotype import FIRST, KINDS
+from lapt.export.text import Written
+from lapt.families.darts.cell import DartsCell
+from lapt.families.darts.genotype import FIRST, KINDS, Genotype
+from lapt.families.darts.networks import operators
+from lapt.families.darts.networks.cells import DartsBackbone, DartsCellNetwork
+from lapt.families.darts.networks.operators import DilatedConv, MaxPool, MeanPool, SeparableConv, reads_rectified
+from lapt.families.darts.networks.skeleton import DartsSkeleton, darts_skeleton, edges_of
+from lapt.networks.family import NetworkSize
+from lapt.spaces import Architecture
 
 CELL = '''class {name}(nn.Module):
     """A searched cell, C channels a node: what the two cells before gave to {shape}."""
@@ -44,10 +48,15 @@ BACKBONE = '''class Backbone(nn.Module):
 NAMES = dict(zip(KINDS, ("NormalCell", "ReductionCell"), strict=True))
 
 
-def darts_classes(found: Genotype, body: DartsBackbone, skeleton: DartsSkeleton) -> list[str]:
-    """The text of the classes of both cells and of the backbone."""
+def written(family: DartsCell, architecture: Architecture, body: DartsBackbone, size: NetworkSize) -> Written:
+    found = family.genotype(architecture)
+    skeleton = darts_skeleton(found, size)
     made = {place.kind: cell for place, cell in zip(skeleton.places, body.cells, strict=True)}
-    return [*(_cell(found, kind, made[kind]) for kind in KINDS), _backbone(body, skeleton)]
+    return Written(
+        [*(_cell(found, kind, made[kind]) for kind in KINDS), _backbone(body, skeleton)],
+        "as the genotype says, whose inputs 0 and 1 are the outputs of the cells before the last and last",
+        quoted=(SeparableConv, DilatedConv, MaxPool, MeanPool, operators._half),
+    )
 
 
 def _cell(found: Genotype, kind: str, cell: object) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from lapt.errors import SpaceError
-from lapt.spaces.architecture import Architecture
+from lapt.spaces import Architecture, CellFamily, Layer
+from lapt.spaces.graphs import CellGraph, OperatorEdge
 
 Term = str
 """One summand of a node's value, written out: ``x``, or operator, label and value of the source node."""
 
 
 @dataclass(frozen=True)
-class DagCell:
+class DagCell(CellFamily):
     """Cells on a fixed complete DAG whose edges each choose one operator: NAS-Bench-201 and TransNAS-Bench-101 micro.
 
     A layer is an edge i->j named "i->j"; node 0 is the input, the last node the output; a node is the sum of its
@@ -48,6 +47,11 @@ class DagCell:
     def architecture(self, operators: Iterable[str]) -> Architecture:
         return Architecture(tuple(operators), self.sources)
 
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        named = zip(self.layer_names, self.sources, strict=True)
+        return tuple(Layer(name=name, operators=self.operators, sources=(source,)) for name, source in named)
+
     def in_order(self, kind: str, layer: str, candidates: Iterable[str]) -> tuple[str, ...]:
         wanted = set(candidates)
         return tuple(c for c in (self.operators if kind == "operator" else dict.fromkeys(self.sources)) if c in wanted)
@@ -70,6 +74,20 @@ class DagCell:
             if target in used:
                 used.add(source)
         return tuple(e for e, source, target in present if source in fed and target in used)
+
+    def computes(self, architecture: Architecture) -> bool:
+        return bool(self.live_edges(architecture.operators))
+
+    def in_vain(self, architecture: Architecture) -> tuple[str, ...]:
+        live = self.live_edges(architecture.operators)
+        chosen = enumerate(zip(self.layer_names, architecture.operators, strict=True))
+        return tuple(name for edge, (name, operator) in chosen if operator != self.zero and edge not in live)
+
+    def graphs(self, architecture: Architecture) -> tuple[CellGraph, ...]:
+        live = self.live_edges(architecture.operators)
+        edges = zip(self.edges, architecture.operators, strict=True)
+        found = tuple(OperatorEdge(i, j, operator, at in live) for at, ((i, j), operator) in enumerate(edges))
+        return (CellGraph("cell", ("in", *map(str, range(1, self.nodes - 1)), "out"), found),)
 
     @cached_property
     def paths(self) -> tuple[tuple[str, ...], ...]:
@@ -136,50 +154,3 @@ class DagCell:
 def _labels(groups: list[list[int]], labelling: tuple[tuple[int, ...], ...]) -> Iterable[tuple[int, int]]:
     for edges, labels in zip(groups, labelling, strict=True):
         yield from zip(edges, labels, strict=True)
-
-
-class Nas201Cell(DagCell):
-    """``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`` (Dong and Yang 2020)."""
-
-    def encode(self, architecture: Architecture) -> str:
-        parts: list[list[str]] = [[] for _ in range(1, self.nodes)]
-        for (source, target), operator in zip(self.edges, architecture.operators, strict=True):
-            parts[target - 1].append(f"{operator}~{source}")
-        return "+".join(f"|{'|'.join(part)}|" for part in parts)
-
-    def decode(self, text: str) -> Architecture:
-        operators = tuple(re.findall(r"([^|~+]+)~\d+", text))
-        unknown = [operator for operator in operators if operator not in self.operators]
-        if len(operators) == len(self.edges) and not unknown:
-            architecture = self.architecture(operators)
-            if self.encode(architecture) == text:
-                return architecture
-        raise SpaceError(
-            f"a {self.name} cell such as {self.encode(self.architecture([self.operators[0]] * len(self.edges)))}",
-            f"{text[:120]!r}" + (f" with unknown operators {unknown}" if unknown else ""),
-            f"write six edges with operators among {list(self.operators)}",
-        )
-
-
-class Trans101Cell(DagCell):
-    """``64-41414-a_bc_def``: the digits name the operators (Duan et al. 2021)."""
-
-    def encode(self, architecture: Architecture) -> str:
-        digits = "".join(str(self.operators.index(operator)) for operator in architecture.operators)
-        return f"64-41414-{digits[0]}_{digits[1:3]}_{digits[3:]}"
-
-    def decode(self, text: str) -> Architecture:
-        match = re.fullmatch(r"64-41414-([0-3])_([0-3]{2})_([0-3]{3})", text)
-        if match is None:
-            raise SpaceError(
-                "a TransNAS-Bench-101 micro cell such as 64-41414-3_33_333",
-                f"{text[:120]!r}",
-                "write the macro skeleton 64-41414 and six digits 0 to 3",
-            )
-        return self.architecture(self.operators[int(digit)] for digit in "".join(match.groups()))
-
-
-NAS201 = Nas201Cell(
-    "nas201", ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"), strided_input=False
-)
-TRANS101 = Trans101Cell("trans101", ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3"), strided_input=True)

@@ -1,16 +1,13 @@
-"""The skeleton of DARTS networks: what the built network (``darts.py``) and the counts both have to know. No torch."""
+"""The skeleton of DARTS networks: what the built network (``cells.py``) and the counts both have to know."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from lapt.errors import ConfigError, SpaceError
-from lapt.spaces import Edge, Genotype
-from lapt.spaces.darts import DARTS
-from lapt.spaces.genotype import FIRST
-
-Stem = Literal["cifar", "imagenet"]
-"""cifar: one convolution, 3 C wide. imagenet: three with stride 2, which leave an eighth of the side."""
+from lapt.families.darts.family import DARTS
+from lapt.families.darts.genotype import FIRST, Edge, Genotype
+from lapt.networks.family import NetworkSize
 
 SEPARABLE = {"sep_conv_3x3": 3, "sep_conv_5x5": 5}
 """Side of the kernel, by operator."""
@@ -50,14 +47,13 @@ class DartsSkeleton(NamedTuple):
         return self.places[self.auxiliary + 1].last
 
 
-def darts_skeleton(found: Genotype, *, channels: int, cells: int, stem: Stem = "cifar") -> DartsSkeleton:
+def darts_skeleton(found: Genotype, size: NetworkSize) -> DartsSkeleton:
     """Three stages of ``cells`` normal cells, C, 2C and 4C wide a node, with reduction cells between (Liu et al. 2019).
 
     3 ``cells`` + 2 layers in all; published 20 (``cells`` 6, ``channels`` C = 36) on CIFAR and 14 (4 and 48) on
     ImageNet. Raises ConfigError for sizes that cannot be built, SpaceError for a genotype that is none.
     """
-    if channels < 1 or cells < 1:
-        raise ConfigError("at least one channel and one cell", f"channels {channels}, cells {cells}", "raise them")
+    channels, cells, stem = size.checked().channels, size.cells, size.stem
     if stem == "imagenet" and channels % 2:
         raise ConfigError("an even number of channels", f"{channels}", "the imagenet stem starts with half of them")
     checked(found)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from lapt.errors import SpaceError
-from lapt.spaces.architecture import Architecture
-from lapt.spaces.genotype import FIRST, KINDS, Edge, Genotype, Nodes, genotype
+from lapt.families.darts.genotype import FIRST, KINDS, Edge, Genotype, Nodes, genotype
+from lapt.spaces import Architecture, CellFamily, Layer
+from lapt.spaces.graphs import CellGraph, OperatorEdge
 
 NODES = (2, 3, 4, 5)
 """Numbers of a cell's nodes; 0 and 1 are its inputs."""
@@ -17,7 +18,7 @@ SOURCES = ("input0", "input1", "node2", "node3", "node4")
 
 
 @dataclass(frozen=True)
-class DartsCell:
+class DartsCell(CellFamily):
     """A normal and a reduction cell of two inputs and four nodes each; the output is all nodes, concatenated.
 
     A node is the sum of two layers that read different sources, inputs or earlier nodes. ``normal.3a`` and
@@ -50,9 +51,13 @@ class DartsCell:
         node, side = int(layer[-2]), layer[-1]
         return SOURCES[: node - 1] if side == "a" else SOURCES[1:node]
 
-    def in_order(self, kind: str, layer: str, candidates: Iterable[str]) -> tuple[str, ...]:
-        wanted = set(candidates)
-        return tuple(c for c in (self.operators if kind == "operator" else self.sources_of(layer)) if c in wanted)
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        return self.layers_of(self.operators)
+
+    def layers_of(self, operators: tuple[str, ...]) -> tuple[Layer, ...]:
+        """Those with these operators each."""
+        return tuple(Layer(name=name, operators=operators, sources=self.sources_of(name)) for name in self.layer_names)
 
     # --- text --------------------------------------------------------------------------------------------------------
     def encode(self, architecture: Architecture) -> str:
@@ -115,6 +120,17 @@ class DartsCell:
         """
         normal, reduction = self.cells(architecture)
         return _architecture((_canonical(self, normal), _canonical(self, reduction)))
+
+    def graphs(self, architecture: Architecture) -> tuple[CellGraph, ...]:
+        return tuple(self._graph(kind, nodes) for kind, nodes in zip(KINDS, self.cells(architecture), strict=True))
+
+    def _graph(self, kind: str, nodes: Nodes) -> CellGraph:
+        edges = [
+            OperatorEdge(source, number, operator, operator != self.zero)
+            for number, into in zip(NODES, nodes, strict=True)
+            for operator, source in into
+        ]
+        return CellGraph(f"{kind} cell", ("c(k-2)", "c(k-1)", *map(str, NODES), "out"), tuple(edges), NODES)
 
 
 def _twice(edges: Iterable[Edge]) -> int:
@@ -189,18 +205,3 @@ def _filled(edges: list[Edge], zero: str) -> tuple[Edge, ...]:
         if len(edges) < 2 and all(edge.source != source for edge in edges):
             edges = [*edges, Edge(zero, source)]
     return tuple(sorted(edges, key=_by_source))
-
-
-DARTS = DartsCell(
-    "darts",
-    (
-        "none",
-        "max_pool_3x3",
-        "avg_pool_3x3",
-        "skip_connect",
-        "sep_conv_3x3",
-        "sep_conv_5x5",
-        "dil_conv_3x3",
-        "dil_conv_5x5",
-    ),
-)

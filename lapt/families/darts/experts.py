@@ -1,14 +1,15 @@
-"""What people found before about DARTS cells."""
+"""Principles of the literature for DARTS cells."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lapt.families.darts.cell import DartsCell
+from lapt.families.darts.family import DARTS
+from lapt.families.darts.genotype import KINDS, Edge
 from lapt.principles import Effect
 from lapt.reasoning.experts.principle import ExpertPrinciple
-from lapt.spaces import Architecture, DartsCell, Edge
-from lapt.spaces.darts import DARTS
-from lapt.spaces.genotype import KINDS
+from lapt.spaces import Architecture
 
 POOLS = ("max_pool_3x3", "avg_pool_3x3")
 NORMAL = tuple(layer for layer in DARTS.layer_names if layer.startswith("normal"))
@@ -57,7 +58,7 @@ def _on(layers: Iterable[str], effect: Effect, *candidates: str) -> tuple[tuple[
     return tuple((layer, candidate, effect) for layer in layers for candidate in candidates)
 
 
-DARTS_EXPERTS = (
+EXPERTS = (
     ExpertPrinciple(
         "Separable convolutions do most of the work: half of the normal cell's layers or more.",
         "Zoph et al. 2018, NASNet, and Liu et al. 2019, DARTS: the cells that were found",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lapt.networks.cell import Taken
-from lapt.networks.darts.operators import operator_module, reads_rectified
-from lapt.networks.darts.skeleton import AUXILIARY_WIDTHS, Place, Stem, darts_skeleton, edges_of
-from lapt.networks.operators import ConvNorm, FactorizedReduction
-from lapt.spaces import Genotype
-from lapt.spaces.genotype import FIRST
+from lapt.families.darts.genotype import FIRST, Genotype
+from lapt.families.darts.networks.operators import operator_module, reads_rectified
+from lapt.families.darts.networks.skeleton import AUXILIARY_WIDTHS, DartsSkeleton, Place, darts_skeleton, edges_of
+from lapt.networks.family import Features, NetworkSize, Stem
+from lapt.networks.operators import ConvNorm, FactorizedReduction, stem_of
+from lapt.networks.shared import Compute, Taken
 
 
 class _Term(NamedTuple):
@@ -95,29 +96,42 @@ def dropped(values: Tensor, probability: float) -> Tensor:
     return values * (kept / (1 - probability))
 
 
-class DartsBackbone(nn.Module):
-    """Image -> features: [B, image_channels, H, W] -> [B, out_channels, H/reduction, W/reduction], sides rounded up.
+class Row(nn.Module):
+    """Stem and cells of a skeleton, each of which reads the outputs of the two before; ``cell`` makes them."""
+
+    def __init__(self, skeleton: DartsSkeleton, image_channels: int, cell: Callable[[Place], nn.Module]) -> None:
+        super().__init__()
+        self.out_channels, self.reduction = skeleton.out_channels, skeleton.reduction
+        self.image_channels, self.auxiliary_channels = image_channels, skeleton.auxiliary_channels
+        self._auxiliary = skeleton.auxiliary
+        self.stem = stem_of(image_channels, skeleton.stem)
+        self.cells = nn.ModuleList(cell(place) for place in skeleton.places)
+
+    def passed(self, images: Tensor, compute: Compute) -> tuple[Tensor, Tensor]:
+        """The features, of cells as ``compute`` has them, and those that the auxiliary head reads."""
+        before, last = images, images
+        for position, convolution in enumerate(self.stem):
+            before, last = last, convolution(functional.relu(last) if position else last)
+        if len(self.stem) == 1:
+            before = last
+        early = last
+        for position, cell in enumerate(self.cells):
+            before, last = last, compute(cell, before, last)
+            if position == self._auxiliary:
+                early = last
+        return last, early
+
+
+class DartsBackbone(Row, Features):
+    """The network of one genotype.
 
     ``reduction`` is 4 with the CIFAR stem and 32 with that of ImageNet. ``drop_path``: as in the cells, to be set while
     training. ``none`` is not built; all else is, since every node reaches the output.
     """
 
-    def __init__(
-        self, found: Genotype, *, channels: int, cells: int, image_channels: int = 3, stem: Stem = "cifar"
-    ) -> None:
-        super().__init__()
-        skeleton = darts_skeleton(found, channels=channels, cells=cells, stem=stem)
-        self.out_channels, self.reduction = skeleton.out_channels, skeleton.reduction
-        self.image_channels, self.auxiliary_channels = image_channels, skeleton.auxiliary_channels
-        self.drop_path = 0.0
-        self._stem: Stem = stem
-        self._auxiliary = skeleton.auxiliary
-        self.stem = nn.ModuleList()
-        width = image_channels
-        for wide, stride in skeleton.stem:
-            self.stem.append(ConvNorm(width, wide, 3, stride))
-            width = wide
-        self.cells = nn.ModuleList(DartsCellNetwork(found, place) for place in skeleton.places)
+    def __init__(self, found: Genotype, size: NetworkSize) -> None:
+        super().__init__(darts_skeleton(found, size), size.image_channels, lambda place: DartsCellNetwork(found, place))
+        self.drop_path, self._stem = 0.0, size.stem
 
     def auxiliary_head(self, outputs: int) -> AuxiliaryHead:
         """A new one, for the second of ``both``."""
@@ -128,17 +142,7 @@ class DartsBackbone(nn.Module):
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The features, and those that the auxiliary head reads: [B, auxiliary_channels, H/reduction, W/reduction]."""
-        before, last = images, images
-        for position, convolution in enumerate(self.stem):
-            before, last = last, convolution(functional.relu(last) if position else last)
-        if len(self.stem) == 1:
-            before = last
-        early = last
-        for position, cell in enumerate(self.cells):
-            before, last = last, cell(before, last, self.drop_path)
-            if position == self._auxiliary:
-                early = last
-        return last, early
+        return self.passed(images, lambda cell, before, last: cell(before, last, self.drop_path))
 
 
 class AuxiliaryHead(nn.Module):

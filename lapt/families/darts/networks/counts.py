@@ -6,41 +6,18 @@ Multiply-adds are those of convolutions and linear layers, as the literature on 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
-from lapt.networks.darts.skeleton import AUXILIARY_WIDTHS, DILATED, SEPARABLE, Place, Stem, darts_skeleton, edges_of
-from lapt.spaces import Genotype
-from lapt.spaces.darts import DARTS
-from lapt.spaces.genotype import FIRST
-
-Size = tuple[int, int]
-"""Height and width, in pixels."""
-
-
-class Counts(NamedTuple):
-    """Parameters, and multiply-adds of one image."""
-
-    parameters: int
-    flops: int
-
-    def plus(self, other: Counts) -> Counts:
-        return Counts(self.parameters + other.parameters, self.flops + other.flops)
+from lapt.families.darts.family import DARTS
+from lapt.families.darts.genotype import FIRST, Genotype
+from lapt.families.darts.networks.skeleton import DILATED, SEPARABLE, Place, darts_skeleton, edges_of
+from lapt.networks.family import Counts, NetworkSize, Size
 
 
 @lru_cache(maxsize=4096)
-def darts_counts(
-    found: Genotype,
-    *,
-    channels: int,
-    cells: int,
-    classes: int | None = None,
-    image_channels: int = 3,
-    image_size: Size = (32, 32),
-    stem: Stem = "cifar",
-) -> Counts:
+def darts_counts(found: Genotype, built: NetworkSize, classes: int | None = None) -> Counts:
     """Of the network of a genotype; ``classes`` None: without the classifier."""
-    skeleton = darts_skeleton(found, channels=channels, cells=cells, stem=stem)
-    total, width, size = Counts(0, 0), image_channels, image_size
+    skeleton = darts_skeleton(found, built)
+    total, width, size = Counts(), built.image_channels, built.image_size
     for wide, stride in skeleton.stem:
         size = _halved(size, stride)
         total, width = total.plus(_convolution(9 * width * wide, wide, size)), wide
@@ -51,13 +28,6 @@ def darts_counts(
         weights = skeleton.out_channels * classes
         total = total.plus(Counts(weights + classes, weights))
     return total
-
-
-def auxiliary_parameters(channels: int, outputs: int, stem: Stem = "cifar") -> int:
-    """Of the auxiliary head; published counts leave it out, as the trained network does without."""
-    narrow, wide = AUXILIARY_WIDTHS
-    norms = 2 * narrow + (2 * wide if stem == "cifar" else 0)
-    return channels * narrow + 4 * narrow * wide + norms + (wide + 1) * outputs
 
 
 def _cell(found: Genotype, place: Place, size: Size, after: Size) -> Counts:
@@ -78,7 +48,7 @@ def _operator(operator: str, wide: int, size: Size, reduces: bool) -> Counts:
         return _convolution((DILATED[operator] ** 2 + wide) * wide, wide, size)
     if operator == DARTS.identity and reduces:
         return _convolution(wide * wide, wide, size)  # two convolutions with half of the channels each
-    return Counts(0, 0)
+    return Counts()
 
 
 def _convolution(weights: int, wide: int, size: Size) -> Counts:

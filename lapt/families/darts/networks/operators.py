@@ -1,7 +1,7 @@
 """The operators of DARTS cells as torch modules (Liu, Simonyan and Yang 2019, appendix).
 
-As in ``operators.py``, they take input that is rectified already, a 1x1 convolution with a stride is a subsampling and
-a convolution, and what halves the side rounds it up.
+As in ``lapt.networks.operators``, they take input that is rectified already, a 1x1 convolution with a stride is a
+subsampling and a convolution, and what halves the side rounds it up.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lapt.networks.darts.skeleton import DILATED, SEPARABLE
+from lapt.families.darts.family import DARTS
+from lapt.families.darts.networks.skeleton import DILATED, SEPARABLE
 from lapt.networks.operators import FactorizedReduction
-from lapt.spaces.darts import DARTS
 
 
 class SeparableConv(nn.Module):

@@ -1,0 +1,54 @@
+"""Pieces of Python source, and what a cell family gives of its networks (``CellFamily.export``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from textwrap import indent
+from typing import Any, NamedTuple
+
+MODULE = '''class {name}(nn.Module):
+    """{title}"""
+{constructor}
+    def forward(self, {input}: Tensor) -> Tensor:
+{forward}'''
+
+CONSTRUCTOR = """
+    def __init__(self{parameters}) -> None:
+        super().__init__()
+{lines}
+"""
+
+
+class Written(NamedTuple):
+    """What a family's ``export`` function, called with an architecture, its backbone and their size, returns.
+
+    ``classes``: the text of the classes of its cells and of ``Backbone``. ``live``, ``dead``: in words, what of the
+    architecture is at work and what is left out. ``quoted``: LAPT's own classes and functions, beside those of
+    ``lapt.networks.operators``, that these are made of, in order.
+    """
+
+    classes: list[str]
+    live: str
+    dead: str = ""
+    quoted: tuple[Any, ...] = ()
+
+
+def sequential(modules: Iterable[str]) -> str:
+    return "\n".join(["nn.Sequential(", *(f"    {module}," for module in modules), ")"])
+
+
+def class_text(
+    name: str, title: str, lines: list[str], tensor: str, forward: str, parameters: Iterable[str] = ()
+) -> str:
+    """A class; without a constructor where there is nothing to construct."""
+    constructor = CONSTRUCTOR.format(
+        parameters="".join(f", {parameter}: int" for parameter in parameters),
+        lines=indent("\n".join(lines), " " * 8),
+    )
+    return MODULE.format(
+        name=name,
+        title=title,
+        constructor=constructor.rstrip("\n") + "\n" if lines else "",
+        input=tensor,
+        forward=indent(forward, " " * 8),
+    )

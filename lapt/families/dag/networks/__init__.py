@@ -1,0 +1,1 @@
+"""The networks of cells on a fixed graph."""

@@ -1,0 +1,1 @@
+"""DARTS cells, whose nodes choose what they read and how (Liu, Simonyan and Yang 2019)."""

@@ -1,1 +1,0 @@
-"""What a predictor sees of an architecture."""

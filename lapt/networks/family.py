@@ -1,0 +1,134 @@
+"""The base class of a cell family's networks: what training, supernets and scores of untrained networks ask for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from torch import nn
+
+from lapt.base.imported import imported
+from lapt.errors import ConfigError, SpaceError
+from lapt.networks.shared import Connection, SharedBody
+from lapt.spaces import Architecture, CellFamily, SearchSpace
+
+Stem = Literal["cifar", "imagenet"]
+"""Of DARTS networks. cifar: one convolution, 3 C wide. imagenet: three with stride 2, which leave an eighth of the
+side."""
+Size = tuple[int, int]
+"""Height and width, in pixels."""
+
+
+class NetworkSize(NamedTuple):
+    """How large a network is built.
+
+    ``channels``: width after the stem (published: 16 for NAS-Bench-201, 64 for TransNAS-Bench-101, which needs an even
+    number), of DARTS cells the width of a node (published: 36 on CIFAR, 48 on ImageNet). ``cells``: cells in a stage or
+    module (published: 5 and 2; of DARTS 6, which with two reduction cells makes 20 layers, and 4 on ImageNet). Widths
+    double where the published ones do. ``stem``: of DARTS networks. ``image_size``: of the images that multiply-adds
+    are counted for, and that a declared space's network is tried on.
+    """
+
+    channels: int
+    cells: int
+    image_channels: int = 3
+    image_size: Size = (32, 32)
+    stem: Stem = "cifar"
+
+    def checked(self) -> NetworkSize:
+        """Itself. Raises ConfigError for one of nothing."""
+        if self.channels < 1 or self.cells < 1:
+            said = f"channels {self.channels}, cells {self.cells}"
+            raise ConfigError("at least one channel and one cell", said, "raise them")
+        return self
+
+
+class Counts(NamedTuple):
+    """Parameters, and multiply-adds of one image."""
+
+    parameters: int = 0
+    flops: int = 0
+
+    def plus(self, other: Counts) -> Counts:
+        return Counts(self.parameters + other.parameters, self.flops + other.flops)
+
+
+class BuilderError(ConfigError):
+    """A builder that is not there, or that builds no backbone."""
+
+
+class Features(nn.Module):
+    """Image -> features: [B, image_channels, H, W] -> [B, out_channels, H/reduction, W/reduction], sides rounded up.
+
+    ``is_dead``: its features are zeros, whatever the image. ``rectified``: they come out of a ReLU.
+    """
+
+    out_channels: int
+    reduction: int
+    is_dead = False
+    rectified = False
+
+    def readers(self) -> list[nn.Module]:
+        """The modules that read what a ReLU gave: for scores of untrained networks."""
+        raise NotImplementedError
+
+
+class CellNetworks(ABC):
+    """The networks of one family.
+
+    A family without shared weights or scores of untrained networks leaves out the methods for them.
+    """
+
+    drops_paths: ClassVar[bool] = False
+    """Whether its backbones have a ``drop_path`` that training sets."""
+
+    def __init__(self, family: Any) -> None:
+        self.family = family
+
+    @abstractmethod
+    def backbone(self, architecture: Architecture, size: NetworkSize) -> Features:
+        """With fresh weights from torch's global generator. Raises LaptError for what cannot be built."""
+
+    @abstractmethod
+    def counts(self, architecture: Architecture, size: NetworkSize, classes: int | None) -> Counts:
+        """Of the published network, with a linear classifier or, where ``classes`` is None, without a head."""
+
+    def settings(self) -> dict[str, Any]:
+        """What trained scores depend on beside sizes, images and the texts of architectures; for fingerprints."""
+        return {}
+
+    def check(self, size: NetworkSize) -> None:
+        """Raises LaptError for networks that cannot be built, before a run begins."""
+        size.checked()
+
+    def shared_body(self, space: SearchSpace, size: NetworkSize, partial: int) -> SharedBody:
+        """Everything that a supernet shares, stem, cells and what stands between them, with fresh weights.
+
+        ``partial``: operators are made for one in so many of a cell's channels, which have to be divisible by it.
+        """
+        raise self._unknown("share weights")
+
+    def connection(self, layer: str, source: str) -> Connection:
+        """The one that a layer makes when it reads ``source``."""
+        raise self._unknown("share weights")
+
+    def stem_stride(self, size: NetworkSize) -> int:
+        """By how much the side of an image is divided where the cells begin, for scores of untrained networks."""
+        raise self._unknown("can be scored untrained")
+
+    def _unknown(self, what: str) -> SpaceError:
+        return SpaceError(f"a space whose networks {what}", self.family.name, "choose another space or method")
+
+
+def networks_of(space: SearchSpace) -> CellNetworks:
+    """The networks of its family. Raises SpaceError where none are known."""
+    return _networks_of(space.family)
+
+
+@lru_cache(maxsize=64)
+def _networks_of(family: CellFamily) -> CellNetworks:
+    if family.networks is None:
+        raise SpaceError("a space whose networks are known", family.name, "choose another space, or a table of scores")
+    found: CellNetworks = imported(family.networks)(family)
+    return found

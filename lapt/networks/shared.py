@@ -1,0 +1,95 @@
+"""The base classes of what architectures share in a supernet: its cells, and the body that they stand in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from lapt.spaces import Architecture
+
+Taken = Callable[[str, str], nn.Module | None]
+"""(name of an edge, operator) -> the module there."""
+Compute = Callable[..., Tensor]
+"""(shared cell, its inputs) -> its output."""
+
+
+class Connection(NamedTuple):
+    """An edge of a cell: it reads one input or node and adds to another. ``kind``: of DARTS cells normal or reduce."""
+
+    kind: str
+    source: int
+    node: int
+
+    @property
+    def edge(self) -> str:
+        """Its name in a network's cell."""
+        return f"{self.source}->{self.node}"
+
+
+Candidates = Mapping[Connection, tuple[str, ...]]
+"""Of ``lapt.networks.connections``: the operators that an architecture of the space may have there."""
+
+
+class SharedCell(nn.Module, ABC):
+    """The candidate operators of one cell: ``edges`` by the name of the edge, then of the operator.
+
+    Those that compute nothing (identities, poolings without a module) have no entry. ``kind``: of its connections.
+    """
+
+    kind = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.edges = nn.ModuleDict()
+
+    def offer(self, edge: str, operator: str, module: nn.Module | None) -> None:
+        if module is not None:
+            if edge not in self.edges:
+                self.edges[edge] = nn.ModuleDict()
+            self.edges[edge][operator] = module  # type: ignore[operator]
+
+    def taken(self, edge: str, operator: str) -> nn.Module | None:
+        if edge not in self.edges or operator not in self.edges[edge]:  # type: ignore[operator]
+            return None
+        module: nn.Module = self.edges[edge][operator]  # type: ignore[index]
+        return module
+
+    # --- for weighted sums of all operators --------------------------------------------------------------------------
+    def brought(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+        """The inputs as the cell's nodes read them."""
+        return list(inputs)
+
+    @abstractmethod
+    def change(self, place: Connection) -> tuple[int, int]:
+        """How many times smaller sides, and how many times more channels, the connection makes."""
+
+    def made(self, operator: str, module: nn.Module | None, value: Tensor, rectified: Tensor) -> Tensor:
+        """What an operator gives. ``module``: as ``taken``; ``rectified``: the value behind a ReLU."""
+        result: Tensor = value if module is None else module(rectified)
+        return result
+
+    def joined(self, values: Mapping[int, Tensor]) -> Tensor:
+        """The output, of inputs and nodes by number."""
+        return values[max(values)]
+
+
+class SharedBody(nn.Module, ABC):
+    """Stem, shared cells and what stands between them."""
+
+    out_channels: int
+    reduction: int
+
+    @abstractmethod
+    def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
+        """The features of one architecture."""
+
+    @abstractmethod
+    def through(self, images: Tensor, compute: Compute) -> Tensor:
+        """The features, of cells as ``compute`` has them."""
+
+    @abstractmethod
+    def by_edge(self, architecture: Architecture) -> list[dict[str, str]]:
+        """Of each cell or block: the operator of each edge, by the edge's name."""

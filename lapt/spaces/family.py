@@ -1,0 +1,189 @@
+"""The base class of cell families: everything that the rest of LAPT asks of the cells of a space."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from lapt.errors import ConfigError
+from lapt.spaces.architecture import Architecture
+from lapt.spaces.features import Floats, choices, one_hot
+from lapt.spaces.graphs import CellGraph, OperatorEdge
+from lapt.spaces.layer import SOURCE, Layer
+
+
+class CellFamily(ABC):
+    """The cells that a space is made of: their text, their function, and what is known of them.
+
+    A subclass has ``name`` and ``layers``, the layers of its whole space with all their candidates, and writes and
+    reads the text of an architecture. Everything else has a default for cells of which nothing is known but their
+    layers. Methods are pure functions, and a family can be hashed.
+
+    What needs torch or the reasoners stands in modules of its own, each named as "module:object" and imported when it
+    is asked for: ``networks``, ``experts`` and ``export``.
+    """
+
+    if TYPE_CHECKING:  # at run time, annotations would be the first fields of a declaration
+
+        @property
+        def name(self) -> str:
+            raise NotImplementedError
+
+        @property
+        def layers(self) -> tuple[Layer, ...]:
+            raise NotImplementedError
+
+    networks: ClassVar[str | None] = None
+    """Of the subclass of ``lapt.networks.family.CellNetworks`` that builds its networks."""
+    experts: ClassVar[str | None] = None
+    """Of the principles that the literature states of its cells (``lapt.reasoning.experts``)."""
+    export: ClassVar[str | None] = None
+    """Of the function that writes its networks as Python (``lapt.export.source``)."""
+    shares_weights: ClassVar[bool] = False
+    """Whether its networks can be trained as one supernet."""
+    listed: ClassVar[bool] = False
+    """Whether features are standardised over all of its cells, which takes a list of them; else over a sample."""
+    zero_last: ClassVar[bool] = False
+    """Whether gradient-based methods choose ``zero`` only where nothing else is left."""
+
+    # --- the space ---------------------------------------------------------------------------------------------------
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Positions of layers that are chosen together, as of ``SearchSpace``."""
+        return ()
+
+    @property
+    def spaces(self) -> Mapping[str, tuple[Layer, ...]]:
+        """The search spaces that come with it: name -> layers."""
+        return {self.name: self.layers}
+
+    def in_order(self, kind: str, layer: str, candidates: Iterable[str]) -> tuple[str, ...]:
+        """Candidates (``kind``: operator or source) of a layer in the family's own order."""
+        wanted = set(candidates)
+        (mine,) = (one for one in self.layers if one.name == layer)
+        return tuple(c for c in (mine.operators if kind == "operator" else mine.sources) if c in wanted)
+
+    # --- an architecture ---------------------------------------------------------------------------------------------
+    @abstractmethod
+    def encode(self, architecture: Architecture) -> str:
+        """The text of an architecture, wherever in the family it lies."""
+
+    @abstractmethod
+    def decode(self, text: str) -> Architecture:
+        """Raises SpaceError when the text is no cell of this family."""
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """One representative for all cells that compute the same function."""
+        return architecture
+
+    def computes(self, architecture: Architecture) -> bool:
+        """Whether anything of the input reaches the output."""
+        return True
+
+    def in_vain(self, architecture: Architecture) -> tuple[str, ...]:
+        """The layers that chose an operator which has no part in what the cell computes."""
+        return ()
+
+    def graphs(self, architecture: Architecture) -> tuple[CellGraph, ...]:
+        """A graph for each cell of the architecture, in which ``zero`` is an edge that is not live.
+
+        Layers are nodes where their sources are named so, and else follow each other.
+        """
+        names = [layer.name for layer in self.layers]
+        chosen, nodes = list(zip(names, *architecture, strict=True)), [SOURCE, *names]
+        if all(source in nodes[: nodes.index(name)] for name, _, source in chosen) and any(
+            source != SOURCE for *_, source in chosen
+        ):
+            reads = [nodes.index(source) for *_, source in chosen]
+        else:
+            reads = list(range(len(chosen)))
+        edges = (
+            OperatorEdge(read, at, operator, operator != self.zero)
+            for at, (read, operator) in enumerate(zip(reads, architecture.operators, strict=True), start=1)
+        )
+        return (CellGraph("layers", tuple(nodes), tuple(edges)),)
+
+    # --- operators ---------------------------------------------------------------------------------------------------
+    @property
+    def zero(self) -> str | None:
+        """The operator that gives zeros."""
+        return None
+
+    # --- for predictors ----------------------------------------------------------------------------------------------
+    def features(self, architectures: Sequence[Architecture]) -> Floats:
+        """N x F numbers of N architectures, equal rows for cells that compute the same function.
+
+        Here one-hot choices, and on how many layers each operator was chosen that two or more of them have.
+        """
+        counted = [[a.operators.count(operator) for operator in self.shared] for a in architectures]
+        counts = np.array(counted, dtype=np.float64).reshape(len(architectures), len(self.shared))
+        return np.hstack([one_hot(self.layers, architectures), counts])
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns of ``features``, in words: "nor_conv_3x3 on 0->1->3", "skip_connect on all paths"."""
+        return (*choices(self.layers), *(f"layers with {operator}" for operator in self.shared))
+
+    @property
+    def blocks(self) -> tuple[slice, ...]:
+        """Columns of ``features`` that belong together: those of single layers, those of all of them."""
+        chosen = len(choices(self.layers))
+        return (slice(chosen), slice(chosen, None)) if self.shared else (slice(None),)
+
+    @property
+    def graph_shape(self) -> tuple[int, int] | None:
+        """(nodes V, kinds of nodes K) of ``flat_graphs``; None where graph networks are given one-hot choices."""
+        return None
+
+    def flat_graphs(self, architectures: Sequence[Architecture]) -> Floats:
+        """N x (V^2 + V K): of canonical forms as graphs, the adjacency (1 where the column's node reads the row's) and
+        the one-hot kinds of nodes, flattened. Asked for where ``graph_shape`` says so."""
+        raise NotImplementedError
+
+    @cached_property
+    def shared(self) -> tuple[str, ...]:
+        """Operators that two or more layers may choose, in the order in which layers name them."""
+        having = Counter(operator for layer in self.layers for operator in layer.operators)
+        return tuple(operator for operator, layers in having.items() if layers > 1)
+
+    # --- for language models -----------------------------------------------------------------------------------------
+    def program(self, layers: Sequence[Layer]) -> str:
+        """Python source of a cell that is built from ``Layer_list``, its choices, with the candidates of ``layers``."""
+        sourced = any(len(layer.sources) > 1 for layer in layers)
+        listed = {layer.name: layer.choices if sourced else layer.operators for layer in layers}
+        rows = [f'    "{name}": {list(chosen)},' for name, chosen in listed.items()]
+        one = "one (operator, source)" if sourced else "one operator"
+        return "\n".join([f"# Layer_list: {one} a layer, in this order.", "LAYERS = {", *rows, "}"])
+
+    @property
+    def explained(self) -> Mapping[str, str]:
+        """Operator -> what it computes; nothing is said of others."""
+        return {}
+
+    @property
+    def paths(self) -> tuple[tuple[str, ...], ...] | None:
+        """Every way from the input to the output, as the layers it takes, where these are always the same."""
+        return None
+
+    # --- networks ----------------------------------------------------------------------------------------------------
+    @property
+    def builder(self) -> str | None:
+        """Of the user's own function that builds its networks, where it is one."""
+        return None
+
+    def check_trained(self, kind: str, *, shared: bool) -> None:
+        """Raises ConfigError where no networks are known, or none that share weights though ``shared``.
+
+        ``kind``: of the evaluator, as its declaration names it.
+        """
+        if self.networks is None or (shared and not self.shares_weights):
+            known = "table or training" if self.networks else "table"
+            lacking = "share no weights" if self.networks else "are not known"
+            raise ConfigError(
+                f"evaluator.kind {known} for {self.name}", kind, f"choose one of them: its networks {lacking}"
+            )
