@@ -120,7 +120,8 @@ class PublishedNetwork(NamedTuple):
     """One published network, as printed: test accuracy in % (top-1 on ImageNet), GPU days of its search, parameters.
 
     ``counted``: the network counted here, a name in ``lapt.networks.references`` or in
-    ``lapt.families.darts.published_cells``; None if it is not known here. ``remark``: a note on that. ``parameters``: None if the table has no such column.
+    ``lapt.families.darts.published_cells``; None if it is not known here. ``remark``: a note on that.
+    ``parameters``: None if the table has no such column.
     """
 
     name: str
