@@ -25,6 +25,7 @@ from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.training import TrainingEvaluator, network_of
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.reasoning import Frequency, Patterns, Reasoner
 from lapt.reasoning.language.briefing import EVERY_PART, Briefing
 from lapt.report.cells import cell_figures, legend
@@ -111,7 +112,8 @@ def test_a_pipeline_runs_on_it_from_archive_to_adaptation(name: str, reasoner: R
     principles = steps.learn(archive)
     refined = steps.refine(principles, task="hard")
     assert refined.size < space.size / 4
-    found, evaluations = steps.adapt_target(TableEvaluator(table, space, "hard"), principles, archive)
+    search = TargetSearch(steps, TableEvaluator(table, space, "hard"), archive)
+    found, evaluations = search.run(principles)
     assert found is not None
     assert steps.pipeline.search.budget(1) <= len(evaluations) <= steps.pipeline.budget
     assert found.score >= np.quantile(table.column("hard"), 0.99)
