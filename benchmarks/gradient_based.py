@@ -93,7 +93,7 @@ def gradient_based(method: str, seed: int, epochs: int, published: bool, table: 
         images = len(DATA[0]) if method == "snas" else len(DATA[0]) // 2
         working = epochs - round(0.3 * epochs) if method == "pc_darts" else epochs
         steps = working * math.ceil(images / PLAN.recipe.batch_size)
-        given = {"learning_rate": SEARCHERS[method].parameters()["learning_rate"].default * METHODS[method] / steps}
+        given = {"learning_rate": SEARCHERS[method].Parameters().learning_rate * METHODS[method] / steps}
     made = SEARCHERS[method](SPACE, seed=seed, epochs=epochs, prior=Prior(strengths=watched), **given)
     first, *more = made.ask(ASKED)
     found = row_of(first, table) | {"best of 20": min(table.of(cell)[0] for cell in (first, *more))}

@@ -4,6 +4,7 @@ A package that declares it under the entry point ``lapt.searchers`` can use it i
 """
 
 import numpy as np
+from pydantic import Field
 
 import lapt
 from lapt.evaluation import best
@@ -16,12 +17,15 @@ BUDGET, SEEDS = 60, 20
 class Climber(Searcher):
     """Mutates the best so far, and starts anew after ``patience`` proposals without a better one."""
 
-    def __init__(self, space, *, seed, identity=None, patience: int = 10):
-        super().__init__(space, seed=seed, identity=identity)
-        self.patience, self.summit, self.since = patience, None, 0
+    class Parameters(Searcher.Parameters):
+        patience: int = Field(10, ge=1, description="proposals without a better one, before a new start")
+
+    def __init__(self, space, **given):
+        super().__init__(space, **given)
+        self.summit, self.since = None, 0
 
     def propose(self):
-        if self.summit is None or self.since >= self.patience:
+        if self.summit is None or self.since >= self.parameters.patience:
             self.summit, self.since = None, 0
             return self.space.sample(self.rng)
         return self.space.mutate(self.summit.architecture, self.rng)

@@ -165,6 +165,8 @@ def sides(data: ImageData, validation_share: float, seed: int, *, limit: int | N
     ``limit``: keep at most so many training images, also in the classes' proportions; fewer images make a harder task.
     The validation images do not depend on it. Raises DataError when a class or the limit is too small.
     """
+    # scikit-learn's StratifiedShuffleSplit was tried: as many images a class on the digits, but others (72 of 359 in
+    # common), so stored scores would be of other splits; and of 60 and 2 images it holds out none of the small class.
     if not 0 < validation_share < 1:
         raise DataError("a validation share between 0 and 1", f"{validation_share}", "use 0.2, for example")
     members = _members(data, seed)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluator
@@ -27,11 +27,6 @@ class SearchSection(BaseModel):
     ask_size: int | None = Field(None, ge=1, description="architectures asked for at a time; population_size if unset")
     method: str = "rea"
 
-    @model_validator(mode="after")
-    def _go_together(self) -> SearchSection:
-        SEARCHERS[self.method].check(self.parameters)
-        return self
-
     def budget(self, iteration: int) -> int:
         """Evaluations of that iteration. The first one also pays for the initial population (5 + 3 x 5 on NAS201)."""
         return self.population_size * (self.generations + (iteration == 1))
@@ -42,8 +37,8 @@ class SearchSection(BaseModel):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Arguments of the method's class beside space, seed and identity."""
-        return {name: getattr(self, name) for name in SEARCHERS[self.method].parameters()}
+        """The method's own parameters."""
+        return {name: getattr(self, name) for name in SEARCHERS[self.method].Parameters.model_fields}
 
     def searcher(
         self,
@@ -56,10 +51,9 @@ class SearchSection(BaseModel):
     ) -> Searcher:
         """A new searcher of the method, with its declared parameters. ``at_least``: as in ``askable``."""
         method = SEARCHERS[self.method]
-        known = {"prior": prior} if method.takes_prior() else {}
 
         def make(there: SearchSpace) -> Searcher:
-            return method(there, seed=seed, identity=evaluator.identity, **known, **self.parameters)
+            return method(there, seed=seed, identity=evaluator.identity, prior=prior, **self.parameters)
 
         return asking(make, space, evaluator, at_least=at_least)
 
@@ -72,7 +66,7 @@ class SearchSection(BaseModel):
             return self
         budget = self.model_dump(include=set(SearchSection.model_fields))
         try:
-            return SECTIONS[method].model_validate(budget | {"method": method})
+            return _section_of(budget | {"method": method})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise ConfigError(
@@ -91,13 +85,8 @@ def _section_of(declared: dict[str, Any]) -> SearchSection:
 
 def _declared(method: str) -> type[SearchSection]:
     searcher = SEARCHERS[method]
-    fields: dict[str, Any] = {
-        name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in searcher.parameters().items()
-        if name not in SearchSection.model_fields
-    }
-    fields["method"] = (Literal[method], method)
-    return create_model(method, __base__=SearchSection, __doc__=searcher.__doc__, **fields)
+    made: dict[str, Any] = {"__base__": (searcher.Parameters, SearchSection), "method": (Literal[method], method)}
+    return cast(type[SearchSection], create_model(method, __doc__=searcher.__doc__, **made))
 
 
 def _sections() -> dict[str, type[SearchSection]]:

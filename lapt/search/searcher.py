@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lapt.base.faults import fault
 from lapt.evaluation import Evaluation
+from lapt.search.prior import NOTHING, Prior
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 _PROPOSALS = 50
@@ -26,16 +28,24 @@ class Searcher(ABC):
     order they were asked; those of earlier iterations, which may lie outside ``space``, are told before the first ask.
     All randomness comes from ``seed``: the same seed, asks and tells give the same proposals.
 
-    A method implements ``propose`` (one candidate, drawn with ``self.rng``) and may override ``observe``. Its own
-    parameters are keywords of its constructor, annotated with a type (and pydantic's ``Field`` for a range); pipelines
-    are validated by these. A method that learns from the source task or from principles also has the keyword ``prior:
-    Prior = NOTHING``, and works without. A method that trains on images has it too, and raises ConfigError without
-    images.
+    A method implements ``propose`` (one candidate, drawn with ``self.rng``) and may override ``observe``. The fields of
+    its class ``Parameters`` are keywords of its constructor, and keys of ``search`` in a pipeline. A method that learns
+    from the source task or from principles finds them in ``self.prior``, and works without. A method that trains on
+    images raises ConfigError without images.
     """
+
+    class Parameters(BaseModel):
+        """Parameters of the method: none. Those of a subclass are declared in one of its own, which extends this."""
+
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+    parameters: Parameters
 
     transfers: ClassVar[bool] = False
     """Whether the method learns from the source's evaluations: then it is a transfer method, and gets them even
     alone."""
+    guided: ClassVar[bool] = False
+    """Whether the method learns from the expectation of the principles."""
 
     def __init__(
         self,
@@ -43,8 +53,14 @@ class Searcher(ABC):
         *,
         seed: int | Sequence[int],
         identity: Callable[[Architecture], str] | None = None,
+        prior: Prior = NOTHING,
+        **parameters: Any,
     ) -> None:
-        self.space = space
+        try:
+            self.parameters = self.Parameters(**parameters)
+        except ValidationError as error:
+            raise fault(error, f"the parameters of {type(self).__name__}", self.Parameters) from None
+        self.space, self.prior = space, prior
         self.rng = np.random.default_rng(seed)
         self.repeats = self.lacking = 0
         self.there: SearchSpace | None = None
@@ -52,21 +68,6 @@ class Searcher(ABC):
         self._identity = identity or space.encode
         self._known: set[str] = set()
         self._pending: dict[str, Architecture] = {}
-
-    @classmethod
-    def parameters(cls) -> dict[str, inspect.Parameter]:
-        """The method's own parameters by name: those of its constructor that not every searcher has."""
-        given = inspect.signature(cls.__init__, eval_str=True).parameters
-        return {name: given[name] for name in given if name not in ("self", "space", "seed", "identity", "prior")}
-
-    @classmethod
-    def takes_prior(cls) -> bool:
-        """Whether the method uses prior knowledge."""
-        return "prior" in inspect.signature(cls.__init__).parameters
-
-    @classmethod  # most parameters are independent of each other  # noqa: B027
-    def check(cls, parameters: Mapping[str, Any]) -> None:
-        """Raises ConfigError for parameters that do not fit together. Constructors and pipelines call it."""
 
     @property
     def pending(self) -> list[Architecture]:

@@ -3,6 +3,10 @@
 A meter's ``update`` changes only its own sums. ``value`` may be called at any time.
 """
 
+# torchmetrics was tried. Its sums are float32: accuracy, squared error and IoU differ from the seventh digit on. Its
+# SSIM pads: up to 7e-4 apart. An update takes 36 in place of 10 microseconds (accuracy of 128 images), 116 in place of
+# 39 ms (SSIM of 32 images of 64 x 64); IoU takes as long.
+
 from __future__ import annotations
 
 from typing import Protocol

@@ -44,7 +44,7 @@ def _variants(pipeline: Pipeline, counted: FrequencyReasoner) -> Iterator[tuple[
         yield "experts alone", _changed(pipeline, reasoner={"evidence": False})
         yield "never widened", _changed(pipeline, reasoner={"growth": 1.0})
         yield "start unguided", _changed(pipeline, guidance={"initial": False})
-        if SEARCHERS[pipeline.search.method].takes_prior():
+        if SEARCHERS[pipeline.search.method].guided:
             yield "search unguided", _changed(pipeline, guidance={"prior": False})
     if pipeline.reasoner.kind != "frequency":
         yield "by counting", pipeline.model_copy(update={"reasoner": counted})

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
+from lapt.base.declarations import added
 from lapt.evaluation import top
 from lapt.search.methods.model_based import Candidates, ModelBased, whole
 from lapt.search.models.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
-from lapt.search.prior import NOTHING, Expects, Prior
+from lapt.search.prior import Expects
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 from lapt.spaces.features import Floats
 
@@ -38,25 +39,18 @@ class GaussianProcessSearch(ModelBased):
     that expects something, and else off: around the best of a few random cells there is little to find.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        initial: Annotated[int, Field(ge=2, description="uniform evaluations before the first fit")] = 5,
-        trust: Annotated[float, Field(ge=0, description="slope of the mean in the principles' expectation")] = 0.5,
-        near: Annotated[
-            bool | None,
-            Field(
-                description="neighbours of the best first; unset: with a prior", exclude_if=lambda near: near is None
-            ),
-        ] = None,
-        prior: Prior = NOTHING,
-    ) -> None:
-        super().__init__(space, seed=seed, identity=identity, initial=initial)
-        self.trust, self.prior = trust, prior
-        self.near = prior.expects is not None if near is None else near
+    guided = True
+
+    class Parameters(ModelBased.Parameters):
+        trust: float = Field(0.5, ge=0, description="slope of the mean in the principles' expectation")
+        near: bool | None = added(None, description="neighbours of the best first; unset: with a prior")
+
+    parameters: Parameters
+
+    def __init__(self, space: SearchSpace, **given: Any) -> None:
+        super().__init__(space, **given)
+        near = self.parameters.near
+        self.near = self.prior.expects is not None if near is None else near
         self._kernels: dict[float, Kernel] = {}
         self._expected: dict[Architecture, float] = {}
         self._over: tuple[Candidates, Floats] | None = None
@@ -75,8 +69,8 @@ class GaussianProcessSearch(ModelBased):
         expectations vary less than those of the space. The likelihood of the target's scores decides whether the mean
         is used.
         """
-        expects = self.prior.expects
-        if expects is None or not self.trust:
+        expects, slope = self.prior.expects, self.parameters.trust
+        if expects is None or not slope:
             return super().rated(x, y, candidates)
         learned = [evaluation.architecture for evaluation in self.learned]
         known, told = [*learned, *self.pending], len(learned)
@@ -88,7 +82,7 @@ class GaussianProcessSearch(ModelBased):
             expected, over = self._each(expects, known), self._over[1]
         unit, middle = 2 * max(float(expected[:told].std()), 0.1), float(expected[:told].mean())
         without = np.zeros_like(expected), np.zeros_like(over)
-        means = {0.0: without, self.trust: tuple((self.trust * e - middle) / unit for e in (expected, over))}
+        means = {0.0: without, slope: tuple((slope * e - middle) / unit for e in (expected, over))}
         kernels = self._fit(x, {trust: y - here for trust, (here, _) in means.items()})
         if self._trusted is None or self._trusted[0] != told:  # what is pending says nothing
             among = apart(self.space, x[:told], x[:told])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated, Any
 
@@ -34,28 +34,30 @@ class GradientBased(Searcher):
     images alone (``prior.strengths``). Raises ConfigError without images.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        relaxation: Relaxation,
-        prior: Prior = NOTHING,
-    ) -> None:
+    class Parameters(Searcher.Parameters):
+        epochs: Epochs = 50
+        learning_rate: Rate = 3e-4
+
+    parameters: Parameters
+
+    def __init__(self, space: SearchSpace, *, prior: Prior = NOTHING, **given: Any) -> None:
         if prior.strengths is None:
             raise ConfigError(
                 "images to train a supernet on (evaluator.kind training or supernet)",
                 "an evaluator without images, such as a table",
                 "choose another search.method or evaluator",
             )
-        super().__init__(space, seed=seed, identity=identity)
-        self.relaxation = relaxation
+        super().__init__(space, prior=prior, **given)
         self._learn = prior.strengths
         self._trained_by = int(self.rng.integers(2**31))
         self._strengths: Strengths | None = None
         self._order: Iterator[Architecture] | None = None
         self._passed = 0
+
+    @property
+    def relaxation(self) -> Relaxation:
+        """The training of the mixed supernet."""
+        return Relaxation(epochs=self.parameters.epochs, learning_rate=self.parameters.learning_rate)
 
     def propose(self) -> Architecture:
         """The next architecture in order. Raises StopIteration after the last."""
@@ -95,19 +97,6 @@ class Darts(GradientBased):
     Architecture parameters learn from one half of the training images by Adam (3e-4), weights from the other.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        epochs: Epochs = 50,
-        learning_rate: Rate = 3e-4,
-        prior: Prior = NOTHING,
-    ) -> None:
-        relaxation = Relaxation(epochs=epochs, learning_rate=learning_rate)
-        super().__init__(space, seed=seed, identity=identity, relaxation=relaxation, prior=prior)
-
 
 class PcDarts(GradientBased):
     """PC-DARTS (Xu et al. 2020): DARTS whose operators see one in K channels (section 3.2), its edges normalised (3.3).
@@ -117,26 +106,18 @@ class PcDarts(GradientBased):
     operator, whatever the strength of its edge.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        epochs: Epochs = 50,
-        learning_rate: Rate = 6e-4,
-        partial: Annotated[int, Field(ge=1, description="operators see one in K channels; K divides them")] = 4,
-        rest: Annotated[float, Field(ge=0, lt=1, description="share of epochs in which only weights learn")] = 0.3,
-        prior: Prior = NOTHING,
-    ) -> None:
-        relaxation = Relaxation(
-            epochs=epochs,
-            learning_rate=learning_rate,
-            partial=partial,
-            edges=True,
-            rest_epochs=round(rest * epochs),
-        )
-        super().__init__(space, seed=seed, identity=identity, relaxation=relaxation, prior=prior)
+    class Parameters(GradientBased.Parameters):
+        learning_rate: Rate = 6e-4
+        partial: int = Field(4, ge=1, description="operators see one in K channels; K divides them")
+        rest: float = Field(0.3, ge=0, lt=1, description="share of epochs in which only weights learn")
+
+    parameters: Parameters
+
+    @property
+    def relaxation(self) -> Relaxation:
+        rest = round(self.parameters.rest * self.parameters.epochs)
+        more = {"partial": self.parameters.partial, "edges": True, "rest_epochs": rest}
+        return super().relaxation.model_copy(update=more)
 
 
 class Snas(GradientBased):
@@ -147,26 +128,18 @@ class Snas(GradientBased):
     DARTS cells has two. The temperature falls linearly between the first and last value of the authors' later code.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        epochs: Epochs = 150,
-        learning_rate: Rate = 3e-4,
-        temperature: Annotated[float, Field(gt=0, allow_inf_nan=False, description="at the start")] = 1.0,
-        coldest: Annotated[float, Field(gt=0, allow_inf_nan=False, description="temperature at the end")] = 0.03,
-        prior: Prior = NOTHING,
-    ) -> None:
-        relaxation = Relaxation(
-            weights="concrete",
-            halves=False,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            temperature=(temperature, coldest),
-        )
-        super().__init__(space, seed=seed, identity=identity, relaxation=relaxation, prior=prior)
+    class Parameters(GradientBased.Parameters):
+        epochs: Epochs = 150
+        temperature: float = Field(1.0, gt=0, allow_inf_nan=False, description="at the start")
+        coldest: float = Field(0.03, gt=0, allow_inf_nan=False, description="temperature at the end")
+
+    parameters: Parameters
+
+    @property
+    def relaxation(self) -> Relaxation:
+        temperature = self.parameters.temperature, self.parameters.coldest
+        more = {"weights": "concrete", "halves": False, "temperature": temperature}
+        return super().relaxation.model_copy(update=more)
 
 
 class FairDarts(GradientBased):
@@ -177,16 +150,13 @@ class FairDarts(GradientBased):
     if every operator is weaker.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        epochs: Epochs = 50,
-        learning_rate: Rate = 3e-3,
-        zero_one: Annotated[float, Field(ge=0, allow_inf_nan=False, description="weight of the zero-one loss")] = 10.0,
-        prior: Prior = NOTHING,
-    ) -> None:
-        relaxation = Relaxation(weights="sigmoid", epochs=epochs, learning_rate=learning_rate, zero_one=zero_one)
-        super().__init__(space, seed=seed, identity=identity, relaxation=relaxation, prior=prior)
+    class Parameters(GradientBased.Parameters):
+        learning_rate: Rate = 3e-3
+        zero_one: float = Field(10.0, ge=0, allow_inf_nan=False, description="weight of the zero-one loss")
+
+    parameters: Parameters
+
+    @property
+    def relaxation(self) -> Relaxation:
+        more = {"weights": "sigmoid", "zero_one": self.parameters.zero_one}
+        return super().relaxation.model_copy(update=more)

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from lapt.search.methods.in_torch import InTorch
 from lapt.search.methods.model_based import GRAPHS
-from lapt.search.methods.predictors import Every, Initial
-from lapt.search.methods.transfer import FromSource, learnable
-from lapt.search.methods.transfer import Initial as WithoutSource
+from lapt.search.methods.predictors import Every
+from lapt.search.methods.transfer import FromSource, WithoutSource
 from lapt.search.models.bayesian_linear import BayesianLinear
-from lapt.search.prior import NOTHING, Prior
-from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces import ENUMERABLE, SearchSpace
 from lapt.spaces.features import Floats
-
-Width = Annotated[int, Field(ge=1, description="of the embeddings")]
-Training = Annotated[int, Field(ge=1, description="steps of a training")]
 
 _RATE = 0.01
 """Adam's learning rate."""
@@ -35,19 +29,14 @@ class GraphBased(InTorch):
 
     description = GRAPHS
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        initial: int = 10,
-        retrain_every: int = 10,
-        width: int = 32,
-        steps: int = 100,
-    ) -> None:
-        super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
-        self.width, self.steps = width, steps
+    class Parameters(InTorch.Parameters):
+        width: int = Field(32, ge=1, description="of the embeddings")
+        steps: int = Field(100, ge=1, description="steps of a training")
+
+    parameters: Parameters
+
+    def __init__(self, space: SearchSpace, **given: Any) -> None:
+        super().__init__(space, **given)
         self._looked: tuple[Any, Floats] | None = None
 
     @abstractmethod
@@ -74,34 +63,16 @@ class Bonas(GraphBased):
     place of an evolution's finds, if it can be listed. The source is not used.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        initial: Initial = 10,
-        retrain_every: Every = 10,
-        width: Width = 32,
-        steps: Training = 100,
-        kappa: Annotated[float, Field(ge=0, description="deviations above the mean that are asked for")] = 0.5,
-    ) -> None:
-        super().__init__(
-            space,
-            seed=seed,
-            identity=identity,
-            initial=initial,
-            retrain_every=retrain_every,
-            width=width,
-            steps=steps,
-        )
-        self.kappa = kappa
+    class Parameters(GraphBased.Parameters):
+        kappa: float = Field(0.5, ge=0, description="deviations above the mean that are asked for")
+
+    parameters: Parameters
 
     def train(self, x: Floats, y: Floats) -> Any:
         from lapt.search.models.neural import Scorer, fit_scorer, seeded
 
-        network = seeded(lambda: Scorer(self.space, self.width, x.shape[1]), self.drawn_seed())
-        fit_scorer(network, x, y, steps=self.steps, rate=_RATE)
+        network = seeded(lambda: Scorer(self.space, self.parameters.width, x.shape[1]), self.drawn_seed())
+        fit_scorer(network, x, y, steps=self.parameters.steps, rate=_RATE)
         return network
 
     def look(self, predictor: Any, at: Floats) -> Floats:
@@ -118,7 +89,7 @@ class Bonas(GraphBased):
             return np.hstack([(embedding - centre) / scale, np.ones((len(embedding), 1))])
 
         mean, deviation = BayesianLinear.fit(basis(seen), y[:told]).predict(basis(wanted))
-        return np.asarray(mean + self.kappa * deviation)
+        return np.asarray(mean + self.parameters.kappa * deviation)
 
 
 class ArchGraph(FromSource, GraphBased):
@@ -132,28 +103,14 @@ class ArchGraph(FromSource, GraphBased):
     it learns from the target alone, after ``initial`` uniform evaluations.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        initial: WithoutSource = 10,
-        retrain_every: Every = 5,
-        width: Width = 32,
-        steps: Training = 100,
-        prior: Prior = NOTHING,
-    ) -> None:
-        super().__init__(
-            space,
-            seed=seed,
-            identity=identity,
-            initial=initial,
-            retrain_every=retrain_every,
-            width=width,
-            steps=steps,
-        )
-        self.known = learnable(prior)
+    class Parameters(GraphBased.Parameters):
+        initial: WithoutSource = 10
+        retrain_every: Every = 5
+
+    parameters: Parameters
+
+    def __init__(self, space: SearchSpace, **given: Any) -> None:
+        super().__init__(space, **given)
         self._pretrained: Any = None
 
     def pretrained(self, columns: int) -> Any:
@@ -161,9 +118,9 @@ class ArchGraph(FromSource, GraphBased):
         from lapt.search.models.neural import Relation, fit_relation, seeded
 
         if self._pretrained is None:
-            self._pretrained = seeded(lambda: Relation(self.space, self.width, columns), self.drawn_seed())
+            self._pretrained = seeded(lambda: Relation(self.space, self.parameters.width, columns), self.drawn_seed())
             if self.known:
-                fit_relation(self._pretrained, *self.of_source(), steps=self.steps, rate=_RATE, rng=self.rng)
+                fit_relation(self._pretrained, *self.of_source(), steps=self.parameters.steps, rate=_RATE, rng=self.rng)
         return self._pretrained
 
     def train(self, x: Floats, y: Floats) -> Any:
@@ -171,7 +128,7 @@ class ArchGraph(FromSource, GraphBased):
 
         trained = copy.deepcopy(self.pretrained(x.shape[1]))
         if len(set(y)) >= 2:
-            fit_relation(trained, x, y, steps=self.steps, rate=_RATE, rng=self.rng)
+            fit_relation(trained, x, y, steps=self.parameters.steps, rate=_RATE, rng=self.rng)
         return trained
 
     def look(self, predictor: Any, at: Floats) -> Floats:
@@ -192,17 +149,11 @@ class ArchZero(ArchGraph):
     The target's scores do not change it. Without a source it asks uniformly.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        width: Width = 32,
-        steps: Training = 100,
-        prior: Prior = NOTHING,
-    ) -> None:
-        super().__init__(space, seed=seed, identity=identity, width=width, steps=steps, prior=prior)
+    class Parameters(ArchGraph.Parameters):
+        initial: ClassVar[int] = 10  # type: ignore[misc]  # no parameter here
+        retrain_every: ClassVar[int] = 5  # type: ignore[misc]
+
+    parameters: Parameters
 
     def ready(self, scores: Floats) -> bool:
         return bool(self.known)

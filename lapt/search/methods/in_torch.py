@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from lapt.search.methods.model_based import Candidates
 from lapt.search.methods.predictors import PredictorBased
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import SearchSpace
 from lapt.spaces.features import Floats
 
 
@@ -18,22 +18,14 @@ class InTorch(PredictorBased):
     Raises ConfigError if torch is missing, when the method is made: before anything is evaluated.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        initial: int = 10,
-        retrain_every: int = 10,
-    ) -> None:
+    def __init__(self, space: SearchSpace, **given: Any) -> None:
         import lapt.search.models.neural  # noqa: F401
 
-        super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
+        super().__init__(space, **given)
 
     def due(self, new: int) -> bool:
         """Whether to train again, ``new`` evaluations after the last training: in long searches when a tenth is new."""
-        return new >= max(self.retrain_every, len(self.learned) // 10)
+        return new >= max(self.parameters.retrain_every, len(self.learned) // 10)
 
     def rated(self, x: Floats, y: Floats, candidates: Candidates) -> Floats:
         from lapt.training.device import with_threads

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from typing import Any
 
 from lapt.evaluation import Evaluation
 from lapt.search.searcher import Searcher
@@ -18,14 +18,8 @@ class LocalSearch(Searcher):
     earlier iterations it goes on from their best, projected into the space.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-    ) -> None:
-        super().__init__(space, seed=seed, identity=identity)
+    def __init__(self, space: SearchSpace, **given: Any) -> None:
+        super().__init__(space, **given)
         self.current: Evaluation | None = None
         self._neighbours: deque[Architecture] = deque()
 

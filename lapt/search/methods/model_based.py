@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from lapt.evaluation import Evaluation, top
 from lapt.search.searcher import Searcher
@@ -151,16 +152,13 @@ class ModelBased(Searcher):
 
     description: ClassVar[Description] = PATHS
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        initial: int = 5,
-    ) -> None:
-        super().__init__(space, seed=seed, identity=identity)
-        self.initial = initial
+    class Parameters(Searcher.Parameters):
+        initial: int = Field(5, ge=2, description="uniform evaluations before the first fit")
+
+    parameters: Parameters
+
+    def __init__(self, space: SearchSpace, **given: Any) -> None:
+        super().__init__(space, **given)
         self._drawn: tuple[int, Candidates] | None = None
         self._uniform: tuple[int, list[Architecture]] | None = None
         self._seen: dict[Architecture, Floats] = {}
@@ -183,7 +181,7 @@ class ModelBased(Searcher):
 
     def ready(self, scores: Floats) -> bool:
         """Whether there is enough to learn from. Until then ``propose`` is used. ``scores``: n, of ``learned``."""
-        return len(scores) >= self.initial and len(set(scores)) >= 2
+        return len(scores) >= self.parameters.initial and len(set(scores)) >= 2
 
     def targets(self, scores: Floats) -> Floats:
         """Targets of the model from n scores, higher is better: mean 0, standard deviation 1."""

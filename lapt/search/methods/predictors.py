@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from lapt.search.methods.model_based import ModelBased
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import SearchSpace
 from lapt.spaces.features import Floats
 
-Initial = Annotated[int, Field(ge=2, description="uniform evaluations before the first training")]
 Every = Annotated[int, Field(ge=1, description="evaluations between two trainings")]
 
 
 class PredictorBased(ModelBased):
     """Trains its predictor on all evaluations, again after every ``retrain_every`` of them."""
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        initial: int = 10,
-        retrain_every: int = 10,
-    ) -> None:
-        super().__init__(space, seed=seed, identity=identity, initial=initial)
-        self.retrain_every = retrain_every
+    class Parameters(ModelBased.Parameters):
+        initial: int = Field(10, ge=2, description="uniform evaluations before the first training")
+        retrain_every: Every = 10
+
+    parameters: Parameters
+
+    def __init__(self, space: SearchSpace, **given: Any) -> None:
+        super().__init__(space, **given)
         self._predictor: Any = None
         self._trained = 0
 
@@ -41,7 +36,7 @@ class PredictorBased(ModelBased):
 
     def due(self, new: int) -> bool:
         """Whether to train again, ``new`` evaluations after the last training."""
-        return new >= self.retrain_every
+        return new >= self.parameters.retrain_every
 
     def current(self, x: Floats, y: Floats) -> Any:
         """The predictor, trained again if that is due."""
@@ -64,18 +59,10 @@ class Bananas(PredictorBased):
     and the whole space is rated in place of mutants of the best, if it can be listed.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        initial: Initial = 10,
-        retrain_every: Every = 10,
-        ensemble: Annotated[int, Field(ge=2, description="networks")] = 5,
-    ) -> None:
-        super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
-        self.ensemble = ensemble
+    class Parameters(PredictorBased.Parameters):
+        ensemble: int = Field(5, ge=2, description="networks")
+
+    parameters: Parameters
 
     def train(self, x: Floats, y: Floats) -> Any:
         # scikit-learn takes a second to import: not for those who do without
@@ -91,7 +78,7 @@ class Bananas(PredictorBased):
                     max_iter=50,
                     random_state=self.drawn_seed(),
                 )
-                for _ in range(self.ensemble)
+                for _ in range(self.parameters.ensemble)
             ]
             return [network.fit(x, y) for network in networks]
 
@@ -108,18 +95,11 @@ class WeakNas(PredictorBased):
     one-hot operators, and one step an evaluation between trainings.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        initial: Initial = 10,
-        retrain_every: Every = 5,
-        best: Annotated[int, Field(ge=1, description="number of best candidates from which the next is drawn")] = 20,
-    ) -> None:
-        super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
-        self.best = best
+    class Parameters(PredictorBased.Parameters):
+        retrain_every: Every = 5
+        best: int = Field(20, ge=1, description="number of best candidates from which the next is drawn")
+
+    parameters: Parameters
 
     def train(self, x: Floats, y: Floats) -> Any:
         from sklearn.ensemble import GradientBoostingRegressor  # type: ignore[import-untyped]
@@ -128,7 +108,7 @@ class WeakNas(PredictorBased):
 
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
         predicted = np.asarray(self.current(x, y).predict(at), dtype=np.float64)
-        promising = np.argsort(-predicted, kind="stable")[: self.best]
+        promising = np.argsort(-predicted, kind="stable")[: self.parameters.best]
         ratings = predicted - predicted.max()
         ratings[promising] = self.rng.random(len(promising))
         return np.asarray(ratings)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from math import isclose
-from typing import Annotated, Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from lapt.base.declarations import added
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, top
 from lapt.search.searcher import Searcher
@@ -29,68 +30,56 @@ class RegularizedEvolution(Searcher):
     runs reached the top 0.1 % against 0.991.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        population_size: Annotated[int, Field(ge=1)] = 5,
-        tournament_size: Annotated[int, Field(ge=1)] = 2,
-        mutation_probability: Annotated[float, Field(ge=0, le=1)] = 1.0,
-        # Left out of what is written down where it is not said: runs from before there was any keep their ids.
-        crossover_probability: Annotated[float | None, Field(ge=0, le=1, exclude_if=lambda said: said is None)] = None,
-    ) -> None:
-        self.check(
-            {
-                "population_size": population_size,
-                "tournament_size": tournament_size,
-                "mutation_probability": mutation_probability,
-                "crossover_probability": crossover_probability,
-            }
-        )
-        super().__init__(space, seed=seed, identity=identity)
-        self.population_size, self.tournament_size = population_size, tournament_size
-        self.mutation_probability = mutation_probability
-        self.population: deque[Evaluation] = deque(maxlen=population_size)
+    class Parameters(Searcher.Parameters):
+        population_size: int = Field(5, ge=1)
+        tournament_size: int = Field(2, ge=1)
+        mutation_probability: float = Field(1.0, ge=0, le=1)
+        crossover_probability: float | None = added(None, ge=0, le=1)
 
-    @classmethod
-    def check(cls, parameters: Mapping[str, Any]) -> None:
-        drawn, population = parameters["tournament_size"], parameters["population_size"]
-        if not 1 <= drawn <= population:
-            raise ConfigError(
-                f"tournament_size from 1 to population_size ({population})",
-                f"tournament_size ({drawn})",
-                "draw at most the whole population",
-            )
-        mutated, crossed = parameters["mutation_probability"], parameters["crossover_probability"]
-        if crossed is not None and not isclose(mutated + crossed, 1):
-            raise ConfigError(
-                f"crossover_probability of 1 - mutation_probability ({mutated}), since a child is one of the two",
-                f"crossover_probability ({crossed})",
-                "let the two add up to 1",
-            )
+        @model_validator(mode="after")
+        def _go_together(self) -> Self:
+            drawn, population = self.tournament_size, self.population_size
+            if drawn > population:
+                raise ConfigError(
+                    f"tournament_size from 1 to population_size ({population})",
+                    f"tournament_size ({drawn})",
+                    "draw at most the whole population",
+                )
+            mutated, crossed = self.mutation_probability, self.crossover_probability
+            if crossed is not None and not isclose(mutated + crossed, 1):
+                raise ConfigError(
+                    f"crossover_probability of 1 - mutation_probability ({mutated}), since a child is one of the two",
+                    f"crossover_probability ({crossed})",
+                    "let the two add up to 1",
+                )
+            return self
+
+    parameters: Parameters
+
+    def __init__(self, space: SearchSpace, **given: Any) -> None:
+        super().__init__(space, **given)
+        self.population: deque[Evaluation] = deque(maxlen=self.parameters.population_size)
 
     def tell(self, evaluations: Sequence[Evaluation]) -> None:
         founding = not self._known
         super().tell(evaluations)
         if founding:
             self.population.clear()
-            self.population.extend(reversed(top(evaluations, self.population_size)))
+            self.population.extend(reversed(top(evaluations, self.parameters.population_size)))
 
     def observe(self, evaluation: Evaluation) -> None:
         self.population.append(evaluation)
 
     def propose(self) -> Architecture:
         # Until a whole population was told, proposals are uniform, however large a batch is asked.
-        if len(self.population) < self.population_size:
+        if len(self.population) < self.parameters.population_size:
             return self.space.sample(self.rng)
-        if self.rng.random() < self.mutation_probability:
+        if self.rng.random() < self.parameters.mutation_probability:
             parent = self._parent()
             return self.space.mutate(parent, self.rng) if self.space.size > 1 else parent
         return self.space.crossover(self._parent(), self._parent(), self.rng)
 
     def _parent(self) -> Architecture:
-        drawn = self.rng.choice(len(self.population), size=self.tournament_size, replace=False)
+        drawn = self.rng.choice(len(self.population), size=self.parameters.tournament_size, replace=False)
         winner = max((self.population[int(i)] for i in drawn), key=lambda evaluation: evaluation.score)
         return self.space.project(winner.architecture, self.rng)

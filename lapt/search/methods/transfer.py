@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -11,15 +11,15 @@ from pydantic import Field
 
 from lapt.evaluation import Evaluation
 from lapt.search.methods.model_based import Description, ModelBased, features, scores_of, standardised
-from lapt.search.methods.predictors import Every, WeakNas
-from lapt.search.prior import NOTHING, Prior
+from lapt.search.methods.predictors import WeakNas
+from lapt.search.prior import Prior
 from lapt.spaces import Architecture, CellFamily, SearchSpace, whole_of
 from lapt.spaces.features import Floats
 
 _SAMPLED = 2_000
 """Size of the sample of cells that represents a family which is not listed."""
 
-Initial = Annotated[int, Field(ge=2, description="uniform first evaluations, if there is no source")]
+WithoutSource = Annotated[int, Field(ge=2, description="uniform first evaluations, if there is no source")]
 
 
 def learnable(prior: Prior) -> tuple[Evaluation, ...]:
@@ -57,7 +57,10 @@ class FromSource(ModelBased):
     """
 
     transfers = True
-    known: tuple[Evaluation, ...]
+
+    def __init__(self, space: SearchSpace, **given: Any) -> None:
+        super().__init__(space, **given)
+        self.known = learnable(self.prior)
 
     def ready(self, scores: Floats) -> bool:
         return bool(self.known) or super().ready(scores)
@@ -82,19 +85,10 @@ class WeakNasTransfer(FromSource, WeakNas):
 
     description = FAMILY
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        initial: Initial = 10,
-        retrain_every: Every = 5,
-        best: Annotated[int, Field(ge=1, description="number of best candidates from which the next is drawn")] = 20,
-        prior: Prior = NOTHING,
-    ) -> None:
-        super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every, best=best)
-        self.known = learnable(prior)
+    class Parameters(WeakNas.Parameters):
+        initial: WithoutSource = 10
+
+    parameters: Parameters
 
     def train(self, x: Floats, y: Floats) -> Any:
         if not self.known:
@@ -102,6 +96,6 @@ class WeakNasTransfer(FromSource, WeakNas):
         from sklearn.ensemble import GradientBoostingRegressor  # type: ignore[import-untyped]
 
         rows, targets = self.of_source()
-        weights = np.concatenate([np.ones(len(y)), np.full(len(targets), self.initial / len(targets))])
+        weights = np.concatenate([np.ones(len(y)), np.full(len(targets), self.parameters.initial / len(targets))])
         both = np.vstack([x, rows]), np.concatenate([y, targets])
         return GradientBoostingRegressor(random_state=self.drawn_seed()).fit(*both, sample_weight=weights)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -12,8 +11,7 @@ from lapt.evaluation import top
 from lapt.search.methods.bayesian import expected_improvement
 from lapt.search.methods.in_torch import InTorch
 from lapt.search.methods.predictors import Every
-from lapt.search.methods.transfer import FAMILY, FromSource, learnable
-from lapt.search.prior import NOTHING, Prior
+from lapt.search.methods.transfer import FAMILY, FromSource
 from lapt.spaces import Architecture, SearchSpace
 from lapt.spaces.features import Floats
 
@@ -39,30 +37,25 @@ class TransferGP(FromSource, InTorch):
 
     description = FAMILY
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int | Sequence[int],
-        identity: Callable[[Architecture], str] | None = None,
-        initial: Annotated[int, Field(ge=2, description="evaluations before the first fit")] = 5,
-        retrain_every: Every = 5,
-        steps: Annotated[int, Field(ge=1, description="steps of the training on the source")] = 200,
-        tuning: Annotated[int, Field(ge=0, description="steps of a training on the target")] = 100,
-        prior: Prior = NOTHING,
-    ) -> None:
-        super().__init__(space, seed=seed, identity=identity, initial=initial, retrain_every=retrain_every)
-        self.steps, self.tuning = steps, tuning
-        self.known = learnable(prior)
+    class Parameters(InTorch.Parameters):
+        initial: int = Field(5, ge=2, description="evaluations before the first fit")
+        retrain_every: Every = 5
+        steps: int = Field(200, ge=1, description="steps of the training on the source")
+        tuning: int = Field(100, ge=0, description="steps of a training on the target")
+
+    parameters: Parameters
+
+    def __init__(self, space: SearchSpace, **given: Any) -> None:
+        super().__init__(space, **given)
         self._first = [e.architecture for e in top(self.known, len(self.known)) if space.contains(e.architecture)]
         self._pretrained: Any = None
 
     def ready(self, scores: Floats) -> bool:
-        return len(scores) >= self.initial and len(set(scores)) >= 2
+        return len(scores) >= self.parameters.initial and len(set(scores)) >= 2
 
     def propose(self) -> Architecture:
         """The source's best that is not known yet, while evaluations are too few to learn from."""
-        if len(self._known) < self.initial:
+        if len(self._known) < self.parameters.initial:
             for architecture in self._first:
                 if self._identity(architecture) not in self._known:
                     return architecture
@@ -77,7 +70,7 @@ class TransferGP(FromSource, InTorch):
         if self._pretrained is None:
             self._pretrained = self._of_source(x.shape[1])
         kernel = copy.deepcopy(self._pretrained)
-        kernel.learn(x, y, steps=self.tuning, rate=_FINE_RATE, part=_AT_MOST, rng=self.rng)
+        kernel.learn(x, y, steps=self.parameters.tuning, rate=_FINE_RATE, part=_AT_MOST, rng=self.rng)
         return kernel
 
     def _of_source(self, columns: int) -> Any:
@@ -85,5 +78,5 @@ class TransferGP(FromSource, InTorch):
 
         kernel = seeded(lambda: DeepKernel(columns), self.drawn_seed())
         if self.known:
-            kernel.learn(*self.of_source(), steps=self.steps, rate=_RATE, part=_PART, rng=self.rng)
+            kernel.learn(*self.of_source(), steps=self.parameters.steps, rate=_RATE, part=_PART, rng=self.rng)
         return kernel

@@ -1,5 +1,8 @@
 """Bayesian linear regression with precisions of highest evidence (Bishop 2006, sections 3.3 and 3.5)."""
 
+# scikit-learn's BayesianRidge was tried: its fixed point ends elsewhere, so one of 8 searches by bonas (NAS-Bench-201's
+# space, 40 evaluations) asked otherwise from the 22nd on, with equal best scores; 7.0 ms an ask in place of 5.9.
+
 from __future__ import annotations
 
 from dataclasses import dataclass

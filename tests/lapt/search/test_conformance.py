@@ -57,7 +57,7 @@ PRIOR = Prior(source=tuple(told(list(SPACE.members())[::97], late_convolutions))
 """43 evaluations of the source, 2 of them failed."""
 FAILED = Prior(source=tuple(told(list(SPACE.members())[::97], lambda architecture: None)))
 WHERE_NOTHING_IS_LISTED = (check_any_batch_size, check_exhaustion, check_history_from_elsewhere, check_pools)
-TAKES_PRIOR = [name for name in SEARCHERS if SEARCHERS[name].takes_prior() and name not in IMAGES]
+TAKES_PRIOR = [name for name in SEARCHERS if SEARCHERS[name].transfers or SEARCHERS[name].guided]
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, QUICK.get(name, {})) for name in SEARCHERS},
     **{f"{name} with a source": (name, {**QUICK.get(name, {}), "prior": PRIOR}) for name in TAKES_PRIOR},

@@ -10,8 +10,10 @@ from flows.build import run_id
 from flows.studies.entrants.methods import lapt_entrant
 from lapt.errors import ConfigError
 from lapt.pipeline.config import load_pipeline
-from lapt.search import SEARCHERS
+from lapt.search import SEARCHERS, Prior
 from lapt.search.config import SECTIONS
+from lapt.spaces import BUILTIN
+from lapt.testing import invented_strengths
 
 
 def test_ids_of_runs_are_those_of_version_1() -> None:
@@ -29,7 +31,7 @@ def test_every_method_is_named_by_a_pipeline(method: str) -> None:
     assert (pipeline.search.method, pipeline.search.population_size, pipeline.budget) == (method, 10, 50)
     assert lapt_entrant(pipeline).label.startswith(f"lapt-{method}")
     assert pickle.loads(pickle.dumps(pipeline)) == pipeline
-    assert set(pipeline.search.parameters) == set(SEARCHERS[method].parameters())
+    assert set(pipeline.search.parameters) == set(SEARCHERS[method].Parameters.model_fields)
 
 
 def test_parameters_are_those_of_the_method() -> None:
@@ -39,6 +41,14 @@ def test_parameters_are_those_of_the_method() -> None:
         load_pipeline("trans101", [*given, "search.tournament_size=3"])
     with pytest.raises(ConfigError, match=r"search\.initial"):
         load_pipeline("trans101", ["search.method=gp", "search.initial=1"])
+
+
+@pytest.mark.parametrize("method", list(SEARCHERS))
+def test_constructors_check_the_same_parameters(method: str) -> None:
+    with pytest.raises(ConfigError, match=r"in the parameters of \w+ one of the keys \[.*\]; got generations"):
+        SEARCHERS[method](BUILTIN["trans101"], seed=0, prior=Prior(strengths=invented_strengths), generations=2)
+    with pytest.raises(ConfigError, match=r"initial: input should be greater than or equal to 2; got 1"):
+        SEARCHERS["gp"](BUILTIN["trans101"], seed=0, initial=1)
 
 
 def test_an_unknown_method_lists_the_known() -> None:

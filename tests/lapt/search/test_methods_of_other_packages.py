@@ -10,18 +10,17 @@ from pathlib import Path
 import pytest
 
 METHOD = """
-from typing import Annotated
 from pydantic import Field
 from lapt.search import RandomSearch
 
 class Favourite(RandomSearch):
-    def __init__(self, space, *, seed, identity=None, operator: str, patience: Annotated[int, Field(ge=1)] = 20):
-        super().__init__(space, seed=seed, identity=identity)
-        self.operator, self.patience = operator, patience
+    class Parameters(RandomSearch.Parameters):
+        operator: str
+        patience: int = Field(20, ge=1)
 
     def propose(self):
-        drawn = [self.space.sample(self.rng) for _ in range(self.patience)]
-        return max(drawn, key=lambda architecture: architecture.operators.count(self.operator))
+        drawn = [self.space.sample(self.rng) for _ in range(self.parameters.patience)]
+        return max(drawn, key=lambda architecture: architecture.operators.count(self.parameters.operator))
 
 nothing = 42
 """
