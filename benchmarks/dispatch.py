@@ -1,4 +1,4 @@
-"""What a batch on a worker costs, and what a second worker brings: 40 evaluations of 2 s, one worker, then two.
+"""Cost of a batch on a worker, and the gain of a second worker: 40 evaluations of 2 s, one worker, then two.
 
 Usage: python benchmarks/dispatch.py. A Prefect server (on Postgres where it is installed) and workers of its own, on
 loopback. Four minutes, mostly asleep.

@@ -1,4 +1,4 @@
-"""How long the Gaussian process takes to ask, and how good what it finds on TransNAS-Bench-101 micro is.
+"""Time of one ask of the Gaussian process, and the rank of its finds on TransNAS-Bench-101 micro.
 
 Usage: python benchmarks/gp_ask.py [SEEDS [METHOD]]. One ask over 4,096 candidates with 50 observations: aim under
 100 ms. With SEEDS and the imported table (LAPT_DATA): mean rank, by validation score, of the best of 50 evaluations on

@@ -1,4 +1,4 @@
-"""What gradient-based methods derive, by the digits benchmark: DARTS, PC-DARTS, SNAS, FairDARTS, and what they cost.
+"""Quality and cost of gradient-based methods on the digits benchmark: DARTS, PC-DARTS, SNAS, FairDARTS.
 
 Usage: python benchmarks/gradient_based.py [--epochs 20] [--seeds 5] [--published-rates]. NAS-Bench-201 cells on
 classification, in the setting of the table that ships with LAPT (lapt/tables/digits.md): 16 channels, 2 cells a stage,

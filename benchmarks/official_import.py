@@ -1,4 +1,4 @@
-"""How long the import of a file like NAS-Bench-201-v1_1-096897.pth takes, and how much memory.
+"""Time and memory of the import of a file like NAS-Bench-201-v1_1-096897.pth.
 
 Usage: python benchmarks/official_import.py [ARCHITECTURES]. Writes a file of made numbers in the published format and
 density, two seeds a data set (15,625 architectures: 4.5 GB in the temporary folder), and reads it. Aim: under 3 GB.
@@ -87,7 +87,7 @@ class Template:
 
 
 def write(file: BinaryIO, architectures: int) -> None:
-    """What torch.save wrote before 1.6: its head, then one pickle with items in batches of 1,000."""
+    """Write the file as torch.save did before 1.6: its head, then one pickle with items in batches of 1,000."""
     for head in TORCH_BEFORE_1_6:
         file.write(pickle.dumps(head, 2))
     names = pickle.dumps([NAME.format(index) for index in range(architectures)], 2)

@@ -1,6 +1,6 @@
-"""How much faster two processes evaluate than one: the same architectures, one thread a process, warm workers.
+"""Speed of two processes beside one: the same architectures, one thread a process, warm workers.
 
-python benchmarks/parallel_training.py
+Usage: python benchmarks/parallel_training.py
 """
 
 from __future__ import annotations

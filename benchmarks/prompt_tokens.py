@@ -1,4 +1,4 @@
-"""How long the prompt is that principles are learned from: 50 architectures, every part switched on.
+"""Length of the prompt that principles are learned from: 50 architectures, every part switched on.
 
 Usage: python benchmarks/prompt_tokens.py [ADDRESS MODEL]. Aim: under 6,000 tokens for 50 NAS-Bench-201 cells. With the
 address of a server that speaks OpenAI's protocol, such as http://127.0.0.1:8080/v1, tokens are what it reports for that

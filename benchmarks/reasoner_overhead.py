@@ -1,4 +1,4 @@
-"""What a question to a language model costs beyond the model: milliseconds a call, and whose they are.
+"""Overhead of a question to a language model, beside the model itself: milliseconds a call, and their causes.
 
 Usage: python benchmarks/reasoner_overhead.py [CALLS]. Aim: under 20 ms. The whole path is real, from prompt to store,
 but the model is a server in this process that answers at once. Its share is that of the same bytes posted bare.

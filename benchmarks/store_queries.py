@@ -1,4 +1,4 @@
-"""How long a leaderboard takes over 2,000 appended files, before and after compaction.
+"""Time of a leaderboard over 2,000 appended files, before and after compaction.
 
 Usage: python benchmarks/store_queries.py [FILES]. Aims: under 1 s before, under 0.1 s after, Prefect not imported.
 """

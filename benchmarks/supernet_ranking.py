@@ -1,4 +1,4 @@
-"""Does a supernet rank? Kendall's tau between inherited and stand-alone scores on the digits benchmark.
+"""Ranking by a supernet: Kendall's tau between inherited and stand-alone scores on the digits benchmark.
 
 Usage: python benchmarks/supernet_ranking.py [TASK [EPOCHS [CELLS]]], by default classification 60 200. The stand-alone
 scores are those of the table that ships with LAPT (the first seed of each cell); the noise ceiling is the tau between

@@ -20,9 +20,10 @@ def space(name_or_file: str | Path) -> SearchSpace:
 
     Raises ConfigError for anything else.
 
-    >>> import lapt
-    >>> lapt.space("nas201").size
-    15625
+    Examples:
+        >>> import lapt
+        >>> lapt.space("nas201").size
+        15625
     """
     return space_named(str(name_or_file))
 
@@ -33,9 +34,10 @@ def table(name: str, task: str, *, data: str | Path | None = None) -> TableEvalu
     ``data``: the folder of imported tables; LAPT_DATA if unset. ``invented`` comes with LAPT: invented scores of the
     shape of NAS-Bench-201. Raises ConfigError for a table or a task that is not there.
 
-    >>> import lapt
-    >>> lapt.table("invented", "invented_source").metric.name
-    'invented score'
+    Examples:
+        >>> import lapt
+        >>> lapt.table("invented", "invented_source").metric.name
+        'invented score'
     """
     if name == "invented":
         from lapt.testing import invented_table
@@ -54,8 +56,9 @@ def run(pipeline: str, *overrides: str, store: str = "./lapt-store", **execution
     It starts a Prefect server of its own where none is configured. ``execution``: fields of
     ``lapt.pipeline.config.Execution``. Raises LaptError for what the declaration names and is not there.
 
-    >>> import lapt
-    >>> found = lapt.run("invented", "controls=[]", store=STORE)  # doctest: +SKIP
+    Examples:
+        >>> import lapt
+        >>> found = lapt.run("invented", "controls=[]", store=STORE)  # doctest: +SKIP
     """
     from flows.embedded import run_embedded
     from flows.running.progress import Listener
@@ -99,10 +102,11 @@ class OpenStore:
 def open_store(path: str | Path) -> OpenStore:
     """Open a result store to read. Raises StoreError where there is none.
 
-    >>> import lapt
-    >>> lapt.open_store("nothing-here")
-    Traceback (most recent call last):
-    lapt.errors.StoreError: ...
+    Examples:
+        >>> import lapt
+        >>> lapt.open_store("nothing-here")
+        Traceback (most recent call last):
+        lapt.errors.StoreError: ...
     """
     return OpenStore(str(path))
 

@@ -47,13 +47,14 @@ class Study:
     when all of its scores are told, so ``ask`` may return fewer than wanted, and none while scores are awaited. A study
     can be pickled at any time: it is replayed from what was asked and told.
 
-    >>> import lapt
-    >>> study = lapt.ask_tell(source=lapt.table("invented", "invented_source"), budget=6, method="rea")
-    >>> while not study.done:
-    ...     for architecture in study.ask(2):
-    ...         study.tell(architecture, str(architecture).count("nor_conv_3x3"))
-    >>> study.result().score
-    5.0
+    Examples:
+        >>> import lapt
+        >>> study = lapt.ask_tell(source=lapt.table("invented", "invented_source"), budget=6, method="rea")
+        >>> while not study.done:
+        ...     for architecture in study.ask(2):
+        ...         study.tell(architecture, str(architecture).count("nor_conv_3x3"))
+        >>> study.result().score
+        5.0
     """
 
     def __init__(

@@ -52,27 +52,37 @@ def transfer(
 ) -> Result:
     """Search a space for an architecture with a good score, by principles that a source task taught.
 
-    ``score``: a function from an architecture to a number, or an ``Evaluator`` (``lapt.table(NAME, TASK)`` is one).
-    ``str(architecture)`` is its text. An exception, None or NaN is a failed evaluation. ``source``: a table's task, a
-    list of (architecture, score), ``Principles``, or None for a search without a source. ``space``: a name, a file or
-    a ``SearchSpace``; a table's own if unset. ``budget``: calls of ``score``. ``reasoner``: patterns, frequency,
-    random, chat:PROVIDER:MODEL (with a ``store``, which keeps the replies), or a ``Reasoner``. ``method``: a search
-    method, or a mapping with its parameters. ``controls``: random, rea or source_ranking, each with the same budget on
-    the whole space, so each calls ``score`` as often again. ``store``: a folder or address that keeps scores and the
-    run; a function then needs a ``name`` of its own, for two functions must not share scores. Ctrl-C returns what was
-    found.
+    Ctrl-C returns what was found.
+
+    Args:
+        score: A function from an architecture to a number, or an ``Evaluator`` (``lapt.table(NAME, TASK)`` is one).
+            ``str(architecture)`` is its text. An exception, None or NaN is a failed evaluation.
+        source: A table's task, a list of (architecture, score), ``Principles``, or None for no source.
+        space: A name, a file or a ``SearchSpace``; a table's own if unset.
+        budget: Calls of ``score``.
+        reasoner: patterns, frequency, random, chat:PROVIDER:MODEL (with a ``store``, which keeps the replies), or a
+            ``Reasoner``.
+        method: A search method, or a mapping with its parameters.
+        seed: Seed of everything random.
+        direction: maximize or minimize.
+        controls: random, rea or source_ranking. Each has the same budget on the whole space, so it calls ``score`` as
+            often again.
+        store: A folder or address that keeps scores and the run. A function then needs a ``name``.
+        name: Name of the function in the store; two functions must not share scores.
+        progress: Whether a progress bar is drawn.
 
     Raises LaptError for a source, space, method or store that cannot be used.
 
-    >>> import lapt
-    >>> found = lapt.transfer(
-    ...     lambda architecture: str(architecture).count("nor_conv_3x3"),
-    ...     source=lapt.table("invented", "invented_source"),
-    ...     budget=8,
-    ...     progress=False,
-    ... )
-    >>> found.score
-    6.0
+    Examples:
+        >>> import lapt
+        >>> found = lapt.transfer(
+        ...     lambda architecture: str(architecture).count("nor_conv_3x3"),
+        ...     source=lapt.table("invented", "invented_source"),
+        ...     budget=8,
+        ...     progress=False,
+        ... )
+        >>> found.score
+        6.0
     """
     study = _study(score, source, space, budget, reasoner, method, seed, direction, controls, store, name)
     with _recorded(study, store), _bar(budget, progress) as tick:
@@ -98,12 +108,13 @@ def ask_tell(
 
     Arguments as of ``transfer``. A pickle of the study is its store.
 
-    >>> import lapt
-    >>> study = lapt.ask_tell(source=lapt.table("invented", "invented_source"), budget=8)
-    >>> [architecture] = study.ask(1)
-    >>> study.tell(architecture, 91.5)
-    >>> study.incumbent.value
-    91.5
+    Examples:
+        >>> import lapt
+        >>> study = lapt.ask_tell(source=lapt.table("invented", "invented_source"), budget=8)
+        >>> [architecture] = study.ask(1)
+        >>> study.tell(architecture, 91.5)
+        >>> study.incumbent.value
+        91.5
     """
     return _study(None, source, space, budget, reasoner, method, seed, direction, (), None, None)
 
