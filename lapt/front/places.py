@@ -89,7 +89,7 @@ class OpenStore:
         return runs(self._store)
 
     def best(self, run: str) -> tuple[TargetResult, ...]:
-        """What a finished run found, a result a target. ``run``: its id, or the start of one. Raises StoreError."""
+        """The results of a finished run, one a target. ``run``: its id, or the start of one. Raises StoreError."""
         from storage.runs.record import finished_run
 
         _, result = finished_run(self._store, run)

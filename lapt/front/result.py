@@ -40,7 +40,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Result:
-    """What a transfer found. In a notebook it shows the architecture, the incumbents and the principles.
+    """The result of a transfer. In a notebook it shows the architecture, the incumbents and the principles.
 
     ``learned``: the principles of the source. ``adapted``: (iteration, principles) after each adaptation. ``refined``:
     (iteration, space, the id of the principles that made it). ``beside``: the evaluations of each control.

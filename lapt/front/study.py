@@ -141,7 +141,7 @@ class Study:
         return evaluation
 
     def result(self) -> Result:
-        """What was found so far."""
+        """The result so far."""
         search, evaluator = self._search, self.evaluator
         found = Found(
             tuple(self.evaluations),
