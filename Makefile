@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-integration test-llm check lock clean
+.PHONY: demo test test-integration test-llm check docs lock clean
 
 demo: $(STAMP)
 	$(BIN)/lapt demo
@@ -30,6 +30,14 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The documentation as a site, in site/: open site/index.html.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+$(VENV)/.docs: $(STAMP)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock -r pyproject.toml --extra docs
+	touch $@
+
 # Pins for every supported Python and platform. Torch has its own file, so that another build of it can be chosen.
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --extra export --extra surrogate --extra llm --extra dev --universal --python-version 3.11 \
@@ -47,4 +55,4 @@ $(STAMP): requirements.lock requirements-torch.lock pyproject.toml
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
