@@ -57,10 +57,10 @@ def transfer(
     list of (architecture, score), ``Principles``, or None for a search without a source. ``space``: a name, a file or
     a ``SearchSpace``; a table's own if unset. ``budget``: calls of ``score``. ``reasoner``: patterns, frequency,
     random, chat:PROVIDER:MODEL (with a ``store``, which keeps the replies), or a ``Reasoner``. ``method``: a search
-    method, or a mapping with its parameters. ``controls``: random, rea or source_ranking, each with the same budget on
-    the whole space, so each calls ``score`` as often again. ``store``: a folder or address that keeps scores and the
-    run; a function then needs a ``name`` of its own, for two functions must not share scores. Ctrl-C returns what was
-    found.
+    method (also ``optuna:TPESampler``), or a mapping with its parameters. ``controls``: random, rea or source_ranking,
+    each with the same budget on the whole space, so each calls ``score`` as often again. ``store``: a folder or address
+    that keeps scores and the run; a function then needs a ``name`` of its own, for two functions must not share scores.
+    Ctrl-C returns what was found.
 
     Raises LaptError for a source, space, method or store that cannot be used.
 
