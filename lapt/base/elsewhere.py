@@ -60,7 +60,8 @@ _METHODS = {
     ),
     **dict.fromkeys(("random_search", "rs"), "did you mean random?"),
     **dict.fromkeys(("bo", "bayesian", "bayesian_optimization", "gpbo", "gp_bo"), "did you mean gp?"),
-    **dict.fromkeys(("hebo", "tpe", "smac"), "hebo_like and gp are the Bayesian methods here"),
+    **dict.fromkeys(("hebo", "smac"), "hebo_like and gp are the Bayesian methods here"),
+    **dict.fromkeys(("tpe", "tpesampler"), "did you mean optuna:TPESampler?"),
     **dict.fromkeys(("ls",), "did you mean local_search?"),
     **dict.fromkeys(("asha", "sh", "successive_halving", "hyperband", "bohb", "dehb", "mobster", "pasha"), _HALVING),
 }

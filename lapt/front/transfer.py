@@ -26,7 +26,7 @@ from lapt.pipeline.config import Adaptation, Pipeline
 from lapt.pipeline.steps import Steps
 from lapt.principles import Origin, Principles
 from lapt.reasoning import Reasoner
-from lapt.search.config import SECTIONS
+from lapt.search.config import SECTIONS, spelt_out
 from lapt.spaces import SearchSpace
 
 Direction = Literal["maximize", "minimize"]
@@ -62,7 +62,7 @@ def transfer(
         budget: Calls of ``score``.
         reasoner: patterns, frequency, random, chat:PROVIDER:MODEL (with a ``store``, which keeps the replies), or a
             ``Reasoner``.
-        method: A search method, or a mapping with its parameters.
+        method: A search method (also ``optuna:TPESampler``), or a mapping with its parameters.
         seed: Seed of everything random.
         direction: maximize or minimize.
         controls: random, rea or source_ranking. Each has the same budget on the whole space, so it calls ``score`` as
@@ -231,7 +231,7 @@ def _search(method: str | Mapping[str, Any], budget: int) -> Any:
     """The budget in Table 1's terms: a population before the first iteration and one in each."""
     if budget < 1:
         raise ConfigError("a budget of one evaluation or more", f"{budget}", "raise it")
-    said = {"method": method} if isinstance(method, str) else dict(method)
+    said = spelt_out({"method": method} if isinstance(method, str) else method)
     if said.get("method") not in SECTIONS:
         raise ConfigError(f"a search method among {list(SECTIONS)}", f"{said.get('method')}", "name one of them")
     iterations = max(1, min(ITERATIONS, budget - 1))

@@ -20,7 +20,7 @@ from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
 from lapt.pipeline.limits import UNLIMITED, RunLimits
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.reasoning.endpoint.calls import Mode
-from lapt.search.config import ReaSearch, Search, keep_what_fits
+from lapt.search.config import ReaSearch, Search, keep_what_fits, spelt_out
 from lapt.spaces import Space
 
 
@@ -159,6 +159,8 @@ class Pipeline(_Model):
             return declared
         kinds = {"search": {"method": "rea"}, "reasoner": {"kind": "patterns"}}
         said = {name: declared[name] for name in kinds if isinstance(declared.get(name), dict)}
+        if "search" in said:
+            said["search"] = spelt_out(said["search"])
         return {**declared, **{name: {**kinds[name], **section} for name, section in said.items()}}
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -108,8 +108,15 @@ else:
     Search = Annotated[Union[tuple(SECTIONS.values())], Field(discriminator="method")]  # noqa: UP007
 
 
+def spelt_out(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The section with ``method: optuna:SAMPLER`` in two keys."""
+    method, colon, sampler = str(declared.get("method")).partition(":")
+    return {**declared, "method": method, "sampler": sampler} if colon and method == "optuna" else dict(declared)
+
+
 def keep_what_fits(declared: dict[str, Any]) -> None:
     """Drop declared parameters that another method lacks: it takes over the budget alone."""
+    declared |= spelt_out(declared)
     section = SECTIONS.get(str(declared["method"]))
     for key in [key for key in declared if section is not None and key not in section.model_fields]:
         del declared[key]

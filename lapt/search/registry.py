@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from lapt.errors import ConfigError
 from lapt.search.methods.bayesian import GaussianProcessSearch, HeboLike
+from lapt.search.methods.by_optuna import OptunaSearch
 from lapt.search.methods.gradient_based import Darts, FairDarts, PcDarts, Snas
 from lapt.search.methods.graph_based import ArchGraph, ArchZero, Bonas
 from lapt.search.methods.local_search import LocalSearch
@@ -37,6 +38,7 @@ _OWN: dict[str, type[Searcher]] = {
     "pc_darts": PcDarts,
     "snas": Snas,
     "fair_darts": FairDarts,
+    "optuna": OptunaSearch,
 }
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from lapt.errors import SpaceError
 from lapt.spaces.architecture import Architecture
 from lapt.spaces.declared import DeclaredSpace
+from lapt.spaces.distributions import architecture, distributions
 from lapt.spaces.families import FAMILIES, register, registered
 from lapt.spaces.family import CellFamily
 from lapt.spaces.layer import Choice, Layer
@@ -303,6 +304,20 @@ class SearchSpace(BaseModel):
     def canonical(self, architecture: Architecture) -> Architecture:
         """One representative for all cells that compute the same function."""
         return self.family.canonical(architecture)
+
+    # --- Optuna ----------------------------------------------------------------------------------------------------
+    def to_optuna(self) -> dict[str, Any]:
+        """Optuna's distributions of what the layers choose, to search the space with a study of one's own.
+
+        trial = study.ask(space.to_optuna())
+        study.tell(trial, score(space.from_optuna(trial.params)))
+        """
+        return distributions(self.layers)
+
+    def from_optuna(self, params: Mapping[str, Any]) -> Architecture:
+        """The architecture of a trial's ``params``. In DARTS it may lie outside the space, with one source twice in a
+        node: ``space.project`` repairs it."""
+        return self.written(architecture(self.layers, params))
 
     # --- smaller and larger spaces -----------------------------------------------------------------------------------
     def restrict(

@@ -62,7 +62,14 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, QUICK.get(name, {})) for name in SEARCHERS},
     **{f"{name} with a source": (name, {**QUICK.get(name, {}), "prior": PRIOR}) for name in TAKES_PRIOR},
     "rea with crossover": ("rea", {"mutation_probability": 0.5, "crossover_probability": 0.5}),
+    "optuna by evolution": ("optuna", {"sampler": "NSGAIISampler"}),
 }
+
+
+@pytest.fixture(autouse=True)
+def _with_what_it_needs(request: pytest.FixtureRequest) -> None:
+    if "optuna" in request.node.name:
+        pytest.importorskip("optuna", reason="the extra optuna is not installed")
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
