@@ -20,7 +20,7 @@ CONSTRUCTOR = """
 
 
 class Written(NamedTuple):
-    """What a family's ``export`` function, called with an architecture, its backbone and their size, returns.
+    """A network as text: the answer of a family's ``export`` function to (family, architecture, backbone, size).
 
     ``classes``: the text of the classes of its cells and of ``Backbone``. ``live``, ``dead``: in words, what of the
     architecture is at work and what is left out. ``quoted``: LAPT's own classes and functions, beside those of

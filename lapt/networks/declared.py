@@ -27,7 +27,7 @@ ALLOWED = "LAPT_ALLOW_BUILDERS"
 
 
 class DeclaredBackbone(Features):
-    """What a builder returned: [B, C, H, W] -> [B, out_channels, H / reduction, W / reduction], sides rounded up."""
+    """The module of a builder: [B, C, H, W] -> [B, out_channels, H / reduction, W / reduction], sides rounded up."""
 
     def __init__(self, body: nn.Module, out_channels: int, reduction: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class DeclaredBackbone(Features):
 
 
 class DeclaredNetworks(CellNetworks):
-    """Of a declaration, by the function that it names; without one, each of these raises BuilderError."""
+    """The networks of a declaration, by the function that it names. Raises BuilderError where it names none."""
 
     family: DeclaredSpace
 
@@ -62,8 +62,11 @@ class DeclaredNetworks(CellNetworks):
 
 
 def _backbone(declared: DeclaredSpace, architecture: Architecture, size: NetworkSize) -> DeclaredBackbone:
-    """What the builder returns, tried on two images of zeros. Raises BuilderError: a builder that cannot be imported,
-    that raises or returns no module, and one whose module does not give features."""
+    """The module that the builder returns, tried on two images of zeros.
+
+    Raises BuilderError: a builder that cannot be imported, that raises or returns no module, and one whose module does
+    not give features.
+    """
     name, text = declared.network, declared.encode(architecture)
     expected = f"{name}(architecture, channels=, cells=, image_channels=) to build {text}"
     build = builder(declared)

@@ -21,7 +21,7 @@ Size = tuple[int, int]
 
 
 class NetworkSize(NamedTuple):
-    """How large a network is built.
+    """The size of a network.
 
     ``channels``: width after the stem (published: 16 for NAS-Bench-201, 64 for TransNAS-Bench-101, which needs an even
     number), of DARTS cells the width of a node (published: 36 on CIFAR, 48 on ImageNet). ``cells``: cells in a stage or
@@ -37,7 +37,7 @@ class NetworkSize(NamedTuple):
     stem: Stem = "cifar"
 
     def checked(self) -> NetworkSize:
-        """Itself. Raises ConfigError for one of nothing."""
+        """Return it as it is. Raises ConfigError unless it has a channel and a cell."""
         if self.channels < 1 or self.cells < 1:
             said = f"channels {self.channels}, cells {self.cells}"
             raise ConfigError("at least one channel and one cell", said, "raise them")
@@ -55,7 +55,7 @@ class Counts(NamedTuple):
 
 
 class BuilderError(ConfigError):
-    """A builder that is not there, or that builds no backbone."""
+    """A user's function that is not there, or that builds no backbone."""
 
 
 class Features(nn.Module):
@@ -95,7 +95,7 @@ class CellNetworks(ABC):
         """Of the published network, with a linear classifier or, where ``classes`` is None, without a head."""
 
     def settings(self) -> dict[str, Any]:
-        """What trained scores depend on beside sizes, images and the texts of architectures; for fingerprints."""
+        """Further settings that trained scores depend on, beside sizes and images: for fingerprints."""
         return {}
 
     def check(self, size: NetworkSize) -> None:
@@ -110,11 +110,11 @@ class CellNetworks(ABC):
         raise self._unknown("share weights")
 
     def connection(self, layer: str, source: str) -> Connection:
-        """The one that a layer makes when it reads ``source``."""
+        """The connection that a layer makes when it reads ``source``."""
         raise self._unknown("share weights")
 
     def stem_stride(self, size: NetworkSize) -> int:
-        """By how much the side of an image is divided where the cells begin, for scores of untrained networks."""
+        """The factor by which the stem divides the side of an image: for scores of untrained networks."""
         raise self._unknown("can be scored untrained")
 
     def _unknown(self, what: str) -> SpaceError:

@@ -17,7 +17,7 @@ from lapt.spaces import SearchSpace
 
 
 class Mixture(NamedTuple):
-    """What everything counts. ``operators``: of each connection, [operators], in the order of ``connections``.
+    """The weights of all operators. ``operators``: of each connection, [operators], in the order of ``connections``.
 
     ``edges``: of each connection, a number that its sum is multiplied by; 1 where there is none.
     """

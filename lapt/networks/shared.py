@@ -64,10 +64,10 @@ class SharedCell(nn.Module, ABC):
 
     @abstractmethod
     def change(self, place: Connection) -> tuple[int, int]:
-        """How many times smaller sides, and how many times more channels, the connection makes."""
+        """The factors by which the connection divides sides and multiplies channels."""
 
     def made(self, operator: str, module: nn.Module | None, value: Tensor, rectified: Tensor) -> Tensor:
-        """What an operator gives. ``module``: as ``taken``; ``rectified``: the value behind a ReLU."""
+        """The output of an operator. ``module``: as ``taken``; ``rectified``: the value behind a ReLU."""
         result: Tensor = value if module is None else module(rectified)
         return result
 
@@ -92,4 +92,4 @@ class SharedBody(nn.Module, ABC):
 
     @abstractmethod
     def by_edge(self, architecture: Architecture) -> list[dict[str, str]]:
-        """Of each cell or block: the operator of each edge, by the edge's name."""
+        """The operators of each cell or block, by the names of their edges."""

@@ -70,7 +70,7 @@ class Supernet(nn.Module):
         return sum(parameter.numel() for module in shared for parameter in module.edges.parameters())
 
     def get_extra_state(self) -> Any:
-        """Where the draws of paths stand."""
+        """The state of the generator that draws paths."""
         return self._rng.bit_generator.state
 
     def set_extra_state(self, state: Any) -> None:

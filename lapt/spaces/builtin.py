@@ -33,7 +33,7 @@ def _space(family: CellFamily, name: str, layers: tuple[Layer, ...]) -> SearchSp
 
 @cache
 def _spaces_of(name: str) -> Mapping[str, SearchSpace]:
-    """Of the family of that name; none, with a warning, of one that is broken."""
+    """The spaces of the family of that name; none, with a warning, of one that is broken."""
     try:
         family = FAMILIES[name]
     except ConfigError as error:

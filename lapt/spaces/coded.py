@@ -1,4 +1,4 @@
-"""What architectures chose, as numbers: to compare one with many at once."""
+"""The choices of architectures as numbers: to compare one with many at once."""
 
 from __future__ import annotations
 

@@ -34,12 +34,12 @@ def register(name: str, where: str) -> None:
 
 
 def registered(name: str) -> str | None:
-    """The ``where`` of ``register``; None for families that every process knows."""
+    """The ``where`` of a family that was registered; None for those that every process knows."""
     return _registered.get(name)
 
 
 def names() -> Iterator[str]:
-    """Of all families. Those of installed packages come last."""
+    """The names of all families; those of installed packages come last."""
     yield from (*_OWN, *_registered)
     yield from (name for name in _offered() if name not in _OWN and name not in _registered)
 

@@ -39,11 +39,11 @@ class CellFamily(ABC):
             raise NotImplementedError
 
     networks: ClassVar[str | None] = None
-    """Of the subclass of ``lapt.networks.family.CellNetworks`` that builds its networks."""
+    """The import name of the ``lapt.networks.CellNetworks`` that builds its networks."""
     experts: ClassVar[str | None] = None
-    """Of the principles that the literature states of its cells (``lapt.reasoning.experts``)."""
+    """The import name of the principles that the literature states of its cells (``lapt.reasoning.experts``)."""
     export: ClassVar[str | None] = None
-    """Of the function that writes its networks as Python (``lapt.export.source``)."""
+    """The import name of the function that writes its networks as Python (``lapt.export.text.Written``)."""
     shares_weights: ClassVar[bool] = False
     """Whether its networks can be trained as one supernet."""
     listed: ClassVar[bool] = False
@@ -141,8 +141,10 @@ class CellFamily(ABC):
         return None
 
     def flat_graphs(self, architectures: Sequence[Architecture]) -> Floats:
-        """N x (V^2 + V K): of canonical forms as graphs, the adjacency (1 where the column's node reads the row's) and
-        the one-hot kinds of nodes, flattened. Asked for where ``graph_shape`` says so."""
+        """N x (V^2 + V K): canonical forms as graphs, flattened; asked for where ``graph_shape`` says so.
+
+        First the adjacency, 1 where the column's node reads the row's, then the one-hot kinds of the nodes.
+        """
         raise NotImplementedError
 
     @cached_property
@@ -173,7 +175,7 @@ class CellFamily(ABC):
     # --- networks ----------------------------------------------------------------------------------------------------
     @property
     def builder(self) -> str | None:
-        """Of the user's own function that builds its networks, where it is one."""
+        """The import name of the user's own function that builds its networks; None where the family does."""
         return None
 
     def check_trained(self, kind: str, *, shared: bool) -> None:
@@ -181,9 +183,10 @@ class CellFamily(ABC):
 
         ``kind``: of the evaluator, as its declaration names it.
         """
-        if self.networks is None or (shared and not self.shares_weights):
-            known = "table or training" if self.networks else "table"
-            lacking = "share no weights" if self.networks else "are not known"
+        if self.networks is None:
             raise ConfigError(
-                f"evaluator.kind {known} for {self.name}", kind, f"choose one of them: its networks {lacking}"
+                f"evaluator.kind table for {self.name}", kind, "import scores: its networks are not known"
             )
+        if shared and not self.shares_weights:
+            remedy = "choose one of them: its networks share no weights"
+            raise ConfigError(f"evaluator.kind table or training for {self.name}", kind, remedy)

@@ -28,7 +28,7 @@ class Pool(SearchSpace):
 
     @classmethod
     def of(cls, space: SearchSpace, architectures: Iterable[Architecture], *, at_least: int = 0) -> Pool:
-        """What lies in ``space`` of some architectures; where fewer than ``at_least`` do, those too that lie outside
+        """The architectures that lie in ``space``; where fewer than ``at_least`` do, those too that lie outside
         in the fewest layers, all that lie equally far."""
         apart: dict[int, list[Architecture]] = {}
         for architecture in architectures:

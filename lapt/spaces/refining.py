@@ -32,5 +32,5 @@ def refined(
 
 
 def _distinct(candidates: Sequence[Sequence[str]]) -> bool:
-    """Can each layer of a node read a source that no other reads?"""
+    """Whether each layer of a node can read a source that no other reads."""
     return any(len(set(chosen)) == len(chosen) for chosen in product(*candidates))

@@ -178,7 +178,7 @@ class SearchSpace(BaseModel):
                     heappush(waiting, (-total, following))
 
     def contains(self, architecture: Architecture) -> bool:
-        """Is it in this space? Layers of one node may stand in either order."""
+        """Whether it lies in this space. Layers of one node may stand in either order."""
         if len(architecture.operators) != len(self.layers) or len(architecture.sources) != len(self.layers):
             return False
         return all(

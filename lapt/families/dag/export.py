@@ -28,6 +28,7 @@ features = images.new_zeros(batch, {channels}, -(-height // {reduction}), -(-wid
 
 
 def written(family: DagCell, architecture: Architecture, body: Backbone, size: NetworkSize) -> Written:
+    """The answer to ``lapt.export.source``."""
     operators, placed = architecture.operators, skeleton_of(family.name, size)
     classes, calls = _cells(family, operators, body, placed)
     return Written([*classes, _backbone(body, placed, calls)], *_edges(family, operators))

@@ -1,4 +1,4 @@
-"""What predictors see of cells on a fixed graph: what stands on the paths that are open.
+"""Features of cells on a fixed graph for predictors: the operators on the paths that are open.
 
 The encoding behind BANANAS (White et al. 2021; White et al. 2020 compare encodings), here as counts and not as one bit
 for each possible path: 4 paths need 20 numbers where NAS-Bench-201 has 155 possible paths. All functions work on whole

@@ -47,7 +47,7 @@ class DartsCell(CellFamily):
         return tuple((at, at + 1) for at in range(0, len(self.layer_names), 2))
 
     def sources_of(self, layer: str) -> tuple[str, ...]:
-        """What a layer may read: of the sources of its node, a all but the last and b all but the first."""
+        """The sources that a layer may read: of the sources of its node, a all but the last and b all but the first."""
         node, side = int(layer[-2]), layer[-1]
         return SOURCES[: node - 1] if side == "a" else SOURCES[1:node]
 
@@ -56,7 +56,7 @@ class DartsCell(CellFamily):
         return self.layers_of(self.operators)
 
     def layers_of(self, operators: tuple[str, ...]) -> tuple[Layer, ...]:
-        """Those with these operators each."""
+        """The layers, with these operators each."""
         return tuple(Layer(name=name, operators=operators, sources=self.sources_of(name)) for name in self.layer_names)
 
     # --- text --------------------------------------------------------------------------------------------------------

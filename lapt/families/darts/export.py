@@ -49,6 +49,7 @@ NAMES = dict(zip(KINDS, ("NormalCell", "ReductionCell"), strict=True))
 
 
 def written(family: DartsCell, architecture: Architecture, body: DartsBackbone, size: NetworkSize) -> Written:
+    """The answer to ``lapt.export.source``."""
     found = family.genotype(architecture)
     skeleton = darts_skeleton(found, size)
     made = {place.kind: cell for place, cell in zip(skeleton.places, body.cells, strict=True)}

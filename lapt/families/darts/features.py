@@ -1,4 +1,4 @@
-"""What predictors see of DARTS cells: what lies on the paths from a cell's inputs to its nodes, as numbers.
+"""Features of DARTS cells for predictors: the operators on the paths from a cell's inputs to its nodes.
 
 Up to 8 paths lead to a node, and which ones is searched too, so they are not listed one by one as those of DAG cells
 are: what stands on them is summed. All functions work on N architectures at once.

@@ -79,7 +79,7 @@ def test_darts_second_order_cell_is_encoded_as_by_hand() -> None:
     said = dict(zip([c.rpartition("COLON_")[2] for c in columns()], given_["x_cat"][0].tolist(), strict=True))
     there = {name: code for name, code in said.items() if code}  # 0: #na#, the first in order
     sep, dil, skip, pool = (
-        sorted(categories(columns()[0], DARTS)).index(operator)
+        sorted(categories(columns()[0])).index(operator)
         for operator in ("sep_conv_3x3", "dil_conv_3x3", "skip_connect", "max_pool_3x3")
     )
     # Node 2 has the edges 0 and 1, node 3 those from 2, node 4 from 5, node 5 from 9.
@@ -89,7 +89,7 @@ def test_darts_second_order_cell_is_encoded_as_by_hand() -> None:
     }  # fmt: skip
     assert there["edge_reduce_4"] == skip  # node 3 reads node 2
     assert there["edge_reduce_5"] == pool  # node 4 reads input 0
-    pairs = sorted(categories(columns()[30], DARTS))
+    pairs = sorted(categories(columns()[30]))
     assert pairs[there["inputs_node_normal_5"]] == "0_2"
     assert pairs[there["inputs_node_reduce_5"]] == "1_2"
 

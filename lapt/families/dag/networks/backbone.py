@@ -14,7 +14,7 @@ from lapt.networks.family import Features
 from lapt.networks.operators import ConvNorm, FactorizedReduction, ResidualReduction, stem_of
 
 
-class Standing(nn.Module):
+class SkeletonNetwork(nn.Module):
     """Stem, blocks and last normalisation of a skeleton, around cells that ``cell`` makes; without it the last alone.
 
     The features are those before pooling, after the last batch normalisation and ReLU where the published network has
@@ -57,7 +57,7 @@ class Standing(nn.Module):
         return self.finished(images.new_zeros((batch, self.out_channels, *sides)))
 
 
-class Backbone(Standing, Features):
+class Backbone(SkeletonNetwork, Features):
     """The network of one architecture.
 
     Only what the features depend on is built: edges that are dead, and everything before a cell whose output is dead

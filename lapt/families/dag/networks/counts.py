@@ -16,7 +16,7 @@ from lapt.spaces import Architecture
 
 
 class _Costs(NamedTuple):
-    """What a skeleton costs around its cells, and what an edge with an operator adds over all cells together."""
+    """The cost of a skeleton around its cells, and what an edge with an operator adds over all cells together."""
 
     around: Counts
     edges: Mapping[tuple[str, bool], Counts]

@@ -1,4 +1,4 @@
-"""What architectures share in supernets of cells on a fixed graph."""
+"""The shared modules of supernets of cells on a fixed graph."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from lapt.families.dag.cell import DagCell
-from lapt.families.dag.networks.backbone import Standing
+from lapt.families.dag.networks.backbone import SkeletonNetwork
 from lapt.families.dag.networks.cell import CellNetwork, cell_module
 from lapt.families.dag.networks.skeleton import POOL, Block, Skeleton
 from lapt.networks.operators import average_pool
@@ -16,6 +16,8 @@ from lapt.spaces import Architecture
 
 
 class DagCellShared(SharedCell):
+    """``share``: operators are made for one in so many channels."""
+
     def __init__(self, family: DagCell, candidates: Candidates, share: int, block: Block) -> None:
         super().__init__()
         self._family, self.block = family, block
@@ -40,11 +42,12 @@ class DagCellShared(SharedCell):
         return average_pool(value) if pooled else super().made(operator, module, value, rectified)
 
 
-class DagBody(Standing, SharedBody):
+class DagBody(SkeletonNetwork, SharedBody):
+    """``share``: as of ``DagCellShared``."""
+
     def __init__(
         self, family: DagCell, skeleton: Skeleton, image_channels: int, candidates: Candidates, share: int
     ) -> None:
-        """``share``: operators are made for one in so many channels."""
         super().__init__(skeleton, image_channels, partial(DagCellShared, family, candidates, share))
         self._family = family
 

@@ -81,7 +81,7 @@ class DartsCellNetwork(nn.Module):
 
 
 def darts_inputs(place: Place) -> nn.ModuleList:
-    """What brings both inputs of a cell to its width, and the first to the side of the second."""
+    """Modules that bring both inputs of a cell to its width, and the first to the side of the second."""
     before = FactorizedReduction if place.halved else _pointwise
     return nn.ModuleList([before(place.before, place.channels), _pointwise(place.last, place.channels)])
 
@@ -96,7 +96,7 @@ def dropped(values: Tensor, probability: float) -> Tensor:
     return values * (kept / (1 - probability))
 
 
-class Row(nn.Module):
+class CellRow(nn.Module):
     """Stem and cells of a skeleton, each of which reads the outputs of the two before; ``cell`` makes them."""
 
     def __init__(self, skeleton: DartsSkeleton, image_channels: int, cell: Callable[[Place], nn.Module]) -> None:
@@ -122,7 +122,7 @@ class Row(nn.Module):
         return last, early
 
 
-class DartsBackbone(Row, Features):
+class DartsBackbone(CellRow, Features):
     """The network of one genotype.
 
     ``reduction`` is 4 with the CIFAR stem and 32 with that of ImageNet. ``drop_path``: as in the cells, to be set while

@@ -1,4 +1,4 @@
-"""How large DARTS networks are, in closed form: no module is built.
+"""The sizes of DARTS networks, in closed form: no module is built.
 
 Multiply-adds are those of convolutions and linear layers, as the literature on DARTS counts them.
 """

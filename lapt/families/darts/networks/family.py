@@ -16,7 +16,7 @@ from lapt.spaces import Architecture, SearchSpace
 
 
 class DartsNetworks(CellNetworks):
-    """Of DARTS cells."""
+    """The networks of DARTS cells."""
 
     drops_paths = True
 

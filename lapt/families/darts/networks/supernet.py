@@ -1,4 +1,4 @@
-"""What architectures share in supernets of DARTS cells."""
+"""The shared modules of supernets of DARTS cells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from lapt.families.darts.cell import NODES, DartsCell
 from lapt.families.darts.genotype import FIRST, KINDS, Genotype
-from lapt.families.darts.networks.cells import DartsCellNetwork, Row, darts_inputs
+from lapt.families.darts.networks.cells import CellRow, DartsCellNetwork, darts_inputs
 from lapt.families.darts.networks.operators import operator_module, reads_rectified
 from lapt.families.darts.networks.skeleton import DartsSkeleton, Place
 from lapt.networks.shared import Candidates, Compute, Connection, SharedBody, SharedCell
@@ -18,6 +18,8 @@ from lapt.spaces import Architecture
 
 
 class DartsCellShared(SharedCell):
+    """``share``: operators are made for one in so many channels."""
+
     def __init__(self, candidates: Candidates, place: Place, share: int) -> None:
         super().__init__()
         self.place, self.kind = place, place.kind
@@ -46,11 +48,12 @@ class DartsCellShared(SharedCell):
         return torch.cat([values[node] for node in NODES], dim=1)
 
 
-class DartsBody(Row, SharedBody):
+class DartsBody(CellRow, SharedBody):
+    """``share``: as of ``DartsCellShared``."""
+
     def __init__(
         self, family: DartsCell, skeleton: DartsSkeleton, image_channels: int, candidates: Candidates, share: int
     ) -> None:
-        """``share``: operators are made for one in so many channels."""
         super().__init__(skeleton, image_channels, lambda place: DartsCellShared(candidates, place, share))
         self._family = family
 
