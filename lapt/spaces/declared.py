@@ -190,10 +190,10 @@ class DeclaredSpace(BaseModel, CellFamily):
 
 
 def ambiguity(parts: Sequence[Sequence[str]]) -> tuple[int, str, str] | None:
-    """Where two rows of choices, one of each part, make the same text: (first part that differs, its two texts).
+    """Two rows of choices, one of each part, that make the same text: (first part that differs, its two texts).
 
-    Two readings of a text are followed side by side: one of them is ahead by some characters, which the other must
-    write next. What remains of them is a piece of one choice, so there are few states, however many texts there are.
+    None if there are none. Two readings of a text are followed side by side. One is ahead by some characters, which the
+    other must write next. These characters are a piece of one choice, so there are few states, however many texts.
     """
     for first, texts in enumerate(parts):
         for at, one in enumerate(texts):
@@ -205,7 +205,7 @@ def ambiguity(parts: Sequence[Sequence[str]]) -> tuple[int, str, str] | None:
 
 
 def _meet(parts: Sequence[Sequence[str]], start: tuple[int, int, str]) -> bool:
-    """Can two readings end alike? A state: next part of the one ahead, of the one behind, what the latter lacks."""
+    """Whether two readings can end alike. A state: next part of the one ahead, and of the one behind, and its lack."""
     waiting, seen = [start], {start}
     while waiting:
         ahead, behind, lacking = waiting.pop()
