@@ -1,4 +1,4 @@
-"""What predictors see of cells on a fixed graph: what stands on the paths that are open.
+"""Features of cells on a fixed graph, for predictors: the operators on the paths that are open.
 
 The encoding behind BANANAS (White et al. 2021; White et al. 2020 compare encodings), here as counts and not as one bit
 for each possible path: 4 paths need 20 numbers where NAS-Bench-201 has 155 possible paths. All functions work on whole
@@ -31,7 +31,7 @@ def codes(cell: DagCell, architectures: Sequence[Architecture]) -> Codes:
 
 
 def open_paths(cell: DagCell, coded: Codes) -> npt.NDArray[np.bool_]:
-    """N x P: which ways from input to output (``cell.paths``) have no zero operator on them."""
+    """N x P: whether each path from input to output (``cell.paths``) is free of zero operators."""
     present = coded != cell.operators.index(cell.zero)
     return np.stack([present[:, list(path)].all(axis=1) for path in _positions(cell)], axis=1)
 

@@ -14,7 +14,7 @@ from lapt.spaces.graphs import CellGraph, OperatorEdge
 NODES = (2, 3, 4, 5)
 """Numbers of a cell's nodes; 0 and 1 are its inputs."""
 SOURCES = ("input0", "input1", "node2", "node3", "node4")
-"""What a layer may read, by its number: the outputs of the cells before the last and last, then earlier nodes."""
+"""Candidate sources by their numbers: the outputs of the last but one and the last cell, then earlier nodes."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class DartsCell(CellFamily):
         return tuple((at, at + 1) for at in range(0, len(self.layer_names), 2))
 
     def sources_of(self, layer: str) -> tuple[str, ...]:
-        """What a layer may read: of the sources of its node, a all but the last and b all but the first."""
+        """Candidate sources of a layer: of its node's sources, all but the last for a, and all but the first for b."""
         node, side = int(layer[-2]), layer[-1]
         return SOURCES[: node - 1] if side == "a" else SOURCES[1:node]
 
@@ -56,7 +56,7 @@ class DartsCell(CellFamily):
         return self.layers_of(self.operators)
 
     def layers_of(self, operators: tuple[str, ...]) -> tuple[Layer, ...]:
-        """Those with these operators each."""
+        """All layers, with these candidate operators each."""
         return tuple(Layer(name=name, operators=operators, sources=self.sources_of(name)) for name in self.layer_names)
 
     # --- text --------------------------------------------------------------------------------------------------------

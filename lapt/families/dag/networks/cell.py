@@ -15,7 +15,7 @@ from lapt.networks.shared import Taken
 
 
 class _Sum(NamedTuple):
-    """How one node comes about: convolutions (source, edge name), poolings and identities (sources), all added up."""
+    """The summands of one node: convolutions (source, edge name), poolings and identities (sources)."""
 
     node: int
     convolutions: tuple[tuple[int, str], ...]

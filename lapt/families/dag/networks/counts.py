@@ -16,11 +16,11 @@ from lapt.spaces import Architecture
 
 
 class _Costs(NamedTuple):
-    """What a skeleton costs around its cells, and what an edge with an operator adds over all cells together."""
+    """The cost of a skeleton around its cells, and the cost of an edge with an operator, summed over all cells."""
 
     around: Counts
     edges: Mapping[tuple[str, bool], Counts]
-    """By operator and whether the edge leaves the cell's input."""
+    """Keys: the operator, and whether the edge leaves the cell's input."""
     out_channels: int
     out_size: Size
 

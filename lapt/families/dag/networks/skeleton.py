@@ -38,7 +38,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Skeleton:
-    """What surrounds the searched cell.
+    """The fixed network around the searched cell.
 
     ``stem``: (channels, stride) of its 3x3 convolutions, each followed by batch normalisation, with a ReLU between two.
     ``final_norm``: batch normalisation and ReLU after the last block. ``kaiming``: convolutions start from He's normal

@@ -1,4 +1,4 @@
-"""What architectures share in supernets of cells on a fixed graph."""
+"""The modules that architectures share in supernets of cells on a fixed graph."""
 
 from __future__ import annotations
 

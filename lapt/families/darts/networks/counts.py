@@ -1,4 +1,4 @@
-"""How large DARTS networks are, in closed form: no module is built.
+"""The size of DARTS networks, in closed form: no module is built.
 
 Multiply-adds are those of convolutions and linear layers, as the literature on DARTS counts them.
 """
@@ -15,7 +15,7 @@ from lapt.networks.family import Counts, NetworkSize, Size
 
 @lru_cache(maxsize=4096)
 def darts_counts(found: Genotype, built: NetworkSize, classes: int | None = None) -> Counts:
-    """Of the network of a genotype; ``classes`` None: without the classifier."""
+    """The counts of a genotype's network; without the classifier if ``classes`` is None."""
     skeleton = darts_skeleton(found, built)
     total, width, size = Counts(), built.image_channels, built.image_size
     for wide, stride in skeleton.stem:

@@ -90,5 +90,5 @@ def operator_module(operator: str, channels: int, stride: int) -> nn.Module | No
 
 
 def reads_rectified(module: nn.Module) -> bool:
-    """Does it read values after the ReLU? Poolings read them before."""
+    """Whether the module reads values after the ReLU. Poolings read them before it."""
     return not isinstance(module, MaxPool | MeanPool)

@@ -1,4 +1,4 @@
-"""What architectures share in supernets of DARTS cells."""
+"""The modules that architectures share in supernets of DARTS cells."""
 
 from __future__ import annotations
 
