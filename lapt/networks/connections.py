@@ -1,4 +1,4 @@
-"""What may connect what in the cells of a space: the places of a supernet's operators."""
+"""The connections that cells of a space may have: the places of a supernet's operators."""
 
 from __future__ import annotations
 

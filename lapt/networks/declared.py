@@ -27,7 +27,9 @@ ALLOWED = "LAPT_ALLOW_BUILDERS"
 
 
 class DeclaredBackbone(Features):
-    """What a builder returned: [B, C, H, W] -> [B, out_channels, H / reduction, W / reduction], sides rounded up."""
+    """The network that a builder returned.
+
+    [B, C, H, W] -> [B, out_channels, H / reduction, W / reduction], sides rounded up."""
 
     def __init__(self, body: nn.Module, out_channels: int, reduction: int) -> None:
         super().__init__()
@@ -39,7 +41,7 @@ class DeclaredBackbone(Features):
 
 
 class DeclaredNetworks(CellNetworks):
-    """Of a declaration, by the function that it names; without one, each of these raises BuilderError."""
+    """The networks of a declared space, built by the function that it names. Without one, these raise BuilderError."""
 
     family: DeclaredSpace
 
@@ -53,7 +55,7 @@ class DeclaredNetworks(CellNetworks):
         return {"network": digest_of(self.family)}
 
     def check(self, size: NetworkSize) -> None:
-        """Builds a few networks in which every operator and source stands once."""
+        """Build a few networks that together have every operator and source of every layer."""
         layers = self.family.layers
         for n in range(max(len(candidates) for layer in layers for candidates in (layer.operators, layer.sources))):
             operators = (layer.operators[n % len(layer.operators)] for layer in layers)
@@ -62,8 +64,10 @@ class DeclaredNetworks(CellNetworks):
 
 
 def _backbone(declared: DeclaredSpace, architecture: Architecture, size: NetworkSize) -> DeclaredBackbone:
-    """What the builder returns, tried on two images of zeros. Raises BuilderError: a builder that cannot be imported,
-    that raises or returns no module, and one whose module does not give features."""
+    """The network that the builder returns, after a trial on two images of zeros.
+
+    Raises BuilderError if the builder cannot be imported, raises or returns no module, or if its module does not give
+    features."""
     name, text = declared.network, declared.encode(architecture)
     expected = f"{name}(architecture, channels=, cells=, image_channels=) to build {text}"
     build = builder(declared)

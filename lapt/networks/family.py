@@ -1,4 +1,4 @@
-"""The base class of a cell family's networks: what training, supernets and scores of untrained networks ask for."""
+"""The base class of a cell family's networks, for training, supernets and scores of untrained networks."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from lapt.networks.shared import Connection, SharedBody
 from lapt.spaces import Architecture, CellFamily, SearchSpace
 
 Stem = Literal["cifar", "imagenet"]
-"""Of DARTS networks. cifar: one convolution, 3 C wide. imagenet: three with stride 2, which leave an eighth of the
-side."""
+"""The stem of DARTS networks. cifar: one convolution, 3 C wide. imagenet: three with stride 2, which leave an eighth of
+the side."""
 Size = tuple[int, int]
 """Height and width, in pixels."""
 
 
 class NetworkSize(NamedTuple):
-    """How large a network is built.
+    """The size of a network.
 
     ``channels``: width after the stem (published: 16 for NAS-Bench-201, 64 for TransNAS-Bench-101, which needs an even
-    number), of DARTS cells the width of a node (published: 36 on CIFAR, 48 on ImageNet). ``cells``: cells in a stage or
-    module (published: 5 and 2; of DARTS 6, which with two reduction cells makes 20 layers, and 4 on ImageNet). Widths
-    double where the published ones do. ``stem``: of DARTS networks. ``image_size``: of the images that multiply-adds
-    are counted for, and that a declared space's network is tried on.
+    number); for DARTS, the width of a node (published: 36 on CIFAR, 48 on ImageNet). ``cells``: cells in a stage or
+    module (published: 5 for NAS-Bench-201, 2 for TransNAS-Bench-101). For DARTS, 6 are published, which with two
+    reduction cells makes 20 layers, and 4 on ImageNet. Widths double where the published ones do. ``stem``: of DARTS
+    networks. ``image_size``: size of the images for which multiply-adds are counted, and on which a declared space's
+    network is tried.
     """
 
     channels: int
@@ -37,7 +38,7 @@ class NetworkSize(NamedTuple):
     stem: Stem = "cifar"
 
     def checked(self) -> NetworkSize:
-        """Itself. Raises ConfigError for one of nothing."""
+        """The same size. Raises ConfigError without at least one channel and one cell."""
         if self.channels < 1 or self.cells < 1:
             said = f"channels {self.channels}, cells {self.cells}"
             raise ConfigError("at least one channel and one cell", said, "raise them")
@@ -55,7 +56,7 @@ class Counts(NamedTuple):
 
 
 class BuilderError(ConfigError):
-    """A builder that is not there, or that builds no backbone."""
+    """A builder that is missing, or that builds no backbone."""
 
 
 class Features(nn.Module):
@@ -70,7 +71,7 @@ class Features(nn.Module):
     rectified = False
 
     def readers(self) -> list[nn.Module]:
-        """The modules that read what a ReLU gave: for scores of untrained networks."""
+        """The modules that read the output of a ReLU, for scores of untrained networks."""
         raise NotImplementedError
 
 
@@ -88,33 +89,33 @@ class CellNetworks(ABC):
 
     @abstractmethod
     def backbone(self, architecture: Architecture, size: NetworkSize) -> Features:
-        """With fresh weights from torch's global generator. Raises LaptError for what cannot be built."""
+        """The backbone with fresh weights from torch's global generator. Raises LaptError if it cannot be built."""
 
     @abstractmethod
     def counts(self, architecture: Architecture, size: NetworkSize, classes: int | None) -> Counts:
-        """Of the published network, with a linear classifier or, where ``classes`` is None, without a head."""
+        """The counts of the published network, with a linear classifier; without a head if ``classes`` is None."""
 
     def settings(self) -> dict[str, Any]:
-        """What trained scores depend on beside sizes, images and the texts of architectures; for fingerprints."""
+        """Settings for fingerprints: all that trained scores depend on, beside sizes, images and architectures."""
         return {}
 
     def check(self, size: NetworkSize) -> None:
-        """Raises LaptError for networks that cannot be built, before a run begins."""
+        """Raise LaptError for networks that cannot be built, before a run begins."""
         size.checked()
 
     def shared_body(self, space: SearchSpace, size: NetworkSize, partial: int) -> SharedBody:
-        """Everything that a supernet shares, stem, cells and what stands between them, with fresh weights.
+        """The shared part of a supernet with fresh weights: stem, cells and the modules between them.
 
-        ``partial``: operators are made for one in so many of a cell's channels, which have to be divisible by it.
+        ``partial`` K: operators are made for 1/K of a cell's channels, whose number K must divide.
         """
         raise self._unknown("share weights")
 
     def connection(self, layer: str, source: str) -> Connection:
-        """The one that a layer makes when it reads ``source``."""
+        """The connection that a layer makes when it reads ``source``."""
         raise self._unknown("share weights")
 
     def stem_stride(self, size: NetworkSize) -> int:
-        """By how much the side of an image is divided where the cells begin, for scores of untrained networks."""
+        """The factor by which the stem divides the side of an image, for scores of untrained networks."""
         raise self._unknown("can be scored untrained")
 
     def _unknown(self, what: str) -> SpaceError:
@@ -122,7 +123,7 @@ class CellNetworks(ABC):
 
 
 def networks_of(space: SearchSpace) -> CellNetworks:
-    """The networks of its family. Raises SpaceError where none are known."""
+    """The networks of the space's family. Raises SpaceError if none are known."""
     return _networks_of(space.family)
 
 

@@ -41,7 +41,7 @@ def stem_of(image_channels: int, layers: Sequence[tuple[int, int]]) -> nn.Module
 
 
 class FactorizedReduction(nn.Module):
-    """What a skip becomes where a cell halves the side (TransNAS-Bench-101's FactorizedReduce).
+    """A skip connection in a cell that halves the side (TransNAS-Bench-101's FactorizedReduce).
 
     Half of the output channels come from the even pixels, half from the odd ones (zero where an odd side has none).
     Shapes as in :class:`ConvNorm` with stride 2.
