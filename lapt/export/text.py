@@ -20,11 +20,11 @@ CONSTRUCTOR = """
 
 
 class Written(NamedTuple):
-    """What a family's ``export`` function, called with an architecture, its backbone and their size, returns.
+    """The result of a family's ``export`` function, called with an architecture, its backbone and their size.
 
-    ``classes``: the text of the classes of its cells and of ``Backbone``. ``live``, ``dead``: in words, what of the
-    architecture is at work and what is left out. ``quoted``: LAPT's own classes and functions, beside those of
-    ``lapt.networks.operators``, that these are made of, in order.
+    ``classes``: the text of the classes of its cells and of ``Backbone``. ``live``, ``dead``: the parts of the
+    architecture that are at work and those left out, in words. ``quoted``: LAPT's own classes and functions that these
+    use, beside those of ``lapt.networks.operators``, in order.
     """
 
     classes: list[str]

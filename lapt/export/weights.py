@@ -10,7 +10,7 @@ import torch
 
 
 def with_config(weights: bytes, config: Mapping[str, Any]) -> bytes:
-    """What ``torch.load(path, weights_only=True)`` reads as {"config": ..., "state_dict": ...}.
+    """The bytes of a file that ``torch.load(path, weights_only=True)`` reads as {"config": ..., "state_dict": ...}.
 
     ``weights``: a state dict as ``torch.save`` wrote it. ``config``: JSON types alone.
     """
