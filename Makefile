@@ -29,6 +29,7 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/docstrings.py lapt storage tasks flows tests
 
 # Pins for every supported Python and platform. Torch has its own file, so that another build of it can be chosen.
 lock: $(STAMP)
