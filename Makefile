@@ -29,6 +29,7 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/docstrings.py lapt storage tasks flows tests
 
 # The documentation as a site, in site/: open site/index.html.
 docs: $(VENV)/.docs

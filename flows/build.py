@@ -95,7 +95,7 @@ def caller_of(config: ChatReasoner, execution: Execution, run_id: str, *, sample
 
 
 def _key(config: ChatReasoner) -> str | None:
-    """The key that the declaration has a right to; None for none, and for one that the client finds by itself."""
+    """The key that the declaration may use; None if it needs none, or if the client finds it by itself."""
     if config.key_block is None:
         return key_from_variable(config.model, config.base_url, config.key_env, os.environ)
     check_block(config.key_block, os.environ)
@@ -103,7 +103,7 @@ def _key(config: ChatReasoner) -> str | None:
 
 
 def _secret(block: str) -> str:
-    """What the Prefect server keeps under that name."""
+    """The secret that the Prefect server keeps in that block. Raises ConfigError if there is none."""
     apply_environment()
     from prefect.blocks.system import Secret
 
@@ -145,7 +145,7 @@ class Built:
 
 
 def build(pipeline: Pipeline, execution: Execution) -> Built:
-    """Raises LaptError for anything the declaration names that is not there: before any work is done."""
+    """Build the objects of a flow. Raises LaptError, before any work is done, if something named is missing."""
     space, store = space_of(pipeline), Store(execution.store)
     checksum, evaluator = evaluators_of(pipeline, execution, space, store)
     if execution.dispatch == "deployment":
@@ -184,8 +184,8 @@ def built_for(pipeline: Pipeline, execution: Execution) -> Built:
 
 
 def run_id(pipeline: Pipeline, data_checksum: str) -> str:
-    """What is computed, as 12 hex digits: configuration with seed, data, algorithm version; not the execution.
+    """The id of a computation, 12 hex digits: of configuration with seed, data and algorithm version, not execution.
 
-    Keys that an earlier version did not have are left out at their defaults (``added``): earlier runs keep their ids.
+    Keys that earlier versions did not have are left out at their defaults (``added``), so earlier runs keep their ids.
     """
     return short({"pipeline": pipeline.model_dump(mode="json"), "data": data_checksum, "algorithm": VERSION})

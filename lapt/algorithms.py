@@ -13,7 +13,7 @@ from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, best, top
 
 VERSION = 1
-"""Raised by hand when the same configuration would ask other questions; part of every run id."""
+"""Part of every run id. Raised by hand when the same configuration would evaluate other architectures."""
 
 A = TypeVar("A")
 P = TypeVar("P")
@@ -75,15 +75,15 @@ def iterations_of(
     rescore: Callable[[S, Sequence[Evaluation], int], Sequence[Evaluation] | None] = lambda refined, found, g: None,
     stopped: Callable[[BudgetSpent], None] = lambda spent: None,
 ) -> Generator[tuple[S, tuple[Evaluation, ...], int], Sequence[Evaluation], Found]:
-    """Lines 4-12 of Algorithm 1, interrupted at line 7: what is searched is yielded, and B_n is sent.
+    """Lines 4-12 of Algorithm 1 as a generator: at line 7 the space to search is yielded, and B_n is sent.
 
     ``refine(P_n, g)`` gives Omega_r; ``adapt(P_n, Base, Best, all evaluations, g)`` is Algorithm 2. Scores are
     higher-is-better, so Base starts at minus infinity (line 4's 0 would never be reached by a negative loss). A step
-    that raises BudgetSpent ends the loop, which ``stopped`` hears: what was found so far is returned.
+    that raises BudgetSpent ends the loop: ``stopped`` is called with it, and the evaluations so far are returned.
 
-    ``rescore(Omega_r, evaluations so far, g)``: where scores hang on Omega_r (inherited weights), the best so far as
-    Omega_r's own supernet scores them. These alone are compared, adapted to and searched from then on, and Base is the
-    best of them. None where all scores still hold.
+    ``rescore(Omega_r, evaluations so far, g)``: None if all scores stay valid. If scores depend on Omega_r (inherited
+    weights): the best so far, scored anew by Omega_r's own supernet. From then on only these are compared, adapted to
+    and searched from, and Base is the best of them.
     """
     base = -math.inf  # line 4
     every: list[Evaluation] = []

@@ -35,8 +35,10 @@ class Archive:
 
 
 def best_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive:
-    """The ``size`` best of all that have a score, distinct by the evaluator's identity: for tabular benchmarks, as in
-    the paper's experiments. Raises SpaceError for a space too large to list whose scores are in no table."""
+    """The archive of the ``size`` best architectures that have a score, distinct by the evaluator's identity.
+
+    For tabular benchmarks, as in the paper's experiments. Raises SpaceError for a space too large to list whose scores
+    are in no table."""
     different = {evaluator.identity(member): member for member in scored(space, evaluator)}
     evaluations = _scored(evaluator, list(different.values()))
     entries = _best(evaluations, size, evaluator.task)
@@ -44,15 +46,16 @@ def best_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive:
 
 
 def worst_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive:
-    """The ``size`` worst of the whole space, the least bad first: a control, for a reasoner that knows a benchmark by
-    heart does not mind what it is shown."""
+    """The archive of the ``size`` worst architectures of the whole space, the least bad first.
+
+    A control: a reasoner that knows a benchmark by heart gives the same principles whatever it is shown."""
     whole = best_of_all(space, evaluator, space.size)
     entries = whole.entries[-size:]
     return Archive(space, evaluator.task, entries, asked=entries, chosen_from=whole.chosen_from)
 
 
 def resampled(archive: Archive, *, seed: int | Sequence[int]) -> Archive:
-    """As many entries, drawn from it with replacement, best first: another archive of the same kind (Efron 1979)."""
+    """A bootstrap archive (Efron 1979): as many entries, drawn from ``archive`` with replacement, best first."""
     rng = np.random.default_rng(seed)
     drawn = np.sort(rng.integers(len(archive.entries), size=len(archive.entries)))
     entries = tuple(archive.entries[int(at)] for at in drawn)
@@ -62,9 +65,9 @@ def resampled(archive: Archive, *, seed: int | Sequence[int]) -> Archive:
 def best_of_random(
     space: SearchSpace, evaluator: Evaluator, size: int, samples: int, *, seed: int | Sequence[int]
 ) -> Archive:
-    """The ``size`` best of ``samples`` random architectures, distinct by the evaluator's identity.
+    """The archive of the ``size`` best of ``samples`` random architectures, distinct by the evaluator's identity.
 
-    What a user without a full table can pay for. Raises ConfigError when the space has not so many.
+    For users without a full table. Raises ConfigError if the space has fewer than ``samples``.
     """
     there = askable(space, evaluator)
     # Drawing the last of 15,625 cells one by one takes half a minute: more than the space has is not even tried.
@@ -81,7 +84,9 @@ def best_of_random(
 
 
 def _scored(evaluator: Evaluator, architectures: Sequence[Architecture]) -> list[Evaluation]:
-    """Raises BudgetSpent where a limit of the run left some out: other principles would be learned from the others."""
+    """Evaluate all of them. Raises BudgetSpent if a limit of the run left some out.
+
+    Principles learned from a part would be other principles."""
     found = evaluator.evaluate(architectures)
     if len(found) < len(architectures):
         raise BudgetSpent(
@@ -93,7 +98,7 @@ def _scored(evaluator: Evaluator, architectures: Sequence[Architecture]) -> list
 
 
 class NothingScored(LaptError):
-    """A source of which no architecture has a score."""
+    """A source task on which every architecture asked for failed."""
 
 
 def _best(evaluations: Sequence[Evaluation], size: int, task: str) -> tuple[Evaluation, ...]:

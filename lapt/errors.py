@@ -12,12 +12,12 @@ def or_meant(wrong: object, known: Iterable[str], remedy: str) -> str:
 
 
 def printable(text: str) -> str:
-    """On one line: line breaks, control characters and bytes that are no UTF-8 are escaped."""
+    """The text on one line: line breaks, control characters and bytes that are no UTF-8 are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 class Notice(UserWarning):
-    """What a user should know that is no fault: how something was read."""
+    """A message to the user about something that is no fault, such as how an input was read."""
 
 
 class LaptError(Exception):
@@ -55,11 +55,11 @@ class StoreError(LaptError):
 
 
 class BudgetSpent(LaptError):
-    """What a run may cost is spent. A search that meets it ends with its best so far."""
+    """A limit of the run that has been reached. A search that meets it ends with its best so far."""
 
 
 class Stopped(Exception):
-    """A run that somebody ended from elsewhere, on purpose, as by Ctrl-C; its text says how."""
+    """The end of a run that somebody stopped on purpose from elsewhere, as by Ctrl-C. Its text says how."""
 
 
 def interruption(error: BaseException) -> KeyboardInterrupt | SystemExit | None:
@@ -82,7 +82,7 @@ def interruption(error: BaseException) -> KeyboardInterrupt | SystemExit | None:
 
 
 def release(error: BaseException) -> None:
-    """Let go of what the frames of a failure hold: an open database, and processes that are at work for nobody."""
+    """Release the objects that a failure's frames hold: an open database, processes whose work nobody needs now."""
     chain: BaseException | None = error
     while chain is not None:
         traceback.clear_frames(chain.__traceback__)

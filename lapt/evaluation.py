@@ -1,4 +1,4 @@
-"""What an evaluator is and what it returns."""
+"""The interfaces of evaluators, and the evaluations that they return."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Literal, NamedTuple, Protocol, Self
 from lapt.spaces import Architecture, Pool, SearchSpace
 
 Origin = Literal["computed", "store", "table", "surrogate"]
-"""Where a score came from: measured now, paid for earlier, looked up in a tabular benchmark, or predicted."""
+"""The origin of a score: measured now, paid for earlier, looked up in a tabular benchmark, or predicted."""
 
 
 class Checkpoint(Protocol):
-    """Keeps the last state of one training; a write appears whole or not at all. Picklable."""
+    """The place where one training keeps its last state. A write appears whole or not at all. Picklable."""
 
     def load(self) -> bytes | None:
-        """None before the first epoch."""
+        """The last state; None before the first epoch."""
         ...
 
     def save(self, state: bytes) -> None: ...
 
     def tell(self, epoch: int, epochs: int, loss: float) -> None:
-        """Says to whoever waits, perhaps in another process, how far the training is."""
+        """Report how far the training is, to those who wait for it, perhaps in another process."""
         ...
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What a score measures. ``unit`` is printed behind it ("%", "" for a pure number)."""
+    """The quantity that a score measures. ``unit`` is printed behind it ("%", "" for a pure number)."""
 
     name: str
     unit: str = ""
     higher_is_better: bool = True
 
     def score(self, value: float | None) -> float:
-        """Normalised to higher-is-better; a failed evaluation (None) is the worst there is."""
+        """The value as higher-is-better. A failed evaluation (None) or a NaN is minus infinity."""
         if value is None or math.isnan(value):
             return -math.inf
         return value if self.higher_is_better else -value
@@ -47,10 +47,10 @@ class Evaluation:
     """One architecture and its score on one task.
 
     ``value`` is in the metric's own unit and direction, None when the evaluation failed (``error`` says why);
-    ``score`` is what searches compare. ``key`` names the stored score, None for a table look-up and a prediction.
-    ``cost_seconds``: of the training behind the score, by whomever; predicted where the score is. ``parameters`` and
+    ``score`` is compared by searches. ``key`` names the stored score, None for a table look-up and a prediction.
+    ``cost_seconds``: of the training behind the score, whoever did it; predicted if the score is. ``parameters`` and
     ``flops`` follow the published definition, dead edges included; ``live_parameters`` are those that were trained.
-    ``measures``: what else was measured, by name (the accuracy beside a loss), in the units of their metrics.
+    ``measures``: other measurements by name (the accuracy beside a loss), in the units of their metrics.
     """
 
     architecture: Architecture
@@ -79,8 +79,8 @@ class Evaluator(Protocol):
     """Scores architectures on one task. Deterministic: the same architecture gets the same score.
 
     It may keep caches; it changes neither the search space nor any searcher. An architecture that cannot be scored
-    (diverged, out of memory) comes back as a failed Evaluation; an exception is for what the next call would not
-    survive either.
+    (diverged, out of memory) comes back as a failed Evaluation. An exception is raised for a problem that would make
+    the next call fail too.
     """
 
     @property
@@ -95,11 +95,11 @@ class Evaluator(Protocol):
         ...
 
     def identity(self, architecture: Architecture) -> str:
-        """What a score belongs to: the exact string for a table, the canonical cell for training."""
+        """The key that a score belongs to: the exact string for a table, the canonical cell for training."""
         ...
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
-        """Validation scores, in the order asked; the first of them alone where a limit of the run was reached."""
+        """Validation scores, in the order asked; only the first of them if a limit of the run was reached."""
         ...
 
     def test(self, architecture: Architecture) -> float | None:
@@ -108,12 +108,14 @@ class Evaluator(Protocol):
 
 
 Lacking = Literal["fail", "skip", "never"]
-"""What becomes of a request for an architecture without a score: an evaluation that fails; a proposal that is passed
-over, counted, and costs nothing; none is made, for searches are confined to what there is."""
+"""The treatment of architectures without a score.
+
+fail: the evaluation fails. skip: the proposal is passed over and counted, and costs nothing. never: no such proposal is
+made, because searches are confined to the architectures that have a score."""
 
 
 class Holding(NamedTuple):
-    """What an evaluator has that looks scores up. ``pool()``: what of its whole space has one."""
+    """The scores that a look-up evaluator has. ``pool()``: the architectures of its whole space that have a score."""
 
     pool: Callable[[], Pool]
     lacking: Lacking
@@ -127,11 +129,11 @@ class Holds(Evaluator, Protocol):
 
 
 class Retrains(Evaluator, Protocol):
-    """An evaluator that trains what was found once more, for the test score and the weights."""
+    """An evaluator that trains the architecture found once more, for the test score and the weights."""
 
     @property
     def final_fingerprint(self) -> str:
-        """As ``fingerprint``, of the final retraining."""
+        """The fingerprint of the final retraining."""
         ...
 
     @property
@@ -142,32 +144,32 @@ class Retrains(Evaluator, Protocol):
     ) -> tuple[Evaluation, bytes | None]:
         """The test score as an evaluation, and the trained network: the state dict, as ``torch.save`` writes it.
 
-        ``checkpoint``: where the training stands, so that it can go on after a kill.
+        ``checkpoint``: keeps the state of the training, so that it can go on after a kill.
         """
         ...
 
 
 class OfSpace(Evaluator, Protocol):
-    """An evaluator whose scores hang on the space that is searched: weights inherited from its supernet."""
+    """An evaluator whose scores depend on the searched space, as with weights inherited from its supernet."""
 
     def within(self, space: SearchSpace, after: Self | None) -> Self:
         """The evaluator of a smaller space; ``after``: the one of the space before, whose supernet it starts from."""
         ...
 
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
-        """Trains or loads the supernet, before the first score and the fingerprint. Idempotent."""
+        """Train or load the supernet. Called before the first score and before the fingerprint. Idempotent."""
         ...
 
 
 OnEpoch = Callable[[int, int, float], None]
-"""Hears (epoch, epochs in all, mean training loss) after every epoch."""
+"""A function called after every epoch with (epoch, epochs in all, mean training loss)."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A supernet's training: wall ``seconds`` of all attempts, mean loss of the last of its ``epochs``, weights.
+    """The record of a supernet's training: wall ``seconds`` of all attempts, mean loss of the last of its ``epochs``.
 
-    ``fresh``: trained by this very call, its last part at least.
+    ``parameters``: number of weights. ``fresh``: this call trained it, or at least the last part.
     """
 
     seconds: float
@@ -184,6 +186,6 @@ def best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
 
 
 def top(evaluations: Sequence[Evaluation], r: int) -> list[Evaluation]:
-    """The r best that did not fail, best first, earlier ones first among equals."""
+    """The r best evaluations that did not fail, best first; among equals, earlier ones first."""
     scored = [evaluation for evaluation in evaluations if not evaluation.failed]
     return sorted(scored, key=lambda evaluation: -evaluation.score)[:r]

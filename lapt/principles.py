@@ -14,12 +14,14 @@ from lapt.spaces import SearchSpace
 
 Kind = Literal["operator", "source"]
 Effect = Literal["keep", "try", "set_aside", "avoid"]
-"""keep: good architectures choose it; try: not spoken of before, to be explored; set_aside: replaced in exploration;
-avoid: good architectures do not choose it."""
+"""The effect of a claim on a candidate.
+
+keep: good architectures choose it. try: no principle named it before, and it is to be explored. set_aside: exploration
+replaced it by others. avoid: good architectures do not choose it."""
 
 
 class Count(BaseModel):
-    """How often a candidate was chosen on a layer among the architectures of a task that were read."""
+    """The number of architectures, among those read on a task, that choose a candidate on a layer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,13 +43,14 @@ class Claim(Count):
 
 
 class Pattern(BaseModel):
-    """What good architectures have more of, or less, than the space does: a number that says what a cell computes.
+    """A feature of cells that good architectures have more of, or less, than the space has on average.
 
-    ``feature``: a column of ``CellFamily.features``, or the statement of an expert's principle (0 or 1). ``weight``:
-    what one standard deviation more of it, over the whole space, adds to how good an architecture is expected to be; in
-    the unit in which the expectations of all architectures have mean 0 and deviation 1. ``support`` and ``chance``: the
-    share of the architectures read, and of the space, that lie above the space's mean (below, for a negative weight).
-    ``task``: whose good architectures were read; "experts" for what is known from elsewhere.
+    ``feature``: a column of ``CellFamily.features``, or the statement of an expert's principle (0 or 1).
+    ``weight``: added to the expectation of an architecture by one standard deviation more of the feature. The deviation
+    is that over the whole space; the unit is such that the expectations of all architectures have mean 0 and deviation
+    1. ``support`` and ``chance``: the share of the architectures read, and of the space, that lie above the space's
+    mean (below, for a negative weight). ``task``: the task whose good architectures were read; "experts" for a pattern
+    known from elsewhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,9 +79,9 @@ class Principle(BaseModel):
 
     @property
     def support(self) -> float:
-        """The share of the architectures read that do as it says, 0..1: mean over its layers, or over its patterns.
+        """The share of the architectures read that follow the principle, 0..1: mean over its layers, or its patterns.
 
-        Of the counts that the claims carry; for what is to be avoided or is set aside, the share that does without it.
+        It comes from the counts in the claims; for avoided or set-aside candidates, the share that does without them.
         """
         if not self.claims:
             return sum(pattern.support for pattern in self.patterns) / max(len(self.patterns), 1)
@@ -105,7 +108,7 @@ class Principle(BaseModel):
 
 
 class Origin(BaseModel):
-    """Where principles came from. A store may hold fields that are gone."""
+    """The origin of principles. Unknown fields are ignored: a store may hold fields of earlier versions."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -116,14 +119,14 @@ class Origin(BaseModel):
     """Digest of the architectures that were read."""
     prompt_hash: str | None = None
     instead_of: str | None = None
-    """The reasoner whose replies stayed invalid, where another one stood in for it."""
+    """The reasoner whose replies stayed invalid, if another one replaced it."""
 
 
 class Principles(BaseModel):
     """A frozen set of principles for one space. Its id is the hash of its content.
 
-    ``counts`` is the evidence they were drawn from, the newest task's first, candidates that no principle speaks of
-    included; ``dropped`` lists what did not carry over from another space.
+    ``counts`` is the evidence they were drawn from, the newest task's first; it includes candidates that no principle
+    names. ``dropped`` lists the claims that could not be carried over from another space.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
@@ -148,7 +151,7 @@ class Principles(BaseModel):
 
     @property
     def ordering(self) -> bool:
-        """Do they weigh what they say, so that a space can be put in order by them?"""
+        """Whether they have weighted patterns, by which the architectures of a space can be put in order."""
         return any(principle.patterns for principle in self.principles)
 
     def candidates(self, kind: str, *effects: Effect) -> dict[str, list[str]]:
@@ -170,14 +173,15 @@ class Principles(BaseModel):
         return found
 
     def of_draw(self, draw: int) -> tuple[Principle, ...]:
-        """What the ``draw``-th reply stated; everything where it stated nothing."""
+        """The principles that the ``draw``-th reply stated; all of them if it stated none."""
         return tuple(p for p in self.principles if draw in p.draws) or self.principles
 
     def onto(self, space: SearchSpace) -> Principles:
         """The same principles for another space: layers by role (name), operators by name; the rest is dropped.
 
-        ``dropped`` lists what was left behind. Raises SpaceError where a layer of ``space`` loses all that it should
-        keep, since an empty layer refines nothing. Returns itself when it already speaks of ``space``.
+        ``dropped`` lists the claims left behind. Returns itself if these are principles for ``space`` already. Raises
+        SpaceError if a layer of ``space`` loses all candidates that it should keep, since an empty layer refines
+        nothing.
         """
         if self.space == space.name:
             return self

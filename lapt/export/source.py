@@ -25,7 +25,7 @@ from lapt.training.network import build
 from lapt.training.tasks import Task
 
 WIDTH = 120
-"""Of a line, where there is a choice."""
+"""Width of the lines that are wrapped, in characters."""
 
 MEANINGS = {
     "classification": "a logit for each of CLASSES",
@@ -36,7 +36,7 @@ MEANINGS = {
     "surface_normal": "the surface normal at each pixel, components in -1..1",
     "room_layout": "the layout, on the scale of the training targets",
 }
-"""What the output is, by the task's name."""
+"""The meaning of the output, by the task's name."""
 
 DOCSTRING = '''"""A network for {task}, with a cell of {family}.
 

@@ -22,9 +22,9 @@ CONSTRUCTOR = """
 class Written(NamedTuple):
     """A network as text: the answer of a family's ``export`` function to (family, architecture, backbone, size).
 
-    ``classes``: the text of the classes of its cells and of ``Backbone``. ``live``, ``dead``: in words, what of the
-    architecture is at work and what is left out. ``quoted``: LAPT's own classes and functions, beside those of
-    ``lapt.networks.operators``, that these are made of, in order.
+    ``classes``: the text of the classes of its cells and of ``Backbone``. ``live``, ``dead``: the parts of the
+    architecture that are at work and those left out, in words. ``quoted``: LAPT's own classes and functions that these
+    use, beside those of ``lapt.networks.operators``, in order.
     """
 
     classes: list[str]

@@ -53,7 +53,7 @@ class DeclaredNetworks(CellNetworks):
         return {"network": digest_of(self.family)}
 
     def check(self, size: NetworkSize) -> None:
-        """Builds a few networks in which every operator and source stands once."""
+        """Build a few networks that together have every operator and source of every layer."""
         layers = self.family.layers
         for n in range(max(len(candidates) for layer in layers for candidates in (layer.operators, layer.sources))):
             operators = (layer.operators[n % len(layer.operators)] for layer in layers)

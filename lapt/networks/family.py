@@ -1,4 +1,4 @@
-"""The base class of a cell family's networks: what training, supernets and scores of untrained networks ask for."""
+"""The base class of a cell family's networks, for training, supernets and scores of untrained networks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lapt.networks.shared import Connection, SharedBody
 from lapt.spaces import Architecture, CellFamily, SearchSpace
 
 Stem = Literal["cifar", "imagenet"]
-"""Of DARTS networks. cifar: one convolution, 3 C wide. imagenet: three with stride 2, which leave an eighth of the
-side."""
+"""The stem of DARTS networks. cifar: one convolution, 3 C wide. imagenet: three with stride 2, which leave an eighth of
+the side."""
 Size = tuple[int, int]
 """Height and width, in pixels."""
 
@@ -24,10 +24,11 @@ class NetworkSize(NamedTuple):
     """The size of a network.
 
     ``channels``: width after the stem (published: 16 for NAS-Bench-201, 64 for TransNAS-Bench-101, which needs an even
-    number), of DARTS cells the width of a node (published: 36 on CIFAR, 48 on ImageNet). ``cells``: cells in a stage or
-    module (published: 5 and 2; of DARTS 6, which with two reduction cells makes 20 layers, and 4 on ImageNet). Widths
-    double where the published ones do. ``stem``: of DARTS networks. ``image_size``: of the images that multiply-adds
-    are counted for, and that a declared space's network is tried on.
+    number); for DARTS, the width of a node (published: 36 on CIFAR, 48 on ImageNet). ``cells``: cells in a stage or
+    module (published: 5 for NAS-Bench-201, 2 for TransNAS-Bench-101). For DARTS, 6 are published, which with two
+    reduction cells makes 20 layers, and 4 on ImageNet. Widths double where the published ones do. ``stem``: of DARTS
+    networks. ``image_size``: size of the images for which multiply-adds are counted, and on which a declared space's
+    network is tried.
     """
 
     channels: int
@@ -70,7 +71,7 @@ class Features(nn.Module):
     rectified = False
 
     def readers(self) -> list[nn.Module]:
-        """The modules that read what a ReLU gave: for scores of untrained networks."""
+        """The modules that read the output of a ReLU, for scores of untrained networks."""
         raise NotImplementedError
 
 
@@ -88,24 +89,24 @@ class CellNetworks(ABC):
 
     @abstractmethod
     def backbone(self, architecture: Architecture, size: NetworkSize) -> Features:
-        """With fresh weights from torch's global generator. Raises LaptError for what cannot be built."""
+        """The backbone with fresh weights from torch's global generator. Raises LaptError if it cannot be built."""
 
     @abstractmethod
     def counts(self, architecture: Architecture, size: NetworkSize, classes: int | None) -> Counts:
-        """Of the published network, with a linear classifier or, where ``classes`` is None, without a head."""
+        """The counts of the published network, with a linear classifier; without a head if ``classes`` is None."""
 
     def settings(self) -> dict[str, Any]:
         """Further settings that trained scores depend on, beside sizes and images: for fingerprints."""
         return {}
 
     def check(self, size: NetworkSize) -> None:
-        """Raises LaptError for networks that cannot be built, before a run begins."""
+        """Raise LaptError for networks that cannot be built, before a run begins."""
         size.checked()
 
     def shared_body(self, space: SearchSpace, size: NetworkSize, partial: int) -> SharedBody:
-        """Everything that a supernet shares, stem, cells and what stands between them, with fresh weights.
+        """The shared part of a supernet with fresh weights: stem, cells and the modules between them.
 
-        ``partial``: operators are made for one in so many of a cell's channels, which have to be divisible by it.
+        ``partial`` K: operators are made for 1/K of a cell's channels, whose number K must divide.
         """
         raise self._unknown("share weights")
 
@@ -122,7 +123,7 @@ class CellNetworks(ABC):
 
 
 def networks_of(space: SearchSpace) -> CellNetworks:
-    """The networks of its family. Raises SpaceError where none are known."""
+    """The networks of the space's family. Raises SpaceError if none are known."""
     return _networks_of(space.family)
 
 

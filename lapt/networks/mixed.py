@@ -19,7 +19,8 @@ from lapt.spaces import SearchSpace
 class Mixture(NamedTuple):
     """The weights of all operators. ``operators``: of each connection, [operators], in the order of ``connections``.
 
-    ``edges``: of each connection, a number that its sum is multiplied by; 1 where there is none.
+    ``operators``: for each connection a tensor [operators], in the order of ``connections``. ``edges``: for each
+    connection a factor of its sum; 1 for a connection that has none.
     """
 
     operators: Mapping[Connection, Tensor]
@@ -30,12 +31,12 @@ class MixedSupernet(nn.Module):
     """The backbone of ``Supernet`` with all operators of all connections at work: eq. 2 of Liu et al. (2019).
 
     A node is the sum over its connections (i, j) of sum_o a_o^(i, j) o(x_i), the a being ``mixture``, which has to be
-    set before a forward pass. As published, in cells no batch normalisation scales or shifts what an operator gives,
-    for the a would have no meaning then, and poolings that a DARTS cell has as modules are normalised too.
+    set before a forward pass. As published, no batch normalisation in cells scales or shifts an operator's output, for
+    the a would have no meaning then. Poolings that a DARTS cell has as modules are normalised too.
 
-    ``partial`` K: operators see the first 1/K of the channels; the others pass by, and all are shuffled for the next
-    (Xu et al. 2020, section 3.2). Where a cell halves the side, what passes by is pooled; where it widens, repeated.
-    ``size``: as of ``NetworkSize``. Raises ConfigError where K does not divide the channels.
+    ``partial`` K: operators see the first 1/K of the channels. The others pass by, and then all are shuffled (Xu et al.
+    2020, section 3.2). The channels that pass by are pooled where a cell halves the side, and repeated where it widens.
+    ``size``: the fields of ``NetworkSize``. Raises ConfigError if K does not divide the number of channels.
     """
 
     def __init__(self, space: SearchSpace, *, partial: int = 1, **size: Any) -> None:

@@ -30,13 +30,13 @@ class Connection(NamedTuple):
 
 
 Candidates = Mapping[Connection, tuple[str, ...]]
-"""Of ``lapt.networks.connections``: the operators that an architecture of the space may have there."""
+"""The operators that architectures of the space may have on each connection (``lapt.networks.connections``)."""
 
 
 class SharedCell(nn.Module, ABC):
-    """The candidate operators of one cell: ``edges`` by the name of the edge, then of the operator.
+    """The candidate operators of one cell. ``edges`` holds their modules by the edge's name, then the operator's.
 
-    Those that compute nothing (identities, poolings without a module) have no entry. ``kind``: of its connections.
+    Operators without a module (identities, some poolings) have no entry. ``kind``: the kind of its connections.
     """
 
     kind = ""
@@ -72,12 +72,12 @@ class SharedCell(nn.Module, ABC):
         return result
 
     def joined(self, values: Mapping[int, Tensor]) -> Tensor:
-        """The output, of inputs and nodes by number."""
+        """The cell's output. ``values``: inputs and nodes by number."""
         return values[max(values)]
 
 
 class SharedBody(nn.Module, ABC):
-    """Stem, shared cells and what stands between them."""
+    """The stem, the shared cells and the modules between them."""
 
     out_channels: int
     reduction: int
@@ -88,7 +88,7 @@ class SharedBody(nn.Module, ABC):
 
     @abstractmethod
     def through(self, images: Tensor, compute: Compute) -> Tensor:
-        """The features, of cells as ``compute`` has them."""
+        """The features, where ``compute`` gives the output of each cell."""
 
     @abstractmethod
     def by_edge(self, architecture: Architecture) -> list[dict[str, str]]:

@@ -53,7 +53,7 @@ class Supernet(nn.Module):
             self._only = before
 
     def inherit(self, other: Supernet) -> int:
-        """Takes over the weights of another supernet of the family wherever both have them; how many tensors."""
+        """Take over the weights that another supernet of the family has too. Returns the number of tensors."""
         mine = self.state_dict()
         theirs = {
             name: tensor
@@ -79,9 +79,9 @@ class Supernet(nn.Module):
 
 @torch.no_grad()
 def same_weights(supernet: Supernet, architecture: Architecture, network: nn.Module) -> None:
-    """Copies what ``architecture`` inherits into its own backbone, as ``lapt.networks.backbone`` builds it.
+    """Copy the weights that ``architecture`` inherits into its backbone, as ``lapt.networks.backbone`` builds it.
 
-    For a training that starts from inherited weights, and to see that both compute the same.
+    For a training that starts from inherited weights, and for tests that both compute the same.
     """
     inherited = supernet.state_dict()
     operators = supernet.body.by_edge(architecture)

@@ -35,12 +35,12 @@ def measured_again(scores: Scores, best: int, sample: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Noise:
-    """How far two trainings of one architecture agree.
+    """The agreement of two trainings of one architecture.
 
-    ``tau``: Kendall's, mean over pairs of seeds; ``tau_top``: among the quarter that is best by another seed (with two
-    seeds there is no other: by one of the pair, which narrows its range and so makes the figure a little too low);
-    ``deviation``: median standard deviation between seeds, in the unit of the score; ``architectures``: how many that
-    is estimated from.
+    ``tau``: Kendall's tau, mean over pairs of seeds. ``tau_top``: the same among the quarter that is best by a third
+    seed. With two seeds, the quarter is chosen by one of the pair; this narrows its range, so the figure is a little
+    too low. ``deviation``: median standard deviation between seeds, in the unit of the score. ``architectures``: the
+    number of architectures in the estimate.
     """
 
     tau: float
@@ -50,7 +50,7 @@ class Noise:
 
 
 def noise(scores: Scores) -> Noise:
-    """``scores``: N architectures x S seeds, higher is better, none missing; S at least 2."""
+    """The noise of ``scores``: N architectures x S seeds, higher is better, none missing; S at least 2."""
     overall, among_best = [], []
     quarter = max(2, len(scores) // 4)
     for one, two in combinations(range(scores.shape[1]), 2):

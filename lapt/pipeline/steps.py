@@ -26,22 +26,22 @@ from lapt.search.loop import Evaluate, search
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 SHARPNESS = 3.0
-"""Of the first population: what is expected of it lies a deviation or two above what its space has."""
+"""Sharpness of the first population's draw. Its mean expectation lies one or two deviations above its space's."""
 
 SOURCE_RANKING = "source_ranking"
-"""The control that transfers, without principles and without a search."""
+"""The control that transfers the source's ranking, without principles and without a search."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What each line of Algorithm 1 does under ``pipeline``. Remembers nothing between calls."""
+    """The steps of Algorithm 1, line by line, as ``pipeline`` declares them. Keeps no state between calls."""
 
     pipeline: Pipeline
     space: SearchSpace
     reasoner: Reasoner
 
     def build_archive(self, evaluator: Evaluator) -> Archive:
-        """Line 1, on the source task alone."""
+        """Line 1: the archive A, from the source task alone."""
         archive = self.pipeline.source.archive
         if isinstance(archive, RandomArchive):
             return best_of_random(self.space, evaluator, archive.size, archive.samples, seed=self._stream("archive"))
@@ -51,16 +51,17 @@ class Steps:
         return resampled(best, seed=self._stream("archive")) if isinstance(archive, BootstrapArchive) else best
 
     def learn(self, archive: Archive) -> Principles:
-        """Line 2."""
+        """Line 2: the principles learned from the archive."""
         return self.reasoner.learn(self.space, archive)
 
     def refine(self, principles: Principles, *, task: str) -> SearchSpace:
-        """Line 6: Omega_r."""
+        """Line 6: the refined space Omega_r."""
         return self.reasoner.translate(self.space, principles, task=task)
 
     def prior(self, principles: Principles, archive: Archive | None) -> Prior:
-        """What the search of a target may know beside its space. ``archive``: of the source, for methods that transfer
-        (``transfers``)."""
+        """The prior knowledge of a target's search, beside its space.
+
+        ``archive``: of the source, for methods that transfer (``transfers``)."""
         return Prior(
             source=() if archive is None else archive.asked,
             expects=self._expects(principles) if self._ordered(self.pipeline.guidance.prior, principles) else None,
@@ -68,21 +69,21 @@ class Steps:
 
     @property
     def transfers(self) -> bool:
-        """Does the search method learn from the source's evaluations?"""
+        """Whether the search method learns from the source's evaluations."""
         return SEARCHERS[self.pipeline.search.method].transfers
 
     def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
-        """The search method of iteration g. One random stream a seed, task and iteration."""
+        """The search method of iteration g, with one random stream for each seed, task and iteration."""
         seed, prior = self._stream(evaluator.task, g), with_images(prior, evaluator)
         return self.pipeline.search.searcher(refined, evaluator, seed=seed, prior=prior, at_least=self._so_far(g))
 
     def first(
         self, refined: SearchSpace, principles: Principles, evaluator: Evaluator, history: Sequence[Evaluation]
     ) -> list[Architecture]:
-        """What is evaluated before the method's first ask on a task: a population that principles expect much of.
+        """The first population on a task, evaluated before the method's first ask: principles expect it to be good.
 
-        Drawn without replacement from Omega_r, a function at a time, with odds of exp(``SHARPNESS``) for a standard
-        deviation more of what is expected (Gumbel top-k), so that seeds differ.
+        It is drawn from Omega_r without replacement (Gumbel top-k), one architecture for each canonical form. Each
+        standard deviation of expectation multiplies the odds by exp(``SHARPNESS``). Seeds draw different populations.
         """
         if history or not self._ordered(self.pipeline.guidance.initial, principles):
             return []
@@ -113,7 +114,7 @@ class Steps:
         return search(searcher, evaluate, budget=config.budget(g), ask_size=config.asked, history=history, first=first)
 
     def again(self, refined: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Architecture]:
-        """What a new supernet scores again: of the top r so far, those that Omega_r still has."""
+        """The architectures that a new supernet scores again: those of the top r so far that are in Omega_r."""
         found = (evaluation.architecture for evaluation in top(evaluations, self.pipeline.adaptation.top_r))
         return [architecture for architecture in found if refined.contains(architecture)]
 
@@ -135,9 +136,10 @@ class Steps:
     def control(
         self, method: str, evaluator: Evaluator, archive: Archive | None = None
     ) -> tuple[list[Evaluation], Searcher]:
-        """What is found on the whole space with LAPT's budget, and by whom: by a search method to which nothing is
-        transferred, or by ``source_ranking``, which searches nothing: the source's best (``archive``), in their order
-        there."""
+        """A control's evaluations on the whole space with LAPT's budget, and its searcher.
+
+        ``method``: a search method, to which nothing is transferred; or ``source_ranking``, which does not search but
+        takes the source's best (``archive``) in their order there."""
         seed, config = self._stream("control", method, evaluator.task), self.pipeline.search
         if method == SOURCE_RANKING:
             assert archive is not None
@@ -151,7 +153,7 @@ class Steps:
         return search(searcher, evaluator.evaluate, budget=self.pipeline.budget, ask_size=config.asked), searcher
 
     def _so_far(self, g: int) -> int:
-        """Evaluations up to iteration g: with as many to choose from, some of them are left."""
+        """Number of evaluations up to iteration g. A pool of at least this many still has some that are new."""
         return sum(self.pipeline.search.budget(iteration) for iteration in range(1, g + 1))
 
     def _ordered(self, wanted: bool | None, principles: Principles) -> bool:
@@ -165,5 +167,5 @@ class Steps:
 
 
 def with_images(prior: Prior, evaluator: Evaluator) -> Prior:
-    """With what the evaluator offers that has images to train on; others offer nothing."""
+    """The prior with ``strengths`` of the evaluator, which only evaluators with training images have."""
     return replace(prior, strengths=getattr(evaluator, "strengths", None))

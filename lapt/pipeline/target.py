@@ -22,9 +22,9 @@ class TargetSearch:
     """One target's loop of refining, searching and adapting, by plain functions.
 
     A subclass overrides a step to watch it or to run it elsewhere. ``archive``: of the source, for search methods that
-    transfer (``Steps.transfers``). After ``run``: ``repeats`` and ``lacking`` count what the search methods passed over
-    and what the table lacks, ``space_size`` is that of the last refined space, ``stopped`` says which limit ended the
-    search before its last iteration.
+    transfer (``Steps.transfers``). After ``run``: ``repeats`` counts the repeated proposals that search methods passed
+    over, ``lacking`` those without a score in the table; ``space_size`` is that of the last refined space; ``stopped``
+    names the limit that ended the search before its last iteration, None if none did.
     """
 
     def __init__(self, steps: Steps, evaluator: Evaluator, archive: Archive | None = None) -> None:
@@ -39,7 +39,7 @@ class TargetSearch:
         return adapt_target(principles, search=self.search, **self._steps)
 
     def iterations(self, principles: Principles) -> Generator[Iteration, Sequence[Evaluation], Found]:
-        """As ``run``, for those who evaluate elsewhere: an iteration is yielded, and its evaluations are sent."""
+        """``run`` as a generator, for callers that evaluate by themselves: yields iterations, is sent evaluations."""
         return iterations_of(principles, **self._steps)
 
     @property
@@ -57,7 +57,7 @@ class TargetSearch:
         return self.steps.refine(principles, task=self.task)
 
     def rescore(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation] | None:
-        """The best so far as Omega_r scores them, where scores hang on it; None where they hold."""
+        """The best so far, scored anew for Omega_r, if scores depend on it; None if they stay valid."""
         return None
 
     def evaluate(self, architectures: list[Architecture], refined: SearchSpace, g: int) -> list[Evaluation]:
@@ -67,13 +67,13 @@ class TargetSearch:
     def adapt(
         self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], g: int
     ) -> tuple[Principles, float]:
-        """Line 9. After the last search principles stay: no search asks for them, and a model would be paid."""
+        """Line 9: adapt the principles. After the last search they stay as they are, which saves a model's call."""
         if g == self.steps.pipeline.adaptation.iterations:
             return principles, base
         return self.steps.adapt(principles, base, best_found, evaluations, task=self.task)
 
     def stop(self, spent: BudgetSpent) -> None:
-        """Hear the limit that ends the search."""
+        """Note the limit that ends the search."""
         self.stopped = str(spent)
 
     def _refine(self, principles: Principles, g: int) -> SearchSpace:
@@ -92,11 +92,11 @@ class TargetSearch:
     def searcher(
         self, refined: SearchSpace, history: Sequence[Evaluation], g: int
     ) -> tuple[Searcher, list[Architecture]]:
-        """The search method of iteration g, and what is evaluated before its first ask."""
+        """The search method of iteration g, and the architectures evaluated before its first ask."""
         searcher = self.steps.searcher(refined, self.evaluator, g, self.steps.prior(self.principles, self.archive))
         return searcher, self.steps.first(refined, self.principles, self.evaluator, history)
 
     def count(self, searcher: Searcher) -> None:
-        """Add up what a search method passed over."""
+        """Add the proposals that a search method passed over to ``repeats`` and ``lacking``."""
         self.repeats += searcher.repeats
         self.lacking += searcher.lacking

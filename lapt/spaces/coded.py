@@ -18,7 +18,7 @@ def _alone(layer: int) -> Sequence[int]:
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """``codes``: N x L, what each layer of N architectures chose; ``numbers``: the code of each choice."""
+    """N architectures as numbers. ``codes``: N x L, the code of each layer's choice; ``numbers``: code by choice."""
 
     numbers: Mapping[Choice, int]
     codes: npt.NDArray[np.int64]
@@ -34,8 +34,9 @@ class Coded:
     def agree(
         self, architecture: Architecture, together: Callable[[int], Sequence[int]] = _alone
     ) -> npt.NDArray[np.bool_]:
-        """N x L: which layers of ``architecture`` each of them has too. ``together(layer)``: the layers of its node,
-        where these stand in any order."""
+        """N x L: whether each of the N architectures makes the same choice on a layer as ``architecture``.
+
+        ``together(layer)``: the layers of its node, if their order does not matter."""
         found = np.empty(self.codes.shape, dtype=bool)
         for layer, choice in enumerate(zip(*architecture, strict=True)):
             code = self.numbers.get(choice, -1)

@@ -192,8 +192,8 @@ class DeclaredSpace(BaseModel, CellFamily):
 def ambiguity(parts: Sequence[Sequence[str]]) -> tuple[int, str, str] | None:
     """The first part in which two rows of choices differ that make the same text, and its two texts; None without such.
 
-    Two readings of a text are followed side by side: one of them is ahead by some characters, which the other must
-    write next. What remains of them is a piece of one choice, so there are few states, however many texts there are.
+    None if there are none. Two readings of a text are followed side by side. One is ahead by some characters, which the
+    other must write next. These characters are a piece of one choice, so there are few states, however many texts.
     """
     for first, texts in enumerate(parts):
         for at, one in enumerate(texts):

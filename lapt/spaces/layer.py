@@ -1,4 +1,4 @@
-"""One layer of a search space: what it may choose."""
+"""One layer of a search space: its candidate operators and sources."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from lapt.errors import SpaceError
 
 Choice = tuple[str, str]
-"""What one layer chooses: (operator l_i, source s_i)."""
+"""The choice of one layer: (operator l_i, source s_i)."""
 SOURCE = "input"
-"""What a layer reads where nothing else is declared."""
+"""The source of a layer for which none is declared."""
 
 
 class Layer(BaseModel):

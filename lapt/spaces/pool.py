@@ -1,4 +1,4 @@
-"""A search space of which some architectures alone are there: those that a table has scores of."""
+"""A search space with only some of its architectures: those that have scores in a table."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lapt.spaces.space import SearchSpace
 
 
 class Pool(SearchSpace):
-    """A space with ``rows`` for members, in their order, and every move of a space inside them.
+    """A space whose members are ``rows``, in their order. All moves of a search stay inside them.
 
-    A row's neighbours are, layer by layer, the rows that choose otherwise there and keep most of the other layers: in
-    a space that is there as a whole those that differ in that layer alone, in a sparse one whatever is nearest. So a
-    search needs no rejected draws, however few of the space's architectures there are. Restrictions and unions of it
-    are spaces, and no pools.
+    A row's neighbours are found layer by layer: the rows that choose otherwise on that layer and agree on most of the
+    others. In a complete space these differ in that layer alone; in a sparse one they are the nearest rows there are.
+    So a search needs no rejected draws, however few rows there are. Restrictions and unions of a pool are spaces, not
+    pools.
     """
 
     rows: tuple[Architecture, ...]

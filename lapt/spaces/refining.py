@@ -1,4 +1,4 @@
-"""From the candidates that somebody keeps to a refined space that has architectures."""
+"""Refined spaces from candidates that are kept, such that they have architectures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def refined(
     sources: Mapping[str, Sequence[str]],
     best_first: Callable[[str], Iterable[str]],
 ) -> SearchSpace:
-    """``space.restrict(operators, sources)``, and a source more where the layers of a node are left with the same one.
+    """``space.restrict(operators, sources)``, with more sources if the layers of a node are left with the same one.
 
     A node (DARTS) adds layers that read different sources. Its later layers are given the source that ``best_first``
     (layer -> all its sources) ranks next, until there are different ones. Raises SpaceError as ``restrict`` does.

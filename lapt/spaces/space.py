@@ -148,7 +148,7 @@ class SearchSpace(BaseModel):
             yield self._assemble(options)
 
     def listed(self) -> list[Architecture]:
-        """``members``. Raises SpaceError where there are more than ``ENUMERABLE``."""
+        """The members as a list. Raises SpaceError if there are more than ``ENUMERABLE``."""
         if self.size > ENUMERABLE:
             raise SpaceError(
                 f"a space of at most {ENUMERABLE:,} architectures, since all of them are looked at",
@@ -158,8 +158,9 @@ class SearchSpace(BaseModel):
         return list(self.members())
 
     def best_first(self, worth: Callable[[str, Choice], float]) -> Iterator[Architecture]:
-        """Every architecture by the falling sum of what its choices are worth on their layers (names), found one by
-        one, however large the space is. Ties in no particular order, always the same."""
+        """All architectures, best first: by the falling sum of ``worth(layer name, choice)`` over the layers.
+
+        They are found one by one, so the space may be large. The order of ties is arbitrary, but always the same."""
         ranked = []
         for node in self._nodes:
             names = [self.layers[position].name for position in node.layers]
@@ -186,7 +187,7 @@ class SearchSpace(BaseModel):
         )
 
     def distance(self, architecture: Architecture) -> int:
-        """Layers in which it lies outside this space: none of a member's."""
+        """Number of layers in which the architecture lies outside this space: 0 for a member."""
         apart = 0
         for node, option in zip(self._nodes, self._options(architecture), strict=True):
             if option not in node.members:
@@ -201,11 +202,11 @@ class SearchSpace(BaseModel):
         return self.written(self._member(architecture))
 
     def written(self, architecture: Architecture) -> Architecture:
-        """As ``as_member``, wherever it lies."""
+        """The architecture in the form of ``as_member``, even if it lies outside."""
         return self._assemble(self._options(architecture))
 
     def together(self, position: int) -> list[int]:
-        """The positions of the layers of one node with that one."""
+        """The positions of all layers of the node that the layer at ``position`` belongs to."""
         return list(self._nodes[self._slots[position][0]].layers)
 
     def _options(self, architecture: Architecture) -> list[tuple[Choice, ...]]:

@@ -25,7 +25,7 @@ def mine(tmp_path: Path) -> Path:
 
 
 def places(folder: Path, code: str, **environment: str) -> list[Path]:
-    """Where a Python that starts in that folder finds our packages."""
+    """The folders in which a Python that starts in ``folder`` finds our packages."""
     code = f"{code}; import {', '.join(OURS)}; print(*(m.__path__[0] for m in ({', '.join(OURS)})), sep=chr(10))"
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     done = subprocess.run(

@@ -31,7 +31,7 @@ def codes(cell: DagCell, architectures: Sequence[Architecture]) -> Codes:
 
 
 def open_paths(cell: DagCell, coded: Codes) -> npt.NDArray[np.bool_]:
-    """N x P: which ways from input to output (``cell.paths``) have no zero operator on them."""
+    """N x P: whether each path from input to output (``cell.paths``) is free of zero operators."""
     present = coded != cell.operators.index(cell.zero)
     return np.stack([present[:, list(path)].all(axis=1) for path in _positions(cell)], axis=1)
 

@@ -14,7 +14,7 @@ from lapt.spaces.graphs import CellGraph, OperatorEdge
 NODES = (2, 3, 4, 5)
 """Numbers of a cell's nodes; 0 and 1 are its inputs."""
 SOURCES = ("input0", "input1", "node2", "node3", "node4")
-"""What a layer may read, by its number: the outputs of the cells before the last and last, then earlier nodes."""
+"""Candidate sources by their numbers: the outputs of the last but one and the last cell, then earlier nodes."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Features of DARTS cells for predictors: the operators on the paths from a cell's inputs to its nodes.
 
-Up to 8 paths lead to a node, and which ones is searched too, so they are not listed one by one as those of DAG cells
-are: what stands on them is summed. All functions work on N architectures at once.
+Up to 8 paths lead to a node, and the paths themselves are searched. So they are not listed one by one, as those of DAG
+cells are: the operators on them are summed. All functions work on N architectures at once.
 
 A Gaussian process fitted to 50 / 200 random cells of the NAS-Bench-301 surrogate in ``benchmarks`` ranks 2,800 others
 with a Spearman correlation of 0.80 / 0.88 by paths, 0.44 / 0.81 by one-hot choices, 0.81 / 0.91 by both (5 draws).

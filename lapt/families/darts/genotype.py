@@ -20,14 +20,14 @@ from typing import NamedTuple
 from lapt.errors import SpaceError
 
 LONGEST = 5_000
-"""Characters of a text that are read."""
+"""Number of characters of a text that are read."""
 FIRST = 2
 """Number of a cell's first node: the inputs come before."""
 KINDS = ("normal", "reduce")
 """The two cells, by their names in genotypes."""
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 _NAME = re.compile(r"^\s*\w+\s*=")
-"""What a file of genotypes has before each."""
+"""The assignment that a file of genotypes has before each of them, as in ``DARTS_V2 =``."""
 
 
 class Edge(NamedTuple):

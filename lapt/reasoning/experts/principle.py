@@ -14,8 +14,10 @@ SAID_FOR: tuple[Effect, ...] = ("keep", "try")
 
 @dataclass(frozen=True)
 class ExpertPrinciple:
-    """``holds``: of a cell family and an architecture of it. ``claims``: (layer, operator or source, effect), what a
-    learned principle says that means the same."""
+    """A principle of experts.
+
+    ``holds``: whether an architecture of a cell family follows it, called with both. ``claims``: the same statement as
+    a learned principle makes it, as (layer, operator or source, effect)."""
 
     statement: str
     source: str
@@ -23,12 +25,12 @@ class ExpertPrinciple:
     claims: tuple[tuple[str, str, Effect], ...]
 
     def applies(self, space: SearchSpace) -> bool:
-        """Has ``space`` all the layers, operators and sources that it speaks of?"""
+        """Whether ``space`` has all layers, operators and sources of its claims."""
         candidates = {layer.name: (*layer.operators, *layer.sources) for layer in space.layers}
         return all(candidate in candidates.get(layer, ()) for layer, candidate, _ in self.claims)
 
     def matched_by(self, principle: Principle) -> bool:
-        """Does it claim one of the same things, and the contrary of none?"""
+        """Whether ``principle`` makes one of the same claims, and the contrary of none."""
         said = {(c.layer, c.candidate, c.effect in SAID_FOR) for c in principle.claims}
         ours = {(layer, candidate, effect in SAID_FOR) for layer, candidate, effect in self.claims}
         return bool(said & ours) and not said & {(layer, candidate, not good) for layer, candidate, good in ours}

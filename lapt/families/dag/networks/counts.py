@@ -20,7 +20,7 @@ class _Costs(NamedTuple):
 
     around: Counts
     edges: Mapping[tuple[str, bool], Counts]
-    """By operator and whether the edge leaves the cell's input."""
+    """Keys: the operator, and whether the edge leaves the cell's input."""
     out_channels: int
     out_size: Size
 

@@ -91,7 +91,7 @@ def _pointwise(channels_in: int, channels_out: int) -> ConvNorm:
 
 
 def dropped(values: Tensor, probability: float) -> Tensor:
-    """Zeros for some images, with that probability each, the others scaled up (Larsson et al. 2017): [B, ...]."""
+    """Drop path (Larsson et al. 2017): zeros for each image with this probability, else scaled up. [B, ...]."""
     kept = values.new_empty((len(values), 1, 1, 1)).bernoulli_(1 - probability)
     return values * (kept / (1 - probability))
 

@@ -15,7 +15,7 @@ from lapt.networks.family import Counts, NetworkSize, Size
 
 @lru_cache(maxsize=4096)
 def darts_counts(found: Genotype, built: NetworkSize, classes: int | None = None) -> Counts:
-    """Of the network of a genotype; ``classes`` None: without the classifier."""
+    """The counts of a genotype's network; without the classifier if ``classes`` is None."""
     skeleton = darts_skeleton(found, built)
     total, width, size = Counts(), built.image_channels, built.image_size
     for wide, stride in skeleton.stem:

@@ -1,4 +1,4 @@
-"""What people might have found before about sketches."""
+"""Principles that experts might have found before about sketches."""
 
 from __future__ import annotations
 
