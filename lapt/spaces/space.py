@@ -1,7 +1,4 @@
-"""SearchSpace: what an architecture is made of, and every move inside it.
-
-Omega of eq. 2 and the refined Omega_r of eq. 3 are the same type: restricting a space gives a space.
-"""
+"""SearchSpace: layers, and every move among their choices. Omega (eq. 2) and the refined Omega_r (eq. 3) are alike."""
 
 from __future__ import annotations
 
@@ -308,16 +305,11 @@ class SearchSpace(BaseModel):
 
     # --- Optuna ----------------------------------------------------------------------------------------------------
     def to_optuna(self) -> dict[str, Any]:
-        """Optuna's distributions of what the layers choose, to search the space with a study of one's own.
-
-        trial = study.ask(space.to_optuna())
-        study.tell(trial, score(space.from_optuna(trial.params)))
-        """
+        """Optuna's distributions of the layers' choices: ``trial = study.ask(space.to_optuna())``."""
         return distributions(self.layers)
 
     def from_optuna(self, params: Mapping[str, Any]) -> Architecture:
-        """The architecture of a trial's ``params``. In DARTS it may lie outside the space, with one source twice in a
-        node: ``space.project`` repairs it."""
+        """The architecture of a trial's ``params``. In DARTS ``project`` may have to repair a source that is twice."""
         return self.written(architecture(self.layers, params))
 
     # --- smaller and larger spaces -----------------------------------------------------------------------------------

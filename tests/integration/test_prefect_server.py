@@ -109,7 +109,7 @@ def server_of(owner: int) -> psutil.Process:
     (server,) = [
         child
         for child in psutil.Process(owner).children()
-        if any("prefect_server_process" in word for word in child.cmdline())
+        if any("server/process.py" in word for word in child.cmdline())
     ]
     return server
 
