@@ -19,7 +19,7 @@ from lapt.spaces.layer import Choice
 from lapt.spaces.refining import refined
 
 ZERO_COST = ("synflow", "naswot")
-"""Scores of untrained networks, of ``lapt.training.zero_cost``."""
+"""Scores of untrained networks, of ``lapt.evaluators.zero_cost``."""
 
 _SAMPLED, _PARENTS = 10_000, 10
 """Sample of a space too large to list: uniform members, and the neighbours of so many of the source's best."""
@@ -118,7 +118,7 @@ def by_zero_cost(space: SearchSpace, score: str) -> list[Architecture]:
 
     Raises ConfigError where torch is missing.
     """
-    from lapt.training.zero_cost import zero_cost_scores
+    from lapt.evaluators.zero_cost import zero_cost_scores
 
     members = space.listed()
     scores = zero_cost_scores(space, score)

@@ -1,11 +1,10 @@
 """Search spaces: layers with candidate operators C_i and candidate sources S_i (eq. 2 of the paper)."""
 
-from lapt.spaces.architecture import Architecture
 from lapt.spaces.builtin import BUILTIN, Space, inlined, space_named, whole_of
 from lapt.spaces.declared import DeclaredSpace
 from lapt.spaces.families import FAMILIES, register
 from lapt.spaces.family import CellFamily
-from lapt.spaces.layer import Layer
+from lapt.spaces.layer import Architecture, Layer
 from lapt.spaces.pool import Pool
 from lapt.spaces.space import ENUMERABLE, SearchSpace
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lapt.spaces.architecture import Architecture
-from lapt.spaces.layer import Choice
+from lapt.spaces.layer import Architecture, Choice
 
 
 def _alone(layer: int) -> Sequence[int]:

@@ -14,9 +14,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
 from lapt.errors import ConfigError, SpaceError
-from lapt.spaces.architecture import Architecture
 from lapt.spaces.family import CellFamily
-from lapt.spaces.layer import SOURCE, Layer
+from lapt.spaces.layer import SOURCE, Architecture, Layer
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.>+-]*$", max_length=60)]
 """Of a layer, operator or source: a word that a language model can repeat."""

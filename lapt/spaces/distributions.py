@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lapt.errors import ConfigError, SpaceError
-from lapt.spaces.architecture import Architecture
-from lapt.spaces.layer import Layer
+from lapt.spaces.layer import Architecture, Layer
 
 
 def optuna() -> Any:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from lapt.errors import ConfigError
-from lapt.spaces.architecture import Architecture
 from lapt.spaces.features import Floats, choices, one_hot
 from lapt.spaces.graphs import CellGraph, OperatorEdge
-from lapt.spaces.layer import SOURCE, Layer
+from lapt.spaces.layer import SOURCE, Architecture, Layer
 
 
 class CellFamily(ABC):

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lapt.spaces.architecture import Architecture
-from lapt.spaces.layer import Layer
+from lapt.spaces.layer import Architecture, Layer
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,8 +1,9 @@
-"""One layer of a search space: its candidate operators and sources."""
+"""A layer of a search space with its candidates, and an architecture: the choice of every layer."""
 
 from __future__ import annotations
 
 from itertools import product
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -12,6 +13,13 @@ Choice = tuple[str, str]
 """The choice of one layer: (operator l_i, source s_i)."""
 SOURCE = "input"
 """The source of a layer for which none is declared."""
+
+
+class Architecture(NamedTuple):
+    """A = union of {l_i, s_i} (eq. 2): the operator and the source each layer chose, in layer order."""
+
+    operators: tuple[str, ...]
+    sources: tuple[str, ...]
 
 
 class Layer(BaseModel):

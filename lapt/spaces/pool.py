@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lapt.errors import SpaceError
-from lapt.spaces.architecture import Architecture
 from lapt.spaces.coded import Coded
-from lapt.spaces.layer import Choice, Layer
+from lapt.spaces.layer import Architecture, Choice, Layer
 from lapt.spaces.space import SearchSpace
 
 

@@ -13,12 +13,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from lapt.errors import SpaceError
-from lapt.spaces.architecture import Architecture
 from lapt.spaces.declared import DeclaredSpace
 from lapt.spaces.distributions import architecture, distributions
 from lapt.spaces.families import FAMILIES, register, registered
 from lapt.spaces.family import CellFamily
-from lapt.spaces.layer import Choice, Layer
+from lapt.spaces.layer import Architecture, Choice, Layer
 
 ENUMERABLE = 200_000
 """Largest space that is listed as a whole; a larger one is sampled."""

@@ -177,10 +177,10 @@ def test_its_networks_are_trained_in_other_processes(space: SearchSpace) -> None
 
 
 def test_what_it_does_not_offer_is_refused_in_a_line(space: SearchSpace) -> None:
+    from lapt.evaluators.zero_cost import zero_cost_scores
     from lapt.export import ExportError, python_source
     from lapt.networks import Supernet
     from lapt.training.tasks import make_task
-    from lapt.training.zero_cost import zero_cost_scores
 
     spec = spec_of(space, recipe=Recipe(epochs=1, drop_path=0.1))
     with pytest.raises(ConfigError, match=r"for recipe\.drop_path; got sketch"):

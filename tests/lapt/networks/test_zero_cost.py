@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from lapt.evaluators.zero_cost import SCORES, alike, log_determinant, naswot, synflow, zero_cost_scores
 from lapt.networks import backbone
 from lapt.pipeline.controls import ZERO_COST, by_zero_cost
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
-from lapt.training.zero_cost import SCORES, alike, log_determinant, naswot, synflow, zero_cost_scores
 
 NAS201, TRANS101 = BUILTIN["nas201"], BUILTIN["trans101"]
 SMALL = NAS201.restrict(
