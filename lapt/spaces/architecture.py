@@ -1,4 +1,4 @@
-"""An architecture: what each layer chose."""
+"""An architecture: the choice of each layer."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def _space(family: CellFamily, name: str, layers: tuple[Layer, ...]) -> SearchSp
 
 @cache
 def _spaces_of(name: str) -> Mapping[str, SearchSpace]:
-    """Of the family of that name; none, with a warning, of one that is broken."""
+    """The spaces of the family with this name; none, with a warning, if the family is broken."""
     try:
         family = FAMILIES[name]
     except ConfigError as error:
@@ -43,7 +43,7 @@ def _spaces_of(name: str) -> Mapping[str, SearchSpace]:
 
 
 class Builtin(Mapping[str, SearchSpace]):
-    """Name -> space. The families of other packages are imported where no other has the space."""
+    """Name -> space. Families of other packages are imported only if no other family has the space."""
 
     def __getitem__(self, name: str) -> SearchSpace:
         for family in names():
