@@ -1,4 +1,4 @@
-"""The networks of cells on a fixed graph, as the rest of LAPT asks for them."""
+"""The networks of cells on a fixed graph, behind the interface ``CellNetworks``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lapt.spaces import Architecture, SearchSpace
 
 
 class DagNetworks(CellNetworks):
-    """Of NAS-Bench-201's and TransNAS-Bench-101's cells."""
+    """The networks of NAS-Bench-201's and TransNAS-Bench-101's cells."""
 
     def backbone(self, architecture: Architecture, size: NetworkSize) -> Backbone:
         operators = self._checked(architecture).operators
@@ -39,7 +39,7 @@ class DagNetworks(CellNetworks):
         return skeleton_of(self.family.name, size)
 
     def _checked(self, architecture: Architecture) -> Architecture:
-        """Itself. Raises SpaceError for one that is no cell of the family."""
+        """The same architecture. Raises SpaceError if it is no cell of the family."""
         edges, operators = len(self.family.edges), self.family.operators
         if len(architecture.operators) != edges or not set(architecture.operators) <= set(operators):
             raise SpaceError(
