@@ -31,8 +31,8 @@ from storage.store import Store
 def reasoner_of(pipeline: Pipeline, execution: Execution, run_id: str, *, sample: int | None = None) -> Reasoner:
     """The reasoner of a pipeline.
 
-    ``run_id``: the run for which calls of a language model are counted. ``sample``: its random seed; by
-    default the pipeline's.
+    ``run_id``: the run for which calls of a language model are counted. ``sample``: its random seed;
+    the pipeline's by default.
 
     Raises LaptError for a model that cannot be asked: a missing package, key or provider.
     """
