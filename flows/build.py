@@ -1,4 +1,4 @@
-"""From configuration to objects: the only place that knows which class serves which key."""
+"""The objects that a configuration declares. Only this module maps configuration keys to classes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ from storage.store import Store
 
 
 def reasoner_of(pipeline: Pipeline, execution: Execution, run_id: str, *, sample: int | None = None) -> Reasoner:
-    """``run_id``: whose calls of a language model are counted; ``sample``: what is random in it, the seed if unset.
+    """The reasoner of a pipeline.
+
+    ``run_id``: the run for which calls of a language model are counted. ``sample``: its random seed;
+    the pipeline's by default.
 
     Raises LaptError for a model that cannot be asked: a missing package, key or provider.
     """

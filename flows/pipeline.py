@@ -56,7 +56,7 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
 
 
 def _waits(holder: str) -> None:
-    """Say who runs the same already. When it is done, all of it is in the store."""
+    """Report who runs the same already. When that run is done, all of its results are in the store."""
     get_run_logger().info("waiting for %s, which runs the same", holder)
     listener.get().stage(f"waiting for {holder}, which runs the same; Ctrl-C ends this command alone")
 
@@ -97,7 +97,7 @@ class _Transfer:
         flow_run_name="{self.pipeline.space_name}: archive from {self.pipeline.source.task}",
     )
     def build_archive(self) -> Archive:
-        """Line 1: good architectures of the source task, and of nothing else."""
+        """Line 1: good architectures of the source task alone."""
         source, hears = self.pipeline.source, listener.get()
         hears.stage(f"building the archive on {source.task}")
         evaluator = self.whole_space(source.task)
@@ -107,7 +107,7 @@ class _Transfer:
         return self.archive
 
     def learn(self, archive: Archive) -> Principles:
-        """Line 2."""
+        """Line 2: the principles learned from the archive."""
         listener.get().stage(f"learning principles from {len(archive.entries)} architectures of {archive.task}")
         return learn_principles(context(self.built.steps), data(archive), context(self.built.record))
 
@@ -140,7 +140,7 @@ class _Transfer:
         )
 
     def control(self, target: str, method: str) -> ControlResult | None:
-        """A control beside what was found; None where a limit leaves it less than the same budget."""
+        """A control to compare with; None if a limit of the run leaves it less than the same budget."""
         budget, hears, built = self.pipeline.budget, listener.get(), self.built
         if self.costs.room(budget) < budget:
             return None
@@ -169,7 +169,7 @@ class _Transfer:
         return result if final is None else result.model_copy(update={"test": final.test, "final": final})
 
     def whole_space(self, task: str) -> Evaluator:
-        """The evaluator of a search on the whole space, its supernet trained where it has one."""
+        """The evaluator of a search on the whole space. Its supernet, if it has one, is trained first."""
         evaluator = self.built.evaluator(task)
         if isinstance(evaluator, StoredEvaluator) and evaluator.of_space:
             heard = epochs(f"supernet on {task}, whole space")

@@ -15,7 +15,7 @@ from torch import nn
 from lapt.errors import ConfigError, LaptError
 
 OPSET = 18
-"""The one that torch's exporter writes without conversion; ONNX Runtime has read it since 1.14."""
+"""The opset that torch's exporter writes without conversion. ONNX Runtime reads it since 1.14."""
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
@@ -62,7 +62,7 @@ def onnx_model(network: nn.Module, shape: tuple[int, int, int], *, tolerance: fl
 
 
 def check(model: bytes, network: nn.Module, shape: tuple[int, int, int], tolerance: float) -> None:
-    """Runs the model beside the network on random images [B, *shape]. Raises ExportError where they differ."""
+    """Run model and network on random images [B, *shape], and compare. Raises ExportError if they differ."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -87,7 +87,7 @@ def check(model: bytes, network: nn.Module, shape: tuple[int, int, int], toleran
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter and what it calls warn of their own deprecations and log what they leave unchanged."""
+    """Silence the exporter and its libraries, which warn of their own deprecations and log unchanged parts."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -124,7 +124,7 @@ def python_source(space: SearchSpace, architecture: Architecture, task: Task, **
 
 
 def _imports(text: str) -> str:
-    """Those that ``text`` uses."""
+    """The imports that ``text`` needs."""
     return "\n".join(
         [
             "from __future__ import annotations\n",
@@ -138,14 +138,14 @@ def _imports(text: str) -> str:
 
 
 def _names(classes: tuple[str, ...]) -> str:
-    """CLASSES, in one line where they fit. A JSON string is a Python string; lone surrogates must be escaped."""
+    """The assignment of CLASSES, in one line if it fits. Texts are JSON strings, with lone surrogates escaped."""
     texts = [json.dumps(name, ensure_ascii=False).encode(errors="backslashreplace").decode() for name in classes]
     line = f"CLASSES = ({', '.join(texts)})"
     return line if len(line) <= WIDTH else "\n".join(["CLASSES = (", *(f"    {text}," for text in texts), ")"])
 
 
 def _quoted(network: nn.Module, written: list[str], theirs: tuple[Any, ...]) -> list[str]:
-    """The source of what the network's modules are, and of the functions that these and what is written call.
+    """The source of the network's module classes, and of the functions that these and the written text call.
 
     ``theirs``: of the cell family, its classes before its functions.
     """
@@ -168,7 +168,7 @@ def _quoted(network: nn.Module, written: list[str], theirs: tuple[Any, ...]) -> 
 
 
 def _head(head: nn.Module, body: Features) -> str:
-    """The statement that builds it: a decoder by its arguments, torch's own layers by their representations."""
+    """The statement that builds the head: a decoder by its arguments, torch's own layers by their representations."""
     if isinstance(head, heads.Decoder):
         first, last = head.steps[0], head.steps[-1]
         assert isinstance(first, nn.Conv2d)

@@ -1,4 +1,4 @@
-"""Pieces of Python source, and what a cell family gives of its networks (``CellFamily.export``)."""
+"""Pieces of Python source, and the result of a cell family's ``export`` function."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def sequential(modules: Iterable[str]) -> str:
 def class_text(
     name: str, title: str, lines: list[str], tensor: str, forward: str, parameters: Iterable[str] = ()
 ) -> str:
-    """A class; without a constructor where there is nothing to construct."""
+    """The text of a class; without a constructor if there is nothing to construct."""
     constructor = CONSTRUCTOR.format(
         parameters="".join(f", {parameter}: int" for parameter in parameters),
         lines=indent("\n".join(lines), " " * 8),

@@ -68,7 +68,7 @@ def run(pipeline: str, *overrides: str, store: str = "./lapt-store", **execution
 
 
 class OpenStore:
-    """A result store, read."""
+    """A result store that is open for reading."""
 
     def __init__(self, address: str) -> None:
         from storage.store import Store

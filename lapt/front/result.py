@@ -77,7 +77,7 @@ class Result:
 
     @property
     def score(self) -> float:
-        """The best score, as it was given. Raises LaptError where there is none."""
+        """The best score, as it was given. Raises LaptError if there is none."""
         value = self._scored.value
         assert value is not None
         return value

@@ -1,4 +1,4 @@
-"""Scores that a caller's own function gives, or that the caller brings."""
+"""Scores from a caller's own function, or brought by the caller."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lapt.evaluation import Evaluation, Metric
 from lapt.spaces import Architecture, SearchSpace
 
 Score = Callable[[Architecture], float | None]
-"""An architecture, which ``str`` writes as text, to a number; None, NaN or an exception where it has no score."""
+"""A function from an architecture (``str`` gives its text) to its score. None, NaN or an exception: it has none."""
 
 
 class Written(Architecture):
@@ -64,7 +64,7 @@ class OwnEvaluator:
         return [self._evaluated(architecture) for architecture in architectures]
 
     def test(self, architecture: Architecture) -> None:
-        """Nothing: a function has no test split."""
+        """None: a function has no test split."""
 
     def _evaluated(self, architecture: Architecture) -> Evaluation:
         began, value, error = time.monotonic(), self.brought, None
@@ -87,7 +87,7 @@ class OwnEvaluator:
 
 
 def number_of(value: Any) -> float | None:
-    """A score as a float; None where it is none, or not finite. Raises ConfigError for what is no number."""
+    """A score as a float; None if it is None or not finite. Raises ConfigError if it is no number."""
     if value is None:
         return None
     if hasattr(value, "item"):  # of numpy or torch

@@ -1,4 +1,4 @@
-"""From what a caller knows of a source task to the archive that principles are learned from."""
+"""The archive that principles are learned from, made of a caller's knowledge of a source task."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lapt.principles import Principles
 from lapt.spaces import Architecture, SearchSpace
 
 READ = 50
-"""Architectures of a table that are read, as in the paper."""
+"""Number of a table's architectures that are read, as in the paper."""
 SOURCE = "source"
-"""The task of scores that a caller brings."""
+"""Name of the source task for scores that a caller brings."""
 
 
 def source_of(given: Any, space: SearchSpace, metric: Metric) -> tuple[Archive | Principles, Source]:

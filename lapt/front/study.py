@@ -1,4 +1,4 @@
-"""A transfer as ask and tell: for those who evaluate elsewhere, and what ``transfer`` is made of."""
+"""A transfer as ask and tell, for callers that evaluate by themselves. ``transfer`` is built on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lapt.spaces import Architecture, SearchSpace
 
 
 class _Watched(TargetSearch):
-    """Keeps what was stated and refined, by iteration."""
+    """A target's search that keeps the principles and the refined space of each iteration."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -74,7 +74,7 @@ class Study:
         self._loop = self._search.iterations(self.learned)
         self._began = datetime.now(UTC)
         self.evaluations: list[Evaluation] = []
-        """All that was told, in that order."""
+        """All evaluations told, in that order."""
         self._iteration_of: list[int] = []
         self._asked = self._left = 0
         self._first: list[Architecture] = []
@@ -181,7 +181,7 @@ class Study:
         self._first, self._started = list(first[: self._left]), False
 
     def _start(self) -> None:
-        """Tell the search method what it goes on from, once."""
+        """Tell the search method the evaluations so far, once in an iteration."""
         if not self._started:
             self._searcher.tell([*self._history, *self._found])
             self._searcher.reserve(list(self._pending.values()))

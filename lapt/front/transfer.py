@@ -31,7 +31,7 @@ from lapt.spaces import SearchSpace
 
 Direction = Literal["maximize", "minimize"]
 ITERATIONS = 3
-"""G, as in the paper; fewer where the budget is smaller."""
+"""Number of iterations G, as in the paper; fewer if the budget is smaller."""
 TARGET = "target"
 
 
@@ -104,9 +104,10 @@ def ask_tell(
     seed: int = 0,
     direction: Direction = "maximize",
 ) -> Study:
-    """The same search for those who evaluate elsewhere: ``study.ask(n)``, ``study.tell(architecture, value)``.
+    """The search of ``transfer`` for callers that evaluate by themselves.
 
-    Arguments as of ``transfer``. A pickle of the study is its store.
+    Call ``study.ask(n)`` and ``study.tell(architecture, value)``. Arguments as of ``transfer``. The store of a study is
+    its pickle.
 
     Examples:
         >>> import lapt
@@ -228,7 +229,7 @@ def _thinking(pipeline: Pipeline, store: str | None) -> Reasoner:
 
 
 def _search(method: str | Mapping[str, Any], budget: int) -> Any:
-    """The budget in Table 1's terms: a population before the first iteration and one in each."""
+    """The search section for a budget as in Table 1: a population before the first iteration and one in each."""
     if budget < 1:
         raise ConfigError("a budget of one evaluation or more", f"{budget}", "raise it")
     said = spelt_out({"method": method} if isinstance(method, str) else method)
@@ -274,7 +275,7 @@ def _bar(budget: int, shown: bool) -> Iterator[Callable[[Evaluation | None], Non
 
 @contextmanager
 def _recorded(study: Study, store: str | None) -> Iterator[None]:
-    """The run in the store, as far as it came, where there is a store."""
+    """Record the run in the store, as far as it came; do nothing without a store."""
     if store is None:
         yield
         return

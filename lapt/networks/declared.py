@@ -1,6 +1,6 @@
-"""Networks of a declared space: a function of the user's own builds them, found by the name that the declaration has.
+"""Networks of a declared space, built by a user's function that the declaration names.
 
-To find it is to import its module, which runs that module's code.
+The function's module is imported to find it, which runs that module's code.
 """
 
 from __future__ import annotations
@@ -103,8 +103,9 @@ def _backbone(declared: DeclaredSpace, architecture: Architecture, size: Network
 
 @lru_cache(maxsize=1024)
 def _counts(declared: DeclaredSpace, architecture: Architecture, size: NetworkSize, classes: int | None) -> Counts:
-    """Of the network as it is built: multiply-adds are those of its convolutions and products. Torch's generator stays
-    as it was."""
+    """The counts of the network as it is built: multiply-adds are those of its convolutions and matrix products.
+
+    Torch's generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
         body = _backbone(declared, architecture, size)
     head = body.out_channels * (classes or 0)
@@ -118,7 +119,8 @@ def _counts(declared: DeclaredSpace, architecture: Architecture, size: NetworkSi
 def builder(declared: DeclaredSpace) -> Callable[..., object]:
     """The function that ``declared.network`` names, its module imported. Raises BuilderError.
 
-    In a run that a worker took, whoever started it named the function: only those that the operator lists are imported.
+    On a worker, the function was named by whoever started the run. So only functions that the worker's operator lists
+    are imported there.
     """
     module, function = _named(declared)
     if on_worker() and not allowed(ALLOWED, f"{module}:{function}"):
@@ -149,8 +151,10 @@ def builder(declared: DeclaredSpace) -> Callable[..., object]:
 
 
 def digest_of(declared: DeclaredSpace) -> str:
-    """Of what a trained score depends on beside the architecture's text: what the text means, and the text of the
-    builder's module, though not of what that imports. Raises BuilderError."""
+    """The digest of all that a trained score depends on, beside the architecture's text.
+
+    It covers the meaning of that text and the source of the builder's module, but not the modules that this imports.
+    Raises BuilderError."""
     builder(declared)
     module, _ = _named(declared)
     try:

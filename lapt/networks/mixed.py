@@ -103,6 +103,6 @@ def _bypass(values: Tensor, stride: int, wider: int) -> Tensor:
 
 
 def _shuffled(values: Tensor, groups: int) -> Tensor:
-    """Channels of ``groups`` groups, one of each in turn."""
+    """The channels of ``groups`` groups, reordered so that they come from each group in turn."""
     batch, channels, *sides = values.shape
     return values.reshape(batch, groups, channels // groups, *sides).transpose(1, 2).reshape(values.shape)

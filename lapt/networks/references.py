@@ -171,11 +171,11 @@ REFERENCES: dict[str, Callable[[int], nn.Module]] = {
     "MobileNet-v1": mobilenet_v1,
     "ShuffleNet-v1 2x (g=3)": partial(shufflenet_v1, 2),
 }
-"""Name -> what builds it for so many classes."""
+"""Name -> function from the number of classes to the network."""
 
 
 def reference_counts(name: str, *, classes: int, image_size: Size) -> Counts:
-    """Of the reference with that name, as ``measured``."""
+    """The counts of the reference network with that name, as of ``measured``."""
     if name not in REFERENCES:
         raise ConfigError(f"a network among {sorted(REFERENCES)}", repr(name), "name one of them")
     return measured(partial(REFERENCES[name], classes), image_size)

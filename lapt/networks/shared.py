@@ -1,4 +1,4 @@
-"""The base classes of what architectures share in a supernet: its cells, and the body that they stand in."""
+"""The base classes of a supernet's shared cells, and of the body around them."""
 
 from __future__ import annotations
 

@@ -16,12 +16,12 @@ from lapt.spaces import Architecture, SearchSpace
 
 
 class Supernet(nn.Module):
-    """A backbone over a whole space, built of what the space has and no more: a smaller space is a smaller supernet.
+    """A backbone over a whole space, with no operators but the space's: a smaller space has a smaller supernet.
 
     [B, image_channels, H, W] -> [B, out_channels, H/reduction, W/reduction], as the backbone of one architecture
     (``lapt.networks.backbone``) whose modules are shared. Every forward pass draws one architecture, uniform
-    over the space, and computes that alone; inside ``only`` it is the one given. Which are drawn is a matter of
-    ``seed`` and travels with the state dict, so that training can go on where it stopped.
+    over the space, and computes that alone; inside ``only`` it is the one given. The draws depend on ``seed``,
+    and their state is part of the state dict, so that training can go on where it stopped.
 
     ``size``: as of ``NetworkSize``; initial weights come from torch's global generator. Raises SpaceError for a space
     whose networks share no weights.
@@ -45,7 +45,7 @@ class Supernet(nn.Module):
 
     @contextmanager
     def only(self, architecture: Architecture) -> Iterator[None]:
-        """Forward passes are this architecture's, a member of the space. Raises SpaceError for another."""
+        """Compute only this architecture, a member of the space, in forward passes. Raises SpaceError for another."""
         self._only, before = self.space.as_member(architecture), self._only
         try:
             yield

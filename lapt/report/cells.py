@@ -14,7 +14,7 @@ from lapt.spaces.graphs import CellGraph, short
 
 Place = tuple[float, float]
 ROW = 4
-"""Layers in a row of the figure, where they only follow each other."""
+"""Number of layers in a row of the figure, for layers that only follow each other."""
 
 
 def cell_figures(name: str, space: SearchSpace, architecture: Architecture) -> list[tuple[str, str]]:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 ALIKE, BEGINNING = 0.5, 3
-"""Two statements are one that was changed from this share of common words on, if their first words are the same: what
-is said of another layer is no change of this one's."""
+"""Least share of common words for two statements to count as one that was changed.
+
+Their first words must be the same too, since a statement on another layer is no change of this one's."""
 
 
 class Part(NamedTuple):

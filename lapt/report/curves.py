@@ -10,7 +10,7 @@ from lapt.report.figures import legend_below
 from lapt.report.history import Search, Trial
 
 SETTLED = 3
-"""First evaluation whose incumbent sets the range of the axis. Earlier ones may lie anywhere."""
+"""Number of the first evaluation whose incumbent sets the range of the axis. Earlier ones may lie outside."""
 
 
 def incumbents(axes: Any, searches: Sequence[Search]) -> None:

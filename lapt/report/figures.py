@@ -1,4 +1,4 @@
-"""Figures: SVG that takes its colours from the page it stands in, and pictures for what shows no SVG.
+"""Figures: SVG that takes its colours from its page, and PNG pictures for programs that show no SVG.
 
 A drawing is a function of matplotlib axes. Lines take their colours and dashes in order from ``style``; a drawing that
 names colours is given a ``Palette``.
@@ -33,7 +33,7 @@ class Palette(NamedTuple):
 
 
 PAGE = Palette("#00000a", "#00000b", "#00000c", "#00000d", tuple(f"#0000f{number}" for number in range(1, 8)))
-"""Stand-ins, each for a variable of the page's style sheet."""
+"""Placeholder colours, each for a variable of the page's style sheet."""
 PRINT = Palette(
     "#1f2328",
     "#d8dee4",
@@ -42,10 +42,11 @@ PRINT = Palette(
     ("#0b57d0", "#b3541e", "#1a7f37", "#8250df", "#bf3989", "#6e5a00", "#0e7490"),
 )
 DASHES = ("-", "--", ":")
-"""Lines are told apart by these too: not everybody sees colours, and where two lie on each other both show. No two of
-the first 21 lines are alike, for there are seven colours."""
+"""Dash patterns of lines, for readers who see no colours, and for lines that lie on each other.
+
+With seven colours, no two of the first 21 lines are alike."""
 UNIT = 1.45
-"""Most pixels for a point of a figure."""
+"""Largest number of pixels for one point of a figure."""
 
 
 def style(palette: Palette) -> Any:

@@ -17,7 +17,7 @@ from lapt.spaces import SearchSpace
 
 @dataclass(frozen=True)
 class Trial:
-    """One evaluation of a search. ``score``: ``value`` as higher is better, None where it failed. ``incumbent``: the
+    """One evaluation of a search. ``score``: ``value`` as higher is better, None if it failed. ``incumbent``: the
     best value until then; it begins anew with ``fingerprint``, the evaluator's. ``flops``: multiply-adds of one image.
     """
 
@@ -82,7 +82,7 @@ class Search:
 
     @property
     def best(self) -> Trial | None:
-        """The first with the highest score of the last evaluator: scores of two are not compared."""
+        """The first evaluation with the highest score by the last evaluator. Scores of two are not compared."""
         last = self.trials[-1].fingerprint if self.trials else None
         scored = [trial for trial in self.trials if trial.score is not None and trial.fingerprint == last]
         return max(scored, key=lambda trial: trial.score or 0.0) if scored else None
@@ -124,7 +124,7 @@ class TaskHistory:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A line of the data set ``runs``."""
+    """One row of the data set ``runs``."""
 
     event: str
     created_at: datetime

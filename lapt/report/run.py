@@ -25,7 +25,7 @@ from lapt.spaces import SearchSpace
 from lapt.spaces.graphs import short
 
 GRID = 60
-"""Most layers, or candidates, of a grid."""
+"""Largest number of layers, or of candidates, in a grid."""
 
 
 def run_page(history: RunHistory) -> str:

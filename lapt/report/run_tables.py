@@ -8,7 +8,7 @@ from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.tables import Column, Table, number, numbers
 
 BEST = 10
-"""Rows of the leaderboard on a page."""
+"""Number of rows of the leaderboard on a page."""
 
 
 def results(result: RunResult, label: str) -> Table:

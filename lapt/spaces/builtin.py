@@ -43,7 +43,7 @@ def _spaces_of(name: str) -> Mapping[str, SearchSpace]:
 
 
 class Builtin(Mapping[str, SearchSpace]):
-    """Name -> space. The families of other packages are imported where no other has the space."""
+    """Name -> space. Families of other packages are imported only if no other family has the space."""
 
     def __getitem__(self, name: str) -> SearchSpace:
         for family in names():

@@ -1,7 +1,7 @@
 """Search spaces of a user's own, declared in YAML: layers, candidates, and the text that an architecture is written as.
 
-Nothing is known of such a space but its choices: two architectures are equal when they are written alike, and every
-operator speaks for itself.
+LAPT knows only the choices of such a space. Two architectures are equal if their texts are, and no operator is taken
+for zero or the identity.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from lapt.spaces.family import CellFamily
 from lapt.spaces.layer import SOURCE, Architecture, Layer
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.>+-]*$", max_length=60)]
-"""Of a layer, operator or source: a word that a language model can repeat."""
+"""The name of a layer, operator or source: a word that a language model can repeat."""
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)]
-"""One line."""
+"""Text of one line."""
 
 
 def _pairs(declared: Any) -> Any:
@@ -36,11 +36,11 @@ def _pairs(declared: Any) -> Any:
 Texts = Annotated[
     tuple[tuple[str, Text], ...], BeforeValidator(_pairs), PlainSerializer(dict, return_type=dict[str, str])
 ]
-"""A mapping from names, kept so that it can be hashed; in no order of its own."""
+"""A mapping from names to texts, as sorted pairs, so that it can be hashed."""
 
 
 class DeclaredLayer(Layer):
-    """A layer of a declaration. Without ``sources`` it has nothing to choose but its operator."""
+    """A layer of a declaration. Without ``sources`` it chooses only its operator."""
 
     name: Name
     operators: tuple[Name, ...] = Field(max_length=200)

@@ -50,10 +50,10 @@ def _offered() -> dict[str, str]:
 
 
 class Families(dict[str, CellFamily]):
-    """Name -> family. One is imported when it is looked up first; only those are held that were."""
+    """Name -> family. A family is imported when it is first looked up. Iteration has only those looked up so far."""
 
     def __missing__(self, name: str) -> CellFamily:
-        """Raises SpaceError for an unknown name, ConfigError for what is behind a name and is no family."""
+        """The family of that name. Raises SpaceError for an unknown name, ConfigError for one that is no family."""
         where = _OWN.get(name) or _registered.get(name) or _offered().get(name)
         if where is None:
             raise SpaceError(
@@ -74,4 +74,4 @@ def _broken(name: str, where: str, got: str) -> ConfigError:
 
 
 FAMILIES = Families()
-"""A SearchSpace refers to one."""
+"""All cell families by name, to which search spaces refer."""

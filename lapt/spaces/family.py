@@ -1,4 +1,4 @@
-"""The base class of cell families: everything that the rest of LAPT asks of the cells of a space."""
+"""The base class of cell families, with all that the rest of LAPT needs to know of a space's cells."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class CellFamily(ABC):
     # --- an architecture ---------------------------------------------------------------------------------------------
     @abstractmethod
     def encode(self, architecture: Architecture) -> str:
-        """The text of an architecture, wherever in the family it lies."""
+        """The text of any architecture of the family."""
 
     @abstractmethod
     def decode(self, text: str) -> Architecture:
-        """Raises SpaceError when the text is no cell of this family."""
+        """The architecture of a text. Raises SpaceError if the text is no cell of this family."""
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """One representative for all cells that compute the same function."""
@@ -163,12 +163,12 @@ class CellFamily(ABC):
 
     @property
     def explained(self) -> Mapping[str, str]:
-        """Operator -> what it computes; nothing is said of others."""
+        """Operator -> its computation in words. Operators may be missing."""
         return {}
 
     @property
     def paths(self) -> tuple[tuple[str, ...], ...] | None:
-        """Every way from the input to the output, as the layers it takes, where these are always the same."""
+        """All paths from the input to the output, each as its layers, if every architecture has the same ones."""
         return None
 
     # --- networks ----------------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ class CellFamily(ABC):
         return None
 
     def check_trained(self, kind: str, *, shared: bool) -> None:
-        """Raises ConfigError where no networks are known, or none that share weights though ``shared``.
+        """Raise ConfigError if no networks are known, or if ``shared`` is set and they share no weights.
 
         ``kind``: of the evaluator, as its declaration names it.
         """

@@ -1,4 +1,4 @@
-"""One-hot choices: what predictors see of architectures of which nothing but the choices is known."""
+"""One-hot choices: the features of architectures of which only the choices are known."""
 
 from __future__ import annotations
 

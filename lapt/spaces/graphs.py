@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class OperatorEdge(NamedTuple):
-    """``source`` and ``target``: positions among the nodes. ``live``: it has a part in what the cell computes."""
+    """An edge. ``source``, ``target``: positions among the nodes. ``live``: the edge has an effect on the output."""
 
     source: int
     target: int
@@ -15,8 +15,8 @@ class OperatorEdge(NamedTuple):
 
 
 class CellGraph(NamedTuple):
-    """``nodes``: their names, each after those it reads. ``joined``: positions of those that are concatenated to the
-    last one, which no operator feeds; none where the last node is fed by operators."""
+    """The graph of a cell. ``nodes``: their names, each after those that it reads. ``joined``: positions of the nodes
+    whose concatenation is the last one; empty if operators feed the last node."""
 
     name: str
     nodes: tuple[str, ...]
@@ -25,7 +25,7 @@ class CellGraph(NamedTuple):
 
 
 def short(operator: str) -> str:
-    """The name of an operator as a figure has room for it: conv 3×3, skip, sep conv 5×5."""
+    """The short name of an operator, for figures: conv 3×3, skip, sep conv 5×5."""
     words = operator.replace("nor_conv", "conv").replace("skip_connect", "skip").replace("_", " ")
     for side in "1357":
         words = words.replace(f"{side}x{side}", f"{side}×{side}")

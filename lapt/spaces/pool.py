@@ -104,12 +104,12 @@ class Pool(SearchSpace):
         return Coded.of(self.rows)
 
     def _keeping(self, architecture: Architecture) -> npt.NDArray[np.bool_]:
-        """N x L: which layers of ``architecture`` each row has too."""
+        """N x L: whether each row makes the same choice on a layer as ``architecture``."""
         return self._coded.agree(architecture, self.together)
 
 
 def _nearest_without(kept: npt.NDArray[np.bool_], layer: int) -> npt.NDArray[np.int64]:
-    """Of the rows that do not keep that layer, those that keep most others."""
+    """The rows that differ on that layer and keep most of the other layers."""
     others = np.flatnonzero(~kept[:, layer])
     if not len(others):
         return others
@@ -118,7 +118,7 @@ def _nearest_without(kept: npt.NDArray[np.bool_], layer: int) -> npt.NDArray[np.
 
 
 def _with_choices(space: SearchSpace, at: int, rows: Iterable[Architecture]) -> Layer:
-    """The layer, with what the rows choose beyond it."""
+    """The layer, with more candidates if the rows choose any that it lacks."""
     layer = space.layers[at]
     operators = {*layer.operators, *(row.operators[at] for row in rows)}
     sources = {*layer.sources, *(row.sources[at] for row in rows)}

@@ -30,7 +30,7 @@ class _Node(NamedTuple):
     options: tuple[tuple[Choice, ...], ...]
     members: frozenset[tuple[Choice, ...]]
     having: Mapping[Choice, Sequence[tuple[Choice, ...]]]
-    """The options in which a choice stands."""
+    """Choice -> the options that contain it."""
 
 
 class SearchSpace(BaseModel):
@@ -38,8 +38,8 @@ class SearchSpace(BaseModel):
 
     ``layers`` in order; ``nodes`` groups layers by position. Layers of one node form an unordered set with distinct
     sources (DARTS: each node adds two inputs); a layer outside any group is a node of its own. ``cell`` names the cell
-    family (``lapt.spaces.FAMILIES``) that knows the encoding and which cells compute the same function, or is the
-    declaration that knows it: then a space is understood wherever it travels.
+    family (``lapt.spaces.FAMILIES``) that knows the encoding and which cells compute the same function, or is itself
+    the declaration that knows this; such a space needs nothing else in another process.
 
     Two spaces are equal when their fields are. Nothing here draws from global random state: pass a Generator.
     """
@@ -70,7 +70,7 @@ class SearchSpace(BaseModel):
         return self
 
     def __getstate__(self) -> dict[Any, Any]:
-        """With what a process that reads it must import to know the family."""
+        """The state, with the "module:object" that a reading process must import to know the family."""
         where = registered(self.cell) if isinstance(self.cell, str) else None
         return super().__getstate__() | ({"registered": where} if where else {})
 
@@ -107,7 +107,7 @@ class SearchSpace(BaseModel):
 
     @property
     def is_declared(self) -> bool:
-        """Whether its family is a declaration; another of the same name may say something else."""
+        """Whether its family is a declaration. Two declarations of one name may differ."""
         return not isinstance(self.cell, str)
 
     @property
@@ -288,7 +288,7 @@ class SearchSpace(BaseModel):
 
     # --- text ------------------------------------------------------------------------------------------------------
     def encode(self, architecture: Architecture) -> str:
-        """The field's own string for it."""
+        """The architecture's text, as the field writes it."""
         return self.family.encode(architecture)
 
     def decode(self, text: str) -> Architecture:

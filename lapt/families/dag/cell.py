@@ -1,4 +1,4 @@
-"""Cells on a fixed graph that choose operators: how one is written down, and which compute the same function."""
+"""Cells on a fixed graph that choose operators: their canonical forms and signatures."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ class DagCell(CellFamily):
     def live_edges(self, operators: tuple[str, ...]) -> tuple[int, ...]:
         """Positions of the edges that matter: on some path from the input to the output without a zero operator.
 
-        Empty when the cell computes nothing, which is zeros in the published networks. One thing is cut that they have:
-        a convolution that reads an unfed node (zeros) ends in a batch normalisation, so it adds a bias a channel, zero
-        at the start of training. Canonical forms take such cells for the same, and so must their networks.
+        Empty if the cell computes nothing; its output is zeros in the published networks. One published edge is left
+        out here: a convolution that reads an unfed node (zeros). It ends in a batch normalisation, so it adds a bias to
+        each channel, zero at the start of training. Canonical forms do not have this edge, so networks must not either.
         """
         present = [(e, s, t) for e, (s, t) in enumerate(self.edges) if operators[e] != self.zero]
         fed = {0}
@@ -91,7 +91,7 @@ class DagCell(CellFamily):
 
     @cached_property
     def paths(self) -> tuple[tuple[str, ...], ...]:
-        """Every way from the input to the output, as the layers it takes; the shortest first."""
+        """All paths from the input to the output, each as its layers; the shortest first."""
         found: list[tuple[int, ...]] = [(0,)]
         for node in range(1, self.nodes):
             found += [(*path, node) for path in found]
@@ -102,7 +102,7 @@ class DagCell(CellFamily):
 
     # --- function ----------------------------------------------------------------------------------------------------
     def signature(self, architecture: Architecture) -> str:
-        """Equal for two cells exactly when they reduce to the same computation.
+        """A text that is equal for two cells exactly if they reduce to the same computation.
 
         The output as nested sums: dead edges vanish, an identity passes the summands of its source on, summands have no
         order. Edges with weights carry a label, so that one convolution used twice differs from two convolutions; the

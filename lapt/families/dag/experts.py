@@ -94,5 +94,6 @@ EXPERTS = (
         tuple((layer, "none", "avoid") for layer in EVERY),
     ),
 )
-"""For cells of four nodes with NAS-Bench-201's operators. Most were found on ImageNet and CIFAR: of these as targets
-they know more than of a new task."""
+"""Expert principles for cells of four nodes with NAS-Bench-201's operators.
+
+Most were found on ImageNet and CIFAR. With these as targets they have an advantage that a new task does not give."""

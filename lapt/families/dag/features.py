@@ -48,7 +48,7 @@ def live_layers(cell: DagCell, coded: Codes) -> npt.NDArray[np.bool_]:
 def path_features(cell: DagCell, coded: Codes) -> Floats:
     """N x (P O + 2 (O + 1)) for P paths and O operators: what is on each open path, and over all of them.
 
-    For each path: is it open, and how often it has each operator but the zero operator (0 on a closed path). Then the
+    For each path: whether it is open, and the count of each operator but the zero operator (0 if closed). Then the
     sum and the maximum of each of these over the paths, and the sum and the maximum of the depths: operators on an
     open path that are not the identity.
     """
@@ -92,8 +92,8 @@ def graphs(cell: DagCell, coded: Codes) -> tuple[Floats, Floats]:
 def features(cell: DagCell, architectures: Sequence[Architecture]) -> Floats:
     """N x F: the path features of canonical forms.
 
-    Cells that compute the same function look the same, so what is measured of one is known of all. (A family of more
-    than ``_CANONICAL_AT_MOST`` cells is taken as it is.)
+    Cells that compute the same function have equal features, so a score of one tells of all. (In a family of more
+    than ``_CANONICAL_AT_MOST`` cells, forms are not made canonical.)
     """
     return path_features(cell, codes(cell, _canonical_forms(cell, architectures)))
 
@@ -128,7 +128,7 @@ def graph_shape(cell: DagCell) -> tuple[int, int]:
 
 
 def _joined(path: Sequence[str]) -> str:
-    """0->1, 1->3 as 0->1->3."""
+    """The name of a path: 0->1->3 for the layers 0->1 and 1->3."""
     return "->".join([path[0].split("->")[0], *(layer.split("->")[1] for layer in path)])
 
 

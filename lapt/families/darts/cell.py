@@ -73,7 +73,7 @@ class DartsCell(CellFamily):
         return Genotype(normal, NODES, reduction, NODES)
 
     def architecture(self, found: Genotype) -> Architecture:
-        """Raises SpaceError for a genotype outside the family, with what does not fit."""
+        """The architecture of a genotype. Raises SpaceError for one outside the family, with the reason."""
         faults = [
             *self._faults("normal", found.normal, found.normal_concat),
             *self._faults("reduce", found.reduce, found.reduce_concat),

@@ -34,7 +34,7 @@ def _few_identities(cell: DartsCell, architecture: Architecture) -> bool:
 
 
 def _residual(cell: DartsCell, architecture: Architecture) -> bool:
-    """Some node adds an identity of an input to a convolution."""
+    """Whether some node adds an identity of an input to a convolution."""
     return any(
         any(edge.operator == cell.identity and edge.source < 2 for edge in node)
         and any("conv" in edge.operator for edge in node)
@@ -105,4 +105,4 @@ EXPERTS = (
         _on((*NORMAL, *REDUCE), "avoid", "none"),
     ),
 )
-"""Most were found on CIFAR and ImageNet: of these as targets they know more than of a new task."""
+"""Expert principles for DARTS cells. Most were found on CIFAR and ImageNet, an advantage with these as targets."""

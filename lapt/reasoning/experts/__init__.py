@@ -1,1 +1,1 @@
-"""Principles that the literature states, held against an archive."""
+"""Principles that the literature states, compared with an archive."""

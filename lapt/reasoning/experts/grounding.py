@@ -16,18 +16,18 @@ from lapt.spaces import ENUMERABLE, Architecture, CellFamily, SearchSpace
 from lapt.spaces.features import Floats
 
 _SAMPLED = 2_000
-"""Architectures that stand for a space too large to list."""
+"""Number of sampled architectures that represent a space too large to list."""
 
 
 def known_to_hold(space: SearchSpace, architectures: Sequence[Architecture]) -> Floats:
-    """N x K of 0 and 1: which expert principles that apply to ``space`` (``applying``) hold for each architecture."""
+    """N x K of 0 and 1: whether each of the K expert principles ``applying`` to ``space`` holds for an architecture."""
     family, experts = space.family, applying(space)
     rows = [_holding(family, architecture, experts) for architecture in architectures] if experts else []
     return np.array(rows, dtype=np.float64).reshape(len(architectures), len(experts))
 
 
 def applying(space: SearchSpace) -> tuple[ExpertPrinciple, ...]:
-    """Those that speak of layers, operators and sources that ``space``, the whole of it, has."""
+    """The expert principles whose layers, operators and sources all exist in ``space``, a whole space."""
     known: tuple[ExpertPrinciple, ...] = imported(space.family.experts) if space.family.experts else ()
     return tuple(expert for expert in known if expert.applies(space))
 
@@ -41,8 +41,10 @@ def _holding(cell: CellFamily, architecture: Architecture, experts: tuple[Expert
 
 @dataclass(frozen=True)
 class Grounded:
-    """An expert principle beside an archive: the share of it that does so, of the whole space, and the numbers, from 1,
-    of the learned principles that say the same."""
+    """An expert principle beside an archive.
+
+    ``support``, ``base_rate``: the share of the archive, and of the whole space, that follows it. ``matched``: numbers,
+    from 1, of the learned principles that say the same."""
 
     expert: ExpertPrinciple
     support: float
@@ -51,7 +53,7 @@ class Grounded:
 
 
 def grounded(space: SearchSpace, archive: Sequence[Architecture], learned: Principles) -> list[Grounded]:
-    """Every expert principle that applies to ``space``. Raises ConfigError where none does."""
+    """All expert principles that apply to ``space``, beside the archive. Raises ConfigError if none applies."""
     known = applying(space)
     if not known:
         raise ConfigError(

@@ -39,7 +39,7 @@ class SkeletonNetwork(nn.Module):
                     nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def through(self, images: Tensor, compute: Callable[[nn.Module, Tensor], Tensor]) -> Tensor:
-        """The features, of cells as ``compute`` has them."""
+        """The features, where ``compute`` gives the output of each cell."""
         features = images
         for position, convolution in enumerate(self.stem):
             features = convolution(functional.relu_(features) if position else features)

@@ -26,7 +26,7 @@ class _Costs(NamedTuple):
 
 
 def dag_counts(family: DagCell, architecture: Architecture, size: NetworkSize, classes: int | None) -> Counts:
-    """As ``lapt.networks.counts``."""
+    """The counts of a DAG cell's network, as ``lapt.networks.counts`` defines them."""
     costs = _costs(family, size)
     height, width = costs.out_size
     total = costs.around

@@ -1,4 +1,4 @@
-"""The networks of cells on a fixed graph, as the rest of LAPT asks for them."""
+"""The networks of cells on a fixed graph, behind the interface ``CellNetworks``."""
 
 from __future__ import annotations
 

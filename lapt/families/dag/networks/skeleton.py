@@ -1,6 +1,6 @@
-"""Skeletons: where the cells of a network stand, and how wide they are.
+"""Skeletons: the places of a network's cells, and their widths.
 
-What the built network (``backbone.py``) and the closed-form counts (``counts.py``) both have to know.
+The built network (``backbone.py``) and the closed-form counts (``counts.py``) both use them.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _trans101(channels: int, cells: int) -> Skeleton:
 
 
 SKELETONS: dict[str, Callable[[int, int], Skeleton]] = {"nas201": _nas201, "trans101": _trans101}
-"""(channels, cells) -> skeleton, by cell family."""
+"""Cell family -> function from (channels, cells) to its skeleton."""
 
 
 def skeleton_of(name: str, size: NetworkSize) -> Skeleton:

@@ -25,7 +25,7 @@ class _Term(NamedTuple):
 
 
 class DartsCellNetwork(nn.Module):
-    """One cell. Inputs: outputs of the cells before the last, [B, before, H', W'], and last, [B, last, H, W], H' = 2 H
+    """One cell. Inputs: outputs of the last but one cell, [B, before, H', W'], and the last, [B, last, H, W]; H' = 2 H
     after a reduction. Output: [B, nodes C, H, W], of a reduction cell [B, nodes C, ceil(H/2), ceil(W/2)].
 
     Both inputs are brought to C channels (``inputs``), then nodes are sums of ``edges``, named as in ``edges_of``. A
@@ -108,7 +108,7 @@ class CellRow(nn.Module):
         self.cells = nn.ModuleList(cell(place) for place in skeleton.places)
 
     def passed(self, images: Tensor, compute: Compute) -> tuple[Tensor, Tensor]:
-        """The features, of cells as ``compute`` has them, and those that the auxiliary head reads."""
+        """The features, and those that the auxiliary head reads. ``compute`` gives the output of each cell."""
         before, last = images, images
         for position, convolution in enumerate(self.stem):
             before, last = last, convolution(functional.relu(last) if position else last)

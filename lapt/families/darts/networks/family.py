@@ -1,4 +1,4 @@
-"""The networks of DARTS cells, as the rest of LAPT asks for them."""
+"""The networks of DARTS cells, behind the interface ``CellNetworks``."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ class DartsNetworks(CellNetworks):
         return DartsBody(self.family, skeleton, size.image_channels, connections(space), partial)
 
     def connection(self, layer: str, source: str) -> Connection:
-        """Either layer of a node makes the same."""
+        """The connection of a layer; both layers of a node make the same one."""
         kind, place = layer.split(".")
         return Connection(kind, SOURCES.index(source), int(place[:-1]))

@@ -1,4 +1,4 @@
-"""The skeleton of DARTS networks: what the built network (``cells.py``) and the counts both have to know."""
+"""The skeleton of DARTS networks, which the built network (``cells.py``) and the counts both use."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ AUXILIARY_WIDTHS = 128, 768
 class Place(NamedTuple):
     """One cell of a network.
 
-    ``before``, ``last``: channels of the outputs of the cells before the last and last, which it reads; ``halved``: has
-    the first of them twice the side of the second? ``channels``: of each of its nodes.
+    ``before``, ``last``: channels of the outputs of the last but one and the last cell, which it reads. ``halved``:
+    whether the first of these has twice the side of the second. ``channels``: of each of its nodes.
     """
 
     kind: str
@@ -32,8 +32,8 @@ class Place(NamedTuple):
 
 
 class DartsSkeleton(NamedTuple):
-    """``stem``: (channels, stride) of its 3x3 convolutions, in order. ``auxiliary``: the place whose output the
-    auxiliary head reads, that of the second reduction cell."""
+    """A network without its operators. ``stem``: (channels, stride) of its 3x3 convolutions, in order. ``auxiliary``:
+    the place whose output the auxiliary head reads, that of the second reduction cell."""
 
     stem: tuple[tuple[int, int], ...]
     places: tuple[Place, ...]
