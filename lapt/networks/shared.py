@@ -30,7 +30,7 @@ class Connection(NamedTuple):
 
 
 Candidates = Mapping[Connection, tuple[str, ...]]
-"""Of ``lapt.networks.connections``: the operators that an architecture of the space may have there."""
+"""Of ``lapt.networks.family.connections``: the operators that an architecture of the space may have there."""
 
 
 class SharedCell(nn.Module, ABC):
