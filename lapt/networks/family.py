@@ -133,3 +133,13 @@ def _networks_of(family: CellFamily) -> CellNetworks:
         raise SpaceError("a space whose networks are known", family.name, "choose another space, or a table of scores")
     found: CellNetworks = imported(family.networks)(family)
     return found
+
+
+def connections(space: SearchSpace) -> dict[Connection, tuple[str, ...]]:
+    """Every connection that an architecture of the space may have, by node, and the operators it may have there."""
+    found: dict[Connection, dict[str, None]] = {}
+    for layer in space.layers:
+        for source in layer.sources:
+            operators = found.setdefault(networks_of(space).connection(layer.name, source), {})
+            operators.update(dict.fromkeys(layer.operators))
+    return {place: tuple(operators) for place, operators in found.items()}

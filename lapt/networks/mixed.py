@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lapt.errors import ConfigError
-from lapt.networks.connections import connections
-from lapt.networks.family import NetworkSize, networks_of
+from lapt.networks.family import NetworkSize, connections, networks_of
 from lapt.networks.shared import Connection, SharedCell
 from lapt.spaces import SearchSpace
 

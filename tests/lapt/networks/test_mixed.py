@@ -10,8 +10,7 @@ import torch
 
 from lapt.errors import ConfigError
 from lapt.networks import Supernet
-from lapt.networks.connections import connections
-from lapt.networks.family import networks_of
+from lapt.networks.family import connections, networks_of
 from lapt.networks.mixed import MixedSupernet, Mixture
 from lapt.networks.shared import Connection
 from lapt.spaces import BUILTIN, Architecture, SearchSpace

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lapt.data.images import ImageData
-from lapt.networks.connections import connections
+from lapt.networks.family import connections
 from lapt.networks.mixed import MixedSupernet
 from lapt.networks.shared import Connection
 from lapt.search.methods.gradient_based import Darts, FairDarts, GradientBased, PcDarts, Snas

@@ -9,8 +9,7 @@ from lapt.families.dag.networks.backbone import Backbone
 from lapt.families.dag.networks.counts import dag_counts
 from lapt.families.dag.networks.skeleton import Skeleton, skeleton_of
 from lapt.families.dag.networks.supernet import DagBody
-from lapt.networks.connections import connections
-from lapt.networks.family import CellNetworks, Counts, NetworkSize
+from lapt.networks.family import CellNetworks, Counts, NetworkSize, connections
 from lapt.networks.shared import Connection
 from lapt.spaces import Architecture, SearchSpace
 

@@ -9,8 +9,7 @@ from lapt.families.darts.networks.cells import DartsBackbone
 from lapt.families.darts.networks.counts import darts_counts
 from lapt.families.darts.networks.skeleton import darts_skeleton
 from lapt.families.darts.networks.supernet import DartsBody
-from lapt.networks.connections import connections
-from lapt.networks.family import CellNetworks, Counts, NetworkSize
+from lapt.networks.family import CellNetworks, Counts, NetworkSize, connections
 from lapt.networks.shared import Connection
 from lapt.spaces import Architecture, SearchSpace
 
