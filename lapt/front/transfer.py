@@ -96,8 +96,8 @@ def ask_tell(
 ) -> Study:
     """The search of ``transfer`` for callers that evaluate by themselves.
 
-    Call ``study.ask(n)`` and ``study.tell(architecture, value)``. Arguments as of ``transfer``. A pickle of the study is
-    its store.
+    Call ``study.ask(n)`` and ``study.tell(architecture, value)``. Arguments as of ``transfer``. A pickle of the study
+    is its store.
 
     >>> import lapt
     >>> study = lapt.ask_tell(source=lapt.table("invented", "invented_source"), budget=8)
