@@ -44,7 +44,7 @@ class DagBody(Standing, SharedBody):
     def __init__(
         self, family: DagCell, skeleton: Skeleton, image_channels: int, candidates: Candidates, share: int
     ) -> None:
-        """``share``: operators are made for one in so many channels."""
+        """Make the shared modules. ``share`` K: operators are made for 1/K of the channels."""
         super().__init__(skeleton, image_channels, partial(DagCellShared, family, candidates, share))
         self._family = family
 

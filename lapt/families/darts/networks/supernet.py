@@ -50,7 +50,7 @@ class DartsBody(Row, SharedBody):
     def __init__(
         self, family: DartsCell, skeleton: DartsSkeleton, image_channels: int, candidates: Candidates, share: int
     ) -> None:
-        """``share``: operators are made for one in so many channels."""
+        """Make the shared modules. ``share`` K: operators are made for 1/K of the channels."""
         super().__init__(skeleton, image_channels, lambda place: DartsCellShared(candidates, place, share))
         self._family = family
 
