@@ -53,7 +53,7 @@ class DartsCellNetwork(nn.Module):
     def forward(self, before: Tensor, last: Tensor, drop_path: float = 0.0) -> Tensor:
         """The cell's output.
 
-        ``drop_path``: probability in training that an edge is dropped for an image. Identities are never dropped."""
+        ``drop_path``: probability in training that an edge with a module is dropped for an image."""
         values = {
             number: module(functional.relu(given))
             for number, (module, given) in enumerate(zip(self.inputs, (before, last), strict=True))
