@@ -68,7 +68,7 @@ def table_of(pipeline: Pipeline, data: str | None) -> Table:
 
 
 def _check_alike(table: Table, space: SearchSpace) -> None:
-    """Raises ConfigError if the table was imported for another declared space of the same name."""
+    """Raise ConfigError if the table was imported for another declared space of the same name."""
     for text in table.architectures:
         try:
             inside = space.contains(space.decode(text))

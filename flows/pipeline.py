@@ -179,7 +179,7 @@ class _Transfer:
 
 
 class _TargetSearch(TargetSearch):
-    """The search on one target, each step a Prefect task, with what it asks for recorded as it is known."""
+    """The search on one target, each step a Prefect task, with its evaluations recorded as soon as they are known."""
 
     def __init__(self, built: Built, target: str, archive: Archive | None) -> None:
         super().__init__(built.steps, built.evaluator(target), archive)
@@ -200,7 +200,7 @@ class _TargetSearch(TargetSearch):
         return refined
 
     def _followed_by(self, refined: SearchSpace, g: int) -> bool:
-        """Go on with the evaluator of the refined space, if scores hang on the space; return whether they do."""
+        """Go on with the evaluator of the refined space, if scores depend on the space; return whether they do."""
         root = self.built.evaluator(self.task)
         if not (isinstance(root, StoredEvaluator) and root.of_space):
             return False

@@ -130,7 +130,7 @@ class _Counted(Listener):
 
 
 def complain(listed: Listed, rows: Sequence[dict[str, Any]], space: SearchSpace) -> None:
-    """Raises Unscored if a line is no architecture, or one has no score; the others are scored by then."""
+    """Raise Unscored if a line is no architecture, or one has no score. The others are scored by then."""
     failed = [row for row in rows if row["value"] is None]
     lines = [f"line {line.number} ({why[:SHOWN]})" for line, why in listed.unknown]
     lines += [f"line {row['line']} ({row['task']}: {row['error']})" for row in failed]

@@ -44,8 +44,8 @@ class ResidualBlock(nn.Module):
     """Two 3x3 convolutions beside an identity (He et al. 2016, Section 4.2).
 
     [B, C_in, H, W] -> [B, C_out, ceil(H/stride), ...]. The identity is subsampled and filled up with channels of zeros
-    (option A: no weights). ``squeeze``: by which the channels are divided in a squeeze-and-excitation (Hu et al. 2018)
-    behind the convolutions; 0 for none.
+    (option A: no weights). ``squeeze``: the divisor of the channels in a squeeze-and-excitation (Hu et al. 2018)
+    after the convolutions; 0 for none.
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int, squeeze: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Making a tabular benchmark: which trainings it takes, and what their scores add up to. No file, no training here."""
+"""The trainings that a tabular benchmark needs, and the statistics of their scores. Nothing is trained here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Scores = npt.NDArray[np.float64]
 
 
 def distinct(space: SearchSpace) -> list[Architecture]:
-    """One architecture a function: the canonical representatives, in the order of their strings."""
+    """One architecture for each function: the canonical representatives, in the order of their strings."""
     found = {space.encode(canonical): canonical for canonical in map(space.canonical, space.listed())}
     return [found[text] for text in sorted(found)]
 
@@ -102,19 +102,19 @@ class Measured:
         return mean_over_seeds(self.scores)
 
     def measure(self, name: str) -> Scores:
-        """N means of what else was measured."""
+        """N means of another measurement, by its name."""
         values = [[np.nan if e is None else e.measures[name] for e in seed] for seed in self.evaluations]
         return mean_over_seeds(np.array(values).T)
 
     @property
     def measures(self) -> list[str]:
-        """Names of what was measured beside the score."""
+        """Names of the measurements beside the score."""
         first = next(e for e in self.evaluations[0] if e is not None)
         return sorted(set(first.measures) - {self.metric.name})
 
     @property
     def hours(self) -> float:
-        """Of training and validation, over all processes."""
+        """Hours of training and validation, summed over all processes."""
         return sum(e.cost_seconds for seed in self.evaluations for e in seed if e is not None) / 3600
 
     @property

@@ -22,8 +22,10 @@ Draw = Callable[[Any], None]
 
 
 class Palette(NamedTuple):
-    """``ink``: text and axes; ``pale``: grids; ``paper``: what lies behind; ``dead``: what has no effect; ``series``:
-    lines, in order, the first of them LAPT's."""
+    """The colours of a figure.
+
+    ``ink``: text and axes. ``pale``: grids. ``paper``: the background. ``dead``: edges without effect. ``series``:
+    lines in order, LAPT's first."""
 
     ink: str
     pale: str

@@ -60,7 +60,7 @@ class Table:
         return self.chosen([at for at, column in enumerate(self.columns) if column.name not in names])
 
     def marked(self, ours: Callable[[Sequence[str]], bool]) -> Self:
-        """The table with ``ours`` set for the rows whose cells it is true of."""
+        """The table with the mark ``ours`` on the rows for whose cells ``ours`` is true."""
         return replace(self, rows=tuple(row._replace(ours=ours(row.cells)) for row in self.rows))
 
 

@@ -119,12 +119,12 @@ class DeclaredSpace(BaseModel, CellFamily):
 
     @cached_property
     def _slots(self) -> list[str | None]:
-        """Of each part of the encoding, the layer (or ``layer:source``) that fills it; None where it is fixed."""
+        """For each part of the encoding, the layer (or ``layer:source``) that fills it; None for fixed text."""
         return [part if at % 2 else None for at, part in enumerate(self._split)]
 
     @cached_property
     def _parts(self) -> list[list[tuple[str, str]]]:
-        """Of each part of the encoding, (candidate, its text)."""
+        """For each part of the encoding, its pairs (candidate, text)."""
         candidates = {layer.name: layer.operators for layer in self.layers}
         candidates |= {f"{layer.name}:source": layer.sources for layer in self.layers}
         codes = dict(self.codes)

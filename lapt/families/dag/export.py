@@ -35,7 +35,7 @@ def written(family: DagCell, architecture: Architecture, body: Backbone, size: N
 
 
 def _edges(family: DagCell, operators: tuple[str, ...]) -> tuple[str, str]:
-    """In words: the live edges, and those left out though they have an operator."""
+    """Two texts: the live edges, and the edges that are left out although they have an operator."""
     live = family.live_edges(operators)
     named = [f"{name} {operator}" for name, operator in zip(family.layer_names, operators, strict=True)]
     dead = [named[e] for e in range(len(named)) if e not in live and operators[e] != family.zero]

@@ -29,7 +29,7 @@ class DagFamily(DagCell):
 
 
 class Nas201Cell(DagFamily):
-    """``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`` (Dong and Yang 2020)."""
+    """NAS-Bench-201's cells, written ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`` (Dong and Yang 2020)."""
 
     def encode(self, architecture: Architecture) -> str:
         parts: list[list[str]] = [[] for _ in range(1, self.nodes)]
@@ -52,7 +52,7 @@ class Nas201Cell(DagFamily):
 
 
 class Trans101Cell(DagFamily):
-    """``64-41414-a_bc_def``: the digits name the operators (Duan et al. 2021)."""
+    """TransNAS-Bench-101's cells, written ``64-41414-a_bc_def``, with a digit for each operator (Duan et al. 2021)."""
 
     def encode(self, architecture: Architecture) -> str:
         digits = "".join(str(self.operators.index(operator)) for operator in architecture.operators)

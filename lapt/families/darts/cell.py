@@ -156,7 +156,7 @@ def _architecture(cells: Iterable[Nodes]) -> Architecture:
 
 @lru_cache(maxsize=2**16)
 def _canonical(cell: DartsCell, nodes: Nodes) -> Nodes:
-    """Without edges that are zero, and with the first of all numberings, in the order of sources and operators."""
+    """The canonical nodes: without edges that are zero, numbered so that they come first by sources and operators."""
     kept: dict[int, list[Edge]] = {}
     for node, edges in enumerate(nodes, start=FIRST):
         zeros = (
@@ -200,7 +200,7 @@ def _numbered(left: Mapping[int, Ranked], number: Mapping[int, int]) -> list[Ran
 
 
 def _filled(edges: list[Edge], zero: str) -> tuple[Edge, ...]:
-    """Two edges: those that are missing are zero, and read the first sources that are left."""
+    """Two edges of a node. Missing ones are zero, and read the first sources that are free."""
     for source in range(2):
         if len(edges) < 2 and all(edge.source != source for edge in edges):
             edges = [*edges, Edge(zero, source)]

@@ -28,7 +28,7 @@ class DartsFamily(DartsCell):
 
     @property
     def spaces(self) -> Mapping[str, tuple[Layer, ...]]:
-        """``darts7`` is ``darts`` without the operator none, as NAS-Bench-301 has it."""
+        """The spaces ``darts``, and ``darts7`` without the operator none, as in NAS-Bench-301."""
         seven = tuple(operator for operator in self.operators if operator != self.zero)
         return {"darts": self.layers, "darts7": self.layers_of(seven)}
 

@@ -38,7 +38,7 @@ def coded(cell: DartsCell, architectures: Sequence[Architecture]) -> tuple[Codes
 
 
 def canonical_codes(cell: DartsCell, architectures: Sequence[Architecture]) -> tuple[Codes, Codes]:
-    """``coded`` of canonical forms: where no layer is ``none``, of all at once, 20 times as fast as one by one."""
+    """``coded`` of canonical forms. Those without ``none`` are made all at once, 20 times as fast as one by one."""
     operators, sources = coded(cell, architectures)
     found_operators, found_sources = np.empty_like(operators), np.empty_like(sources)
     for kind in range(len(KINDS)):
@@ -52,7 +52,7 @@ def canonical_codes(cell: DartsCell, architectures: Sequence[Architecture]) -> t
 
 
 def _first_numbering(cell: DartsCell, operators: Codes, sources: Codes) -> tuple[Codes, Codes]:
-    """N x 8 each, of cells without ``none`` under the first of all numberings of their nodes, by source and operator.
+    """N x 8 operators and sources of cells without ``none``, their nodes numbered so that they come first in order.
 
     Each numbering is one number: its nodes' edges in order, sorted within a node, as digits.
     """

@@ -53,16 +53,16 @@ class Genotype(NamedTuple):
     reduce_concat: tuple[int, ...]
 
     def __str__(self) -> str:
-        """In one line, as Python code that every DARTS code base reads."""
+        """The genotype in one line, as Python code that every DARTS code base reads."""
         cells = (_edges(self.normal), _concat(self.normal_concat), _edges(self.reduce), _concat(self.reduce_concat))
         return f"Genotype({', '.join(f'{field}={value}' for field, value in zip(FIELDS, cells, strict=True))})"
 
 
 def genotype(text: str) -> Genotype:
-    """The genotype behind such a text, which is read and never run; line breaks, lists for ranges and a name before it
-    (DARTS_V2 = ...) are welcome.
+    """The genotype of a text in one of these forms. The text is parsed, never run.
 
-    Raises SpaceError, with what is wrong, for anything else.
+    It may have line breaks, lists for ranges and a name before it (DARTS_V2 = ...). Raises SpaceError, with the reason,
+    for any other text.
     """
     try:
         given = _fields(text)
@@ -99,7 +99,7 @@ def _fields(text: str) -> dict[str, ast.expr]:
 
 
 def _configured(given: dict[str, ast.expr]) -> Genotype:
-    """NAS-Bench-301 numbers the edges that a cell may have node by node, those into a node by what they read."""
+    """The genotype of a NAS-Bench-301 configuration, which numbers a cell's possible edges by node, then by source."""
     known = {field.rpartition(":")[2]: value for field, value in given.items()}
     numbers, cells = tuple(range(FIRST, FIRST + 4)), list[Nodes]()
     for kind in KINDS:
@@ -140,7 +140,7 @@ def _nodes(kind: str, node: ast.expr) -> Nodes:
 
 
 def _existing(kind: str, nodes: Nodes, concat: tuple[int, ...]) -> tuple[int, ...]:
-    """Without nodes that have no edges."""
+    """The numbers in ``concat`` without those of nodes that have no edges."""
     found = tuple(number for number in concat if nodes[number - FIRST : number - FIRST + 1] != ((),))
     if not found or any(not FIRST <= number < FIRST + len(nodes) for number in found):
         raise ValueError(f"{kind}_concat of {list(concat)[:9]}")
@@ -148,7 +148,7 @@ def _existing(kind: str, nodes: Nodes, concat: tuple[int, ...]) -> tuple[int, ..
 
 
 def _numbers(node: ast.expr) -> tuple[int, ...]:
-    """``range(2, 6)``, ``[2, 3, 4, 5]``, a tuple, or a list of a range."""
+    """The numbers in ``range(2, 6)``, ``[2, 3, 4, 5]``, a tuple, or a list of a range."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("list", "tuple"):
         (argument,) = node.args
         return _numbers(argument)

@@ -51,7 +51,9 @@ class DartsCellNetwork(nn.Module):
             self._nodes.setdefault(node, []).append(_Term(name, edge.source))
 
     def forward(self, before: Tensor, last: Tensor, drop_path: float = 0.0) -> Tensor:
-        """``drop_path``: probability that an edge but an identity is left out for an image, in training."""
+        """The cell's output.
+
+        ``drop_path``: probability in training that an edge with a module is dropped for an image."""
         values = {
             number: module(functional.relu(given))
             for number, (module, given) in enumerate(zip(self.inputs, (before, last), strict=True))
@@ -134,7 +136,7 @@ class DartsBackbone(CellRow, Features):
         self.drop_path, self._stem = 0.0, size.stem
 
     def auxiliary_head(self, outputs: int) -> AuxiliaryHead:
-        """A new one, for the second of ``both``."""
+        """A new auxiliary head, which reads the second output of ``both``."""
         return AuxiliaryHead(self.auxiliary_channels, outputs, self._stem)
 
     def forward(self, images: Tensor) -> Tensor:

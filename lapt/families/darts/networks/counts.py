@@ -40,7 +40,7 @@ def _cell(found: Genotype, place: Place, size: Size, after: Size) -> Counts:
 
 
 def _operator(operator: str, wide: int, size: Size, reduces: bool) -> Counts:
-    """``size``: of the result."""
+    """The counts of an operator. ``size``: the size of its output."""
     if operator in SEPARABLE:
         once = _convolution((SEPARABLE[operator] ** 2 + wide) * wide, wide, size)
         return once.plus(once)
@@ -52,7 +52,7 @@ def _operator(operator: str, wide: int, size: Size, reduces: bool) -> Counts:
 
 
 def _convolution(weights: int, wide: int, size: Size) -> Counts:
-    """Convolutions with so many weights, and the batch normalisation of ``wide`` channels behind them."""
+    """The counts of convolutions with so many weights, and of a batch normalisation of ``wide`` channels."""
     return Counts(weights + 2 * wide, weights * size[0] * size[1])
 
 
