@@ -50,6 +50,7 @@ def run_page(history: RunHistory) -> str:
         budget=budget(history, found),
         budget_notes=_budget_notes(history, found),
         facts=_facts(history),
+        of_function=pipeline.evaluator.kind == "function",
         yaml=yaml.safe_dump(pipeline.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100),
     )
 

@@ -152,6 +152,9 @@ def test_a_report_is_a_page_and_a_notebook_sees_the_cell(tmp_path: Path) -> None
     page = found.save_report(tmp_path / "page.html").read_text(encoding="utf-8")
     assert str(found.architecture).split("|")[1] in page
     assert "invented_a" in page
+    assert "lapt run run.yaml" in page
+    own = lapt.transfer(convolutions, source=SOURCE, budget=4, progress=False).save_report(tmp_path / "own.html")
+    assert "It ran in Python" in own.read_text(encoding="utf-8")
     html = found._repr_html_()
     assert html.count("<img") == 2
     assert found.principles.principles[0].statement.split()[0] in html
