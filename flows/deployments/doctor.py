@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lapt import __version__
 from lapt.errors import LaptError
 from lapt.pipeline.wording import lasting
+from storage.addresses import address_of
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import WorkPool
@@ -77,7 +78,7 @@ def _server(store: str) -> Iterator[Finding]:
     if reached.trouble is None:
         yield _clock(address)
         try:
-            yield from _pools("://" not in store)
+            yield from _pools(address_of(store).folder is not None)
         except httpx.HTTPStatusError as error:  # a proxy lets through some requests
             refused = refusal(error)
             if refused is None:
