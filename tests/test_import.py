@@ -16,7 +16,10 @@ MODULES = [
     ".".join(path.relative_to(Path(lapt.__file__).parents[1]).with_suffix("").parts).removesuffix(".__init__")
     for path in sorted(Path(lapt.__file__).parent.rglob("*.py"))
 ]
-TORCH = ("lapt.networks", "lapt.training.", "lapt.data.", "lapt.export", "lapt.search.models.neural")
+TORCH = (
+    *("lapt.networks", "lapt.training.", "lapt.data.", "lapt.export", "lapt.search.models.neural"),
+    "lapt.evaluators.zero_cost",
+)
 """Modules that need torch. ``lapt.training``, its recipe and ``lapt.data.reading`` do not: configuration has them.
 Of a cell family, its networks and their export do."""
 LIGHT = [

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lapt.errors import LaptError
 from lapt.training import WORKER
@@ -130,16 +130,25 @@ class Workers(Generic[J, R]):
 
 
 def _submitted(pool: ProcessPoolExecutor, function: Callable[[J], R], job: J) -> Future[R]:
-    """Submit a job, with SIGINT blocked in processes that start for it: a terminal sends Ctrl-C to all of them.
+    """Submit a job. A Ctrl-C, which a terminal sends to all processes, waits until new ones have started.
 
-    A new process never sees a Ctrl-C, not even during its imports, before ``_obedient``. This process sees it as soon
-    as the job is submitted.
+    SIGINT is blocked in a new process: it never sees a Ctrl-C, not even during its imports, before ``_obedient``. This
+    process puts its handler off as well, since another of its threads may take the signal: interrupted in the middle,
+    it would leave a process without its instructions, which prints a traceback.
     """
+    handler, heard = signal.getsignal(signal.SIGINT), list[Any]()
+    put_off = threading.current_thread() is threading.main_thread() and callable(handler)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if put_off:
+        signal.signal(signal.SIGINT, lambda *given: heard.append(given))
     try:
         return pool.submit(function, job)
     finally:
+        if put_off:
+            signal.signal(signal.SIGINT, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if heard and callable(handler):
+            handler(*heard[0])
 
 
 def _obedient(started: Synchronized[int]) -> None:
