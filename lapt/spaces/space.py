@@ -344,6 +344,18 @@ class SearchSpace(BaseModel):
             )
         return tuple(candidate for candidate in candidates if candidate in set(wanted))
 
+    def intersect(self, other: SearchSpace) -> SearchSpace:
+        """Candidates that both spaces have, layer by layer. Raises SpaceError when a layer empties."""
+        self._same_layers(other)
+        return self._with_layers(
+            Layer(
+                name=mine.name,
+                operators=tuple(o for o in mine.operators if o in theirs.operators),
+                sources=tuple(s for s in mine.sources if s in theirs.sources),
+            )
+            for mine, theirs in zip(self.layers, other.layers, strict=True)
+        )
+
     def union(self, other: SearchSpace) -> SearchSpace:
         """Candidates that either space has, layer by layer, in the cell family's own order."""
         self._same_layers(other)

@@ -88,6 +88,7 @@ def test_moves_and_restrictions(space: SearchSpace, seed: int) -> None:
     assert both.contains(architecture)
     assert both.contains(other)
     assert both == two.union(one)
+    assert both.intersect(one) == one
     assert space.union(both) == space
     for space_of_any in (space, both):
         assert SearchSpace.model_validate_json(space_of_any.model_dump_json()) == space_of_any
