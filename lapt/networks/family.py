@@ -71,8 +71,12 @@ class Features(nn.Module):
     rectified = False
 
     def readers(self) -> list[nn.Module]:
-        """The modules that read the output of a ReLU, for scores of untrained networks."""
-        raise NotImplementedError
+        """The modules that read the output of a ReLU, for the score naswot. Raises ConfigError if nobody has said."""
+        raise ConfigError(
+            "networks that name the modules which read a ReLU, for naswot",
+            f"{type(self).__name__} without",
+            "define its method readers, or leave naswot out",
+        )
 
 
 class CellNetworks(ABC):

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from lapt.errors import ConfigError
 from lapt.evaluators.zero_cost import SCORES, alike, log_determinant, naswot, synflow, zero_cost_scores
 from lapt.networks import backbone
+from lapt.networks.family import Features
 from lapt.pipeline.controls import ZERO_COST, by_zero_cost
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 
@@ -73,3 +75,15 @@ def test_more_convolutions_let_more_flow() -> None:
     chosen = ["nor_conv_1x1", "nor_conv_1x1", "none", "none", "nor_conv_3x3", "nor_conv_3x3"]
     full, less = cell_of(SMALL, chosen), cell_of(SMALL, [*chosen[:5], "none"])
     assert scores[full] > scores[less]
+
+
+def test_naswot_of_networks_that_name_no_readers_says_so_and_synflow_needs_none() -> None:
+    class Unnamed(Features):
+        out_channels, reduction = 3, 1
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images
+
+    with pytest.raises(ConfigError, match="Unnamed without; define its method readers"):
+        naswot(Unnamed(), torch.ones(2, 3, 4, 4))
+    assert math.isfinite(SCORES["synflow"](Unnamed(), 4))
