@@ -1,4 +1,4 @@
-"""Reader of YAML declarations and YAML values: the only one in LAPT."""
+"""Reader of the YAML that users write, declarations and values: the only one in LAPT."""
 
 from __future__ import annotations
 
