@@ -11,6 +11,7 @@ import pytest
 
 import lapt
 
+PACKAGES = ("lapt", "storage", "tasks", "flows")
 HEAVY = ("torch", "langchain", "prefect", "duckdb", "pyarrow")
 MODULES = [
     ".".join(path.relative_to(Path(lapt.__file__).parents[1]).with_suffix("").parts).removesuffix(".__init__")
@@ -60,6 +61,9 @@ def test_the_wheel_carries_presets_and_no_tests(tmp_path: Path) -> None:
     packed = zipfile.ZipFile(wheel).read("flows/prefect.yaml")
     assert packed == (root / "prefect.yaml").read_bytes(), "a link in a checkout, a file in the package"
     assert {"lapt/py.typed", "lapt/tables/digits.parquet", "lapt/reasoning/prompts/learn.md"} <= {*names}
+    shipped = [path for package in PACKAGES for path in (root / package).rglob("*.*")]
+    data = [path for path in shipped if path.suffix in (".jinja", ".md", ".parquet", ".sql", ".yaml")]
+    assert {path.relative_to(root).as_posix() for path in data} <= {*names}
     assert {name.split("/")[0] for name in names} == {
-        "lapt", "storage", "tasks", "flows", f"lapt-{lapt.__version__}.dist-info"
+        *PACKAGES, f"lapt-{lapt.__version__}.dist-info"
     }  # fmt: skip
