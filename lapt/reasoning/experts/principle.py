@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from lapt.base.shipped import table_beside
 from lapt.principles import Effect, Principle
 from lapt.spaces import Architecture, SearchSpace
 
@@ -34,3 +35,22 @@ class ExpertPrinciple:
         said = {(c.layer, c.candidate, c.effect in SAID_FOR) for c in principle.claims}
         ours = {(layer, candidate, effect in SAID_FOR) for layer, candidate, effect in self.claims}
         return bool(said & ours) and not said & {(layer, candidate, not good) for layer, candidate, good in ours}
+
+
+def experts_beside(module: str, *checks: Callable[[Any, Architecture], bool]) -> tuple[ExpertPrinciple, ...]:
+    """The principles in the YAML file beside a cell family's module; ``holds`` there is the name of a check."""
+    named = {check.__name__: check for check in checks}
+    return tuple(
+        ExpertPrinciple(
+            one["statement"],
+            one["source"],
+            named[one["holds"]],
+            tuple(
+                (layer, candidate, claim["effect"])
+                for claim in one["claims"]
+                for layer in claim["layers"]
+                for candidate in claim["candidates"]
+            ),
+        )
+        for one in table_beside(module)
+    )
