@@ -20,7 +20,7 @@ from lapt.reasoning.config import ChatReasoner, PatternsReasoner, RandomReasoner
 from lapt.reasoning.endpoint.calls import Caller, ChatModel, Limits, Prices
 from lapt.reasoning.endpoint.keys import check_block, key_from_variable
 from lapt.reasoning.endpoint.models import LangChainModel
-from lapt.reasoning.endpoint.prices import prices_of
+from lapt.reasoning.endpoint.providers import prices_of
 from lapt.spaces import SearchSpace
 from storage.runs.manual import ManualModel
 from storage.runs.record import RunRecord

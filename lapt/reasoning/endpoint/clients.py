@@ -12,7 +12,8 @@ from typing import Any
 from lapt.errors import ConfigError
 from lapt.reasoning.endpoint.addresses import Server, without_login
 from lapt.reasoning.endpoint.failures import SECRET, shown
-from lapt.reasoning.endpoint.keys import NO_KEY, PROVIDERS, is_its_own, provider_of
+from lapt.reasoning.endpoint.keys import NO_KEY, is_its_own
+from lapt.reasoning.endpoint.providers import PROVIDERS, provider_of
 
 _PROXY = re.compile(r"(https?|all)_proxy", re.IGNORECASE)
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")

@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
+from lapt.base.shipped import table_beside
 from lapt.reasoning.endpoint.addresses import without_login
 
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
@@ -17,47 +18,14 @@ _CUT = {"TimeoutError", "ConnectionError", "TransportError", "APIConnectionError
 _MAY_BE_THE_SCHEMA = (400, 404, 422, 500, 501)
 """Status codes with which servers refuse a JSON Schema, among other things."""
 
-_SUBJECTS = {
-    "quota": r"insufficient.{0,12}(quota|balance|credit|fund)|(exceed|spent|out of|over).{0,25}(quota|credit|balance)"
-    r"|quota.{0,10}exceed|credit balance|billing|payment required|spending limit",
-    "schema": r"schema|response.?format|grammar|structured|json.?(mode|object|output)|guided|constrained",
-    "context": r"context.{0,8}(length|window|size|limit)|too many.{0,20}tokens|reduce the length"
-    r"|(prompt|input|messages?|request|entity|tokens)\W{0,2}( is| are)? too (long|large)"
-    r"|tokens.{0,40}(exceed|more than|fit)|(exceed|more than|maximum).{0,40}tokens",
-    "temperature": r"temperature",
-    "max_tokens": r"max_?(completion_|output_|new_)?tokens",
-    "system": r"system.{0,20}(message|prompt|role|instruction)|(message|role|prompt).{0,30}\bsystem\b|\bdeveloper\b"
-    r"|roles must alternate",
-    "model": r"model.{0,80}(not found|not exist|n't exist|unknown|unavailable|not available)"
-    r"|(unknown|invalid|no such).{0,10}model|model_not_found|deployment.{0,40}not.{0,6}(found|exist)",
-    "thinking": r"think|reasoning",
-    "stream": r"\bstream",
+_TABLE = table_beside(__name__)
+_SUBJECTS: dict[str, str] = {
+    name: "|".join(one["patterns"]) for name, one in _TABLE["subjects"].items() if "patterns" in one
 }
-"""Subject of a refusal: by the parameter and code that it names, else by its words. The first match counts."""
 _OF_A_SERVER_ERROR = ("quota", "schema", "context")
 """Subjects that a server error may have. Other words in it give no reason."""
-_REMEDIES = {
-    "quota": "pay for more, or raise the limit of the account: what is recorded is not asked again",
-    "schema": "say reasoner.structured=text",
-    "context": "lower reasoner.max_tokens or source.archive.size, or name a model that takes more",
-    "temperature": "leave reasoner.temperature out",
-    "max_tokens": "leave reasoner.max_tokens out, and say the limit by the name that the server has for it, such as "
-    "reasoner.extra_body={max_tokens: 4000}",
-    "system": "say reasoner.system_message=false",
-    "model": "check the model's name and base_url",
-    "thinking": "say what it asks for in reasoner.extra_body, such as {enable_thinking: false}, or say "
-    "reasoner.streaming=true",
-    "stream": "change reasoner.streaming",
-    "parameter": "leave that key out, or say what it asks for in reasoner.extra_body",
-    "page": "check base_url: for most servers it ends in /v1",
-}
-_OF_STATUS = {
-    401: "check the key (reasoner.key_env names its environment variable)",
-    402: _REMEDIES["quota"],
-    403: "check what the key may use",
-    404: _REMEDIES["model"],
-    413: _REMEDIES["context"],
-}
+_REMEDIES = {name: one["remedy"] for name, one in _TABLE["subjects"].items()}
+_OF_STATUS = _TABLE["statuses"]
 _RUN_AGAIN = "check the model and base_url, or run again later: what is recorded is not asked again"
 
 _PAGE = re.compile(r"<(!doctype|html|head|body)\b.*", re.IGNORECASE | re.DOTALL)
@@ -88,7 +56,7 @@ class Failure(Exception):
 
     @property
     def remedy(self) -> str:
-        return _REMEDIES[self.about] if self.about else _OF_STATUS.get(self.status or 0, _RUN_AGAIN)
+        return str(_REMEDIES[self.about] if self.about else _OF_STATUS.get(self.status, _RUN_AGAIN))
 
 
 def failure_of(error: Exception, streaming: bool) -> Failure:

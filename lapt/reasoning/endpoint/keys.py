@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from lapt.base.allowed import allowed
 from lapt.errors import ConfigError
 from lapt.reasoning.endpoint.addresses import Server
+from lapt.reasoning.endpoint.providers import PROVIDERS, Provider, provider_of
 
 ALLOWED = "LAPT_ALLOW_KEYS"
 """Environment variable of the machine that asks: names of variables that a pipeline may use as keys, as shell
@@ -18,47 +18,6 @@ ALLOWED_BLOCKS = "LAPT_ALLOW_KEY_BLOCKS"
 """The same for Secret blocks."""
 NO_KEY = "none"
 """Value sent to a server that gets no key, since clients insist on one."""
-
-
-@dataclass(frozen=True)
-class Provider:
-    """A provider. ``key``: the variable of its key. ``hosts``: its own hosts, as shell patterns.
-
-    ``addresses``: variables in which an operator may give another address for it. That one then counts as its own too.
-    """
-
-    key: str
-    hosts: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
-
-
-PROVIDERS = {
-    "openai": Provider(
-        "OPENAI_API_KEY", ("api.openai.com", "*.api.openai.com"), ("OPENAI_API_BASE", "OPENAI_BASE_URL")
-    ),
-    "azure_openai": Provider(
-        "AZURE_OPENAI_API_KEY",
-        ("*.openai.azure.com", "*.cognitiveservices.azure.com", "*.services.ai.azure.com"),
-        ("AZURE_OPENAI_ENDPOINT",),
-    ),
-    "anthropic": Provider("ANTHROPIC_API_KEY", ("api.anthropic.com",), ("ANTHROPIC_API_URL", "ANTHROPIC_BASE_URL")),
-    "deepseek": Provider("DEEPSEEK_API_KEY", ("api.deepseek.com",), ("DEEPSEEK_API_BASE",)),
-    "fireworks": Provider("FIREWORKS_API_KEY", ("api.fireworks.ai",)),
-    "google_genai": Provider("GOOGLE_API_KEY", ("generativelanguage.googleapis.com",)),
-    "groq": Provider("GROQ_API_KEY", ("api.groq.com",), ("GROQ_API_BASE",)),
-    "mistralai": Provider("MISTRAL_API_KEY", ("api.mistral.ai",), ("MISTRAL_BASE_URL",)),
-    "openrouter": Provider("OPENROUTER_API_KEY", ("openrouter.ai",)),
-    "together": Provider("TOGETHER_API_KEY", ("api.together.xyz", "api.together.ai")),
-    "xai": Provider("XAI_API_KEY", ("api.x.ai",)),
-}
-"""LangChain's name of a provider -> its key and hosts.
-
-The hosts of other providers are not known: they get their key only without a base_url.
-"""
-
-
-def provider_of(model: str) -> str:
-    return model.partition(":")[0]
 
 
 def is_its_own(provider: str, base_url: str | None, environment: Mapping[str, str]) -> bool:

@@ -21,7 +21,8 @@ from lapt.reasoning.endpoint.calls import Completion, Message, ReasonerError
 from lapt.reasoning.endpoint.clients import client_of
 from lapt.reasoning.endpoint.endings import unusual
 from lapt.reasoning.endpoint.failures import Failure, failure_of, shown
-from lapt.reasoning.endpoint.keys import ALLOWED, is_its_own, provider_of
+from lapt.reasoning.endpoint.keys import ALLOWED, is_its_own
+from lapt.reasoning.endpoint.providers import provider_of
 from lapt.reasoning.prompts.templates import section
 
 Structured = Literal["auto", "json_schema", "text"]

@@ -7,7 +7,8 @@ import pytest
 from lapt.errors import ConfigError
 from lapt.reasoning.config import ChatReasoner
 from lapt.reasoning.endpoint.addresses import Server
-from lapt.reasoning.endpoint.keys import PROVIDERS, check_block, is_its_own, key_from_variable
+from lapt.reasoning.endpoint.keys import check_block, is_its_own, key_from_variable
+from lapt.reasoning.endpoint.providers import PROVIDERS
 
 OWN = "https://api.openai.com/v1"
 ELSEWHERE = "https://llm.example/v1"
