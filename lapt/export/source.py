@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import inspect
 import json
-from textwrap import fill, indent
+from textwrap import fill
 from typing import Any, cast
 
 import torch
 from torch import nn
 
 from lapt.base.imported import imported
+from lapt.base.templates import rendered
 from lapt.export.onnx import ExportError
 from lapt.export.text import Written, sequential
 from lapt.networks.family import Features, NetworkSize, networks_of
@@ -37,50 +38,6 @@ MEANINGS = {
     "room_layout": "the layout, on the scale of the training targets",
 }
 """The meaning of the output, by the task's name."""
-
-DOCSTRING = '''"""A network for {task}, with a cell of {family}.
-
-    {architecture}
-
-Input: float images in 0..1, {input}.
-Output: {output}{meaning}.
-Cell: {live}.{dead}
-
-Exported by LAPT; needs torch alone. Run it for the shape of the output and the number of parameters, with the weights
-in a file (a state_dict, alone or as LAPT exports it) or with random ones:
-
-    python THIS_FILE [WEIGHTS]
-"""'''
-
-NETWORK = '''class Network(nn.Module):
-    """Images [B, {input}] in 0..1 to the output: normalises them as in training, then backbone, then head."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.backbone = Backbone()
-{head}
-        self.register_buffer("mean", torch.zeros({image_channels}, 1, 1))
-        self.register_buffer("deviation", torch.ones({image_channels}, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.backbone((images - self.mean) / self.deviation))
-
-
-def load(path: str) -> Network:
-    """The network with the weights at ``path``, ready to predict on the CPU."""
-    network = Network()
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    network.load_state_dict(saved.get("state_dict", saved))  # LAPT saves it beside the configuration
-    return network.eval()
-
-
-if __name__ == "__main__":
-    network = load(sys.argv[1]) if len(sys.argv) > 1 else Network().eval()
-    with torch.no_grad():
-        output = network(torch.rand(1, {input}))
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    print(f"output {{list(output.shape)}}, {{parameters}} parameters")
-'''
 
 
 def python_source(space: SearchSpace, architecture: Architecture, task: Task, **size: Any) -> str:
@@ -105,10 +62,14 @@ def python_source(space: SearchSpace, architecture: Architecture, task: Task, **
     body = cast(Features, network.backbone)
     found: Written = imported(family.export)(family, architecture, body, built)
     input_shape = ", ".join(map(str, task.shape))
-    head = indent(_head(network.head, body), " " * 8)
-    written = [*found.classes, NETWORK.format(input=input_shape, image_channels=task.shape[0], head=head)]
+    whole = rendered(
+        "lapt.export", "network", input=input_shape, image_channels=task.shape[0], head=_head(network.head, body)
+    )
+    written = [*found.classes, whole]
     parts = [*_quoted(network, written, found.quoted), *written]
-    preface = DOCSTRING.format(
+    preface = rendered(
+        "lapt.export",
+        "docstring",
         family=family.name,
         task=task.name,
         architecture=fill(space.encode(architecture), WIDTH - 4, subsequent_indent=" " * 4, break_long_words=False),

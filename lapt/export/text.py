@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from textwrap import indent
 from typing import Any, NamedTuple
 
-MODULE = '''class {name}(nn.Module):
-    """{title}"""
-{constructor}
-    def forward(self, {input}: Tensor) -> Tensor:
-{forward}'''
-
-CONSTRUCTOR = """
-    def __init__(self{parameters}) -> None:
-        super().__init__()
-{lines}
-"""
+from lapt.base.templates import rendered
 
 
 class Written(NamedTuple):
@@ -41,14 +30,5 @@ def class_text(
     name: str, title: str, lines: list[str], tensor: str, forward: str, parameters: Iterable[str] = ()
 ) -> str:
     """The text of a class; without a constructor if there is nothing to construct."""
-    constructor = CONSTRUCTOR.format(
-        parameters="".join(f", {parameter}: int" for parameter in parameters),
-        lines=indent("\n".join(lines), " " * 8),
-    )
-    return MODULE.format(
-        name=name,
-        title=title,
-        constructor=constructor.rstrip("\n") + "\n" if lines else "",
-        input=tensor,
-        forward=indent(forward, " " * 8),
-    )
+    given = {"name": name, "title": title, "lines": lines, "input": tensor, "forward": forward}
+    return rendered("lapt.export", "module", parameters=parameters, **given)

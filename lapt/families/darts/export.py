@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from textwrap import indent
-
+from lapt.base.templates import rendered
 from lapt.export.text import Written
 from lapt.families.darts.cell import DartsCell
 from lapt.families.darts.genotype import FIRST, KINDS, Genotype
@@ -13,37 +12,6 @@ from lapt.families.darts.networks.operators import DilatedConv, MaxPool, MeanPoo
 from lapt.families.darts.networks.skeleton import DartsSkeleton, darts_skeleton, edges_of
 from lapt.networks.family import NetworkSize
 from lapt.spaces import Architecture
-
-CELL = '''class {name}(nn.Module):
-    """A searched cell, C channels a node: what the two cells before gave to {shape}."""
-
-    def __init__(self, before: int, last: int, halved: bool, channels: int) -> None:
-        super().__init__()
-        first = FactorizedReduction(before, channels) if halved else ConvNorm(before, channels, 1)
-        self.inputs = nn.ModuleList([first, ConvNorm(last, channels, 1)])
-        self.edges = nn.ModuleDict()
-{edges}
-
-    def forward(self, before: Tensor, last: Tensor) -> Tensor:
-{forward}'''
-
-BACKBONE = '''class Backbone(nn.Module):
-    """Images [B, {image_channels}, H, W] to features [B, {out}, H / {reduction}, W / {reduction}], sides rounded up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.ModuleList([{stem}])
-        self.cells = nn.ModuleList(
-            [
-{cells}
-            ]
-        )
-
-    def forward(self, images: Tensor) -> Tensor:
-{into}
-        for cell in self.cells:
-            before, last = last, cell(before, last)
-        return last'''
 
 NAMES = dict(zip(KINDS, ("NormalCell", "ReductionCell"), strict=True))
 
@@ -64,13 +32,14 @@ def _cell(found: Genotype, kind: str, cell: object) -> str:
     assert isinstance(cell, DartsCellNetwork)
     nodes = f"{len(cell.concat)} C" if len(cell.concat) > 1 else "C"
     shape = f"[B, {nodes}, H, W]" if kind == "normal" else f"[B, {nodes}, ceil(H / 2), ceil(W / 2)]"
-    edges = [f'self.edges["{name}"] = {_call(module)}' for name, module in cell.edges.items()]
-    return CELL.format(
+    return rendered(
+        "lapt.families.darts",
+        "cell",
         name=NAMES[kind],
         shape=shape,
-        edges=indent("\n".join(edges), " " * 8),
-        forward=indent("\n".join(_forward(found, kind, cell)), " " * 8),
-    ).replace("nn.ModuleDict()\n\n\n", "nn.ModuleDict()\n\n")
+        edges={name: _call(module) for name, module in cell.edges.items()},
+        forward=_forward(found, kind, cell),
+    )
 
 
 def _call(module: object) -> str:
@@ -120,18 +89,4 @@ def _backbone(body: DartsBackbone, skeleton: DartsSkeleton) -> str:
         f"ConvNorm({width}, {wide}, 3{f', {stride}' if stride > 1 else ''})"
         for width, (wide, stride) in zip(widths, skeleton.stem, strict=False)
     ]
-    cells = [f"{NAMES[p.kind]}({p.before}, {p.last}, {p.halved}, {p.channels})," for p in skeleton.places]
-    into = ["before = last = self.stem[0](images)"]
-    if len(stem) > 1:
-        into = [
-            "before = self.stem[1](functional.relu(self.stem[0](images)))",
-            "last = self.stem[2](functional.relu(before))",
-        ]
-    return BACKBONE.format(
-        image_channels=body.image_channels,
-        out=body.out_channels,
-        reduction=body.reduction,
-        stem=", ".join(stem),
-        cells=indent("\n".join(cells), " " * 16),
-        into=indent("\n".join(into), " " * 8),
-    )
+    return rendered("lapt.families.darts", "backbone", body=body, stem=stem, places=skeleton.places, names=NAMES)
