@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from lapt.errors import StoreError
 from lapt.reasoning.endpoint.calls import Call, Completion, Spent
 from storage.files import LocalFiles
-from storage.schemas import REASONER_CALLS, conform
+from storage.schemas import SCHEMAS, conform
 from storage.store import Store
 
 Row = dict[str, Any]
@@ -125,7 +125,7 @@ def import_recordings(store: Store, path: Path) -> int:
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         found = [_read(row) for row in rows]
-        conform(pa.Table.from_pylist(found), REASONER_CALLS)
+        conform(pa.Table.from_pylist(found), SCHEMAS["reasoner_calls"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowInvalid) as error:
         raise StoreError(
             f"recordings in {path}, as lapt reasoner export writes them", f"{error}"[:200], "export again"
@@ -145,5 +145,5 @@ def _written(value: object) -> str:
 def _read(row: Row) -> Row:
     if not isinstance(row["call_key"], str) or not isinstance(row["reply"], str):
         raise ValueError("call_key and reply are texts")
-    kept = {name: row.get(name) for name in REASONER_CALLS.names}
+    kept = {name: row.get(name) for name in SCHEMAS["reasoner_calls"].names}
     return {**kept, "created_at": datetime.fromisoformat(row["created_at"])}
