@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lapt.base.declarations import FileName, Name, parsed, text_of
 from lapt.base.faults import fault
+from lapt.base.shipped import table_beside
 from lapt.errors import BenchmarkError, ConfigError, LaptError
 from lapt.evaluation import Metric
 from lapt.spaces import SearchSpace, Space, space_named
@@ -73,54 +74,11 @@ class Declaration(BaseModel):
         return space_named(self.space)
 
 
-def _accuracy(validation: str, test: str | None = None, metric: str = "accuracy") -> TaskColumns:
-    return TaskColumns(validation=validation, test=test, metric=metric, unit="%")
-
-
-_MILLIONS: dict[str, Any] = {
-    "parameters": CountColumn(column="params_M", times=1e6),
-    "flops": CountColumn(column="flops_M", times=1e6),
-}
-
-# Dong and Yang 2020: 200 epochs, mean over seeds. cifar10_val is the half of the training set that was held out.
-NASBENCH201 = Declaration(
-    name="nasbench201",
-    space="nas201",
-    architecture="arch",
-    tasks={task: _accuracy(f"{task}_val", f"{task}_test") for task in ("cifar10", "cifar100", "imagenet16_120")},
-    complete=True,
-    **_MILLIONS,
-)
-
-# Duan et al. 2021: the validation metric at the final epoch; the benchmark has no test split of these.
-TRANSNAS101_MICRO = Declaration(
-    name="transnas101_micro",
-    space="trans101",
-    architecture="arch",
-    tasks={
-        "class_object": _accuracy("class_object", metric="top-1 accuracy"),
-        "class_scene": _accuracy("class_scene", metric="top-1 accuracy"),
-        "jigsaw": _accuracy("jigsaw", metric="top-1 accuracy"),
-        "room_layout": TaskColumns(validation="room_layout", metric="negative loss"),
-        "autoencoder": TaskColumns(validation="autoencoder", metric="SSIM"),
-        "normal": TaskColumns(validation="normal", metric="SSIM"),
-        "segmentsemantic": _accuracy("segmentsemantic", metric="pixel accuracy"),
-    },
-    complete=True,
-    **_MILLIONS,
-)
-
-# Task of the table -> task and metric of the official file. The paper reports mIoU for segmentation.
-TRANSNAS101_METRICS: dict[str, tuple[str, str]] = {
-    "class_object": ("class_object", "top1"),
-    "class_scene": ("class_scene", "top1"),
-    "jigsaw": ("jigsaw", "top1"),
-    "room_layout": ("room_layout", "neg_loss"),
-    "autoencoder": ("autoencoder", "ssim"),
-    "normal": ("normal", "ssim"),
-    "segmentsemantic": ("segmentsemantic", "acc"),
-    "segmentsemantic_miou": ("segmentsemantic", "mIoU"),
-}
+_DECLARED = table_beside(__name__)
+NASBENCH201 = Declaration.model_validate(_DECLARED["nasbench201"])
+TRANSNAS101_MICRO = Declaration.model_validate(_DECLARED["transnas101_micro"])
+TRANSNAS101_METRICS: dict[str, list[str]] = _DECLARED["transnas101_metrics"]
+"""Task of the table -> task and metric of the official file."""
 
 
 def _official_tasks() -> dict[str, TaskColumns]:
@@ -136,9 +94,7 @@ def _official_tasks() -> dict[str, TaskColumns]:
     return tasks
 
 
-TRANSNAS101_OFFICIAL = Declaration(
-    name=TRANSNAS101_MICRO.name, space="trans101", tasks=_official_tasks(), complete=True, **_MILLIONS
-)
+TRANSNAS101_OFFICIAL = TRANSNAS101_MICRO.model_copy(update={"architecture": "architecture", "tasks": _official_tasks()})
 
 MACRO = "transnas101-macro"
 """KIND of a benchmark whose architectures are in no built-in space: its import writes a plain file, not a table."""
