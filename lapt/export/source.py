@@ -28,17 +28,6 @@ from lapt.training.tasks import Task
 WIDTH = 120
 """Width of the lines that are wrapped, in characters."""
 
-MEANINGS = {
-    "classification": "a logit for each of CLASSES",
-    "rotation": "a logit for each number of quarter turns counter-clockwise, from 0",
-    "jigsaw": "a logit for each order that the patches may have been put in",
-    "autoencoding": "the image itself, in 0..1",
-    "segmentation": "a logit for each class at each pixel",
-    "surface_normal": "the surface normal at each pixel, components in -1..1",
-    "room_layout": "the layout, on the scale of the training targets",
-}
-"""The meaning of the output, by the task's name."""
-
 
 def python_source(space: SearchSpace, architecture: Architecture, task: Task, **size: Any) -> str:
     """Text of a module that rebuilds the network which LAPT trains, without LAPT.
@@ -69,33 +58,19 @@ def python_source(space: SearchSpace, architecture: Architecture, task: Task, **
     parts = [*_quoted(network, written, found.quoted), *written]
     preface = rendered(
         "lapt.export",
-        "docstring",
+        "preface",
         family=family.name,
         task=task.name,
         architecture=fill(space.encode(architecture), WIDTH - 4, subsequent_indent=" " * 4, break_long_words=False),
         input=f"[B, {input_shape}]",
         output=f"[{', '.join(['B', *map(str, output.shape[1:])])}]",
-        meaning=f", {MEANINGS[task.name]}" if task.name in MEANINGS else "",
         live=found.live,
         dead=found.dead,
+        body="\n".join(parts),
     )
     names = [_names(task.classes)] if task.name == "classification" else []
-    top = "\n\n".join([preface, _imports("\n".join(parts)), *names])
+    top = "\n\n".join([preface.rstrip(), *names])
     return "\n\n\n".join(part.strip() for part in (top, *parts)) + "\n"
-
-
-def _imports(text: str) -> str:
-    """The imports that ``text`` needs."""
-    return "\n".join(
-        [
-            "from __future__ import annotations\n",
-            *(["import math"] if "math." in text else []),
-            "import sys\n",
-            "import torch",
-            "from torch import Tensor, nn",
-            *(["from torch.nn import functional"] if "functional." in text else []),
-        ]
-    )
 
 
 def _names(classes: tuple[str, ...]) -> str:
