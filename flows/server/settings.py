@@ -12,56 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flows.server.environment import ask_loopback_directly, at_home, mend, without_certificates, without_connections
+from lapt.base.shipped import table_beside
 from lapt.errors import ConfigError
 
-HEARTBEAT_SECONDS = 30
-"""Seconds between heartbeats of every flow run on a shared server. A run that is silent for long counts as lost."""
-
-DEFAULTS = {
-    # Prefect's clients, its server and the pages of its UI each report to a third party unless told not to.
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
-    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-    # The store is the cache: a persisted result costs 38 ms a task and would be a second place that knows a score.
-    "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
-    # Prefect's own 180 s: the watch over lost runs marked each driver that ran for 90 s as crashed.
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
-}
+_TABLE = table_beside(__name__)
+DEFAULTS: dict[str, str] = _TABLE["defaults"]
+SERVER_SETTINGS: dict[str, str] = _TABLE["server"]
+HEARTBEAT_SECONDS = int(DEFAULTS["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"])
 QUIET_CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 LOUDNESS = ("PREFECT_LOGGING_LEVEL", "PREFECT_DEBUG_MODE", "PREFECT_LOGGING_CONFIG_PATH", QUIET_CONSOLE)
-
-SERVER_SETTINGS = {
-    # Flow and task states need the recorder alone; the others serve deployments, schedules, workers and automations.
-    # Without them, and with the recorder writing in batches, a submitted task costs 9 ms (all on: 50 to 140) and the
-    # server ends in 0.5 s (1.7 to 2.2). Its start is imports, 3.3 s either way.
-    **{
-        f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
-        for service in (
-            "CANCELLATION_CLEANUP",
-            "CLEANUP_RECONCILER",
-            "EVENT_LOGGER",
-            "EVENT_PERSISTER",
-            "FOREMAN",
-            "LATE_RUNS",
-            "PAUSE_EXPIRATIONS",
-            "REPOSSESSOR",
-            "SCHEDULER",
-            "TRIGGERS",
-        )
-    },
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "true",
-    # One by one (the default) the states of 100 quick tasks reach the database seconds late, and a server that ends
-    # cancels the writing of those still queued. In batches they keep up, and ending writes the last batch. The interval
-    # counts in whole seconds: a fraction is cut to 0, and the idle server spins (0.9 of a core against 0.02).
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "PREFECT_SERVER_UI_ENABLED": "true",
-    # Relative, so that the UI also works through a forwarded port.
-    "PREFECT_SERVER_UI_API_URL": "/api",
-    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-    "PREFECT_LOGGING_COLORS": "false",
-}
 
 
 def apply_environment(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
