@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import resources
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from lapt.base.shipped import text_beside
 from lapt.pipeline.wording import visible
 
 
 def page(template: str, **variables: Any) -> str:
     """The page of that name (``lapt/report/templates/<name>.html.jinja``) with its variables filled in."""
     environment = _environment()
-    css = resources.files(__package__).joinpath("templates/style.css").read_text(encoding="utf-8")
-    text: str = environment.get_template(f"{template}.html.jinja").render(css=Markup(css), **variables)
-    return text
+    css = Markup(text_beside(__name__, "templates/style.css"))
+    return environment.get_template(f"{template}.html.jinja").render(css=css, **variables)
 
 
 @cache
 def _environment() -> Environment:
-    files = resources.files(__package__).joinpath("templates").iterdir()
-    texts = {file.name: file.read_text(encoding="utf-8") for file in files if file.name.endswith(".jinja")}
     environment = Environment(
-        loader=DictLoader(texts),
+        loader=PackageLoader("lapt.report"),
         undefined=StrictUndefined,
         autoescape=True,
         finalize=lambda value: visible(value) if type(value) is str else value,

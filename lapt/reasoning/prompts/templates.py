@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined, meta
+from jinja2 import Environment, PackageLoader, StrictUndefined, meta
 
 from lapt.base.digests import short
 
@@ -26,12 +25,9 @@ class Prompt:
 
 @cache
 def _environment() -> Environment:
-    files = resources.files(__package__).iterdir()
-    texts = {file.name: file.read_text(encoding="utf-8") for file in files if file.name.endswith(".md")}
     # Markdown for a model, not HTML for a browser: nothing is escaped.
-    return Environment(
-        loader=DictLoader(texts), undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True
-    )
+    loader = PackageLoader("lapt.reasoning.prompts", "")
+    return Environment(loader=loader, undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
 
 
 def rendered(name: str, **variables: Any) -> Prompt:
