@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from lapt.base.templates import rendered
-
 
 class Written(NamedTuple):
     """A network as text: the answer of a family's ``export`` function to (family, architecture, backbone, size).
@@ -24,11 +22,3 @@ class Written(NamedTuple):
 
 def sequential(modules: Iterable[str]) -> str:
     return "\n".join(["nn.Sequential(", *(f"    {module}," for module in modules), ")"])
-
-
-def class_text(
-    name: str, title: str, lines: list[str], tensor: str, forward: str, parameters: Iterable[str] = ()
-) -> str:
-    """The text of a class; without a constructor if there is nothing to construct."""
-    given = {"name": name, "title": title, "lines": lines, "input": tensor, "forward": forward}
-    return rendered("lapt.export", "module", parameters=parameters, **given)

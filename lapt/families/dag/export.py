@@ -7,7 +7,8 @@ from itertools import groupby
 
 from torch import nn
 
-from lapt.export.text import Written, class_text, sequential
+from lapt.base.templates import rendered
+from lapt.export.text import Written
 from lapt.families.dag.cell import DagCell
 from lapt.families.dag.networks.backbone import Backbone
 from lapt.families.dag.networks.cell import CellNetwork
@@ -15,16 +16,6 @@ from lapt.families.dag.networks.skeleton import POOL, Block, Skeleton, skeleton_
 from lapt.networks.family import NetworkSize
 from lapt.networks.operators import ConvNorm
 from lapt.spaces import Architecture
-
-INITIALISATION = """\
-for module in self.modules():
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")"""
-
-ZEROS = """\
-# No path through the cell leads from its input to its output: it gives zeros.
-batch, _, height, width = images.shape
-features = images.new_zeros(batch, {channels}, -(-height // {reduction}), -(-width // {reduction}))"""
 
 
 def written(family: DagCell, architecture: Architecture, body: Backbone, size: NetworkSize) -> Written:
@@ -65,16 +56,15 @@ def _cells(
         name = "Cell" if keeps or len(codes) == 1 else "ReductionCell"
         edges = next(iter(modules.values())).edges
         parameters = [] if not edges else ["channels"] if keeps else ["channels_in", "channels_out", "stride"]
-        lines = [f'self.edges["{edge}"] = {_operator(edge, module, keeps)}' for edge, module in edges.items()]
-        shape = "the same shape" if keeps else "[B, channels_out, ceil(H / stride), ceil(W / stride)]"
         classes.append(
-            class_text(
-                name,
-                f"The searched cell: [B, {'channels' if keeps else 'channels_in'}, H, W] -> {shape}.",
-                ["self.edges = nn.ModuleDict()", *lines] if lines else [],
-                "node0",
-                forward,
-                parameters,
+            rendered(
+                "lapt.families.dag",
+                "cell",
+                name=name,
+                keeps=keeps,
+                parameters=parameters,
+                edges={edge: _operator(edge, module, keeps) for edge, module in edges.items()},
+                forward=forward,
             )
         )
         for block in modules:
@@ -116,28 +106,14 @@ def _sums(family: DagCell, operators: tuple[str, ...], cell: CellNetwork) -> str
 
 
 def _backbone(body: Backbone, skeleton: Skeleton, calls: dict[Block, str]) -> str:
-    lines, forward = [], []
-    if body.is_dead:
-        forward.append(ZEROS.format(channels=body.out_channels, reduction=body.reduction))
-    else:
-        widths = [body.image_channels, *(channels for channels, _ in skeleton.stem)]
-        stem = [
-            f"ConvNorm({width}, {channels}, 3{f', {stride}' if stride > 1 else ''})"
-            for width, (channels, stride) in zip(widths, skeleton.stem, strict=False)
-        ]
-        lines.append(f"self.stem = nn.ModuleList([{', '.join(stem)}])")
-        lines.append(f"self.blocks = {sequential(_repeated(calls[block] for block in skeleton.blocks))}")
-        forward.append("features = self.stem[0](images)")
-        forward += [f"features = self.stem[{place}](functional.relu(features))" for place in range(1, len(stem))]
-        forward.append("features = self.blocks(features)")
-    if body.norm is not None:
-        lines.append(f"self.norm = nn.BatchNorm2d({body.out_channels})")
-        forward.append("features = functional.relu(self.norm(features))")
-    if skeleton.kaiming and not body.is_dead:
-        lines.append(INITIALISATION)
-    features = f"[B, {body.out_channels}, H / {body.reduction}, W / {body.reduction}]"
-    title = f"Images [B, {body.image_channels}, H, W] to features {features}, sides rounded up."
-    return class_text("Backbone", title, lines, "images", "\n".join([*forward, "return features"]))
+    widths = [body.image_channels, *(channels for channels, _ in skeleton.stem)]
+    stem = [
+        f"ConvNorm({width}, {channels}, 3{f', {stride}' if stride > 1 else ''})"
+        for width, (channels, stride) in zip(widths, skeleton.stem, strict=False)
+    ]
+    # A dead network has no blocks, and no calls that would build them.
+    blocks = [] if body.is_dead else _repeated(calls[block] for block in skeleton.blocks)
+    return rendered("lapt.families.dag", "backbone", body=body, stem=stem, blocks=blocks, kaiming=skeleton.kaiming)
 
 
 def _repeated(calls: Iterable[str]) -> list[str]:
