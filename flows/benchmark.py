@@ -23,8 +23,8 @@ from storage.benchmarks.measured import write_measured
 from storage.benchmarks.tables import BenchmarkInfo
 from storage.store import Store
 from storage.versions import versions
-from tasks.measuring import train_batch
 from tasks.step import context
+from tasks.steps import train_batch
 
 BATCH = 128
 """Trainings in one task of the flow: a minute or two of work."""

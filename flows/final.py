@@ -15,8 +15,8 @@ from lapt.pipeline.config import Execution
 from lapt.pipeline.results import FinalResult, TargetResult
 from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
-from tasks.reporting import train_final
 from tasks.step import context, subflow
+from tasks.steps import train_final
 
 
 class FinalTraining:

@@ -19,8 +19,7 @@ from lapt.evaluation import Evaluation
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.pipeline.published import TABLE_2
-from lapt.pipeline.steps import Steps
-from lapt.pipeline.target import TargetSearch
+from lapt.pipeline.steps import Steps, TargetSearch
 from lapt.principles import Principles
 from lapt.reasoning import Frequency
 from lapt.search import RandomSearch

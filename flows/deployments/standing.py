@@ -10,7 +10,7 @@ from flows.pipeline import lapt_flow
 from lapt.pipeline.config import Execution, load_pipeline
 from lapt.pipeline.results import RunResult
 from tasks.step import context
-from tasks.studying import run_comparison
+from tasks.steps import run_comparison
 
 
 @flow(name="study", flow_run_name="study {name}", persist_result=False)

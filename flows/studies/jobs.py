@@ -16,7 +16,7 @@ from lapt.errors import BudgetSpent
 from lapt.evaluation import best
 from lapt.pipeline.config import Execution
 from lapt.reasoning.endpoint.calls import AwaitingReply, ReasonerError
-from lapt.search.confined import scored
+from lapt.search.loop import scored
 
 TOP_SHARE = 0.001
 

@@ -18,7 +18,7 @@ from lapt.errors import BudgetSpent
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.reasoning.config import PatternsReasoner, RandomReasoner
 from lapt.reasoning.endpoint.calls import AwaitingReply, ReasonerError
-from lapt.search.confined import scored
+from lapt.search.loop import scored
 
 Scores = npt.NDArray[np.float64]
 SHARES = (0.001, 0.01, 0.05)

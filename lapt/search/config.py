@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluator
-from lapt.search.confined import asking
-from lapt.search.prior import NOTHING, Prior
+from lapt.search.loop import asking
 from lapt.search.registry import SEARCHERS
-from lapt.search.searcher import Searcher
+from lapt.search.searcher import NOTHING, Prior, Searcher
 from lapt.spaces import SearchSpace
 
 

@@ -31,16 +31,14 @@ from lapt.pipeline.controls import (
     random_subspace,
     source_ranking,
 )
-from lapt.pipeline.steps import Steps
-from lapt.pipeline.target import TargetSearch
+from lapt.pipeline.steps import Steps, TargetSearch
 from lapt.principles import Principles
 from lapt.reasoning import Frequency
 from lapt.reasoning.config import ChatReasoner, FrequencyReasoner
 from lapt.reasoning.language.direct import Direct
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.config import SECTIONS, SearchSection
-from lapt.search.confined import askable, asking, scored
-from lapt.search.loop import search
+from lapt.search.loop import askable, asking, scored, search
 from lapt.spaces import Architecture, DeclaredSpace, SearchSpace
 
 COUNTS = {"params": "parameters", "flops": "flops"}

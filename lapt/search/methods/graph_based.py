@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from lapt.search.methods.in_torch import InTorch
 from lapt.search.methods.model_based import GRAPHS
-from lapt.search.methods.predictors import Every
+from lapt.search.methods.predictors import Every, InTorch
 from lapt.search.methods.transfer import FromSource, WithoutSource
 from lapt.search.models.bayesian_linear import BayesianLinear
 from lapt.spaces import ENUMERABLE, SearchSpace

@@ -1,17 +1,110 @@
-"""The published networks of NAS-Bench-201 and TransNAS-Bench-101, without their heads."""
+"""The published networks of NAS-Bench-201 and TransNAS-Bench-101 without their heads, and the cells in them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lapt.errors import SpaceError
 from lapt.families.dag.cell import DagCell
-from lapt.families.dag.networks.cell import CellNetwork
-from lapt.families.dag.networks.skeleton import Block, Skeleton
+from lapt.families.dag.networks.skeleton import KERNELS, POOL, Block, Skeleton
 from lapt.networks.family import Features
-from lapt.networks.operators import ConvNorm, FactorizedReduction, ResidualReduction, stem_of
+from lapt.networks.operators import ConvNorm, FactorizedReduction, ResidualReduction, average_pool, stem_of
+from lapt.networks.shared import Taken
+
+
+class _Sum(NamedTuple):
+    """The summands of one node: convolutions (source, edge name), poolings and identities (sources), all added up."""
+
+    node: int
+    convolutions: tuple[tuple[int, str], ...]
+    poolings: tuple[int, ...]
+    identities: tuple[int, ...]
+
+
+class CellNetwork(nn.Module):
+    """One cell: [B, C_in, H, W] -> [B, C_out, ceil(H/stride), ceil(W/stride)].
+
+    ``edges`` holds the modules of the live edges with weights, by the layer's name ("0->1"). The architecture must have
+    a live edge. The input is overwritten where only convolutions read it: hand over a tensor that nothing else uses.
+    ``shared``: (edge, operator) -> the module there, None for one without weights; new ones are made without it.
+    """
+
+    def __init__(self, family: DagCell, operators: tuple[str, ...], block: Block, shared: Taken | None = None) -> None:
+        super().__init__()
+        self.edges = nn.ModuleDict()
+        self._sums: list[_Sum] = []
+        # A node whose one summand is an identity is its source under a second name: no copy, and one ReLU for both.
+        same_as = list(range(family.nodes))
+        raw: set[int] = set()
+        live = family.live_edges(operators)
+        for node in range(1, family.nodes):
+            convolutions: list[tuple[int, str]] = []
+            poolings: list[int] = []
+            identities: list[int] = []
+            for edge in (e for e in live if family.edges[e][1] == node):
+                source, operator, name = same_as[family.edges[edge][0]], operators[edge], family.layer_names[edge]
+                if shared is not None:
+                    module = shared(name, operator)
+                else:
+                    module = cell_module(operator, block if family.edges[edge][0] == 0 else block.inner, family)
+                if module is not None:
+                    self.edges[name] = module
+                    convolutions.append((source, name))
+                else:
+                    (identities if operator == family.identity else poolings).append(source)
+            if not convolutions and not poolings and len(identities) == 1:
+                same_as[node] = identities[0]
+            elif convolutions or poolings or identities:
+                raw.update(poolings, identities)
+                self._sums.append(_Sum(node, tuple(convolutions), tuple(poolings), tuple(identities)))
+        self._output = same_as[-1]
+        raw.add(self._output)
+        self._raw = frozenset(raw)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        values = {0: inputs}
+        rectified: dict[int, Tensor] = {}
+        for node, convolutions, poolings, identities in self._sums:
+            fresh: list[Tensor] = []
+            for source, edge in convolutions:
+                if source not in rectified:
+                    # In place where nobody reads the value itself: sums, poolings and normalisations do not need it
+                    # for their gradients.
+                    rectify = functional.relu if source in self._raw else functional.relu_
+                    rectified[source] = rectify(values[source])
+                fresh.append(self.edges[edge](rectified[source]))
+            fresh.extend(average_pool(values[source]) for source in poolings)
+            values[node] = _add(fresh, [values[source] for source in identities])
+        return values[self._output]
+
+
+def cell_module(operator: str, block: Block, family: DagCell) -> nn.Module | None:
+    """The module of an edge; None for one without weights (identity, pooling)."""
+    identity = family.identity
+    if operator in KERNELS:
+        return ConvNorm(block.channels_in, block.channels_out, KERNELS[operator], block.stride)
+    if operator == identity:
+        return None if block.keeps_shape else FactorizedReduction(block.channels_in, block.channels_out)
+    if operator == POOL and block.keeps_shape:
+        return None
+    raise SpaceError(
+        f"an operator with a network, among {[identity, *KERNELS, POOL]}", repr(operator), "leave it out of the space"
+    )
+
+
+def _add(fresh: list[Tensor], shared: list[Tensor]) -> Tensor:
+    """The sum, in the memory of the first fresh tensor; shared ones are left as they are."""
+    if fresh:
+        total, rest = fresh[0], [*fresh[1:], *shared]
+    else:
+        total, rest = shared[0] + shared[1], shared[2:]
+    for tensor in rest:
+        total = total.add_(tensor)
+    return total
 
 
 class SkeletonNetwork(nn.Module):
