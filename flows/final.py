@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from prefect import flow
 
 from flows.build import Built, built_for
-from flows.found import to_train
+from flows.export import to_train
 from flows.running.cancelling import cancellable
 from flows.running.progress import epochs, listener
 from lapt.pipeline.config import Execution

@@ -11,8 +11,7 @@ from prefect import flow, get_run_logger, tags
 from flows.build import Built, built_for
 from flows.final import FinalTraining
 from flows.running.cancelling import cancellable
-from flows.running.metering import meter, metered
-from flows.running.progress import epochs, listener
+from flows.running.progress import epochs, listener, meter, metered
 from flows.running.starting import started_by
 from lapt.algorithms import algorithm_1
 from lapt.archive import Archive
@@ -26,7 +25,7 @@ from lapt.principles import Principles
 from lapt.spaces import Architecture, SearchSpace
 from storage.runs.evaluator import StoredEvaluator
 from storage.runs.record import subspace_id
-from storage.sql.snapshot import snapshot
+from storage.sql.query import snapshot
 from tasks import artifacts
 from tasks.step import context, data, subflow
 from tasks.steps import (

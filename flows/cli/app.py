@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flows.cli.options import JsonOption, ReplayOption, SetOption, StoreOption
+from flows.cli.reading import report, sql
 from flows.cli.reasoning import principles_app, reasoner_app
-from flows.cli.report import report
 from flows.cli.score import score
-from flows.cli.sql import sql
 from flows.cli.store import store_app
 from flows.cli.study import study
 from flows.cli.workers import announce, deploy, doctor, worker
@@ -292,7 +291,7 @@ def final(
     """Train the network that a run found from scratch. An interrupted training goes on from its last epoch."""
     from flows.build import build
     from flows.embedded import under_own_server
-    from flows.found import to_train
+    from flows.export import to_train
     from flows.screen.tables import run_progress, show_final
     from lapt.pipeline.config import Execution
     from lapt.pipeline.results import TargetResult

@@ -77,7 +77,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List every set of principles, the latest run first."""
-    from flows.screen.principles import show_principles
+    from flows.screen.store import show_principles
     from storage.runs.record import stated_principles
     from storage.store import Store
 
@@ -96,7 +96,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show statements, claims, and how far the architectures they were learned from support them."""
-    from flows.screen.principles import show_stated
+    from flows.screen.store import show_stated
     from storage.runs.record import principles_by_id, space_of
     from storage.store import Store
 
@@ -139,7 +139,7 @@ def experts(
     as_json: JsonOption = False,
 ) -> None:
     """Show principles of experts: how far the architectures read support them, and which of them were learned."""
-    from flows.screen.principles import show_grounded
+    from flows.screen.store import show_grounded
     from lapt.reasoning.experts.grounding import grounded
     from storage.runs.record import architectures_read, principles_by_id, space_of
     from storage.store import Store

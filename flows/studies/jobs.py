@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from flows.studies.count.figures import Curve, Returned, points
-from flows.studies.entrants.benchmarks import Scores
 from flows.studies.entrants.methods import Bench, Entrant, Searched
 from lapt.archive import NothingScored
-from lapt.base.measures import evaluations_to, rank, top_threshold
+from lapt.base.measures import Scores, evaluations_to, rank, top_threshold
 from lapt.errors import BudgetSpent
 from lapt.evaluation import best
 from lapt.pipeline.config import Execution

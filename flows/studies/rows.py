@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from lapt.base.declarations import Frozen
 from lapt.base.statistics import Summary
 
 Who = tuple[str, str | None, str | None, int | None]
 """Method, reasoner, variant, source budget: they identify a line of a study."""
 
 
-class Row(BaseModel):
+class Row(Frozen):
     """One figure over seeds beside the published one.
 
     ``censored``: seeds that missed the goal within ``budget`` evaluations and count as budget + 1. For scores: seeds
@@ -18,8 +19,6 @@ class Row(BaseModel):
     mean and zero seeds. ``variant``: of the factor that the study varies. ``draws``: of the reasoner, if it drew apart
     from the seeds. ``sd_draws``, ``sd_search``: the spread between draws, and of the search within one.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: str
     reasoner: str | None

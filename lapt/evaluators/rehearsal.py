@@ -6,34 +6,20 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from lapt.evaluation import Evaluation, Evaluator, Holding, Metric
+from lapt.evaluation import Evaluation, Evaluator, Wrapping
 from lapt.spaces import Architecture
 
 
-class Rehearsal:
+class Rehearsal(Wrapping):
     """Every score takes ``seconds`` and counts as paid for: it is stored like a training's, one by one."""
 
     def __init__(self, evaluator: Evaluator, seconds: float) -> None:
-        self._inner, self.seconds = evaluator, seconds
-
-    @property
-    def task(self) -> str:
-        return self._inner.task
-
-    @property
-    def metric(self) -> Metric:
-        return self._inner.metric
+        super().__init__(evaluator)
+        self.seconds = seconds
 
     @property
     def fingerprint(self) -> str:
-        return f"rehearsal:{self._inner.fingerprint}"
-
-    @property
-    def holding(self) -> Holding | None:
-        return getattr(self._inner, "holding", None)
-
-    def identity(self, architecture: Architecture) -> str:
-        return self._inner.identity(architecture)
+        return f"rehearsal:{self.evaluator.fingerprint}"
 
     def stream(self, architectures: Sequence[Architecture]) -> Iterator[Evaluation]:
         for architecture in architectures:
@@ -41,8 +27,8 @@ class Rehearsal:
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
         time.sleep(self.seconds * len(architectures))
-        found = self._inner.evaluate(architectures)
+        found = self.evaluator.evaluate(architectures)
         return [replace(evaluation, origin="computed", cost_seconds=self.seconds) for evaluation in found]
 
     def test(self, architecture: Architecture) -> float | None:
-        return self._inner.test(architecture)
+        return self.evaluator.test(architecture)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from lapt.base.digests import digest
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, OnEpoch, Prepared
-from lapt.evaluators.images import TrainingSpec, data_of, sides_of, size_of_backbone, task_of
-from lapt.evaluators.in_workers import InWorkers, Outcome
+from lapt.evaluators.images import InWorkers, Outcome, TrainingSpec, data_of, sides_of, size_of_backbone, task_of
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.spaces import Architecture, SearchSpace
 

@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from lapt.base.measures import Scores
 from lapt.errors import BenchmarkError, ConfigError, or_meant
 from lapt.evaluation import Evaluation, Holding, Lacking, Metric
 from lapt.spaces import ENUMERABLE, Architecture, Pool, SearchSpace
 
 Split = Literal["validation", "test"]
-Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,43 +82,28 @@ class TableEvaluator:
     """
 
     def __init__(self, table: Table, space: SearchSpace, task: str, lacking: Lacking | None = None) -> None:
-        self._table, self._space, self._task = table, space, task
+        self.table, self.space, self.task = table, space, task
         self._validation, self._lacking = table.column(task), lacking
-
-    @property
-    def table(self) -> Table:
-        return self._table
-
-    @property
-    def space(self) -> SearchSpace:
-        return self._space
-
-    @property
-    def task(self) -> str:
-        return self._task
-
-    @property
-    def metric(self) -> Metric:
-        return self._table.metrics[self._task]
+        self.metric = table.metrics[task]
 
     @property
     def fingerprint(self) -> str:
-        return f"table:{self._table.name}:{self._table.checksum}"
+        return f"table:{self.table.name}:{self.table.checksum}"
 
     @property
     def holding(self) -> Holding:
-        return Holding(partial(_pool, self._table, self._space, self._task), self._lacking or "fail")
+        return Holding(partial(_pool, self.table, self.space, self.task), self._lacking or "fail")
 
     def identity(self, architecture: Architecture) -> str:
-        return self._space.encode(self._space.canonical(architecture) if self._table.canonical else architecture)
+        return self.space.encode(self.space.canonical(architecture) if self.table.canonical else architecture)
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
-        table = self._table
+        table = self.table
         found = []
         for architecture in architectures:
             text = self.identity(architecture)
-            if (table.holes or self._lacking) and not table.has(text, self._task):
-                lacking = f"table {table.name} lacks it" + (f" for {self._task}" if text in table.rows else "")
+            if (table.holes or self._lacking) and not table.has(text, self.task):
+                lacking = f"table {table.name} lacks it" + (f" for {self.task}" if text in table.rows else "")
                 found.append(Evaluation(architecture, text, None, self.metric, origin="table", error=lacking))
                 continue
             row = self._row(text)
@@ -136,7 +121,7 @@ class TableEvaluator:
         return found
 
     def test(self, architecture: Architecture) -> float | None:
-        splits = self._table.scores[self._task]
+        splits = self.table.scores[self.task]
         if "test" not in splits:
             return None
         score = float(splits["test"][self._row(self.identity(architecture))])
@@ -144,10 +129,10 @@ class TableEvaluator:
 
     def _row(self, text: str) -> int:
         try:
-            return self._table.rows[text]
+            return self.table.rows[text]
         except KeyError:
             raise BenchmarkError(
-                f"an architecture of table {self._table.name} ({len(self._table.architectures)} rows)",
+                f"an architecture of table {self.table.name} ({len(self.table.architectures)} rows)",
                 text,
                 "restrict the space to what the table holds, or import the whole table",
             ) from None

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from lapt.base.declarations import Frozen
 from lapt.base.faults import fault
 from lapt.evaluation import Evaluation
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
@@ -57,10 +58,8 @@ class Searcher(ABC):
     images raises ConfigError without images.
     """
 
-    class Parameters(BaseModel):
+    class Parameters(Frozen):
         """Parameters of the method: none. Those of a subclass are declared in one of its own, which extends this."""
-
-        model_config = ConfigDict(frozen=True, extra="forbid")
 
     parameters: Parameters
 

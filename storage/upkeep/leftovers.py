@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from lapt.errors import ConfigError, StoreError
 from storage.files import TEMPORARY, Stored
-from storage.runs.supernets import StoredSupernets
+from storage.runs.checkpoints import StoredSupernets
 from storage.store import BrokenFileWarning, Store
 
 YOUNGEST = timedelta(hours=24)

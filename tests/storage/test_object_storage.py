@@ -19,15 +19,13 @@ from lapt.errors import StoreError
 from lapt.evaluators.supernet import Finished
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
-from storage.runs.checkpoints import StoredCheckpoint
+from storage.runs.checkpoints import StoredCheckpoint, StoredSupernets
 from storage.runs.evaluator import StoredEvaluator
-from storage.runs.supernets import StoredSupernets
 from storage.sql.query import query
 from storage.store import Store
 from storage.upkeep.compaction import compact
 from storage.upkeep.leftovers import YOUNGEST, delete, leftovers
-from storage.upkeep.removal import removable, remove
-from storage.upkeep.usage import usage
+from storage.upkeep.usage import removable, remove, usage
 
 SECRET = "not-to-be-seen"
 WRITERS, ROWS = 8, 12

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from lapt.spaces.features import Floats
 
 LENGTHSCALES: Floats = np.geomspace(0.5, 10, 8)
 """Grid of lengthscales, in units of the typical distance between standardised features."""

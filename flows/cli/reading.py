@@ -1,4 +1,4 @@
-"""``lapt sql``: queries of the store, within limits of time and memory."""
+"""``lapt report`` and ``lapt sql``: a run or a study as one page, and queries of the store."""
 
 from __future__ import annotations
 
@@ -11,6 +11,43 @@ from flows.cli.options import JsonOption, StoreOption
 from flows.screen.console import say
 from lapt.errors import ConfigError
 from storage.addresses import DEFAULT_STORE
+
+LIST = (
+    'list them: lapt sql "SELECT run_id, pipeline, event FROM runs", '
+    'lapt sql "SELECT DISTINCT study_id, study FROM studies"'
+)
+
+
+def report(
+    run: Annotated[str, typer.Argument(help="Id of a run or a study, or its first letters.")],
+    out: Annotated[Path | None, typer.Option(help="The file; <name>-<id>.html here if unset.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write a run or a study as one self-contained HTML page: the search and its reasons, the results, the costs."""
+    from flows.studies.ledger import kept, studies
+    from flows.studies.show.page import study_page
+    from lapt.report.run import run_page
+    from storage.ids import the_one
+    from storage.runs.history import run_history, runs
+    from storage.store import Store
+
+    opened = Store(store)
+    opened.require()
+    known = studies(opened)
+    identifier = the_one([*runs(opened), *known], run, f"run or study in {opened.address}", LIST)
+    if identifier in known:
+        result, versions = kept(opened, identifier)
+        name, text = result.study, study_page(identifier, result, versions)
+    else:
+        history = run_history(opened, identifier)
+        name, text = history.pipeline.name, run_page(history)
+    target = out or Path(f"{name}-{identifier}.html")
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"a file that can be written at {target}", str(error), "name another with --out") from error
+    say(f"wrote {target}")
+
 
 EVERYTHING = "SELECT task, rank, architecture, value, run_id FROM leaderboard LIMIT 20"
 
@@ -32,8 +69,8 @@ def sql(
         raise ConfigError("--export alone (it writes everything)", "a statement or --json beside it", "choose one")
     from flows.screen.tables import show_table, table_as_json
     from storage.sql.limits import Limits, a_quarter, bytes_of
+    from storage.sql.query import export as export_all
     from storage.sql.query import query
-    from storage.sql.snapshot import export as export_all
     from storage.store import Store
 
     if export is not None:
