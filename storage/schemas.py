@@ -223,15 +223,8 @@ STUDY_JOBS = _schema(
 )
 
 SCHEMAS: dict[str, pa.Schema] = {
-    "scores": SCORES,
-    "trials": TRIALS,
-    "runs": RUNS,
-    "principles": PRINCIPLES,
-    "subspaces": SUBSPACES,
-    "reasoner_calls": REASONER_CALLS,
-    "supernets": SUPERNETS,
-    "studies": STUDIES,
-    "study_jobs": STUDY_JOBS,
+    schema.metadata[b"lapt.schema"].decode(): schema
+    for schema in (SCORES, TRIALS, RUNS, PRINCIPLES, SUBSPACES, REASONER_CALLS, SUPERNETS, STUDIES, STUDY_JOBS)
 }
 """Data set -> schema. Raise the version in ``_schema`` when you add a column; never rename or remove one."""
 

@@ -22,8 +22,8 @@ from lapt.pipeline.published import TABLE_2
 from lapt.pipeline.steps import Steps, TargetSearch
 from lapt.principles import Principles
 from lapt.reasoning import Frequency
-from lapt.search import RandomSearch
 from lapt.search.loop import search
+from lapt.search.methods.model_free import RandomSearch
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 from lapt.testing import invented_table
 

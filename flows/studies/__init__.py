@@ -11,13 +11,10 @@ from flows.studies.comparison import Comparison
 from flows.studies.entrants import ablation, darts, reasoning, source_budget
 from flows.studies.entrants.methods import LONG, RESAMPLED, Entrant, with_controls
 from flows.studies.quality import Quality
-from flows.studies.rows import Row, StudyResult
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.published import TABLE_2, TABLE_3, PublishedTable
 from storage.store import Store
-
-__all__ = ["COMPARE", "STUDIES", "Comparison", "Row", "Study", "StudyResult", "entrants_of", "prepared", "wanted"]
 
 COMPARE = "compare"
 """The study of the user's own pipeline."""

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import lapt
 from flows.studies.count.figures import Curve, Returned
 from flows.studies.jobs import Job
-from flows.studies.rows import StudyResult
+from flows.studies.rows import StudyResult, Who
 from lapt.base.digests import digest, short
 from lapt.errors import StoreError
 from storage.store import Store
@@ -106,5 +106,5 @@ def code() -> str:
 
 def _curve(written: dict[str, Any]) -> Curve:
     returned = {int(budget): Returned(*found) for budget, found in written["returned"].items()}
-    lists = {name: tuple(written[name]) for name in ("who", "ranks", "values")}
-    return Curve(**{**written, **lists, "returned": returned})
+    lists = {name: tuple(written[name]) for name in ("ranks", "values")}
+    return Curve(**{**written, **lists, "who": Who(*written["who"]), "returned": returned})

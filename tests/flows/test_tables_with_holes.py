@@ -12,7 +12,8 @@ import pytest
 from flows.build import run_id
 from flows.evaluators import evaluators_of, space_of, table_of
 from flows.screen.study import as_json
-from flows.studies import Comparison, StudyResult, prepared
+from flows.studies import Comparison, prepared
+from flows.studies.rows import StudyResult
 from flows.studies.show.tables import tables
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator

@@ -96,7 +96,7 @@ class Entrant:
 
     @property
     def who(self) -> Who:
-        return self.method, self.reasoner, self.variant, self.source_budget
+        return Who(self.method, self.reasoner, self.variant, self.source_budget)
 
     @property
     def label(self) -> str:
