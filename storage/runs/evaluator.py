@@ -21,6 +21,7 @@ from lapt.pipeline.limits import TIME, Meter
 from lapt.spaces import Architecture, SearchSpace
 from lapt.training.relaxation import Strengthen
 from storage.runs.checkpoints import StoredCheckpoint
+from storage.schemas import columns_of
 from storage.store import Store
 from storage.versions import versions_text
 
@@ -312,25 +313,16 @@ class StoredEvaluator(Wrapping):
 
     def _row(self, evaluation: Evaluation, split: Split) -> Row:
         return {
+            **columns_of(evaluation),
             "key": evaluation.key,
             "space": self.space.name,
-            "identity": evaluation.identity,
             "task": self.task,
             "split": split,
             "fingerprint": self._fingerprint_of(split),
             "seed": self.seed,
             "fidelity": self.fidelity,
-            "value": evaluation.value,
-            "metric": self.metric.name,
-            "unit": self.metric.unit,
-            "higher_is_better": self.metric.higher_is_better,
-            "parameters": evaluation.parameters,
-            "flops": evaluation.flops,
-            "cost_seconds": evaluation.cost_seconds,
             "device": str(getattr(self.evaluator, "device", "cpu")),
             "versions": versions_text(),
-            "status": "failed" if evaluation.failed else "ok",
-            "error": evaluation.error,
             "created_at": datetime.now(UTC),
             "live_parameters": evaluation.live_parameters,
             "measures": json.dumps(dict(evaluation.measures), sort_keys=True) if evaluation.measures else None,

@@ -284,6 +284,13 @@ def direct(bench: Bench, task: str, seed: int) -> Searched:
     return Searched(found, stood_in=searcher.filled > 0, lacking=searcher.lacking)
 
 
+def under_one(declared: Pipeline, named: Sequence[Pipeline]) -> Pipeline:
+    """The pipeline under the reasoner that is named, or as it is declared. Raises ConfigError for several."""
+    if len(named) > 1:
+        raise ConfigError("one reasoner in this study", f"{len(named)}", "lapt study reasoners compares several")
+    return named[0] if named else declared
+
+
 def counting(pipeline: Pipeline) -> FrequencyReasoner:
     """``frequency`` as the pipeline declares it, else with its best cap on operators.
 
