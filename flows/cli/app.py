@@ -20,7 +20,7 @@ from flows.cli.store import store_app
 from flows.cli.study import study
 from flows.cli.workers import announce, deploy, doctor, worker
 from flows.screen.console import command, complain, err, say, warned
-from flows.server.environment import mend, somewhere
+from flows.server.settings import mend, somewhere
 from lapt.errors import ConfigError, LaptError, Stopped, release
 from storage.addresses import DEFAULT_STORE
 

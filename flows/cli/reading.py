@@ -24,7 +24,7 @@ def report(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write a run or a study as one self-contained HTML page: the search and its reasons, the results, the costs."""
-    from flows.studies.ledger import kept, studies
+    from flows.studies.jobs import kept, studies
     from flows.studies.show.page import study_page
     from lapt.report.run import run_page
     from storage.ids import the_one

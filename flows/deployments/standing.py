@@ -27,7 +27,7 @@ def run_study(
     Jobs that the store has are not run again. ``pipeline``: a preset or file on the worker in place of the study's own.
     """
     from flows.studies import STUDIES, prepared, wanted
-    from flows.studies.ledger import keep
+    from flows.studies.jobs import keep
     from lapt.errors import ConfigError
     from storage.store import Store
 

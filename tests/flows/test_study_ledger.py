@@ -10,8 +10,7 @@ import pytest
 from flows.screen.study import as_json
 from flows.studies import Comparison, comparison
 from flows.studies.entrants.methods import Entrant, with_controls
-from flows.studies.jobs import Job, Outcome, outcome_of
-from flows.studies.ledger import Ledger, keep
+from flows.studies.jobs import Job, Ledger, Outcome, keep, outcome_of
 from flows.studies.rows import StudyResult
 from lapt.pipeline.config import Execution, load_pipeline
 from storage.sql.query import query, snapshot

@@ -9,7 +9,7 @@ from torch import nn
 
 from lapt.export.text import Written, class_text, sequential
 from lapt.families.dag.cell import DagCell
-from lapt.families.dag.networks.backbone import Backbone, CellNetwork
+from lapt.families.dag.networks.family import Backbone, CellNetwork
 from lapt.families.dag.networks.skeleton import POOL, Block, Skeleton, skeleton_of
 from lapt.networks.family import NetworkSize
 from lapt.networks.operators import ConvNorm

@@ -7,8 +7,8 @@ from textwrap import indent
 from lapt.export.text import Written
 from lapt.families.darts.cell import DartsCell
 from lapt.families.darts.genotype import FIRST, KINDS, Genotype
-from lapt.families.darts.networks import cells
-from lapt.families.darts.networks.cells import (
+from lapt.families.darts.networks import family as networks
+from lapt.families.darts.networks.family import (
     DartsBackbone,
     DartsCellNetwork,
     DilatedConv,
@@ -63,7 +63,7 @@ def written(family: DartsCell, architecture: Architecture, body: DartsBackbone, 
     return Written(
         [*(_cell(found, kind, made[kind]) for kind in KINDS), _backbone(body, skeleton)],
         "as the genotype says, whose inputs 0 and 1 are the outputs of the cells before the last and last",
-        quoted=(SeparableConv, DilatedConv, MaxPool, MeanPool, cells._half),
+        quoted=(SeparableConv, DilatedConv, MaxPool, MeanPool, networks._half),
     )
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from lapt.errors import ConfigError, SpaceError
 from lapt.families.darts.family import DARTS
 from lapt.families.darts.genotype import Edge, Genotype
-from lapt.families.darts.networks.cells import (
+from lapt.families.darts.networks.family import (
     AuxiliaryHead,
     DartsBackbone,
     DartsCellNetwork,

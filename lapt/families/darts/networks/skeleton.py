@@ -1,4 +1,4 @@
-"""The skeleton of DARTS networks, which ``cells.py`` builds, and their size in closed form.
+"""The skeleton of DARTS networks, which ``family.py`` builds, and their size in closed form.
 
 Multiply-adds are those of convolutions and linear layers, as the literature on DARTS counts them.
 """
