@@ -19,9 +19,9 @@ from lapt.evaluators.config import (
     TrainingEvaluation,
 )
 from lapt.evaluators.images import TrainingSpec
-from lapt.evaluators.rehearsal import Rehearsal
 from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.evaluators.surrogate import SurrogateEvaluator
+from lapt.evaluators.table import Rehearsal
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.pipeline.config import BenchmarkPlan, Execution, Pipeline, RandomArchive
 from lapt.spaces import SearchSpace, space_named

@@ -20,7 +20,7 @@ from lapt.report.tables import Table, text
 from lapt.spaces import Architecture, SearchSpace
 from storage.runs.evaluator import StoredEvaluator
 from storage.runs.record import RunRecord
-from storage.runs.recordings import StoredRecordings
+from storage.runs.replies import StoredRecordings
 from tasks import artifacts
 from tasks.step import logged, step
 

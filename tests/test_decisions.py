@@ -14,7 +14,7 @@ from flows.build import run_id
 from flows.studies import Comparison
 from flows.studies.entrants.methods import Bench, with_controls
 from lapt.algorithms import algorithm_2
-from lapt.base.measures import rank, top_threshold
+from lapt.base.statistics import rank, top_threshold
 from lapt.evaluation import Evaluation
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline

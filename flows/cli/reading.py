@@ -68,9 +68,8 @@ def sql(
     if export is not None and (as_json or statement != EVERYTHING):
         raise ConfigError("--export alone (it writes everything)", "a statement or --json beside it", "choose one")
     from flows.screen.tables import show_table, table_as_json
-    from storage.sql.limits import Limits, a_quarter, bytes_of
+    from storage.sql.query import Limits, a_quarter, bytes_of, query
     from storage.sql.query import export as export_all
-    from storage.sql.query import query
     from storage.store import Store
 
     if export is not None:

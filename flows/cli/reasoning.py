@@ -20,8 +20,8 @@ principles_app = typer.Typer(help="Design principles of runs, and their changes.
 @reasoner_app.command("waiting")
 def waiting(store: StoreOption = DEFAULT_STORE) -> None:
     """List the prompts of chat:manual that have no reply yet."""
-    from storage.runs.manual import FOLDER, PROMPT
-    from storage.runs.manual import waiting as unanswered
+    from storage.runs.replies import FOLDER, PROMPT
+    from storage.runs.replies import waiting as unanswered
     from storage.store import Store
 
     opened = Store(store)
@@ -39,7 +39,7 @@ def reply(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Save the reply to a prompt of chat:manual; then run the command that waits for it again."""
-    from storage.runs.manual import reply as save
+    from storage.runs.replies import reply as save
     from storage.store import Store
 
     save(Store(store), prompt, file.read())
@@ -53,7 +53,7 @@ def export(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write recorded replies to one file, so that a run can be replayed from another store."""
-    from storage.runs.recordings import export_recordings
+    from storage.runs.replies import export_recordings
     from storage.store import Store
 
     say(f"wrote {export_recordings(Store(store), file, run)} replies to {file}")
@@ -64,7 +64,7 @@ def import_(
     file: Annotated[Path, typer.Argument(help="A file of lapt reasoner export.")], store: StoreOption = DEFAULT_STORE
 ) -> None:
     """Add recorded replies to the store."""
-    from storage.runs.recordings import import_recordings
+    from storage.runs.replies import import_recordings
     from storage.store import Store
 
     print(f"added {import_recordings(Store(store), file)} replies")

@@ -87,8 +87,8 @@ def gc(
     """
     from flows.screen.store import show_leftovers
     from storage.store import Store
-    from storage.upkeep.leftovers import delete as delete_all
-    from storage.upkeep.leftovers import leftovers
+    from storage.upkeep.usage import delete as delete_all
+    from storage.upkeep.usage import leftovers
 
     opened = Store(store)
     found = leftovers(opened, age(older_than))

@@ -13,8 +13,7 @@ from lapt.principles import Principles
 from lapt.reasoning.experts.grounding import Grounded
 from lapt.report.tables import Table, number, numbers
 from lapt.spaces import SearchSpace
-from storage.upkeep.leftovers import Leftover
-from storage.upkeep.usage import RunSize, Usage
+from storage.upkeep.usage import Leftover, RunSize, Usage
 
 DRY = "Nothing is deleted yet: the same command with --delete does."
 

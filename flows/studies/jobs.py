@@ -18,7 +18,7 @@ from flows.studies.entrants.methods import Bench, Entrant, Searched
 from flows.studies.rows import StudyResult, Who
 from lapt.archive import NothingScored
 from lapt.base.digests import digest, short
-from lapt.base.measures import Scores, evaluations_to, rank, top_threshold
+from lapt.base.statistics import Scores, evaluations_to, rank, top_threshold
 from lapt.errors import BudgetSpent, StoreError
 from lapt.evaluation import best
 from lapt.pipeline.config import Execution

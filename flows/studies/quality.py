@@ -11,8 +11,7 @@ from flows.evaluators import table_of
 from flows.studies.entrants.methods import DETERMINISTIC, Bench, counting
 from flows.studies.rows import Row, StudyResult
 from lapt.archive import NothingScored
-from lapt.base.measures import Scores, top_threshold
-from lapt.base.statistics import summarised
+from lapt.base.statistics import Scores, summarised, top_threshold
 from lapt.errors import BudgetSpent
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.reasoning.config import PatternsReasoner, RandomReasoner

@@ -1,18 +1,19 @@
-"""Scores looked up in a tabular benchmark."""
+"""Scores looked up in a tabular benchmark, and a rehearsal with them: to test a set-up of workers before it costs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from lapt.base.measures import Scores
+from lapt.base.statistics import Scores
 from lapt.errors import BenchmarkError, ConfigError, or_meant
-from lapt.evaluation import Evaluation, Holding, Lacking, Metric
+from lapt.evaluation import Evaluation, Evaluator, Holding, Lacking, Metric, Wrapping
 from lapt.spaces import ENUMERABLE, Architecture, Pool, SearchSpace
 
 Split = Literal["validation", "test"]
@@ -155,3 +156,27 @@ def _pool(table: Table, space: SearchSpace, task: str) -> Pool:
             f"architectures of {space.name} with a score of {task} in table {table.name}", "none", "name another task"
         )
     return pool
+
+
+class Rehearsal(Wrapping):
+    """Every score takes ``seconds`` and counts as paid for: it is stored like a training's, one by one."""
+
+    def __init__(self, evaluator: Evaluator, seconds: float) -> None:
+        super().__init__(evaluator)
+        self.seconds = seconds
+
+    @property
+    def fingerprint(self) -> str:
+        return f"rehearsal:{self.evaluator.fingerprint}"
+
+    def stream(self, architectures: Sequence[Architecture]) -> Iterator[Evaluation]:
+        for architecture in architectures:
+            yield from self.evaluate([architecture])
+
+    def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
+        time.sleep(self.seconds * len(architectures))
+        found = self.evaluator.evaluate(architectures)
+        return [replace(evaluation, origin="computed", cost_seconds=self.seconds) for evaluation in found]
+
+    def test(self, architecture: Architecture) -> float | None:
+        return self.evaluator.test(architecture)

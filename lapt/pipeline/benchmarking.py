@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import kendalltau
 
-from lapt.base.measures import Scores
+from lapt.base.statistics import Scores
 from lapt.evaluation import Evaluation, Metric
 from lapt.spaces import Architecture, SearchSpace
 

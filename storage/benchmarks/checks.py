@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lapt.base.measures import Scores
+from lapt.base.statistics import Scores
 from lapt.errors import BenchmarkError, SpaceError
 from lapt.evaluators.table import Split
 from lapt.spaces import SearchSpace

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 import lapt.tables
 from lapt.base.declarations import Frozen, added
 from lapt.base.digests import digest
-from lapt.base.measures import Scores
+from lapt.base.statistics import Scores
 from lapt.errors import BenchmarkError, StoreError
 from lapt.evaluation import Metric
 from lapt.evaluators.table import Split, Table

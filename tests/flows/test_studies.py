@@ -17,7 +17,7 @@ from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.pipeline.published import TABLE_3
 from lapt.reasoning.endpoint.calls import AwaitingReply
-from storage.runs.manual import waiting
+from storage.runs.replies import waiting
 from storage.store import Store
 
 SMALL = [

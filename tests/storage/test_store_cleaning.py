@@ -26,8 +26,7 @@ from storage.runs.record import RunRecord, StartedBy
 from storage.sql.query import query, snapshot
 from storage.store import Store
 from storage.upkeep.compaction import compact
-from storage.upkeep.leftovers import delete, leftovers
-from storage.upkeep.usage import OF_RUNS, removable, remove, usage
+from storage.upkeep.usage import OF_RUNS, delete, leftovers, removable, remove, usage
 
 ONE, TWO = "0123456789ab", "ba9876543210"
 DAYS = timedelta(days=30)

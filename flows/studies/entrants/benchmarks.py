@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from flows.evaluators import EvaluatorOf, evaluator_of, predicted, space_of, table_of
-from lapt.base.measures import Scores
+from lapt.base.statistics import Scores
 from lapt.evaluation import Evaluator
 from lapt.evaluators import Table
 from lapt.evaluators.config import SurrogateEvaluation, TableEvaluation

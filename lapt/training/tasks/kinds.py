@@ -1,4 +1,4 @@
-"""Tasks whose target is one label (classes, the rotation, the order of patches), an image or a vector."""
+"""Tasks of a training whose target is one label (classes, the rotation, the order of patches), an image or a vector."""
 
 from __future__ import annotations
 
@@ -60,9 +60,6 @@ class Classification(_Labelled):
                 f"{len(data.classes)} classes: {list(data.classes[:5])}",
                 "name the classes alike",
             )
-
-    def example(self, images: Tensor, given: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        return images, given
 
 
 class Rotation(_Labelled):
@@ -198,9 +195,6 @@ class _Targeted(Task):
 
     def given(self, data: ImageData) -> Tensor:
         return self._targets(data)
-
-    def example(self, images: Tensor, given: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        return images, given
 
 
 class SurfaceNormal(_Targeted):
