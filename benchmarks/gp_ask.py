@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from flows.evaluators import table_of
-from lapt.base.measures import rank
+from lapt.base.statistics import rank
 from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import load_pipeline

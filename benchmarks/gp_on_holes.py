@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lapt.base.measures import rank
+from lapt.base.statistics import rank
 from lapt.evaluators import TableEvaluator
 from lapt.search import SEARCHERS
 from lapt.search.loop import search

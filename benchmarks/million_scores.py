@@ -22,7 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lapt.evaluators import TableEvaluator
-from lapt.evaluators.rehearsal import Rehearsal
+from lapt.evaluators.table import Rehearsal
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
 from storage.runs.evaluator import StoredEvaluator

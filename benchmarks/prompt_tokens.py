@@ -22,7 +22,7 @@ from lapt.reasoning.endpoint.calls import Call, Caller, InMemory, ReasonerError
 from lapt.reasoning.endpoint.models import LangChainModel
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
-from storage.runs.manual import ManualModel
+from storage.runs.replies import ManualModel
 from storage.store import Store
 
 

@@ -31,7 +31,7 @@ from lapt.reasoning.endpoint.calls import Call, Caller, Completion, Message
 from lapt.reasoning.endpoint.models import LangChainModel
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
-from storage.runs.recordings import StoredRecordings
+from storage.runs.replies import StoredRecordings
 from storage.store import Store
 
 WIDTHS = (8, 8, 8, 28, 11, 16)

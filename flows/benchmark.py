@@ -19,12 +19,11 @@ from lapt.pipeline.benchmarking import Measured, Noise, distinct, measured_again
 from lapt.pipeline.config import BenchmarkPlan, Execution
 from lapt.report.benchmark import benchmark_page
 from lapt.spaces import Architecture, space_named
-from storage.benchmarks.measured import write_measured
-from storage.benchmarks.tables import BenchmarkInfo
+from storage.benchmarks.tables import BenchmarkInfo, write_measured
 from storage.store import Store
 from storage.versions import versions
-from tasks.measuring import train_batch
 from tasks.step import context
+from tasks.steps import train_batch
 
 BATCH = 128
 """Trainings in one task of the flow: a minute or two of work."""

@@ -22,9 +22,8 @@ from lapt.reasoning.endpoint.keys import check_block, key_from_variable
 from lapt.reasoning.endpoint.models import LangChainModel
 from lapt.reasoning.endpoint.providers import prices_of
 from lapt.spaces import SearchSpace
-from storage.runs.manual import ManualModel
 from storage.runs.record import RunRecord
-from storage.runs.recordings import StoredRecordings
+from storage.runs.replies import ManualModel, StoredRecordings
 from storage.store import Store
 
 

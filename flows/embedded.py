@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from flows.running.progress import Listener, listener
-from flows.server.environment import connections_said
-from flows.server.settings import apply_environment
+from flows.server.settings import apply_environment, connections_said
 from lapt.errors import LaptError, Stopped, interruption, release
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.results import RunResult

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from flows.running.metering import meter
-from flows.running.progress import listener
+from flows.running.progress import listener, meter
 from flows.server.settings import apply_environment
 from lapt.base.digests import digest
 from lapt.errors import ConfigError, SpaceError
@@ -20,17 +19,17 @@ from lapt.evaluators.config import (
     TrainingEvaluation,
 )
 from lapt.evaluators.images import TrainingSpec
-from lapt.evaluators.rehearsal import Rehearsal
 from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.evaluators.surrogate import SurrogateEvaluator
+from lapt.evaluators.table import Rehearsal
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.pipeline.config import BenchmarkPlan, Execution, Pipeline, RandomArchive
 from lapt.spaces import SearchSpace, space_named
 from lapt.testing import invented_table
 from storage.benchmarks.surrogates import load_surrogate
 from storage.benchmarks.tables import load
+from storage.runs.checkpoints import StoredSupernets
 from storage.runs.evaluator import StoredEvaluator
-from storage.runs.supernets import StoredSupernets
 from storage.store import Store
 
 EvaluatorOf = Callable[[str], Evaluator]

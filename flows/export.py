@@ -1,9 +1,9 @@
-"""Export of the network that a run found: weights with their configuration, ONNX, or readable Python."""
+"""The networks that a finished run found: export as weights, ONNX or Python, and which of them to train."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,39 @@ from flows.build import run_id
 from flows.evaluators import evaluators_of, space_of
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation
-from lapt.pipeline.config import Execution
+from lapt.pipeline.config import Execution, Pipeline, overridden
 from lapt.pipeline.results import TargetResult
 from lapt.spaces import Architecture
 from storage.files import LocalFiles
 from storage.runs.evaluator import StoredEvaluator
 from storage.runs.record import finished_run
 from storage.store import Store
+
+
+def to_train(
+    store: Store, run: str, target: str | None, overrides: Sequence[str]
+) -> tuple[Pipeline, tuple[TargetResult, ...]]:
+    """A finished run's pipeline with overrides, and its targets that have an architecture. ``target``: that one alone.
+
+    Raises LaptError: no such run or target, a run that trains nothing in the end.
+    """
+    declared, result = finished_run(store, run)
+    pipeline = overridden(declared, overrides)
+    if not pipeline.evaluator.trains or getattr(pipeline.evaluator, "final", pipeline) is None:
+        raise ConfigError(
+            "a run that trains what it found",
+            f"{result.run_id}, with evaluator {pipeline.evaluator.kind} and no final recipe",
+            "say it, as --set evaluator.final.recipe.epochs=100, or name another run",
+        )
+    found = tuple(one for one in result.targets if one.architecture and target in (None, one.task))
+    if not found:
+        raise ConfigError(
+            f"--target among {[one.task for one in result.targets if one.architecture]}",
+            f"{target}",
+            "name one of them",
+        )
+    return pipeline, found
+
 
 SUFFIX = {"state-dict": ".pt", "onnx": ".onnx", "python": ".py"}
 

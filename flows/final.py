@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from prefect import flow
 
 from flows.build import Built, built_for
-from flows.found import to_train
+from flows.export import to_train
 from flows.running.cancelling import cancellable
 from flows.running.progress import epochs, listener
 from lapt.pipeline.config import Execution
 from lapt.pipeline.results import FinalResult, TargetResult
 from storage.runs.evaluator import StoredEvaluator
 from storage.store import Store
-from tasks.reporting import train_final
 from tasks.step import context, subflow
+from tasks.steps import train_final
 
 
 class FinalTraining:

@@ -11,8 +11,7 @@ from prefect import flow, get_run_logger, tags
 from flows.build import Built, built_for
 from flows.final import FinalTraining
 from flows.running.cancelling import cancellable
-from flows.running.metering import meter, metered
-from flows.running.progress import epochs, listener
+from flows.running.progress import epochs, listener, meter, metered
 from flows.running.starting import started_by
 from lapt.algorithms import algorithm_1
 from lapt.archive import Archive
@@ -20,19 +19,26 @@ from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.results import ControlResult, Found, RunResult, TargetResult
-from lapt.pipeline.steps import SOURCE_RANKING
-from lapt.pipeline.target import TargetSearch
+from lapt.pipeline.steps import SOURCE_RANKING, TargetSearch
 from lapt.pipeline.wording import named
 from lapt.principles import Principles
 from lapt.spaces import Architecture, SearchSpace
 from storage.runs.evaluator import StoredEvaluator
 from storage.runs.record import subspace_id
-from storage.sql.snapshot import snapshot
+from storage.sql.query import snapshot
 from tasks import artifacts
-from tasks.adaptation import adapt_principles, evaluate_batch, refine_space, search_control, train_supernet
-from tasks.learning import evaluate_source, learn_principles
-from tasks.reporting import report_run, test_incumbent
 from tasks.step import context, data, subflow
+from tasks.steps import (
+    adapt_principles,
+    evaluate_batch,
+    evaluate_source,
+    learn_principles,
+    refine_space,
+    report_run,
+    search_control,
+    test_incumbent,
+    train_supernet,
+)
 
 F = TypeVar("F", bound=Found)
 

@@ -10,8 +10,8 @@ import numpy as np
 from lapt.base.digests import short
 from lapt.errors import BudgetSpent, ConfigError, LaptError
 from lapt.evaluation import Evaluation, Evaluator, top
-from lapt.search.confined import askable, scored
-from lapt.search.methods.random_search import RandomSearch
+from lapt.search.loop import askable, scored
+from lapt.search.methods.model_free import RandomSearch
 from lapt.spaces import Architecture, SearchSpace
 
 

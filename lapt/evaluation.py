@@ -128,6 +128,29 @@ class Holds(Evaluator, Protocol):
     def holding(self) -> Holding | None: ...
 
 
+class Wrapping:
+    """Base of an evaluator in front of another one, whose task, metric and identities it has."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+
+    @property
+    def task(self) -> str:
+        return self.evaluator.task
+
+    @property
+    def metric(self) -> Metric:
+        return self.evaluator.metric
+
+    @property
+    def holding(self) -> Holding | None:
+        found: Holding | None = getattr(self.evaluator, "holding", None)
+        return found
+
+    def identity(self, architecture: Architecture) -> str:
+        return self.evaluator.identity(architecture)
+
+
 class Retrains(Evaluator, Protocol):
     """An evaluator that trains the architecture found once more, for the test score and the weights."""
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from lapt.base.declarations import Frozen
 from lapt.base.digests import short
 from lapt.errors import SpaceError
 from lapt.spaces import SearchSpace
@@ -20,10 +21,8 @@ keep: good architectures choose it. try: no principle named it before, and it is
 replaced it by others. avoid: good architectures do not choose it."""
 
 
-class Count(BaseModel):
+class Count(Frozen):
     """The number of architectures, among those read on a task, that choose a candidate on a layer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     layer: str
     kind: Kind
@@ -42,7 +41,7 @@ class Claim(Count):
     effect: Effect
 
 
-class Pattern(BaseModel):
+class Pattern(Frozen):
     """A feature of cells that good architectures have more of, or less, than the space has on average.
 
     ``feature``: a column of ``CellFamily.features``, or the statement of an expert's principle (0 or 1).
@@ -53,8 +52,6 @@ class Pattern(BaseModel):
     known from elsewhere.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     feature: str
     weight: float
     support: float
@@ -62,14 +59,12 @@ class Pattern(BaseModel):
     task: str
 
 
-class Principle(BaseModel):
+class Principle(Frozen):
     """A statement in plain language and the claims it makes.
 
     ``rationale``: why it should hold, in a language model's words. ``draws``: which of a model's replies made the
     claims, from 0; empty for a reasoner that is asked once.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     statement: str
     claims: tuple[Claim, ...] = ()

@@ -1,13 +1,17 @@
-"""Addresses of stores: local folders and places in object stores. This module opens nothing."""
+"""Addresses of stores, and which of them a run on a worker may use. This module opens nothing."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 from urllib.request import url2pathname
 
+from lapt.base.allowed import allowed, on_worker
 from lapt.errors import StoreError, or_meant
 
 DEFAULT_STORE = "./lapt-store"
@@ -90,4 +94,25 @@ def _check_credentials(text: str, scheme: str) -> None:
             f"an {scheme}:// address without credentials (addresses are stored and shown)",
             "one that holds them",
             f"set {_CREDENTIALS[service]} instead",
+        )
+
+
+OWN, LISTED = "LAPT_STORE", "LAPT_ALLOW_STORES"
+"""Environment variables of a worker: its own store, and patterns of other addresses that its runs may name."""
+
+
+def check_store(address: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Raises StoreError in a run on a worker, unless the worker's operator allows the store at ``address``.
+
+    No pattern allows an address with parameters (they may name another server than the bucket's) or one with "..".
+    """
+    own = environment.get(OWN)
+    if not on_worker(environment) or (own and address_of(own).text == address):
+        return
+    plain = "?" not in address and ".." not in address.split("/")
+    if not (plain and allowed(LISTED, address, environment)):
+        raise StoreError(
+            f"the store of this worker ({OWN}), or one that its operator lists ({LISTED})",
+            address,
+            f"start the worker with --store {shlex.quote(address)}, or list it there",
         )

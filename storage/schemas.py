@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 
 from lapt.base.shipped import table_beside
 from lapt.errors import StoreError
+from lapt.evaluation import Evaluation
 
 TEXT, REAL, COUNT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 TIME = pa.timestamp("us", tz="UTC")
@@ -36,6 +38,22 @@ def schema_of(dataset: str) -> pa.Schema:
         return SCHEMAS[dataset]
     except KeyError:
         raise StoreError(f"a data set among {sorted(SCHEMAS)}", repr(dataset), "name one of them") from None
+
+
+def columns_of(evaluation: Evaluation) -> dict[str, Any]:
+    """The columns that a score and a trial have in common."""
+    return {
+        "identity": evaluation.identity,
+        "value": evaluation.value,
+        "metric": evaluation.metric.name,
+        "unit": evaluation.metric.unit,
+        "higher_is_better": evaluation.metric.higher_is_better,
+        "status": "failed" if evaluation.failed else "ok",
+        "error": evaluation.error,
+        "parameters": evaluation.parameters,
+        "flops": evaluation.flops,
+        "cost_seconds": evaluation.cost_seconds,
+    }
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:

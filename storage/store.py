@@ -19,10 +19,9 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from lapt.errors import StoreError
-from storage.addresses import address_of
+from storage.addresses import address_of, check_store
 from storage.files import Files, LocalFiles, ObjectFiles, unreadable
 from storage.layout import REPEATED, Merged, Part, is_merged, live_parts, new_name, read_merged
-from storage.rights import check_store
 from storage.schemas import FLAG, KEYS, SCHEMAS, conform, schema_of
 
 ATTEMPTS = 12

@@ -7,22 +7,20 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from flows.cli.options import JsonOption, ReplayOption, SetOption, StoreOption
+from flows.cli.options import JsonOption, ReplayOption, SetOption, StoreOption, where
+from flows.cli.reading import report, sql
 from flows.cli.reasoning import principles_app, reasoner_app
-from flows.cli.report import report
 from flows.cli.score import score
-from flows.cli.sql import sql
 from flows.cli.store import store_app
 from flows.cli.study import study
 from flows.cli.workers import announce, deploy, doctor, worker
 from flows.screen.console import command, complain, err, say, warned
-from flows.server.environment import mend, somewhere
+from flows.server.settings import mend, somewhere
 from lapt.errors import ConfigError, LaptError, Stopped, release
 from storage.addresses import DEFAULT_STORE
 
@@ -132,7 +130,9 @@ def options(
 def demo(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Run the whole pipeline with real training on scikit-learn's digits: no key, no GPU, no download. Takes
     minutes."""
-    _run(_pipeline("digits", None, None), store, as_json)
+    from lapt.pipeline.config import load_pipeline
+
+    _run(load_pipeline("digits"), store, as_json)
 
 
 @app.command()
@@ -157,11 +157,13 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run one pipeline: archive, principles, and a refine-search-adapt loop for each target."""
+    from lapt.pipeline.config import load_pipeline
+
     replies = "replay" if replay else "auto"
     limits = {"evaluations": max_evaluations, "seconds": max_seconds, "device_seconds": max_device_seconds}
     execution = {"processes": processes, "device": device, "retry_failed": retry_failed, "replies": replies}
-    asked = _pipeline(pipeline, overrides, reasoner)
-    _run(asked, store, as_json, limits=limits, snapshot=snapshot, **execution, **_where(pool))
+    asked = load_pipeline(pipeline, overrides or (), reasoner)
+    _run(asked, store, as_json, limits=limits, snapshot=snapshot, **execution, **where(pool))
 
 
 @benchmark.command("import")
@@ -292,14 +294,14 @@ def final(
     """Train the network that a run found from scratch. An interrupted training goes on from its last epoch."""
     from flows.build import build
     from flows.embedded import under_own_server
-    from flows.found import to_train
+    from flows.export import to_train
     from flows.screen.tables import run_progress, show_final
     from lapt.pipeline.config import Execution
     from lapt.pipeline.results import TargetResult
     from storage.store import Store
 
     pipeline, _ = to_train(Store(store), run, target, overrides or ())
-    execution = Execution(store=Store(store).address, device=device, retry_failed=retry_failed, **_where(pool))
+    execution = Execution(store=Store(store).address, device=device, retry_failed=retry_failed, **where(pool))
     build(pipeline, execution)
 
     def train() -> list[TargetResult]:
@@ -336,16 +338,6 @@ def _wait_for_interrupt() -> None:
     import threading
 
     threading.Event().wait()
-
-
-def _where(pool: str | None) -> dict[str, Any]:
-    return {} if pool is None else {"dispatch": "deployment", "pool": pool}
-
-
-def _pipeline(preset_or_file: str, overrides: Sequence[str] | None, reasoner: str | None) -> Pipeline:
-    from lapt.pipeline.config import load_pipeline
-
-    return load_pipeline(preset_or_file, overrides or (), reasoner)
 
 
 def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: Any) -> None:

@@ -22,3 +22,8 @@ SetOption = Annotated[
 ReplayOption = Annotated[
     bool, typer.Option("--replay", help="Use only a language model's recorded replies; a missing one is an error.")
 ]
+
+
+def where(pool: str | None) -> dict[str, str]:
+    """The settings of an execution on the workers of ``pool``; none where it is unset."""
+    return {} if pool is None else {"dispatch": "deployment", "pool": pool}

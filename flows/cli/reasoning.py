@@ -20,8 +20,8 @@ principles_app = typer.Typer(help="Design principles of runs, and their changes.
 @reasoner_app.command("waiting")
 def waiting(store: StoreOption = DEFAULT_STORE) -> None:
     """List the prompts of chat:manual that have no reply yet."""
-    from storage.runs.manual import FOLDER, PROMPT
-    from storage.runs.manual import waiting as unanswered
+    from storage.runs.replies import FOLDER, PROMPT
+    from storage.runs.replies import waiting as unanswered
     from storage.store import Store
 
     opened = Store(store)
@@ -39,7 +39,7 @@ def reply(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Save the reply to a prompt of chat:manual; then run the command that waits for it again."""
-    from storage.runs.manual import reply as save
+    from storage.runs.replies import reply as save
     from storage.store import Store
 
     save(Store(store), prompt, file.read())
@@ -53,7 +53,7 @@ def export(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write recorded replies to one file, so that a run can be replayed from another store."""
-    from storage.runs.recordings import export_recordings
+    from storage.runs.replies import export_recordings
     from storage.store import Store
 
     say(f"wrote {export_recordings(Store(store), file, run)} replies to {file}")
@@ -64,7 +64,7 @@ def import_(
     file: Annotated[Path, typer.Argument(help="A file of lapt reasoner export.")], store: StoreOption = DEFAULT_STORE
 ) -> None:
     """Add recorded replies to the store."""
-    from storage.runs.recordings import import_recordings
+    from storage.runs.replies import import_recordings
     from storage.store import Store
 
     print(f"added {import_recordings(Store(store), file)} replies")
@@ -77,7 +77,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List every set of principles, the latest run first."""
-    from flows.screen.principles import show_principles
+    from flows.screen.store import show_principles
     from storage.runs.record import stated_principles
     from storage.store import Store
 
@@ -96,7 +96,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show statements, claims, and how far the architectures they were learned from support them."""
-    from flows.screen.principles import show_stated
+    from flows.screen.store import show_stated
     from storage.runs.record import principles_by_id, space_of
     from storage.store import Store
 
@@ -139,7 +139,7 @@ def experts(
     as_json: JsonOption = False,
 ) -> None:
     """Show principles of experts: how far the architectures read support them, and which of them were learned."""
-    from flows.screen.principles import show_grounded
+    from flows.screen.store import show_grounded
     from lapt.reasoning.experts.grounding import grounded
     from storage.runs.record import architectures_read, principles_by_id, space_of
     from storage.store import Store

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.options import JsonOption, SetOption, StoreOption
+from flows.cli.options import JsonOption, SetOption, StoreOption, where
 from lapt.errors import ConfigError
 from storage.addresses import DEFAULT_STORE
 
@@ -56,10 +56,8 @@ def score(
     from storage.upkeep.listed import listed
 
     declared = load_pipeline(pipeline, overrides or ())
-    where: dict[str, Any] = {} if pool is None else {"dispatch": "deployment", "pool": pool}
-    execution = Execution(
-        store=Store(store).address, processes=processes, device=device, retry_failed=retry_failed, **where
-    )
+    how: dict[str, Any] = {"processes": processes, "device": device, "retry_failed": retry_failed, **where(pool)}
+    execution = Execution(store=Store(store).address, **how)
     scoring = Scoring.by(declared, execution, tuple(dict.fromkeys(task or ())))
     wanted = read(scoring.space, listed(file))
     count = len(wanted.architectures)

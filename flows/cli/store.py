@@ -60,7 +60,7 @@ def rm(
     """Take a run out of the store with all of its rows. Scores stay: they were paid for."""
     from flows.screen.store import show_removal
     from storage.store import Store
-    from storage.upkeep.removal import removable, remove
+    from storage.upkeep.usage import removable, remove
 
     opened = Store(store)
     found = removable(opened, run)
@@ -87,8 +87,8 @@ def gc(
     """
     from flows.screen.store import show_leftovers
     from storage.store import Store
-    from storage.upkeep.leftovers import delete as delete_all
-    from storage.upkeep.leftovers import leftovers
+    from storage.upkeep.usage import delete as delete_all
+    from storage.upkeep.usage import leftovers
 
     opened = Store(store)
     found = leftovers(opened, age(older_than))

@@ -74,7 +74,7 @@ def study(
     """Make a table of the paper or an ablation over seeds, with intervals, controls and the published rows."""
     from flows.screen.study import study_progress
     from flows.studies import COMPARE, STUDIES, entrants_of, prepared, wanted
-    from flows.studies.ledger import keep
+    from flows.studies.jobs import keep
     from flows.studies.literature import TABLES, literature
     from flows.studies.show.plots import plots as plotted
     from lapt.pipeline.config import Execution, load_pipeline

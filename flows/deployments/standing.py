@@ -10,7 +10,7 @@ from flows.pipeline import lapt_flow
 from lapt.pipeline.config import Execution, load_pipeline
 from lapt.pipeline.results import RunResult
 from tasks.step import context
-from tasks.studying import run_comparison
+from tasks.steps import run_comparison
 
 
 @flow(name="study", flow_run_name="study {name}", persist_result=False)
@@ -27,7 +27,7 @@ def run_study(
     Jobs that the store has are not run again. ``pipeline``: a preset or file on the worker in place of the study's own.
     """
     from flows.studies import STUDIES, prepared, wanted
-    from flows.studies.ledger import keep
+    from flows.studies.jobs import keep
     from lapt.errors import ConfigError
     from storage.store import Store
 

@@ -1,10 +1,25 @@
-"""Progress of a run, for a listener. Listening changes nothing."""
+"""Progress of a run, for a listener, and the meter of its costs. Listening changes nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from lapt.evaluation import OnEpoch
+from lapt.pipeline.limits import Meter, RunLimits
+
+meter: ContextVar[Meter] = ContextVar("lapt_meter", default=Meter())  # noqa: B039 - unlimited, never read
+
+
+@contextmanager
+def metered(limits: RunLimits) -> Iterator[Meter]:
+    """Apply these limits to the run inside."""
+    token = meter.set(Meter(limits))
+    try:
+        yield meter.get()
+    finally:
+        meter.reset(token)
 
 
 class Listener:

@@ -19,9 +19,14 @@ from types import FrameType
 import httpx
 
 from flows.server.database import Database, shared_folder, writable
-from flows.server.environment import connections_said
 from flows.server.owners import close_abandoned_runs, close_own_runs, file_lock, ownership, private_descriptor
-from flows.server.settings import api_named_in, apply_environment, embedded_settings, server_environment
+from flows.server.settings import (
+    api_named_in,
+    apply_environment,
+    connections_said,
+    embedded_settings,
+    server_environment,
+)
 from lapt.errors import LaptError
 
 HOST = "127.0.0.1"

@@ -8,16 +8,21 @@ from typing import Any
 
 from flows.evaluators import table_of
 from flows.studies.comparison import Comparison
-from flows.studies.entrants import ablation, darts, reasoning, source_budget
-from flows.studies.entrants.methods import LONG, RESAMPLED, Entrant, with_controls
+from flows.studies.entrants.methods import LONG, RESAMPLED, Entrant, under_one, with_controls
+from flows.studies.entrants.variants import (
+    ablation,
+    contamination,
+    darts,
+    darts_notes,
+    prompts,
+    reasoners,
+    source_budgets,
+)
 from flows.studies.quality import Quality
-from flows.studies.rows import Row, StudyResult
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.published import TABLE_2, TABLE_3, PublishedTable
 from storage.store import Store
-
-__all__ = ["COMPARE", "STUDIES", "Comparison", "Row", "Study", "StudyResult", "entrants_of", "prepared", "wanted"]
 
 COMPARE = "compare"
 """The study of the user's own pipeline."""
@@ -31,9 +36,7 @@ def _methods(
 ) -> tuple[Entrant, ...]:
     """The entrants under one reasoner. ``budget``: evaluations of methods that do not refine the space; LAPT's if
     unset."""
-    if len(named) > 1:
-        raise ConfigError("one reasoner in this study", f"{len(named)}", "lapt study reasoners compares several")
-    pipeline = named[0] if named else declared
+    pipeline = under_one(declared, named)
     return with_controls(pipeline, max(budget or 0, pipeline.budget))
 
 
@@ -82,24 +85,22 @@ STUDIES = {
     "darts": Study(
         "DARTS cells on a surrogate, multi-fidelity: LAPT and search methods at equal evaluations",
         "darts_surrogate",
-        darts.entrants,
+        darts,
         of_benchmark=True,
-        notes=darts.notes,
+        notes=darts_notes,
     ),
-    "reasoners": Study(
-        "language models, counting, chance, and models that propose architectures", "nas201", reasoning.reasoners
-    ),
-    "contamination": Study("does a language model know the benchmark by heart?", "nas201", reasoning.contamination),
+    "reasoners": Study("language models, counting, chance, and models that propose architectures", "nas201", reasoners),
+    "contamination": Study("does a language model know the benchmark by heart?", "nas201", contamination),
     "source-budget": Study(
         "what source evaluations are worth",
         "nas201",
-        source_budget.source_budgets,
+        source_budgets,
         reasoner="patterns",
         of_sources=True,
     ),
-    "ablation": Study("LAPT without one of its parts: Figure 4", "trans101", ablation.ablation),
+    "ablation": Study("LAPT without one of its parts: Figure 4", "trans101", ablation),
     "quality": Study("scores in the refined spaces against the whole", "trans101", None),
-    "prompts": Study("what each part of the prompt is worth", "trans101", reasoning.prompts),
+    "prompts": Study("what each part of the prompt is worth", "trans101", prompts),
 }
 """Study by name."""
 

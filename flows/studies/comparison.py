@@ -12,8 +12,7 @@ from flows.studies.count import contrasts
 from flows.studies.count.contrasts import Quantity
 from flows.studies.count.figures import Figures, anytime
 from flows.studies.entrants.methods import Bench, Entrant
-from flows.studies.jobs import Job, Outcome, outcome_of
-from flows.studies.ledger import Ledger
+from flows.studies.jobs import Job, Ledger, Outcome, outcome_of
 from flows.studies.rows import StudyResult
 from lapt.errors import ConfigError
 from lapt.evaluators.workers import Crashed, Workers

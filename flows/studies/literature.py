@@ -61,7 +61,7 @@ def _rows(network: PublishedNetwork, table: _Table) -> Iterator[Row]:
 
 def _counted(name: str, table: _Table) -> tuple[int, int]:
     """Parameters, and multiply-adds of one image in convolutions and linear layers."""
-    from lapt.families.darts.networks.counts import darts_counts
+    from lapt.families.darts.networks.skeleton import darts_counts
     from lapt.families.darts.published_cells import PUBLISHED_CELLS
     from lapt.networks.family import NetworkSize
     from lapt.networks.references import reference_counts

@@ -6,21 +6,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from flows.evaluators import table_of
 from flows.studies.entrants.methods import DETERMINISTIC, Bench, counting
 from flows.studies.rows import Row, StudyResult
 from lapt.archive import NothingScored
-from lapt.base.measures import top_threshold
-from lapt.base.statistics import summarised
+from lapt.base.statistics import Scores, summarised, top_threshold
 from lapt.errors import BudgetSpent
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.reasoning.config import PatternsReasoner, RandomReasoner
 from lapt.reasoning.endpoint.calls import AwaitingReply, ReasonerError
-from lapt.search.confined import scored
+from lapt.search.loop import scored
 
-Scores = npt.NDArray[np.float64]
 SHARES = (0.001, 0.01, 0.05)
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 ECDF = "ecdf_at_q"

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pydantic import BaseModel, ConfigDict
 
 from lapt.base.statistics import Summary
 
-Who = tuple[str, str | None, str | None, int | None]
-"""Method, reasoner, variant, source budget: they identify a line of a study."""
+
+class Who(NamedTuple):
+    """The parts that identify a line of a study."""
+
+    method: str
+    reasoner: str | None
+    variant: str | None
+    source_budget: int | None
 
 
-class Row(BaseModel):
-    """One figure over seeds beside the published one.
+class _Line(BaseModel):
+    """Base of what is said of one line on one target. ``variant``: of the factor that the study varies."""
 
-    ``censored``: seeds that missed the goal within ``budget`` evaluations and count as budget + 1. For scores: seeds
-    that found none; they are left out, though their rank is the last. A published method that was not run here has no
-    mean and zero seeds. ``variant``: of the factor that the study varies. ``draws``: of the reasoner, if it drew apart
-    from the seeds. ``sd_draws``, ``sd_search``: the spread between draws, and of the search within one.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     method: str
     reasoner: str | None
     variant: str | None = None
     source_budget: int | None = None
     target: str
+
+    @property
+    def who(self) -> Who:
+        return Who(self.method, self.reasoner, self.variant, self.source_budget)
+
+
+class Row(_Line):
+    """One figure over seeds beside the published one.
+
+    ``censored``: seeds that missed the goal within ``budget`` evaluations and count as budget + 1. For scores: seeds
+    that found none; they are left out, though their rank is the last. A published method that was not run here has no
+    mean and zero seeds. ``draws``: of the reasoner, if it drew apart from the seeds. ``sd_draws``, ``sd_search``: the
+    spread between draws, and of the search within one.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
     quantity: str
     unit: str
     mean: float | None = None
@@ -45,15 +64,11 @@ class Row(BaseModel):
     published: str | None = None
     budget: int | None = None
 
-    @property
-    def who(self) -> Who:
-        return self.method, self.reasoner, self.variant, self.source_budget
-
     def with_summary(self, summary: Summary) -> Row:
         return self.model_copy(update=summary.model_dump())
 
 
-class Anytime(BaseModel):
+class Anytime(_Line):
     """The incumbent of one line on one target, as the budget grows: means over seeds (and draws).
 
     ``rank``, ``validation``: after each of ``evaluations``; a run that ended earlier stays at its last value.
@@ -61,23 +76,12 @@ class Anytime(BaseModel):
     space cannot be listed; no score (None) until every run that finds any has one.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    method: str
-    reasoner: str | None
-    variant: str | None
-    source_budget: int | None
-    target: str
     evaluations: tuple[int, ...]
     rank: tuple[float, ...]
     validation: tuple[float | None, ...]
     budget: int
     ranks: tuple[int, ...]
     validations: tuple[float, ...] = ()
-
-    @property
-    def who(self) -> Who:
-        return self.method, self.reasoner, self.variant, self.source_budget
 
 
 class StudyResult(BaseModel):

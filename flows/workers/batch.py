@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from lapt import __version__
+from lapt.base.declarations import Frozen
 from lapt.base.faults import fault
 from lapt.errors import LaptError
 from lapt.pipeline.config import Pipeline
@@ -14,7 +15,7 @@ from lapt.spaces import SearchSpace
 from storage.store import Store
 
 
-class Batch(BaseModel):
+class Batch(Frozen):
     """The work of one flow run. It travels as a blob of the store; the flow run gets its digest alone.
 
     ``spaces``: if scores depend on the space that is searched, the refined spaces of the target so far: each supernet
@@ -22,8 +23,6 @@ class Batch(BaseModel):
     supernet is trained. ``final``: they are trained from scratch, for their test scores. ``version``: the driver's; the
     worker's must equal it, since a protocol number alone would let two versions train differently.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str = __version__
     pipeline: Pipeline

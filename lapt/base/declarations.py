@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from lapt.errors import ConfigError
 
@@ -34,6 +34,12 @@ def _name(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 """Name of a task: a word of the user's, in any language. Code that prints it escapes special characters."""
+
+
+class Frozen(BaseModel):
+    """A declaration with the fields that its class names and no others. It never changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def added(default: Any, **field: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Import of LAPT's own packages before others of the same names.
+"""Imports: of LAPT's own packages before others of the same names, and of objects by the text module:object.
 
 A user's own modules on ``PYTHONPATH``, or in the folder in which Python starts, may also be called ``flows``,
 ``storage`` or ``tasks``.
@@ -6,11 +6,13 @@ A user's own modules on ``PYTHONPATH``, or in the folder in which Python starts,
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 OURS = ("flows", "storage", "tasks")
 INSTALLED = str(Path(__file__).parents[2])
@@ -30,3 +32,9 @@ def ours_first(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     others = environment.get("PYTHONPATH")
     path = {"PYTHONPATH": os.pathsep.join([INSTALLED, others])} if others else {}
     return {"PYTHONSAFEPATH": "1", **path}
+
+
+def imported(where: str) -> Any:
+    """The object of that name; its module's code runs. Raises whatever that raises, ImportError or AttributeError."""
+    module, _, name = where.partition(":")
+    return getattr(importlib.import_module(module), name)

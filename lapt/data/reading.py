@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from lapt.base.declarations import added
+from lapt.base.declarations import Frozen, added
 
 
-class Reading(BaseModel):
+class Reading(Frozen):
     """Settings of images that come as files. The digest of the data shows their effect on the pixels."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: int | None = Field(None, ge=8, description="side of a folder's images in pixels, after resizing")
     background: Literal["white", "black"] = added("white", description="background of transparent images")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from lapt.base.declarations import FileName, added
+from lapt.base.declarations import FileName, Frozen, added
 from lapt.data.reading import Reading
 from lapt.errors import ConfigError
 from lapt.evaluation import Lacking
 from lapt.training import Recipe
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Model(Frozen):
     trains: ClassVar[bool] = False
     """Whether the architecture found is trained from scratch in the end."""
 

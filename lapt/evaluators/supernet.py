@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from lapt.base.digests import digest
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, OnEpoch, Prepared
-from lapt.evaluators.images import TrainingSpec, data_of, sides_of, size_of_backbone, task_of
-from lapt.evaluators.in_workers import InWorkers, Outcome
+from lapt.evaluators.images import InWorkers, Outcome, TrainingSpec, data_of, sides_of, size_of_backbone, task_of
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.spaces import Architecture, SearchSpace
 
@@ -123,11 +122,16 @@ class SupernetEvaluator(InWorkers):
             before = _built(self.spec, self.after.searched)
             before.load(self.after._weights, device_for("cpu"))
             made.inherit(before)
+
+        def heard(epoch: int, loss: float) -> None:
+            if on_epoch is not None:
+                on_epoch(epoch, epochs, loss)
+
         trained = made.train(
             *sides_of(self.spec, device),
             device=device,
             threads=1,  # the result must not depend on how many cores there are
-            on_epoch=on_epoch and (lambda epoch, loss: on_epoch(epoch, epochs, loss)),
+            on_epoch=heard,
             checkpoint=self.supernets.checkpoint(self.key),
         )
         found = Finished(made.digest, trained.seconds, trained.losses[-1], epochs, trained.parameters)

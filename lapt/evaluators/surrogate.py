@@ -145,12 +145,8 @@ class SurrogateEvaluator:
                 space.name,
                 f"say space: {surrogate.space}",
             )
-        self._surrogate, self._space, self._task = surrogate, space, task
+        self._surrogate, self._space, self.task = surrogate, space, task
         self.epoch = epoch_of(task, epoch)
-
-    @property
-    def task(self) -> str:
-        return self._task
 
     @property
     def fingerprint(self) -> str:

@@ -1,21 +1,22 @@
-"""Scores looked up in a tabular benchmark."""
+"""Scores looked up in a tabular benchmark, and a rehearsal with them: to test a set-up of workers before it costs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from lapt.base.statistics import Scores
 from lapt.errors import BenchmarkError, ConfigError, or_meant
-from lapt.evaluation import Evaluation, Holding, Lacking, Metric
+from lapt.evaluation import Evaluation, Evaluator, Holding, Lacking, Metric, Wrapping
 from lapt.spaces import ENUMERABLE, Architecture, Pool, SearchSpace
 
 Split = Literal["validation", "test"]
-Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,43 +83,28 @@ class TableEvaluator:
     """
 
     def __init__(self, table: Table, space: SearchSpace, task: str, lacking: Lacking | None = None) -> None:
-        self._table, self._space, self._task = table, space, task
+        self.table, self.space, self.task = table, space, task
         self._validation, self._lacking = table.column(task), lacking
-
-    @property
-    def table(self) -> Table:
-        return self._table
-
-    @property
-    def space(self) -> SearchSpace:
-        return self._space
-
-    @property
-    def task(self) -> str:
-        return self._task
-
-    @property
-    def metric(self) -> Metric:
-        return self._table.metrics[self._task]
+        self.metric = table.metrics[task]
 
     @property
     def fingerprint(self) -> str:
-        return f"table:{self._table.name}:{self._table.checksum}"
+        return f"table:{self.table.name}:{self.table.checksum}"
 
     @property
     def holding(self) -> Holding:
-        return Holding(partial(_pool, self._table, self._space, self._task), self._lacking or "fail")
+        return Holding(partial(_pool, self.table, self.space, self.task), self._lacking or "fail")
 
     def identity(self, architecture: Architecture) -> str:
-        return self._space.encode(self._space.canonical(architecture) if self._table.canonical else architecture)
+        return self.space.encode(self.space.canonical(architecture) if self.table.canonical else architecture)
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
-        table = self._table
+        table = self.table
         found = []
         for architecture in architectures:
             text = self.identity(architecture)
-            if (table.holes or self._lacking) and not table.has(text, self._task):
-                lacking = f"table {table.name} lacks it" + (f" for {self._task}" if text in table.rows else "")
+            if (table.holes or self._lacking) and not table.has(text, self.task):
+                lacking = f"table {table.name} lacks it" + (f" for {self.task}" if text in table.rows else "")
                 found.append(Evaluation(architecture, text, None, self.metric, origin="table", error=lacking))
                 continue
             row = self._row(text)
@@ -136,7 +122,7 @@ class TableEvaluator:
         return found
 
     def test(self, architecture: Architecture) -> float | None:
-        splits = self._table.scores[self._task]
+        splits = self.table.scores[self.task]
         if "test" not in splits:
             return None
         score = float(splits["test"][self._row(self.identity(architecture))])
@@ -144,10 +130,10 @@ class TableEvaluator:
 
     def _row(self, text: str) -> int:
         try:
-            return self._table.rows[text]
+            return self.table.rows[text]
         except KeyError:
             raise BenchmarkError(
-                f"an architecture of table {self._table.name} ({len(self._table.architectures)} rows)",
+                f"an architecture of table {self.table.name} ({len(self.table.architectures)} rows)",
                 text,
                 "restrict the space to what the table holds, or import the whole table",
             ) from None
@@ -170,3 +156,27 @@ def _pool(table: Table, space: SearchSpace, task: str) -> Pool:
             f"architectures of {space.name} with a score of {task} in table {table.name}", "none", "name another task"
         )
     return pool
+
+
+class Rehearsal(Wrapping):
+    """Every score takes ``seconds`` and counts as paid for: it is stored like a training's, one by one."""
+
+    def __init__(self, evaluator: Evaluator, seconds: float) -> None:
+        super().__init__(evaluator)
+        self.seconds = seconds
+
+    @property
+    def fingerprint(self) -> str:
+        return f"rehearsal:{self.evaluator.fingerprint}"
+
+    def stream(self, architectures: Sequence[Architecture]) -> Iterator[Evaluation]:
+        for architecture in architectures:
+            yield from self.evaluate([architecture])
+
+    def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
+        time.sleep(self.seconds * len(architectures))
+        found = self.evaluator.evaluate(architectures)
+        return [replace(evaluation, origin="computed", cost_seconds=self.seconds) for evaluation in found]
+
+    def test(self, architecture: Architecture) -> float | None:
+        return self.evaluator.test(architecture)

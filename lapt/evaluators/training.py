@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from lapt.base.digests import digest
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation
-from lapt.evaluators.images import TrainingSpec, data_of, doubts_of, sides_of, size_of_backbone, task_of
-from lapt.evaluators.in_workers import InWorkers, Outcome
+from lapt.evaluators.images import (
+    InWorkers,
+    Outcome,
+    TrainingSpec,
+    data_of,
+    doubts_of,
+    sides_of,
+    size_of_backbone,
+    task_of,
+)
 from lapt.evaluators.workers import Crashed
 from lapt.spaces import Architecture
 from lapt.training import Recipe

@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lapt.networks.backbone import Classifier
-from lapt.networks.family import Features, NetworkSize, networks_of
+from lapt.networks.family import Classifier, Features, NetworkSize, networks_of
 from lapt.spaces import Architecture, SearchSpace
 from lapt.training.device import with_threads
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from lapt.base.imported import imported
+from lapt.base.packages import imported
 from lapt.base.templates import rendered
 from lapt.export.onnx import ExportError
 from lapt.export.text import Written, sequential

@@ -132,8 +132,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         from lapt.report.cells import cell_pictures
-        from lapt.report.curves import incumbents
-        from lapt.report.figures import png
+        from lapt.report.figures import incumbents, png
 
         if self.incumbent is None:
             return f"<p>{escape(repr(self))}</p>"

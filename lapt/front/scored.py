@@ -42,16 +42,8 @@ class OwnEvaluator:
         self, space: SearchSpace, task: str, metric: Metric, *, name: str = "", score: Score | None = None
     ) -> None:
         self.space, self.name, self.score = space, name, score
-        self._task, self._metric = task, metric
+        self.task, self.metric = task, metric
         self.brought: Any = None
-
-    @property
-    def task(self) -> str:
-        return self._task
-
-    @property
-    def metric(self) -> Metric:
-        return self._metric
 
     @property
     def fingerprint(self) -> str:

@@ -10,8 +10,16 @@ try:
 except ImportError:
     raise ConfigError("torch, to build networks", "an environment without it", "pip install 'lapt[train]'") from None
 
-from lapt.networks.backbone import Classifier, backbone, counts, live_parameters
-from lapt.networks.family import CellNetworks, Counts, Features, NetworkSize
+from lapt.networks.family import (
+    CellNetworks,
+    Classifier,
+    Counts,
+    Features,
+    NetworkSize,
+    backbone,
+    counts,
+    live_parameters,
+)
 from lapt.networks.supernet import Supernet
 
 __all__ = [

@@ -17,8 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lapt.base.allowed import allowed, on_worker
 from lapt.base.digests import digest
-from lapt.base.imported import imported
-from lapt.base.packages import OURS
+from lapt.base.packages import OURS, imported
 from lapt.networks.family import BuilderError, CellNetworks, Counts, Features, NetworkSize
 from lapt.spaces import Architecture, DeclaredSpace
 

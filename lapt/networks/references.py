@@ -16,8 +16,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from lapt.errors import ConfigError
-from lapt.networks.backbone import live_parameters
-from lapt.networks.family import Counts, Size
+from lapt.networks.family import Counts, Size, live_parameters
 from lapt.networks.operators import ConvNorm
 
 try:

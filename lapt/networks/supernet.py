@@ -1,17 +1,19 @@
-"""One network whose weights every architecture of a space inherits (Guo et al. 2020: one path at a time)."""
+"""Networks of a whole space: one path at a time (Guo et al. 2020), or the weighted sums of gradient-based search."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from lapt.networks.family import NetworkSize, networks_of
-from lapt.networks.shared import SharedCell
+from lapt.errors import ConfigError
+from lapt.networks.family import NetworkSize, connections, networks_of
+from lapt.networks.shared import Connection, SharedCell
 from lapt.spaces import Architecture, SearchSpace
 
 
@@ -96,3 +98,95 @@ def _shared_name(name: str, operators: list[dict[str, str]]) -> str:
         at = parts.index("edges") + 1
         parts.insert(at + 1, operators[int(parts[at - 2])][parts[at]])
     return ".".join(["body", *parts])
+
+
+class Mixture(NamedTuple):
+    """The weights of all operators. ``operators``: of each connection, [operators], in the order of ``connections``.
+
+    ``operators``: for each connection a tensor [operators], in the order of ``connections``. ``edges``: for each
+    connection a factor of its sum; 1 for a connection that has none.
+    """
+
+    operators: Mapping[Connection, Tensor]
+    edges: Mapping[Connection, Tensor]
+
+
+class MixedSupernet(nn.Module):
+    """The backbone of ``Supernet`` with all operators of all connections at work: eq. 2 of Liu et al. (2019).
+
+    A node is the sum over its connections (i, j) of sum_o a_o^(i, j) o(x_i), the a being ``mixture``, which has to be
+    set before a forward pass. As published, no batch normalisation in cells scales or shifts an operator's output, for
+    the a would have no meaning then. Poolings that a DARTS cell has as modules are normalised too.
+
+    ``partial`` K: operators see the first 1/K of the channels. The others pass by, and then all are shuffled (Xu et al.
+    2020, section 3.2). The channels that pass by are pooled where a cell halves the side, and repeated where it widens.
+    ``size``: the fields of ``NetworkSize``. Raises ConfigError if K does not divide the number of channels.
+    """
+
+    def __init__(self, space: SearchSpace, *, partial: int = 1, **size: Any) -> None:
+        super().__init__()
+        built = NetworkSize(**size)
+        if built.channels % partial:
+            raise ConfigError(
+                f"channels that {partial} divides, since operators see one in {partial}",
+                f"{built.channels}",
+                "change either number",
+            )
+        self.space, self.image_channels, self.partial = space, built.image_channels, partial
+        self.connections = connections(space)
+        self.mixture: Mixture | None = None
+        self.body = networks_of(space).shared_body(space, built, partial)
+        self.out_channels, self.reduction = self.body.out_channels, self.body.reduction
+        for cell in (module for module in self.modules() if isinstance(module, SharedCell)):
+            for norm in (module for module in cell.modules() if isinstance(module, nn.BatchNorm2d)):
+                norm.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body.through(images, self.compute)
+
+    def compute(self, cell: SharedCell, *inputs: Tensor) -> Tensor:
+        """One cell's output."""
+        assert self.mixture is not None
+        values = dict(enumerate(cell.brought(inputs)))
+        rectified: dict[int, Tensor] = {}
+        for place, operators in self.connections.items():  # by node: what one reads is whole before
+            if place.kind != cell.kind:
+                continue
+            value = values[place.source]
+            if place.source not in rectified:
+                rectified[place.source] = functional.relu(value)
+            summand = self._edge(cell, place, operators, value, rectified[place.source])
+            values[place.node] = values[place.node] + summand if place.node in values else summand
+        return cell.joined(values)
+
+    def _edge(
+        self, cell: SharedCell, place: Connection, operators: tuple[str, ...], value: Tensor, rectified: Tensor
+    ) -> Tensor:
+        assert self.mixture is not None
+        seen = value.shape[1] // self.partial
+        summands = [
+            weight * cell.made(operator, cell.taken(place.edge, operator), value[:, :seen], rectified[:, :seen])
+            for operator, weight in zip(operators, self.mixture.operators[place], strict=True)
+            if operator != self.space.family.zero
+        ]
+        stride, wider = cell.change(place)
+        total: Tensor
+        if summands:
+            total = sum(summands[1:], summands[0])
+        else:
+            sides = (-(-side // stride) for side in value.shape[2:])
+            total = value.new_zeros((len(value), seen * wider, *sides))
+        if self.partial > 1:
+            total = _shuffled(torch.cat([total, _bypass(value[:, seen:], stride, wider)], dim=1), self.partial)
+        return total * self.mixture.edges[place] if place in self.mixture.edges else total
+
+
+def _bypass(values: Tensor, stride: int, wider: int) -> Tensor:
+    pooled = functional.max_pool2d(values, 2, ceil_mode=True) if stride == 2 else values
+    return pooled.repeat(1, wider, 1, 1) if wider > 1 else pooled
+
+
+def _shuffled(values: Tensor, groups: int) -> Tensor:
+    """The channels of ``groups`` groups, reordered so that they come from each group in turn."""
+    batch, channels, *sides = values.shape
+    return values.reshape(batch, groups, channels // groups, *sides).transpose(1, 2).reshape(values.shape)

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import kendalltau
 
+from lapt.base.statistics import Scores
 from lapt.evaluation import Evaluation, Metric
 from lapt.spaces import Architecture, SearchSpace
-
-Scores = npt.NDArray[np.float64]
 
 
 def distinct(space: SearchSpace) -> list[Architecture]:

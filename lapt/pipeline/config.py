@@ -10,10 +10,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from lapt.algorithms import Rule
-from lapt.base.declarations import Name, added, parsed, text_of, value_of
+from lapt.base.declarations import Frozen, Name, added, parsed, text_of, value_of
 from lapt.base.faults import fault
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
@@ -24,69 +24,57 @@ from lapt.search.config import ReaSearch, Search, keep_what_fits, spelt_out
 from lapt.spaces import Space
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TopArchive(_Model):
-    """The ``size`` best of the whole space. It needs every score of the source task, so a table."""
+class _Archive(Frozen):
+    """Architectures that are chosen by the scores of the whole source task, or by as many as are paid for."""
 
     drawn: ClassVar[bool] = False
     """Whether it is a different one for every seed."""
-    strategy: Literal["top"] = "top"
+    words: ClassVar[str]
+    """Its description, with the names of its fields in place of their values."""
+    strategy: str
     size: int = Field(50, ge=1, description="architectures shown to the reasoner")
 
     @property
     def evaluations(self) -> int:
-        """Number of recorded evaluations; the whole table was read."""
+        """Largest number of recorded evaluations; of a whole table, which was read, those of the archive."""
         return self.size
 
     @property
     def described(self) -> str:
-        return f"the best {self.size} of all architectures"
+        return self.words.format(**self.model_dump())
 
 
-class WorstArchive(_Model):
+class TopArchive(_Archive):
+    """The ``size`` best of the whole space. It needs every score of the source task, so a table."""
+
+    words = "the best {size} of all architectures"
+    strategy: Literal["top"] = "top"
+
+
+class WorstArchive(_Archive):
     """The ``size`` worst of the whole space, shown as if they were its best: a control of the reasoner."""
 
-    drawn: ClassVar[bool] = False
+    words = "the worst {size} of all architectures, shown as if they were the best,"
     strategy: Literal["worst"]
-    size: int = Field(50, ge=1, description="architectures shown to the reasoner")
-
-    @property
-    def evaluations(self) -> int:
-        """Number of recorded evaluations; the whole table was read."""
-        return self.size
-
-    @property
-    def described(self) -> str:
-        return f"the worst {self.size} of all architectures, shown as if they were the best,"
 
 
-class BootstrapArchive(_Model):
+class BootstrapArchive(_Archive):
     """The ``size`` best of the whole space, drawn with replacement by every seed.
 
     It shows how far results depend on the exact architectures that were read.
     """
 
-    drawn: ClassVar[bool] = True
+    drawn = True
+    words = "{size} drawn with replacement from the best {size} of all architectures"
     strategy: Literal["bootstrap"]
     size: int = Field(50, ge=1, description="architectures drawn, from the same number of best ones")
 
-    @property
-    def evaluations(self) -> int:
-        """Largest number of recorded evaluations; the whole table was read."""
-        return self.size
 
-    @property
-    def described(self) -> str:
-        return f"{self.size} drawn with replacement from the best {self.size} of all architectures"
-
-
-class RandomArchive(_Model):
+class RandomArchive(_Archive):
     """The ``size`` best of ``samples`` random architectures evaluated on the source task."""
 
-    drawn: ClassVar[bool] = True
+    drawn = True
+    words = "the best {size} of {samples} random architectures"
     strategy: Literal["random"]
     size: int = Field(20, ge=1, description="architectures shown to the reasoner")
     samples: int = Field(200, ge=1, description="source evaluations paid for")
@@ -101,12 +89,8 @@ class RandomArchive(_Model):
     def evaluations(self) -> int:
         return self.samples
 
-    @property
-    def described(self) -> str:
-        return f"the best {self.size} of {self.samples} random architectures"
 
-
-class Source(_Model):
+class Source(Frozen):
     """The source task, where principles are learned."""
 
     task: Name
@@ -115,7 +99,7 @@ class Source(_Model):
     ] = RandomArchive(strategy="random")
 
 
-class Adaptation(_Model):
+class Adaptation(Frozen):
     """Algorithm 2."""
 
     iterations: int = Field(3, ge=1, description="G")
@@ -123,7 +107,7 @@ class Adaptation(_Model):
     rule: Rule = "paper"
 
 
-class Guidance(_Model):
+class Guidance(Frozen):
     """Use of principles to order a space, beside refining it.
 
     Unset values are the reasoner's own: ``patterns`` orders, the others do not, as in the paper.
@@ -133,7 +117,7 @@ class Guidance(_Model):
     prior: bool | None = Field(None, description="methods with a model (gp) start from the principles' expectation")
 
 
-class Pipeline(_Model):
+class Pipeline(Frozen):
     """One LAPT pipeline: Algorithm 1 from a source task to target tasks."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")
@@ -199,7 +183,7 @@ class Pipeline(_Model):
         return sum(self.search.budget(g) for g in range(1, self.adaptation.iterations + 1))
 
 
-class BenchmarkPlan(_Model):
+class BenchmarkPlan(Frozen):
     """A tabular benchmark of the user's own: every distinct architecture of a space, trained on some tasks.
 
     Every one is trained with the evaluator's seed. The ``best`` of each task and ``sample`` random ones are also
@@ -215,7 +199,7 @@ class BenchmarkPlan(_Model):
     sample: int = Field(300, ge=8, description="number of random ones that are measured again, to estimate the noise")
 
 
-class Execution(_Model):
+class Execution(Frozen):
     """Settings of how a pipeline is executed. None changes a result or the run id; ``limits`` may end it early."""
 
     store: str = Field(description="folder, or s3://, gs:// or abfs:// address, of the result store")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from lapt.base.declarations import Frozen
 from lapt.errors import BudgetSpent
 
 
-class RunLimits(BaseModel):
+class RunLimits(Frozen):
     """Limits of a run. A run that meets one ends with its best so far; without it, the same run goes on from there."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     evaluations: int | None = Field(
         None, ge=1, description="asked for by the searches of all targets and controls, stored ones too"

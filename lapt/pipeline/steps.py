@@ -5,15 +5,17 @@ A flow wraps each in a task; a study calls them as they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from lapt.algorithms import algorithm_2
+from lapt.algorithms import Found, adapt_target, algorithm_2, iterations_of
 from lapt.archive import Archive, best_of_all, best_of_random, resampled, worst_of_all
 from lapt.base.digests import digest
+from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator, top
 from lapt.pipeline.config import BootstrapArchive, Pipeline, RandomArchive, WorstArchive
 from lapt.pipeline.controls import InOrder, source_ranking
@@ -21,8 +23,7 @@ from lapt.principles import Principles
 from lapt.reasoning import Reasoner
 from lapt.reasoning.expectation import BACKGROUND, Expectation, expectation_of
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
-from lapt.search.confined import askable, asking
-from lapt.search.loop import Evaluate, search
+from lapt.search.loop import Evaluate, askable, asking, search
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 SHARPNESS = 3.0
@@ -169,3 +170,91 @@ class Steps:
 def with_images(prior: Prior, evaluator: Evaluator) -> Prior:
     """The prior with ``strengths`` of the evaluator, which only evaluators with training images have."""
     return replace(prior, strengths=getattr(evaluator, "strengths", None))
+
+
+Iteration = tuple[SearchSpace, tuple[Evaluation, ...], int]
+"""Omega_r, the evaluations so far, g."""
+
+
+class TargetSearch:
+    """One target's loop of refining, searching and adapting, by plain functions.
+
+    A subclass overrides a step to watch it or to run it elsewhere. ``archive``: of the source, for search methods that
+    transfer (``Steps.transfers``). After ``run``: ``repeats`` counts the repeated proposals that search methods passed
+    over, ``lacking`` those without a score in the table; ``space_size`` is that of the last refined space; ``stopped``
+    names the limit that ended the search before its last iteration, None if none did.
+    """
+
+    def __init__(self, steps: Steps, evaluator: Evaluator, archive: Archive | None = None) -> None:
+        self.steps, self.evaluator, self.archive = steps, evaluator, archive
+        self.task = evaluator.task
+        self.repeats = self.lacking = 0
+        self.space_size = steps.space.size
+        self.stopped: str | None = None
+
+    def run(self, principles: Principles) -> Found:
+        """The incumbent, and every evaluation in order."""
+        return adapt_target(principles, search=self.search, **self._steps)
+
+    def iterations(self, principles: Principles) -> Generator[Iteration, Sequence[Evaluation], Found]:
+        """``run`` as a generator, for callers that evaluate by themselves: yields iterations, is sent evaluations."""
+        return iterations_of(principles, **self._steps)
+
+    @property
+    def _steps(self) -> dict[str, Any]:
+        return {
+            "iterations": self.steps.pipeline.adaptation.iterations,
+            "refine": self._refine,
+            "adapt": self.adapt,
+            "rescore": self.rescore,
+            "stopped": self.stop,
+        }
+
+    def refine(self, principles: Principles, g: int) -> SearchSpace:
+        """Line 6: Omega_r of iteration g."""
+        return self.steps.refine(principles, task=self.task)
+
+    def rescore(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation] | None:
+        """The best so far, scored anew for Omega_r, if scores depend on it; None if they stay valid."""
+        return None
+
+    def evaluate(self, architectures: list[Architecture], refined: SearchSpace, g: int) -> list[Evaluation]:
+        """Scores in the order asked; fewer where a limit is reached."""
+        return self.evaluator.evaluate(architectures)
+
+    def adapt(
+        self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], g: int
+    ) -> tuple[Principles, float]:
+        """Line 9: adapt the principles. After the last search they stay as they are, which saves a model's call."""
+        if g == self.steps.pipeline.adaptation.iterations:
+            return principles, base
+        return self.steps.adapt(principles, base, best_found, evaluations, task=self.task)
+
+    def stop(self, spent: BudgetSpent) -> None:
+        """Note the limit that ends the search."""
+        self.stopped = str(spent)
+
+    def _refine(self, principles: Principles, g: int) -> SearchSpace:
+        self.principles = principles
+        refined = self.refine(principles, g)
+        self.space_size = refined.size
+        return refined
+
+    def search(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
+        """Lines 7 and 8: this iteration's evaluations B_n."""
+        searcher, first = self.searcher(refined, history, g)
+        found = self.steps.search(searcher, lambda asked: self.evaluate(asked, refined, g), history, g, first)
+        self.count(searcher)
+        return found
+
+    def searcher(
+        self, refined: SearchSpace, history: Sequence[Evaluation], g: int
+    ) -> tuple[Searcher, list[Architecture]]:
+        """The search method of iteration g, and the architectures evaluated before its first ask."""
+        searcher = self.steps.searcher(refined, self.evaluator, g, self.steps.prior(self.principles, self.archive))
+        return searcher, self.steps.first(refined, self.principles, self.evaluator, history)
+
+    def count(self, searcher: Searcher) -> None:
+        """Add the proposals that a search method passed over to ``repeats`` and ``lacking``."""
+        self.repeats += searcher.repeats
+        self.lacking += searcher.lacking

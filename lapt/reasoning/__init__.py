@@ -1,7 +1,6 @@
 """Reasoners, which read architectures and state principles."""
 
-from lapt.reasoning.chance import Chance
-from lapt.reasoning.frequency import Frequency
+from lapt.reasoning.frequency import Chance, Frequency
 from lapt.reasoning.language.chat import Chat
 from lapt.reasoning.patterns import Patterns
 from lapt.reasoning.reasoner import Reasoner

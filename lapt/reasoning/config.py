@@ -6,21 +6,16 @@ import json
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_serializer, field_validator, model_validator
+from pydantic import Field, JsonValue, field_serializer, field_validator, model_validator
 
-from lapt.base.declarations import added
+from lapt.base.declarations import Frozen, added
 from lapt.reasoning.endpoint.addresses import Server, without_login
 from lapt.reasoning.endpoint.models import Structured
 from lapt.reasoning.language.briefing import EVERY_PART, PromptParts
-from lapt.reasoning.language.chat import OnInvalid
-from lapt.reasoning.language.draws import Combine
+from lapt.reasoning.language.chat import Combine, OnInvalid
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Reasoner(_Model):
+class _Reasoner(Frozen):
     kind: str
 
     @property
@@ -72,7 +67,7 @@ class PatternsReasoner(_Reasoner):
         )
 
 
-class ReasonerBudget(_Model):
+class ReasonerBudget(Frozen):
     """Limits of a language model's cost in a run. A run that meets one ends with its best so far."""
 
     calls: int | None = Field(None, ge=1)
@@ -80,7 +75,7 @@ class ReasonerBudget(_Model):
     cost: float | None = Field(None, gt=0, description="in the currency of the prices")
 
 
-class ReasonerPrices(_Model):
+class ReasonerPrices(Frozen):
     """Money a million tokens."""
 
     tokens_in: float = Field(ge=0)

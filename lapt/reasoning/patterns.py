@@ -21,9 +21,8 @@ from lapt.reasoning.expectation import Expectation, background, expectation_of
 from lapt.reasoning.experts.grounding import applying
 from lapt.search.methods.model_based import one_thread
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces.features import Floats
 from lapt.spaces.refining import refined
-
-Floats = npt.NDArray[np.float64]
 
 _PENALTY = 0.1
 """scikit-learn's C of the logistic regression, in which each function has weight one: few data decide little alone."""

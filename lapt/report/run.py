@@ -15,8 +15,7 @@ from lapt.pipeline.wording import against, caution, cost_of, ended_early, measur
 from lapt.principles import Principles
 from lapt.report.cells import cell_figures, legend
 from lapt.report.changes import Line, changes
-from lapt.report.curves import incumbents, some_outside
-from lapt.report.figures import svg
+from lapt.report.figures import incumbents, some_outside, svg
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.pages import page
 from lapt.report.run_tables import budget, leaderboard, lineage, results, so_far

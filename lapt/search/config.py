@@ -6,21 +6,19 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import Field, ValidationError, create_model
 
+from lapt.base.declarations import Frozen
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluator
-from lapt.search.confined import asking
-from lapt.search.prior import NOTHING, Prior
+from lapt.search.loop import asking
 from lapt.search.registry import SEARCHERS
-from lapt.search.searcher import Searcher
+from lapt.search.searcher import NOTHING, Prior, Searcher
 from lapt.spaces import SearchSpace
 
 
-class SearchSection(BaseModel):
+class SearchSection(Frozen):
     """Settings that every method has: the budget, in the terms of Table 1."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     population_size: int = Field(5, ge=1)
     generations: int = Field(1, ge=1, description="generations an iteration")

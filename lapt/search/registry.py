@@ -9,13 +9,9 @@ from lapt.errors import ConfigError
 from lapt.search.methods.bayesian import GaussianProcessSearch, HeboLike
 from lapt.search.methods.by_optuna import OptunaSearch
 from lapt.search.methods.gradient_based import Darts, FairDarts, PcDarts, Snas
-from lapt.search.methods.graph_based import ArchGraph, ArchZero, Bonas
-from lapt.search.methods.local_search import LocalSearch
+from lapt.search.methods.model_free import LocalSearch, RandomSearch, RegularizedEvolution
 from lapt.search.methods.predictors import Bananas, WeakNas
-from lapt.search.methods.random_search import RandomSearch
-from lapt.search.methods.rea import RegularizedEvolution
-from lapt.search.methods.transfer import WeakNasTransfer
-from lapt.search.methods.transfer_gp import TransferGP
+from lapt.search.methods.transfer import ArchGraph, ArchZero, Bonas, TransferGP, WeakNasTransfer
 from lapt.search.searcher import Searcher
 
 GROUP = "lapt.searchers"

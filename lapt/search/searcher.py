@@ -1,18 +1,42 @@
-"""Base class of search methods, with the interface ask and tell."""
+"""Base class of search methods, with the interface ask and tell, and what a search knows before the first ask."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+import numpy.typing as npt
+from pydantic import ValidationError
 
+from lapt.base.declarations import Frozen
 from lapt.base.faults import fault
 from lapt.evaluation import Evaluation
-from lapt.search.prior import NOTHING, Prior
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.training.relaxation import Strengthen
+
+Expects = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
+"""N architectures -> N values, higher is better, mean 0 and standard deviation 1 over the whole space."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Knowledge from elsewhere. No architecture was scored for it on the task that is searched.
+
+    ``source``: evaluations of the source task, in the order they were asked; of the top of a whole table, best first.
+    ``expects``: how far an architecture follows the principles. It can be pickled and hashed. ``strengths``: trains a
+    mixed supernet on the training images of the task that is searched; None without images.
+    """
+
+    source: tuple[Evaluation, ...] = ()
+    expects: Expects | None = None
+    strengths: Strengthen | None = None
+
+
+NOTHING = Prior()
+
 
 _PROPOSALS = 50
 """Known proposals in a row after which an unseen architecture replaces the method's choice."""
@@ -34,10 +58,8 @@ class Searcher(ABC):
     images raises ConfigError without images.
     """
 
-    class Parameters(BaseModel):
+    class Parameters(Frozen):
         """Parameters of the method: none. Those of a subclass are declared in one of its own, which extends this."""
-
-        model_config = ConfigDict(frozen=True, extra="forbid")
 
     parameters: Parameters
 

@@ -1,6 +1,6 @@
 """Search spaces: layers with candidate operators C_i and candidate sources S_i (eq. 2 of the paper)."""
 
-from lapt.spaces.builtin import BUILTIN, Space, inlined, space_named, whole_of
+from lapt.spaces.builtin import BUILTIN, Space, space_named, whole_of
 from lapt.spaces.declared import DeclaredSpace
 from lapt.spaces.families import FAMILIES, register
 from lapt.spaces.family import CellFamily
@@ -19,7 +19,6 @@ __all__ = [
     "Pool",
     "SearchSpace",
     "Space",
-    "inlined",
     "register",
     "space_named",
     "whole_of",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from importlib.metadata import entry_points
 
-from lapt.base.imported import imported
+from lapt.base.packages import imported
 from lapt.errors import ConfigError, SpaceError
 from lapt.spaces.family import CellFamily
 

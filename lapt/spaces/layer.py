@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import product
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
+from lapt.base.declarations import Frozen
 from lapt.errors import SpaceError
 
 Choice = tuple[str, str]
@@ -22,10 +23,8 @@ class Architecture(NamedTuple):
     sources: tuple[str, ...]
 
 
-class Layer(BaseModel):
+class Layer(Frozen):
     """One layer: its name, its candidate operators C_i and its candidate sources S_i."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     operators: tuple[str, ...]

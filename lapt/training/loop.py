@@ -45,17 +45,13 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The result of a training.
+class Trained(Measured):
+    """The result of a training, measured on the validation images.
 
-    ``value``, ``metric``, ``values``: on the validation images, as in Measured. ``losses``: mean training loss of each
-    epoch. ``seconds``: wall time of training and validation, with that of attempts before a checkpoint. ``parameters``:
-    of backbone and head.
+    ``losses``: mean training loss of each epoch. ``seconds``: wall time of training and validation, with that of
+    attempts before a checkpoint. ``parameters``: of backbone and head.
     """
 
-    value: float
-    metric: Metric
-    values: Mapping[str, float]
     losses: tuple[float, ...]
     seconds: float
     parameters: int

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from lapt.base.declarations import Frozen
 from lapt.base.digests import digest
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Augmentation(_Model):
+class Augmentation(Frozen):
     """Random changes of training images. A task applies only those that keep its labels (``Task.augmentations``)."""
 
     crop_padding: int | None = Field(
@@ -33,7 +30,7 @@ def _is_zero(value: float) -> bool:
     return value == 0
 
 
-class Recipe(_Model):
+class Recipe(Frozen):
     """One training recipe. The defaults are NAS-Bench-201's short recipe (12 epochs), with a smaller batch."""
 
     epochs: int = Field(12, ge=1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from lapt.base.declarations import Frozen
 from lapt.spaces import SearchSpace
 from lapt.spaces.layer import Choice
 
@@ -18,15 +19,13 @@ layer makes it.
 """
 
 
-class Relaxation(BaseModel):
+class Relaxation(Frozen):
     """One method of gradient-based search. The defaults are DARTS, first order (Liu et al. 2019).
 
     a_o, the strength of operator o of a connection, depends on one parameter alpha_o each, zero at the start:
     exp(alpha_o) over the sum of all (``softmax``), 1 / (1 + exp(-alpha_o)) (``sigmoid``), or a sample of the concrete
     distribution, the softmax of (alpha + Gumbel noise) / temperature (``concrete``).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: Literal["softmax", "sigmoid", "concrete"] = "softmax"
     epochs: int = Field(50, ge=1)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from lapt.data.images import ImageData
-from lapt.evaluation import Checkpoint
 from lapt.networks import Supernet
 from lapt.spaces import Architecture, SearchSpace
 from lapt.training.device import with_threads
@@ -82,30 +80,10 @@ class TrainedSupernet:
         state = self.network.state_dict()
         return {name: t.cpu().contiguous() for name, t in state.items() if isinstance(t, Tensor)}
 
-    def train(
-        self,
-        training: ImageData,
-        validation: ImageData,
-        *,
-        device: torch.device | str = "auto",
-        threads: int | None = 1,
-        on_epoch: Callable[[int, float], None] | None = None,
-        checkpoint: Checkpoint | None = None,
-    ) -> Trained:
+    def train(self, training: ImageData, validation: ImageData, **how: Any) -> Trained:
         """Train the supernet. Its score is that of random architectures, one a batch, with common statistics: a sign of
-        learning."""
-        return train(
-            self.network,
-            self.task,
-            training,
-            validation,
-            self.recipe,
-            seed=self.seed,
-            device=device,
-            threads=threads,
-            on_epoch=on_epoch,
-            checkpoint=checkpoint,
-        )
+        learning. ``how``: device, threads, on_epoch and checkpoint, as in ``lapt.training.train``."""
+        return train(self.network, self.task, training, validation, self.recipe, seed=self.seed, **how)
 
     def score(
         self,

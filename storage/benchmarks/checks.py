@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lapt.base.statistics import Scores
 from lapt.errors import BenchmarkError, SpaceError
-from lapt.evaluators.table import Scores, Split
+from lapt.evaluators.table import Split
 from lapt.spaces import SearchSpace
 from storage.benchmarks.kinds import CountColumn, Declaration
 from storage.store import first_line

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
-from lapt.base.declarations import FileName, Name, parsed, text_of
+from lapt.base.declarations import FileName, Frozen, Name, parsed, text_of
 from lapt.base.faults import fault
 from lapt.base.shipped import table_beside
 from lapt.errors import BenchmarkError, ConfigError, LaptError
@@ -21,10 +21,8 @@ class ImportUsageError(BenchmarkError):
     usage = True
 
 
-class TaskColumns(BaseModel):
+class TaskColumns(Frozen):
     """The columns of one task, and their metric."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     validation: str
     test: str | None = None
@@ -36,19 +34,15 @@ class TaskColumns(BaseModel):
         return Metric(self.metric, self.unit, self.higher_is_better)
 
 
-class CountColumn(BaseModel):
+class CountColumn(Frozen):
     """A column of counts; ``times`` turns its unit into ones (1e6 for a column in millions)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     column: str
     times: float = Field(1.0, gt=0)
 
 
-class Declaration(BaseModel):
+class Declaration(Frozen):
     """A tabular benchmark: the meaning of each column of a Parquet or CSV file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: FileName = Field(description="what a pipeline calls the table")
     space: Space = Field(description="a built-in search space, or the path or content of a YAML file that declares one")

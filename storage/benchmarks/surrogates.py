@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from lapt.base.declarations import Frozen
 from lapt.base.digests import digest
 from lapt.errors import BenchmarkError
 from lapt.evaluators.surrogate import EPOCHS, Codes, Surrogate, categories, columns
@@ -37,15 +38,13 @@ _CODES, _MODEL, _INFO = "encoding.json", "model.onnx", "info.json"
 _IMPORT = "lapt benchmark import surrogate FOLDER"
 
 
-class SurrogateInfo(BaseModel):
+class SurrogateInfo(Frozen):
     """Description of a surrogate in ``lapt benchmark list``.
 
     ``checksum``: SHA-256 of the model's bytes and the codes. ``known_validation``: its prediction for DARTS's
     second-order cell, in %. ``path``: its folder. ``replaced``: the first 12 digits of the checksum of the surrogate
     that an import replaced. ``unchanged``: an import found the same content there.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     kind: Literal["surrogate"] = "surrogate"

@@ -5,23 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 import lapt.tables
-from lapt.base.declarations import added
+from lapt.base.declarations import Frozen, added
 from lapt.base.digests import digest
+from lapt.base.statistics import Scores
 from lapt.errors import BenchmarkError, StoreError
 from lapt.evaluation import Metric
-from lapt.evaluators.table import Scores, Split, Table
+from lapt.evaluators.table import Split, Table
+from lapt.pipeline.benchmarking import Measured
+from lapt.spaces import Space
 from storage.addresses import address_of
 from storage.benchmarks.checks import check_percent, checked, column_name
-from storage.benchmarks.kinds import KINDS, Declaration, TaskColumns, declaration_for
+from storage.benchmarks.kinds import KINDS, CountColumn, Declaration, TaskColumns, declaration_for
 from storage.benchmarks.official.published_files import Progress, unheard
 from storage.benchmarks.official.reading import read_official
 from storage.benchmarks.table_files import columns_of
@@ -31,10 +35,8 @@ from storage.store import BrokenFileWarning, first_line
 _KEY = b"lapt.benchmark"
 
 
-class TaskInfo(BaseModel):
+class TaskInfo(Frozen):
     """A task of a benchmark and its best scores, in the metric's unit and direction."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     metric: str
     unit: str
@@ -50,15 +52,13 @@ class TaskInfo(BaseModel):
         return Metric(self.metric, self.unit, self.higher_is_better)
 
 
-class BenchmarkInfo(BaseModel):
+class BenchmarkInfo(Frozen):
     """Description of a table in ``lapt benchmark list``. ``checksum``: SHA-256 of the content, not of the file.
 
     ``path``: the file in the data folder. ``replaced``: the first 12 digits of the checksum of the content that an
     import replaced. ``unchanged``: an import found the same content there. ``identity``: after the import of an
     official file, whether its checksum is the one in its name.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     kind: str
@@ -291,3 +291,50 @@ def _described(schema: pa.Schema, path: Path) -> BenchmarkInfo:
 def _import_command(name: str) -> str:
     kind = next((kind for kind, known in KINDS.items() if known is not None and known.name == name), None)
     return f"lapt benchmark import {kind} FILE" if kind else "lapt benchmark import table FILE --declare FILE.yaml"
+
+
+def write_measured(
+    name: str,
+    space: Space,
+    architectures: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    tasks: Mapping[str, Measured],
+    target: Path,
+) -> BenchmarkInfo:
+    """Write one row per canonical architecture, sorted.
+
+    Columns: "<task>/validation" is the mean over its seeds, "<task>/seed N" one training (null where there was none),
+    "<task>/<measure>" the mean of any other measure. Scores have single precision. ``sizes``: parameters and flops of
+    each backbone by the published definition, the same for every task.
+    """
+    columns: dict[str, pa.Array[Any]] = {"architecture": pa.array(architectures, pa.string())}
+    for task, measured in tasks.items():
+        sign = 1.0 if measured.metric.higher_is_better else -1.0
+        columns[column_name(task, "validation")] = _single(sign * measured.means)
+        for measure in measured.measures:
+            columns[f"{task}/{measure}"] = _single(measured.measure(measure))
+        for seed, scores in enumerate(measured.scores.T):
+            columns[f"{task}/seed {seed}"] = _single(sign * scores)
+    for at, count in enumerate(("parameters", "flops")):
+        columns[count] = pa.array([size[at] for size in sizes], pa.int64())
+    declaration = Declaration(
+        name=name,
+        space=space,
+        canonical=True,
+        parameters=CountColumn(column="parameters"),
+        flops=CountColumn(column="flops"),
+        tasks={
+            task: TaskColumns(
+                validation=column_name(task, "validation"),
+                metric=measured.metric.name,
+                unit=measured.metric.unit,
+                higher_is_better=measured.metric.higher_is_better,
+            )
+            for task, measured in tasks.items()
+        },
+    )
+    return write_table("measured", declaration, pa.table(columns), target)
+
+
+def _single(values: Scores) -> pa.Array[Any]:
+    return pa.array(values.astype(np.float32), pa.float32(), mask=np.isnan(values))

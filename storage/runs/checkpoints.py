@@ -1,4 +1,4 @@
-"""Checkpoints of unfinished trainings: one file each, replaced as a whole after every epoch."""
+"""Checkpoints of unfinished trainings, one file each, and supernets: their weights as a blob, and a description."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from lapt.evaluation import OnEpoch
+from lapt.evaluators.supernet import Finished
 from storage.store import Store
 
 POLL_SECONDS = 1.0
@@ -72,3 +74,32 @@ class StoredCheckpoint:
             over.set()
             if on_epoch is not None:
                 thread.join()
+
+
+class StoredSupernets:
+    """``lapt.evaluators.supernet.Supernets`` in a store. Pickling keeps the address alone."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def checkpoint(self, key: str) -> StoredCheckpoint:
+        return StoredCheckpoint(self._store, key)
+
+    def finished(self, key: str) -> Finished | None:
+        """The finished supernet of that key, if there is one. Raises StoreError if it cannot be read."""
+        try:
+            found = json.loads(self._store.files.read(f"supernets_by_key/{key}.json"))
+        except FileNotFoundError:
+            return None
+        return Finished(**found)
+
+    def weights(self, finished: Finished) -> bytes:
+        """The weights of a finished supernet. Raises StoreError when the blob is gone."""
+        return self._store.get_blob(finished.blob)
+
+    def finish(self, key: str, finished: Finished, weights: bytes) -> Finished:
+        """Store the weights, then the description, then delete the checkpoint. Returns the description."""
+        kept = Finished(**{**asdict(finished), "blob": self._store.put_blob(weights)})
+        self._store.files.write(f"supernets_by_key/{key}.json", json.dumps(asdict(kept)).encode())
+        self.checkpoint(key).forget()
+        return kept

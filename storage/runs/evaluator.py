@@ -15,19 +15,20 @@ import pyarrow.compute as pc
 
 from lapt.base.digests import digest
 from lapt.errors import StoreError
-from lapt.evaluation import Evaluation, Evaluator, Holding, Metric, OfSpace, OnEpoch, Prepared, Retrains
+from lapt.evaluation import Evaluation, Evaluator, OfSpace, OnEpoch, Prepared, Retrains, Wrapping
 from lapt.evaluators.table import Split
 from lapt.pipeline.limits import TIME, Meter
 from lapt.spaces import Architecture, SearchSpace
 from lapt.training.relaxation import Strengthen
 from storage.runs.checkpoints import StoredCheckpoint
+from storage.schemas import columns_of
 from storage.store import Store
 from storage.versions import versions_text
 
 Row = dict[str, Any]
 
 
-class StoredEvaluator:
+class StoredEvaluator(Wrapping):
     """Takes results from the store, evaluates the rest, and stores each new result at once.
 
     Architectures go to the inner evaluator one by one, or all at once when it can ``stream`` results as they are ready,
@@ -53,7 +54,8 @@ class StoredEvaluator:
         ``on_stored``: called with each computed evaluation, once it is stored. ``meter``: of the current run; it adds
         up the costs, and nothing more is computed once the run's time is spent.
         """
-        self._inner, self.store, self.space = evaluator, store, space
+        super().__init__(evaluator)
+        self.store, self.space = store, space
         self.seed, self.fidelity, self.retry_failed = seed, fidelity, retry_failed
         self.on_stored, self.meter = on_stored, meter
         self._retrains = cast(Retrains, evaluator) if hasattr(evaluator, "retrained") else None
@@ -61,33 +63,21 @@ class StoredEvaluator:
         self._read: set[str] = set()
         self._retried: set[str] = set()
 
-    @property
-    def evaluator(self) -> Evaluator:
-        return self._inner
-
-    @property
-    def task(self) -> str:
-        return self._inner.task
-
-    @property
-    def metric(self) -> Metric:
-        return self._inner.metric
-
     @cached_property
     def fingerprint(self) -> str:
-        return self._inner.fingerprint
+        return self.evaluator.fingerprint
 
     @property
     def of_space(self) -> bool:
         """Whether scores depend on the space that is searched. Then ``within`` and ``prepare`` are those of
         ``OfSpace``."""
-        return hasattr(self._inner, "within")
+        return hasattr(self.evaluator, "within")
 
     def within(self, space: SearchSpace, after: StoredEvaluator | None) -> StoredEvaluator:
         """As in ``OfSpace``."""
         before = None if after is None else cast(OfSpace, after.evaluator)
         return StoredEvaluator(
-            cast(OfSpace, self._inner).within(space, before),
+            cast(OfSpace, self.evaluator).within(space, before),
             self.store,
             self.space,
             seed=self.seed,
@@ -100,7 +90,7 @@ class StoredEvaluator:
     @property
     def at_once(self) -> int:
         """Number of architectures that are measured side by side."""
-        side_by_side: int = getattr(self._inner, "side_by_side", 1)
+        side_by_side: int = getattr(self.evaluator, "side_by_side", 1)
         return side_by_side
 
     @property
@@ -113,25 +103,16 @@ class StoredEvaluator:
     def prepare(self, on_epoch: OnEpoch | None = None) -> Prepared:
         """As in ``OfSpace``."""
         began = time.monotonic()
-        prepared = cast(OfSpace, self._inner).prepare(on_epoch)
+        prepared = cast(OfSpace, self.evaluator).prepare(on_epoch)
         if prepared.fresh:
             self.meter().trained(prepared.seconds, began)
         return prepared
-
-    def identity(self, architecture: Architecture) -> str:
-        return self._inner.identity(architecture)
 
     @property
     def strengths(self) -> Strengthen | None:
         """Strengths that a mixed supernet learns from the inner evaluator's training images, if it has images. Nothing
         is stored."""
-        found: Strengthen | None = getattr(self._inner, "strengths", None)
-        return found
-
-    @property
-    def holding(self) -> Holding | None:
-        """``Holding`` of the inner evaluator, if it looks scores up."""
-        found: Holding | None = getattr(self._inner, "holding", None)
+        found: Strengthen | None = getattr(self.evaluator, "strengths", None)
         return found
 
     def key(self, architecture: Architecture, split: Split = "validation") -> str:
@@ -230,7 +211,7 @@ class StoredEvaluator:
 
     def _looked_up(self, architecture: Architecture) -> Row | None:
         started = time.perf_counter()
-        value = self._inner.test(architecture)
+        value = self.evaluator.test(architecture)
         if value is None:
             return None
         identity, seconds = self.identity(architecture), time.perf_counter() - started
@@ -286,14 +267,14 @@ class StoredEvaluator:
         return evaluation
 
     def _measured(self, wanted: dict[str, Architecture]) -> Iterator[Evaluation]:
-        stream = getattr(self._inner, "stream", None)
+        stream = getattr(self.evaluator, "stream", None)
         if stream is not None:
             yield from stream(list(wanted.values()))
             return
         for identity, architecture in wanted.items():
             self._refresh()  # another process may have paid for it meanwhile
             if self._known(self._key(identity)) is None:
-                (evaluation,) = self._inner.evaluate([architecture])
+                (evaluation,) = self.evaluator.evaluate([architecture])
                 yield replace(evaluation, identity=identity)
 
     def _append(self, rows: list[Row]) -> None:
@@ -332,25 +313,16 @@ class StoredEvaluator:
 
     def _row(self, evaluation: Evaluation, split: Split) -> Row:
         return {
+            **columns_of(evaluation),
             "key": evaluation.key,
             "space": self.space.name,
-            "identity": evaluation.identity,
             "task": self.task,
             "split": split,
             "fingerprint": self._fingerprint_of(split),
             "seed": self.seed,
             "fidelity": self.fidelity,
-            "value": evaluation.value,
-            "metric": self.metric.name,
-            "unit": self.metric.unit,
-            "higher_is_better": self.metric.higher_is_better,
-            "parameters": evaluation.parameters,
-            "flops": evaluation.flops,
-            "cost_seconds": evaluation.cost_seconds,
-            "device": str(getattr(self._inner, "device", "cpu")),
+            "device": str(getattr(self.evaluator, "device", "cpu")),
             "versions": versions_text(),
-            "status": "failed" if evaluation.failed else "ok",
-            "error": evaluation.error,
             "created_at": datetime.now(UTC),
             "live_parameters": evaluation.live_parameters,
             "measures": json.dumps(dict(evaluation.measures), sort_keys=True) if evaluation.measures else None,

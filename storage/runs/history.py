@@ -14,7 +14,7 @@ from lapt.report.history import Attempt, RunHistory, Search, TaskCosts, TaskHist
 from lapt.spaces import SearchSpace, space_named
 from storage.ids import control_of
 from storage.runs.record import RunRecord, declared_and_found, ended_last
-from storage.runs.recordings import StoredRecordings
+from storage.runs.replies import StoredRecordings
 from storage.sql.query import connect, interruptible
 from storage.store import Store
 

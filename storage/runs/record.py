@@ -26,6 +26,7 @@ from lapt.principles import Principles
 from lapt.spaces import BUILTIN, Architecture, SearchSpace, space_named
 from storage.ids import control_of, the_one
 from storage.runs.lock import only_attempt
+from storage.schemas import columns_of
 from storage.store import Store
 from storage.versions import versions_text
 
@@ -262,21 +263,12 @@ class RunRecord:
                     "iteration": iteration,
                     "ordinal": ordinal,
                     "architecture": text,
-                    "identity": evaluation.identity,
+                    **columns_of(evaluation),
                     "score_key": evaluation.key,
-                    "value": evaluation.value,
-                    "metric": evaluation.metric.name,
-                    "higher_is_better": evaluation.metric.higher_is_better,
-                    "status": "failed" if evaluation.failed else "ok",
-                    "error": evaluation.error,
-                    "parameters": evaluation.parameters,
-                    "flops": evaluation.flops,
-                    "cost_seconds": evaluation.cost_seconds,
                     "subspace_id": subspace_id,
                     "principles_id": principles_id,
                     "origin": evaluation.origin,
                     "fingerprint": fingerprint,
-                    "unit": evaluation.metric.unit,
                 }
             )
         self.store.append("trials", rows)

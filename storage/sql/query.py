@@ -1,10 +1,19 @@
-"""Read-only SQL over a store, in an in-memory DuckDB that can reach neither files nor the network."""
+"""Read-only SQL over a store, in an in-memory DuckDB that can reach neither files nor the network.
+
+A query has limits of seconds, memory and rows. It gets no disk space.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+import re
+import resource
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Thread
 from typing import TypeVar
 
@@ -12,11 +21,71 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lapt.errors import StoreError
+from lapt.errors import ConfigError, StoreError
+from storage.files import LocalFiles
 from storage.schemas import COUNT, FLAG, REAL, SCHEMAS, TEXT, TEXTS, TIME
-from storage.sql.limits import Limits, confined
 from storage.sql.views import NEEDS, VIEWS, contested, counted, everything, uncontested
-from storage.store import Rows, Store
+from storage.store import Rows, Store, first_line
+
+SLACK = 256_000_000
+"""Bytes beside a query's memory, for stacks of threads and allocators."""
+ROW_BYTES = 2_000
+"""Bytes that a row of an answer takes while it is printed."""
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+_CGROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+def a_quarter() -> int:
+    """A quarter of the memory of the machine or container, in bytes."""
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError):  # none, or "max"
+        whole = min(whole, int(_CGROUP.read_text()))
+    return whole // 4
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a query: ``seconds`` and ``memory`` (bytes)."""
+
+    seconds: float = 60.0
+    memory: int = field(default_factory=a_quarter)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that an answer may have."""
+        return self.memory // ROW_BYTES
+
+
+def bytes_of(size: str) -> int:
+    """Bytes of a text such as 4GB, 512 MB, 2GiB. Raises ConfigError for any other text, and for less than any query
+    needs."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?\s*", size, re.IGNORECASE)
+    number = float(found[1]) * _UNITS[(found[2] or "").upper()] if found else 0.0
+    if not 50e6 <= number <= 2**60:
+        raise ConfigError("--memory of 50MB or more, such as 4GB", repr(size), "write a number and MB or GB")
+    return int(number)
+
+
+@contextmanager
+def confined(memory: int) -> Iterator[None]:
+    """Let this process take at most so many bytes more than it has now. Only Linux keeps such a limit.
+
+    DuckDB counts its blocks, but not its vectors: ``len(range(300000000))`` took 14.7 GB with a memory_limit of 500 MB.
+    """
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        yield
+        return
+    held = next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmData:"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = held * 1024 + memory + SLACK
+    lowest = min(limit for limit in (wanted, soft, hard) if limit != resource.RLIM_INFINITY)
+    resource.setrlimit(resource.RLIMIT_DATA, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
 
 _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 _LISTINGS = ("query", "show", "duckdb_", "schema", "pg_", "sqlite_")
@@ -251,3 +320,55 @@ def _said(error: duckdb.Error) -> str:
 def _try(error: duckdb.Error) -> str:
     hints = [line for line in str(error).splitlines()[1:] if line.startswith(("Candidate bindings", "Did you mean"))]
     return "".join(f"{hint}; " for hint in hints[:1]) + 'list the columns with "DESCRIBE <view>"'
+
+
+def export(store: Store, path: str | Path) -> Path:
+    """Write every view as a table of a new DuckDB file, which replaces an existing one. Returns its path.
+
+    Raises StoreError when there is no store, it cannot be read or the file cannot be written.
+    """
+    store.require()
+    target = Path(path).expanduser().absolute()
+    with load(store, SCHEMAS) as connection:
+        LocalFiles(target.parent).write(target.name, _file(connection))
+    return target
+
+
+def snapshot(store: Store, run_id: str) -> str:
+    """The address of ``duckdb/<run_id>.duckdb`` in the store: a finished run's rows and views as tables.
+
+    It is written once and never changes. Raises StoreError when the store has no such run.
+    """
+    name = f"duckdb/{run_id}.duckdb"
+    address = f"{store.address}/{name}"
+    if not re.fullmatch(r"[\w.-]+", run_id):
+        raise StoreError("a run id of letters, digits, dots and dashes", repr(run_id), "see the view runs")
+    if store.files.exists(name):
+        return address
+    with load(store, SCHEMAS, run_id=run_id) as connection:
+        found = connection.execute("SELECT (SELECT count(*) FROM raw.runs) + (SELECT count(*) FROM raw.trials)")
+        if found.fetchone() == (0,):
+            raise StoreError(f"run {run_id} in {store.address}", "no row of it", "see the view runs")
+        store.files.write(name, _file(connection, "(BLOCK_SIZE 16384)"))
+    return address
+
+
+def _file(connection: duckdb.DuckDBPyConnection, options: str = "") -> bytes:
+    """The bytes of a DuckDB file that holds each view as a table.
+
+    ``options``: of the file. Every column fills at least one block; small blocks leave 0.3 MB of a run's 2.6.
+    """
+    with tempfile.TemporaryDirectory(prefix="lapt-") as folder:
+        path = Path(folder) / "store.duckdb"
+
+        def write() -> None:
+            connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS exported {options}")
+            for name in VIEWS:
+                connection.execute(f"CREATE TABLE exported.{name} AS SELECT * FROM {name}")
+            connection.execute("DETACH exported")
+
+        try:
+            interruptible(connection, write)
+            return path.read_bytes()
+        except (duckdb.Error, OSError) as error:
+            raise StoreError(f"to write a DuckDB file in {folder}", first_line(error), "free space there") from error

@@ -17,8 +17,8 @@ from flows.evaluators import predicted, space_of
 from flows.studies import COMPARE, STUDIES, prepared
 from flows.studies.count.contrasts import Contrasts
 from flows.studies.count.figures import Curve, Figures, Returned
-from flows.studies.entrants.darts import entrants, source_worth
 from flows.studies.entrants.methods import Bench
+from flows.studies.entrants.variants import darts, source_worth
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, load_pipeline
 
@@ -38,14 +38,14 @@ def test_the_preset_has_the_papers_budget_and_a_source_that_costs_510_evaluation
 
 
 def test_who_has_no_source_may_train_as_many_epochs_as_who_has() -> None:
-    budgets = {entrant.method: entrant.budget for entrant in entrants(load_pipeline("darts_surrogate"), (), 1)}
+    budgets = {entrant.method: entrant.budget for entrant in darts(load_pipeline("darts_surrogate"), (), 1)}
     assert {m for m, budget in budgets.items() if budget == 930} == {"rea", "random"}
     assert budgets["lapt-rea"] == budgets["lapt-gp"] == budgets["gp"] == budgets["warm_start"] == 420
 
 
 def test_scores_are_paired_where_there_are_no_ranks() -> None:
     """Five seeds that all gain, each by another amount: 2 of the 32 signs."""
-    lapt, rea, *_ = entrants(load_pipeline("darts_surrogate"), (), 1)
+    lapt, rea, *_ = darts(load_pipeline("darts_surrogate"), (), 1)
     curves = [
         Curve(one.who, "cifar10", None, seed, None, None, 420, {420: Returned(95 + gain * seed, None, None)}, {})
         for one, gain in ((lapt, 0.2), (rea, 0.1))

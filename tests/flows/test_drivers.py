@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import WorkPool
 from prefect.logging import disable_run_logger
 
 import flows.workers.dispatch as dispatch
-import flows.workers.under_way as under_way
+import flows.workers.dispatch as under_way
 from flows.evaluators import stored_evaluator
 from flows.workers.batch import Batch
 from flows.workers.dispatch import DispatchedEvaluator

@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.screen.study import as_json
-from flows.studies import StudyResult
 from flows.studies.count.contrasts import Contrasts
 from flows.studies.count.figures import Curve, Figures, Returned, anytime
 from flows.studies.entrants.methods import Entrant, alone, lapt_entrant
-from flows.studies.rows import Row
+from flows.studies.rows import Row, StudyResult
 from flows.studies.show.plots import plots
 from flows.studies.show.tables import tables
 from lapt.pipeline.config import load_pipeline

@@ -15,8 +15,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flows.server.environment import CERTIFICATES, KEY_LOG, PROXIES, at_home, connections_said, is_loopback, mend
-from flows.server.settings import apply_environment, server_environment
+from flows.server.settings import (
+    CERTIFICATES,
+    KEY_LOG,
+    PROXIES,
+    apply_environment,
+    at_home,
+    connections_said,
+    is_loopback,
+    mend,
+    server_environment,
+)
 from lapt.errors import BenchmarkError, ConfigError, LaptError
 from storage.benchmarks.tables import data_folder
 

@@ -10,8 +10,9 @@ import pytest
 
 from flows.screen.console import out
 from flows.screen.study import show_study
-from flows.studies import STUDIES, StudyResult, prepared
+from flows.studies import STUDIES, prepared
 from flows.studies.quality import Quality, of_space
+from flows.studies.rows import StudyResult
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, load_pipeline
 from lapt.reasoning.config import FrequencyReasoner

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from flows.embedded import run_embedded
 from flows.running.progress import Listener
-from flows.studies.ledger import keep, kept
+from flows.studies.jobs import keep, kept
 from flows.studies.literature import literature
 from flows.studies.show.page import study_page
 from lapt.errors import StoreError

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer, Reply, Request, serving, valid
 
-from flows.studies import STUDIES, Comparison, StudyResult, entrants_of, prepared
+from flows.studies import STUDIES, Comparison, entrants_of, prepared
 from flows.studies.entrants.methods import Bench, Entrant
-from flows.studies.rows import Row
+from flows.studies.rows import Row, StudyResult
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.pipeline.published import TABLE_3
 from lapt.reasoning.endpoint.calls import AwaitingReply
-from storage.runs.manual import waiting
+from storage.runs.replies import waiting
 from storage.store import Store
 
 SMALL = [

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from flows.screen.study import as_json
-from flows.studies import Comparison, StudyResult, comparison
+from flows.studies import Comparison, comparison
 from flows.studies.entrants.methods import Entrant, with_controls
-from flows.studies.jobs import Job, Outcome, outcome_of
-from flows.studies.ledger import Ledger, keep
+from flows.studies.jobs import Job, Ledger, Outcome, keep, outcome_of
+from flows.studies.rows import StudyResult
 from lapt.pipeline.config import Execution, load_pipeline
-from storage.sql.query import query
-from storage.sql.snapshot import snapshot
+from storage.sql.query import query, snapshot
 from storage.store import Store
 
 INVENTED = load_pipeline("invented", ["search.population_size=4", "adaptation.iterations=2"])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.studies import StudyResult
-from flows.studies.rows import Anytime, Row
+from flows.studies.rows import Anytime, Row, StudyResult
 from flows.studies.show import plots
 
 

@@ -12,17 +12,17 @@ import pytest
 from flows.build import run_id
 from flows.evaluators import evaluators_of, space_of, table_of
 from flows.screen.study import as_json
-from flows.studies import Comparison, StudyResult, prepared
+from flows.studies import Comparison, prepared
+from flows.studies.rows import StudyResult
 from flows.studies.show.tables import tables
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.pipeline.results import NothingFound, RunResult, TargetResult
-from lapt.pipeline.steps import Steps
-from lapt.pipeline.target import TargetSearch
+from lapt.pipeline.steps import Steps, TargetSearch
 from lapt.pipeline.wording import losses
 from lapt.reasoning import Frequency
-from lapt.search.confined import scored
+from lapt.search.loop import scored
 from lapt.spaces import BUILTIN
 from storage.benchmarks.tables import import_benchmark
 from storage.store import Store

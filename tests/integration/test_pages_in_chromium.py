@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from small_study import a_study
 
-from flows.studies.ledger import keep
+from flows.studies.jobs import keep
 from storage.runs.history import runs
 from storage.store import Store
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lapt.base.measures import evaluations_to, rank, top_threshold
-from lapt.base.statistics import summarised
+from lapt.base.statistics import evaluations_to, rank, summarised, top_threshold
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Metric, best
 from lapt.evaluators import Table, TableEvaluator

@@ -13,8 +13,9 @@ from lapt.archive import best_of_random
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Metric
 from lapt.pipeline.controls import InOrder, by_frequency, random_subspace
-from lapt.search import RandomSearch, RegularizedEvolution, Searcher
+from lapt.search import Searcher
 from lapt.search.loop import search
+from lapt.search.methods.model_free import RandomSearch, RegularizedEvolution
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 
 SPACE = BUILTIN["nas201"]

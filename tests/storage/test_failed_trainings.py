@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lapt.evaluators.images import TrainingSpec
-from lapt.evaluators.in_workers import Outcome
+from lapt.evaluators.images import Outcome, TrainingSpec
 from lapt.evaluators.training import Job, TrainingEvaluator
 from lapt.evaluators.workers import Workers
 from lapt.search import SEARCHERS

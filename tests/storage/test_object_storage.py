@@ -19,15 +19,12 @@ from lapt.errors import StoreError
 from lapt.evaluators.supernet import Finished
 from lapt.spaces import BUILTIN
 from lapt.testing import invented_table
-from storage.runs.checkpoints import StoredCheckpoint
+from storage.runs.checkpoints import StoredCheckpoint, StoredSupernets
 from storage.runs.evaluator import StoredEvaluator
-from storage.runs.supernets import StoredSupernets
 from storage.sql.query import query
 from storage.store import Store
 from storage.upkeep.compaction import compact
-from storage.upkeep.leftovers import YOUNGEST, delete, leftovers
-from storage.upkeep.removal import removable, remove
-from storage.upkeep.usage import usage
+from storage.upkeep.usage import YOUNGEST, delete, leftovers, removable, remove, usage
 
 SECRET = "not-to-be-seen"
 WRITERS, ROWS = 8, 12
@@ -89,7 +86,7 @@ def test_rows_blobs_and_sql(bucket: str) -> None:
 
 def test_what_was_paid_for_is_read_again_by_another_process(bucket: str) -> None:
     from lapt.evaluators import TableEvaluator
-    from lapt.evaluators.rehearsal import Rehearsal
+    from lapt.evaluators.table import Rehearsal
 
     space = BUILTIN["nas201"]
     inner = Rehearsal(TableEvaluator(invented_table(), space, "invented_a"), 0.001)

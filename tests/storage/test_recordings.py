@@ -12,7 +12,7 @@ from lapt.reasoning.endpoint.answers import InvalidReply
 from lapt.reasoning.endpoint.calls import Caller, Completion, Limits, Question
 from lapt.reasoning.language.ledger import Ledger
 from lapt.reasoning.prompts.templates import Prompt
-from storage.runs.recordings import StoredRecordings
+from storage.runs.replies import StoredRecordings
 from storage.store import Store
 
 QUESTION = Question("translate", "target", Prompt("translate", 1, "abc", "You count.", "How many?"), {"type": "object"})

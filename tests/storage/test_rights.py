@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lapt.errors import StoreError
-from storage.rights import check_store
+from storage.addresses import check_store
 from storage.store import Store
 
 RUN = {"PREFECT__FLOW_RUN_ID": "5f0c"}

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from lapt.errors import StoreError
-from storage.sql.snapshot import export, snapshot
+from storage.sql.query import export, snapshot
 from storage.sql.views import VIEWS
 from storage.store import Store
 

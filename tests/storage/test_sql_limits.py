@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from lapt.errors import ConfigError, StoreError
-from storage.sql.limits import Limits, bytes_of
-from storage.sql.query import QueryError, query
+from storage.sql.query import Limits, QueryError, bytes_of, query
 from storage.store import Store
 
 SMALL = Limits(seconds=0.5, memory=100_000_000)

@@ -15,7 +15,7 @@ from lapt.errors import StoreError
 from storage.addresses import address_of
 from storage.benchmarks.tables import data_folder
 from storage.files import LocalFiles, ObjectFiles
-from storage.sql.snapshot import export
+from storage.sql.query import export
 from storage.store import Store
 
 REFUSED = [

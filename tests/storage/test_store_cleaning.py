@@ -21,16 +21,12 @@ from lapt.evaluators.supernet import Finished
 from lapt.pipeline.config import load_pipeline
 from lapt.pipeline.results import RunResult
 from lapt.spaces import BUILTIN
-from storage.runs.checkpoints import StoredCheckpoint
+from storage.runs.checkpoints import StoredCheckpoint, StoredSupernets
 from storage.runs.record import RunRecord, StartedBy
-from storage.runs.supernets import StoredSupernets
-from storage.sql.query import query
-from storage.sql.snapshot import snapshot
+from storage.sql.query import query, snapshot
 from storage.store import Store
 from storage.upkeep.compaction import compact
-from storage.upkeep.leftovers import delete, leftovers
-from storage.upkeep.removal import removable, remove
-from storage.upkeep.usage import OF_RUNS, usage
+from storage.upkeep.usage import OF_RUNS, delete, leftovers, removable, remove, usage
 
 ONE, TWO = "0123456789ab", "ba9876543210"
 DAYS = timedelta(days=30)

@@ -56,12 +56,8 @@ class Contrasts:
                     continue
                 corrected = None if p_value is None else next(adjusted)
                 summary = nested(difference) if mine.draws else summarised(np.ravel(difference).tolist())
-                method, reasoner, variant, source_budget = mine.who
                 row = Row(
-                    method=method,
-                    reasoner=reasoner,
-                    variant=variant,
-                    source_budget=source_budget,
+                    **mine.who._asdict(),
                     target=target,
                     quantity=f"{self.quantity}{DIFFERENCE}",
                     unit="" if self.quantity == "rank" else self.units.get(target, ""),

@@ -74,15 +74,11 @@ def anytime(entrant: Entrant, target: str, budget: int, curves: Sequence[Curve])
 
     ``curves``: may have others too. ``budget``: LAPT's, at which the single runs' ranks are given.
     """
-    method, reasoner, variant, source_budget = entrant.who
     mine = [curve for curve in curves if (curve.who, curve.task) == (entrant.who, target)]
     ordered = sorted(mine, key=lambda curve: (curve.draw or 0, curve.seed))
     there = [curve.returned[budget] for curve in ordered if budget in curve.returned]
     return Anytime(
-        method=method,
-        reasoner=reasoner,
-        variant=variant,
-        source_budget=source_budget,
+        **entrant.who._asdict(),
         target=target,
         evaluations=tuple(points(entrant.budget)),
         rank=tuple(float(f"{mean:.5g}") for mean in np.mean([curve.ranks for curve in ordered], axis=0)),
@@ -137,7 +133,7 @@ class Figures:
 
         def row(quantity: str, value: Callable[[Curve], float], of: Sequence[Curve] = curves, **more: object) -> Row:
             named = {"target": task, "quantity": quantity, "unit": "", "budget": length, **more}
-            return _summarised(_row(entrant, **named), entrant, of, value)
+            return _summarised(Row.model_validate(entrant.who._asdict() | named), entrant, of, value)
 
         ranked = all(curve.ranked for curve in curves)
         if ranked:
@@ -205,7 +201,8 @@ class Figures:
                 same = [c for c in curves if (c.draw, c.seed) == (curve.draw, curve.seed)]
                 return float(np.mean([c.returned[budget].rank or 0 for c in same]))
 
-            row = _row(entrant, target="mean", quantity="rank", unit="", budget=budget, published=published)
+            who = entrant.who._asdict()
+            row = Row(**who, target="mean", quantity="rank", unit="", budget=budget, published=published)
             yield _summarised(row, entrant, first, mean)
 
     def _beside(self, entrant: Entrant) -> Published | None:
@@ -239,12 +236,6 @@ There is a row if any seed lost something.
 
 def _budgets(curves: Sequence[Curve]) -> list[int]:
     return sorted({budget for curve in curves for budget in curve.returned})
-
-
-def _row(entrant: Entrant, **named: object) -> Row:
-    return Row.model_validate(
-        {**dict(zip(("method", "reasoner", "variant", "source_budget"), entrant.who, strict=True)), **named}
-    )
 
 
 def _summarised(row: Row, entrant: Entrant, curves: Sequence[Curve], value: Callable[[Curve], float]) -> Row:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-
 from flows.evaluators import EvaluatorOf, evaluator_of, predicted, space_of, table_of
+from lapt.base.statistics import Scores
 from lapt.evaluation import Evaluator
 from lapt.evaluators import Table
 from lapt.evaluators.config import SurrogateEvaluation, TableEvaluation
 from lapt.pipeline.config import Pipeline
-
-Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -31,16 +31,14 @@ from lapt.pipeline.controls import (
     random_subspace,
     source_ranking,
 )
-from lapt.pipeline.steps import Steps
-from lapt.pipeline.target import TargetSearch
+from lapt.pipeline.steps import Steps, TargetSearch
 from lapt.principles import Principles
 from lapt.reasoning import Frequency
 from lapt.reasoning.config import ChatReasoner, FrequencyReasoner
 from lapt.reasoning.language.direct import Direct
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.config import SECTIONS, SearchSection
-from lapt.search.confined import askable, asking, scored
-from lapt.search.loop import search
+from lapt.search.loop import askable, asking, scored, search
 from lapt.spaces import Architecture, DeclaredSpace, SearchSpace
 
 COUNTS = {"params": "parameters", "flops": "flops"}
@@ -98,7 +96,7 @@ class Entrant:
 
     @property
     def who(self) -> Who:
-        return self.method, self.reasoner, self.variant, self.source_budget
+        return Who(self.method, self.reasoner, self.variant, self.source_budget)
 
     @property
     def label(self) -> str:
@@ -284,6 +282,13 @@ def direct(bench: Bench, task: str, seed: int) -> Searched:
     searcher.there = None if there is bench.space else there  # a model is not told which architectures there are
     found = search(searcher, evaluator.evaluate, budget=pipeline.budget, ask_size=pipeline.search.population_size)
     return Searched(found, stood_in=searcher.filled > 0, lacking=searcher.lacking)
+
+
+def under_one(declared: Pipeline, named: Sequence[Pipeline]) -> Pipeline:
+    """The pipeline under the reasoner that is named, or as it is declared. Raises ConfigError for several."""
+    if len(named) > 1:
+        raise ConfigError("one reasoner in this study", f"{len(named)}", "lapt study reasoners compares several")
+    return named[0] if named else declared
 
 
 def counting(pipeline: Pipeline) -> FrequencyReasoner:

@@ -10,8 +10,7 @@ from torch import nn
 from lapt.base.templates import rendered
 from lapt.export.text import Written
 from lapt.families.dag.cell import DagCell
-from lapt.families.dag.networks.backbone import Backbone
-from lapt.families.dag.networks.cell import CellNetwork
+from lapt.families.dag.networks.family import Backbone, CellNetwork
 from lapt.families.dag.networks.skeleton import POOL, Block, Skeleton, skeleton_of
 from lapt.networks.family import NetworkSize
 from lapt.networks.operators import ConvNorm

@@ -6,9 +6,16 @@ from lapt.base.templates import rendered
 from lapt.export.text import Written
 from lapt.families.darts.cell import DartsCell
 from lapt.families.darts.genotype import FIRST, KINDS, Genotype
-from lapt.families.darts.networks import operators
-from lapt.families.darts.networks.cells import DartsBackbone, DartsCellNetwork
-from lapt.families.darts.networks.operators import DilatedConv, MaxPool, MeanPool, SeparableConv, reads_rectified
+from lapt.families.darts.networks import family as networks
+from lapt.families.darts.networks.family import (
+    DartsBackbone,
+    DartsCellNetwork,
+    DilatedConv,
+    MaxPool,
+    MeanPool,
+    SeparableConv,
+    reads_rectified,
+)
 from lapt.families.darts.networks.skeleton import DartsSkeleton, darts_skeleton, edges_of
 from lapt.networks.family import NetworkSize
 from lapt.spaces import Architecture
@@ -24,7 +31,7 @@ def written(family: DartsCell, architecture: Architecture, body: DartsBackbone, 
     return Written(
         [*(_cell(found, kind, made[kind]) for kind in KINDS), _backbone(body, skeleton)],
         "as the genotype says, whose inputs 0 and 1 are the outputs of the cells before the last and last",
-        quoted=(SeparableConv, DilatedConv, MaxPool, MeanPool, operators._half),
+        quoted=(SeparableConv, DilatedConv, MaxPool, MeanPool, networks._half),
     )
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lapt.base.imported import imported
+from lapt.base.packages import imported
 from lapt.errors import ConfigError
 from lapt.principles import Principles
 from lapt.reasoning.experts.principle import ExpertPrinciple

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from lapt.base.declarations import Frozen
 from lapt.evaluation import Evaluation
 from lapt.principles import Count, Kind, Principle
 from lapt.reasoning.evidence import candidates_of
@@ -16,10 +17,8 @@ from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.spaces import Architecture, SearchSpace
 
 
-class PromptParts(BaseModel):
+class PromptParts(Frozen):
     """Parts of the prompt. Each can be left out, so that its worth can be measured."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: bool = Field(True, description="the cell as a Python class (Figure 2 of the paper)")
     meanings: bool = Field(True, description="the computation of each operator")

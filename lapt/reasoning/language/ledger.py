@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lapt.reasoning.endpoint.answers import InvalidReply
-from lapt.reasoning.language.draws import spread
+from lapt.reasoning.language.chat import spread
 from lapt.reasoning.language.replies import kept_operators
 
 
@@ -18,7 +18,7 @@ class Ledger:
 
     ``calls``: replies used, ``paid_now`` of them asked for in this attempt. ``seconds``: of waiting for the model.
     ``cost``: None without prices. ``spread``: mean over the translations that were drawn several times
-    (``lapt.reasoning.language.draws.spread``); None without any.
+    (``lapt.reasoning.language.chat.spread``); None without any.
     """
 
     model: str

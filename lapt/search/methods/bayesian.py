@@ -13,7 +13,7 @@ from lapt.base.declarations import added
 from lapt.evaluation import top
 from lapt.search.methods.model_based import Candidates, ModelBased, whole
 from lapt.search.models.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
-from lapt.search.prior import Expects
+from lapt.search.searcher import Expects
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 from lapt.spaces.features import Floats
 

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from lapt.errors import ConfigError
-from lapt.search.prior import NOTHING, Prior
-from lapt.search.searcher import Searcher
+from lapt.search.searcher import NOTHING, Prior, Searcher
 from lapt.spaces import Architecture, SearchSpace
 from lapt.spaces.layer import Choice
 from lapt.training.relaxation import Relaxation, Strengths

@@ -16,8 +16,8 @@ from pydantic import Field
 from lapt.evaluation import Evaluation, top
 from lapt.search.searcher import Searcher
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
-from lapt.spaces.coded import Coded
 from lapt.spaces.features import Floats, one_hot
+from lapt.spaces.pool import Coded
 
 _SAMPLED, _PARENTS, _MUTANTS, _ANEW = 1000, 10, 50, 1.25
 """Candidates in a space too large to list: a uniform sample, and mutants of each of the best so far.

@@ -1,10 +1,4 @@
-"""Exact Gaussian process regression (Rasmussen and Williams 2006, algorithm 2.1), with only the parts that a search
-needs.
-
-One lengthscale and one noise, chosen on a grid. scikit-learn's GaussianProcessRegressor climbs the same likelihood by
-gradients from several starts. This takes 10 to 100 times as long for 50 points, and a search fits again after every
-evaluation.
-"""
+"""Bayesian regression: a Gaussian process, and a linear model."""
 
 from __future__ import annotations
 
@@ -13,9 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from lapt.spaces.features import Floats
 
 LENGTHSCALES: Floats = np.geomspace(0.5, 10, 8)
 """Grid of lengthscales, in units of the typical distance between standardised features."""
@@ -95,3 +88,46 @@ def predict(kernel: Kernel, among: Sequence[Floats], y: Floats, across: Sequence
     signal = max(float(whitened @ whitened) / len(y), 1e-12)
     variance = signal * np.maximum(1 - (left**2).sum(axis=0), 1e-12)
     return np.asarray(left.T @ whitened), np.sqrt(variance)
+
+
+_ROUNDS = 20
+"""Iterations of the fixed point of the precisions; it settles in about ten."""
+_WITHIN = (1e-3, 1e4)
+"""Bounds of the precisions: with few targets the evidence may grow without end."""
+
+
+@dataclass(frozen=True)
+# scikit-learn's BayesianRidge was tried: its fixed point ends elsewhere, so one of 8 searches by bonas (NAS-Bench-201's
+# space, 40 evaluations) asked otherwise from the 22nd on, with equal best scores; 7.0 ms an ask in place of 5.9.
+class BayesianLinear:
+    """t = w' phi + noise; w ~ N(0, I / alpha), noise ~ N(0, 1 / beta). ``mean``: M weights; ``covariance``: M x M."""
+
+    mean: Floats
+    covariance: Floats
+    alpha: float
+    beta: float
+
+    @classmethod
+    def given(cls, phi: Floats, t: Floats, alpha: float, beta: float) -> BayesianLinear:
+        """The posterior (3.53, 3.54): S = (alpha I + beta Phi' Phi)^-1, m = beta S Phi' t. ``phi``: n x M; ``t``: n."""
+        covariance = np.linalg.inv(alpha * np.eye(phi.shape[1]) + beta * phi.T @ phi)
+        return cls(np.asarray(beta * covariance @ phi.T @ t), np.asarray(covariance), alpha, beta)
+
+    @classmethod
+    def fit(cls, phi: Floats, t: Floats) -> BayesianLinear:
+        """The posterior under the precisions of highest evidence (3.91 to 3.95)."""
+        values, vectors = np.linalg.eigh(phi.T @ phi)
+        values, reached = np.maximum(values, 0), vectors.T @ (phi.T @ t)
+        alpha = beta = 1.0
+        for _ in range(_ROUNDS):
+            weights = beta * reached / (alpha + beta * values)
+            effective = float((beta * values / (alpha + beta * values)).sum())
+            missed = float(((t - phi @ (vectors @ weights)) ** 2).sum())
+            alpha = float(np.clip(effective / max(float(weights @ weights), 1e-12), *_WITHIN))
+            beta = float(np.clip((len(t) - effective) / max(missed, 1e-12), *_WITHIN))
+        return cls.given(phi, t, alpha, beta)
+
+    def predict(self, phi: Floats) -> tuple[Floats, Floats]:
+        """N means and standard deviations, those of the noise included (3.59)."""
+        variance = 1 / self.beta + ((phi @ self.covariance) * phi).sum(axis=1)
+        return np.asarray(phi @ self.mean), np.sqrt(variance)

@@ -1,8 +1,15 @@
 """The tasks of TransNAS-Bench-101 (Duan et al. 2021), and rotations."""
 
 from lapt.data.images import DataError, ImageData
-from lapt.training.tasks.dense import Autoencoding, RoomLayout, Segmentation, SurfaceNormal
-from lapt.training.tasks.labels import Classification, Jigsaw, Rotation
+from lapt.training.tasks.kinds import (
+    Autoencoding,
+    Classification,
+    Jigsaw,
+    RoomLayout,
+    Rotation,
+    Segmentation,
+    SurfaceNormal,
+)
 from lapt.training.tasks.task import Score, Task
 
 TASKS: dict[str, type[Task]] = {

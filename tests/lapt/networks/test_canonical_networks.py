@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from weights import copy, pairs, randomise
 
-from lapt.families.dag.networks.cell import CellNetwork
+from lapt.families.dag.networks.family import CellNetwork
 from lapt.families.dag.networks.skeleton import Block
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 

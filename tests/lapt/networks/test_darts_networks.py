@@ -13,10 +13,15 @@ from torch.nn import functional
 from lapt.errors import ConfigError, SpaceError
 from lapt.families.darts.family import DARTS
 from lapt.families.darts.genotype import Edge, Genotype
-from lapt.families.darts.networks.cells import AuxiliaryHead, DartsBackbone, DartsCellNetwork, dropped
-from lapt.families.darts.networks.counts import darts_counts
-from lapt.families.darts.networks.operators import operator_module, reads_rectified
-from lapt.families.darts.networks.skeleton import Place, checked, darts_skeleton
+from lapt.families.darts.networks.family import (
+    AuxiliaryHead,
+    DartsBackbone,
+    DartsCellNetwork,
+    dropped,
+    operator_module,
+    reads_rectified,
+)
+from lapt.families.darts.networks.skeleton import Place, checked, darts_counts, darts_skeleton
 from lapt.families.darts.published_cells import PUBLISHED_CELLS
 from lapt.networks import Classifier, NetworkSize, backbone, counts, live_parameters
 from lapt.spaces import BUILTIN

@@ -11,8 +11,8 @@ import torch
 from lapt.errors import ConfigError
 from lapt.networks import Supernet
 from lapt.networks.family import connections, networks_of
-from lapt.networks.mixed import MixedSupernet, Mixture
 from lapt.networks.shared import Connection
+from lapt.networks.supernet import MixedSupernet, Mixture
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 
 SIDES = {"nas201": 9, "trans101": 32, "darts": 12}

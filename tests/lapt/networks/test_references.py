@@ -13,8 +13,8 @@ from torch.nn import functional
 from torchvision.models import GoogLeNet_Weights
 
 from lapt.errors import ConfigError
-from lapt.families.darts.networks.cells import DartsBackbone
-from lapt.families.darts.networks.counts import darts_counts
+from lapt.families.darts.networks.family import DartsBackbone
+from lapt.families.darts.networks.skeleton import darts_counts
 from lapt.families.darts.published_cells import PUBLISHED_CELLS
 from lapt.networks import Classifier, NetworkSize
 from lapt.networks.references import (

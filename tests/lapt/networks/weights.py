@@ -8,7 +8,7 @@ import torch
 from published_networks import PublishedCell, PublishedNetwork, Zero
 from torch import nn
 
-from lapt.families.dag.networks.cell import CellNetwork
+from lapt.families.dag.networks.family import CellNetwork
 from lapt.networks import Classifier
 
 

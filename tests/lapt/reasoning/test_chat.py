@@ -27,7 +27,7 @@ from lapt.principles import Principles
 from lapt.reasoning import Chat, Frequency
 from lapt.reasoning.endpoint.calls import AwaitingReply, Caller, Completion, InMemory, ReasonerError
 from lapt.reasoning.endpoint.models import LangChainModel
-from lapt.reasoning.language.draws import combined, spread
+from lapt.reasoning.language.chat import combined, spread
 from lapt.spaces import BUILTIN, SearchSpace
 
 ARCHIVE = archive("s33333", "s33333", "n33333")

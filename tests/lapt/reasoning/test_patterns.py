@@ -9,7 +9,7 @@ import pytest
 from small_archives import SPACE, archive, cell, evaluations
 
 from lapt.archive import Archive, best_of_all
-from lapt.base.measures import rank
+from lapt.base.statistics import rank
 from lapt.evaluators import Table, TableEvaluator
 from lapt.families.dag.experts import EXPERTS
 from lapt.principles import Principles

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from lapt.report.curves import incumbents
-from lapt.report.figures import svg
+from lapt.report.figures import incumbents, svg
 from lapt.report.history import Search, Trial
 
 

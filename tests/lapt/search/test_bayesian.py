@@ -10,8 +10,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
 from lapt.evaluation import Evaluation, top
-from lapt.search import GaussianProcessSearch, Prior
-from lapt.search.methods.bayesian import expected_improvement, pareto_front
+from lapt.search import Prior
+from lapt.search.methods.bayesian import GaussianProcessSearch, expected_improvement, pareto_front
 from lapt.search.methods.model_based import standardised
 from lapt.search.models.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
 from lapt.spaces import Architecture

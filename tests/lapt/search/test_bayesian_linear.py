@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lapt.search.models.bayesian_linear import BayesianLinear
+from lapt.search.models.gaussian_process import BayesianLinear
 
 RNG = np.random.default_rng(0)
 PHI = RNG.normal(size=(30, 4))

@@ -10,10 +10,11 @@ import pytest
 
 from lapt.archive import best_of_random
 from lapt.evaluators import TableEvaluator
-from lapt.search import NOTHING, SEARCHERS, Prior, RandomSearch, Searcher
+from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.loop import search
 from lapt.search.methods.gradient_based import GradientBased
 from lapt.search.methods.model_based import ModelBased
+from lapt.search.methods.model_free import RandomSearch
 from lapt.spaces import BUILTIN, Architecture, SearchSpace
 from lapt.testing import invented_strengths, invented_table
 from lapt.testing.searchers import (

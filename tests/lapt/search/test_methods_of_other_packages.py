@@ -11,7 +11,7 @@ import pytest
 
 METHOD = """
 from pydantic import Field
-from lapt.search import RandomSearch
+from lapt.search.methods.model_free import RandomSearch
 
 class Favourite(RandomSearch):
     class Parameters(RandomSearch.Parameters):

@@ -10,16 +10,15 @@ import torch
 
 from lapt.data.images import ImageData
 from lapt.networks.family import connections
-from lapt.networks.mixed import MixedSupernet
 from lapt.networks.shared import Connection
+from lapt.networks.supernet import MixedSupernet
 from lapt.search.methods.gradient_based import Darts, FairDarts, GradientBased, PcDarts, Snas
-from lapt.search.prior import Prior
+from lapt.search.searcher import Prior
 from lapt.spaces import BUILTIN, SearchSpace
 from lapt.testing import invented_strengths
 from lapt.training import Augmentation, Recipe, Relaxation
-from lapt.training.choices import Choices
 from lapt.training.loop import Diverged
-from lapt.training.relaxed import Relaxed, relax
+from lapt.training.relaxed import Choices, Relaxed, relax
 from lapt.training.tasks import make_task
 
 METHODS: dict[str, type[GradientBased]] = {"darts": Darts, "pc_darts": PcDarts, "snas": Snas, "fair_darts": FairDarts}

@@ -10,7 +10,7 @@ import torch
 from lapt.data.images import DataError, ImageData
 from lapt.training.network import build
 from lapt.training.tasks import TASKS, make_task
-from lapt.training.tasks.labels import permutations, shuffled
+from lapt.training.tasks.kinds import permutations, shuffled
 
 SHAPES = [(1, 8, 8), (3, 9, 9), (3, 32, 32)]
 TARGETS = {

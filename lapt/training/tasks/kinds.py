@@ -1,19 +1,141 @@
-"""Tasks that predict an image or a vector: reconstruction, surface normals, segmentation, room layout."""
+"""Tasks of a training whose target is one label (classes, the rotation, the order of patches), an image or a vector."""
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from abc import abstractmethod
+from functools import cache
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lapt.data.arrays import remedy_of
 from lapt.data.images import IGNORED, DataError, ImageData
 from lapt.evaluation import Metric
 from lapt.training.heads import Decoder, pooled
-from lapt.training.meters import MeanIoU, MeanSquaredError, Meter, Ssim
+from lapt.training.meters import Accuracy, MeanIoU, MeanSquaredError, Meter, Ssim
 from lapt.training.tasks.task import Score, Task
+
+
+class _Labelled(Task):
+    """Base class of tasks with cross-entropy over ``outputs`` labels."""
+
+    measured = Metric("accuracy", "%")
+    outputs: int
+
+    def head(self, out_channels: int, reduction: int) -> nn.Module:
+        return pooled(out_channels, self.outputs)
+
+    def loss(self, output: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        return F.cross_entropy(output, target, label_smoothing=label_smoothing)
+
+    def meter(self) -> Meter:
+        return Accuracy()
+
+
+class Classification(_Labelled):
+    """The given classes: objects, scenes, digits."""
+
+    name = "classification"
+
+    def __init__(self, data: ImageData, *, score: Score = "metric") -> None:
+        super().__init__(data, score=score)
+        self.outputs = len(data.classes)
+        if self.outputs < 2:
+            got, remedy = f"{self.outputs}", "choose another task or data set"
+            if data.targets is not None:
+                targets = data.targets.numpy(force=True)
+                got += f", and targets {targets.dtype} {list(targets.shape)}"
+                remedy = f"{remedy_of(targets)}, or {remedy}"
+            raise DataError(f"at least two classes in {data.name}", got, remedy)
+
+    def check(self, data: ImageData) -> None:
+        super().check(data)
+        if data.classes != self.classes:
+            raise DataError(
+                f"the training data's {self.outputs} classes in {data.name}",
+                f"{len(data.classes)} classes: {list(data.classes[:5])}",
+                "name the classes alike",
+            )
+
+
+class Rotation(_Labelled):
+    """The number of quarter turns, counter-clockwise, by which an image was rotated (Gidaris et al. 2018)."""
+
+    name = "rotation"
+    variants = outputs = 4
+
+    def __init__(self, data: ImageData, *, score: Score = "metric") -> None:
+        super().__init__(data, score=score)
+        _, height, width = self.shape
+        if height != width:
+            raise DataError(f"square images for rotations in {data.name}", f"{height} x {width}", "cut them square")
+
+    def example(self, images: Tensor, given: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        turned = torch.stack([torch.rot90(images, turns, (2, 3)) for turns in range(4)])
+        return turned[drawn, torch.arange(len(images), device=images.device)], drawn
+
+
+class Jigsaw(_Labelled):
+    """The permutation, out of a known set, of an image's patches (Noroozi and Favaro 2016).
+
+    Sides under 48 pixels: 2 x 2 patches and all 24 permutations. From 48: 3 x 3 and 64 permutations that differ most.
+    The shuffled patches go through the backbone as one image, cut to a multiple of the grid; the head keeps one place a
+    patch. So a network also sees seams; this is cheaper than one pass a patch, and the same for every architecture.
+    """
+
+    name = "jigsaw"
+
+    def __init__(self, data: ImageData, *, score: Score = "metric") -> None:
+        super().__init__(data, score=score)
+        _, height, width = self.shape
+        if min(height, width) < 4:
+            raise DataError(f"images of 4 x 4 pixels or more in {data.name}", f"{height} x {width}", "enlarge them")
+        self.grid = 2 if min(height, width) < 48 else 3
+        self.permutations = torch.from_numpy(permutations(self.grid))
+        self.outputs = self.variants = len(self.permutations)
+
+    variants: int  # type: ignore[misc]
+
+    def example(self, images: Tensor, given: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        return shuffled(images, self.permutations.to(images.device)[drawn], self.grid), drawn
+
+    def head(self, out_channels: int, reduction: int) -> nn.Module:
+        return pooled(out_channels, self.outputs, grid=self.grid)
+
+
+def shuffled(images: Tensor, order: Tensor, grid: int) -> Tensor:
+    """Images [B, C, H, W] cut into grid x grid patches, row by row: place p shows patch order[b, p]."""
+    count, channels, height, width = images.shape
+    rows, columns = height // grid, width // grid
+    cut = images[:, :, : rows * grid, : columns * grid].reshape(count, channels, grid, rows, grid, columns)
+    patches = cut.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
+    placed = patches[torch.arange(count, device=images.device)[:, None], order]
+    whole = placed.reshape(count, grid, grid, channels, rows, columns).permute(0, 3, 1, 4, 2, 5)
+    return whole.reshape(count, channels, rows * grid, columns * grid)
+
+
+@cache
+def permutations(grid: int) -> np.ndarray:
+    """int64 [P, grid^2]: all 24 for 2 x 2; else 64, chosen greedily for the largest least Hamming distance.
+
+    It starts at the identity and takes the first in lexicographic order among equals, so the set is the same
+    everywhere.
+    """
+    every = np.array(list(itertools.permutations(range(grid * grid))), dtype=np.int64)
+    if grid == 2:
+        return every
+    chosen = [0]
+    small = every.astype(np.int8)
+    nearest = np.full(len(every), grid * grid, dtype=np.int8)
+    while len(chosen) < 64:
+        nearest = np.minimum(nearest, (small != small[chosen[-1]]).sum(1, dtype=np.int8))
+        chosen.append(int(nearest.argmax()))
+    return every[chosen]
+
 
 ARRAYS = "y as floats [N, K] (layouts) or [N, H, W, 3] (normals), or integers [N, H, W] (segmentation)"
 
@@ -73,9 +195,6 @@ class _Targeted(Task):
 
     def given(self, data: ImageData) -> Tensor:
         return self._targets(data)
-
-    def example(self, images: Tensor, given: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        return images, given
 
 
 class SurfaceNormal(_Targeted):
