@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-integration test-llm check docs lock clean
+.PHONY: demo test test-integration test-all test-llm check docs lock clean
 
 demo: $(STAMP)
 	$(BIN)/lapt demo
@@ -18,6 +18,10 @@ test: $(STAMP)
 # Real servers, kill -9 and other drills: minutes. Each file has stores and servers of its own, so two go side by side.
 test-integration: $(STAMP)
 	$(BIN)/python -m pytest -m "integration and not llm" -n 2 --dist loadfile
+
+# Both, for CI: drills first, for they wait much of their time, and three files side by side fill two cores.
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -m "not llm" -n 3 --dist loadfile --no-loadscope-reorder tests/integration tests/test_readme.py tests
 
 # A run and its replay with a real language model on this machine, skipped with a reason where it has no wheels: minutes.
 test-llm: $(STAMP)

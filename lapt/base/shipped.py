@@ -17,5 +17,5 @@ def text_beside(module: str, file: str) -> str:
 
 
 def table_beside(module: str) -> Any:
-    """The content of the YAML file that has the module's own name."""
+    """The content of the YAML file that has the name of a module, which need not be there."""
     return _Loader(text_beside(module, f"{module.rpartition('.')[2]}.yaml")).get_single_data()

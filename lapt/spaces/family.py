@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, SpaceError
 from lapt.spaces.features import Floats, choices, one_hot
 from lapt.spaces.graphs import CellGraph, OperatorEdge
 from lapt.spaces.layer import SOURCE, Architecture, Layer
@@ -23,8 +23,8 @@ class CellFamily(ABC):
     reads the text of an architecture. Everything else has a default for cells of which nothing is known but their
     layers. Methods are pure functions, and a family can be hashed.
 
-    What needs torch or the reasoners stands in modules of its own, each named as "module:object" and imported when it
-    is asked for: ``networks``, ``experts`` and ``export``.
+    What needs torch stands in modules of its own, each named as "module:object" and imported when it is asked for:
+    ``networks`` and ``export``.
     """
 
     if TYPE_CHECKING:  # at run time, annotations would be the first fields of a declaration
@@ -40,7 +40,7 @@ class CellFamily(ABC):
     networks: ClassVar[str | None] = None
     """The import name of the ``lapt.networks.CellNetworks`` that builds its networks."""
     experts: ClassVar[str | None] = None
-    """The import name of the principles that the literature states of its cells (``lapt.reasoning.experts``)."""
+    """The YAML file of the principles that the literature states of its cells, named as a module is."""
     export: ClassVar[str | None] = None
     """The import name of the function that writes its networks as Python (``lapt.export.text.Written``)."""
     shares_weights: ClassVar[bool] = False
@@ -112,6 +112,23 @@ class CellFamily(ABC):
     def zero(self) -> str | None:
         """The operator that gives zeros."""
         return None
+
+    @property
+    def identity(self) -> str | None:
+        """The operator that passes its input on."""
+        return None
+
+    # --- for conditions ----------------------------------------------------------------------------------------------
+    def node_names(self, architecture: Architecture) -> tuple[tuple[str, ...], ...]:
+        """The names of the nodes of each of ``graphs``, as layers name their sources."""
+        return tuple(graph.nodes for graph in self.graphs(architecture))
+
+    def sizes(self, architectures: Sequence[Architecture]) -> Mapping[str, Floats]:
+        """Quantity (parameters, multiply_adds) -> N sizes of what the cell computes, in any unit.
+
+        Raises SpaceError if nothing is known of them.
+        """
+        raise SpaceError("a space whose sizes are known", self.name, "leave out conditions on size")
 
     # --- for predictors ----------------------------------------------------------------------------------------------
     def features(self, architectures: Sequence[Architecture]) -> Floats:

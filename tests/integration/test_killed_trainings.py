@@ -70,8 +70,8 @@ evaluator:
   data: {easy: digits, hard: digits_hard}
   channels: 2
   cells: 1
-  training_images: 400
-  calibration_images: 64
+  training_images: 200
+  calibration_images: 32
   recipe: {epochs: 6, batch_size: 50}
   final: {channels: 2, cells: 1, recipe: {epochs: 2, auxiliary: 0.4, drop_path: 0.1}}
 source: {task: hard, archive: {strategy: random, samples: 16, size: 8}}

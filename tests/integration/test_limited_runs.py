@@ -23,7 +23,7 @@ TRAINED = """
 name: trained
 space: nas201
 evaluator:
-  {kind: training, data: digits, channels: 1, training_images: 120, validation_share: 0.25,
+  {kind: training, data: digits, channels: 1, cells: 1, training_images: 120, validation_share: 0.25,
    recipe: {epochs: 1, batch_size: 32}, final_epochs: 1}
 source: {task: jigsaw, archive: {strategy: random, samples: 3, size: 2}}
 targets: [classification, autoencoding]

@@ -27,6 +27,7 @@ evaluator:
   kind: training
   data: digits
   channels: 4
+  cells: 1
   score: metric
   recipe: {epochs: 1, batch_size: 64, recalibrate_batch_norm: true}
   final_epochs: 6

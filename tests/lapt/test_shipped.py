@@ -15,7 +15,7 @@ TABLES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for package in ("lapt", "storage", "tasks", "flows")
     for path in sorted((ROOT / package).rglob("*.yaml"))
-    if path.with_suffix(".py").exists()
+    if path.with_suffix(".py").exists() or path.name == "experts.yaml"
 ]
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from lapt.spaces import Architecture, CellFamily, Layer
+from lapt.spaces.features import Floats
 from lapt.spaces.graphs import CellGraph, OperatorEdge
 
 Term = str
@@ -88,6 +91,22 @@ class DagCell(CellFamily):
         edges = zip(self.edges, architecture.operators, strict=True)
         found = tuple(OperatorEdge(i, j, operator, at in live) for at, ((i, j), operator) in enumerate(edges))
         return (CellGraph("cell", ("in", *map(str, range(1, self.nodes - 1)), "out"), found),)
+
+    def node_names(self, architecture: Architecture) -> tuple[tuple[str, ...], ...]:
+        return (tuple(map(str, range(self.nodes))),)
+
+    def sizes(self, architectures: Sequence[Architecture]) -> Mapping[str, Floats]:
+        """The numbers of weights and of multiply-adds of live convolutions, per channel pair and position.
+
+        A stage has as many weights and positions for every cell, so their order is that of whole networks.
+        """
+        weights = [
+            int(side) ** 2 if (side := operator[-1]).isdigit() and "conv" in operator else 0
+            for operator in self.operators
+        ]
+        of = dict(zip(self.operators, weights, strict=True))
+        found = np.array([sum(of[a.operators[e]] for e in self.live_edges(a.operators)) for a in architectures])
+        return {"parameters": found.astype(np.float64), "multiply_adds": found.astype(np.float64)}
 
     @cached_property
     def paths(self) -> tuple[tuple[str, ...], ...]:

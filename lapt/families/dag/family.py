@@ -16,7 +16,7 @@ class DagFamily(DagCell):
     """Cells on a fixed graph, as a family."""
 
     networks = "lapt.families.dag.networks.family:DagNetworks"
-    experts = "lapt.families.dag.experts:EXPERTS"
+    experts = "lapt.families.dag.experts"
     export = "lapt.families.dag.export:written"
     shares_weights = listed = True
     explained = OPERATORS

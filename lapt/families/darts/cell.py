@@ -124,6 +124,10 @@ class DartsCell(CellFamily):
     def graphs(self, architecture: Architecture) -> tuple[CellGraph, ...]:
         return tuple(self._graph(kind, nodes) for kind, nodes in zip(KINDS, self.cells(architecture), strict=True))
 
+    def node_names(self, architecture: Architecture) -> tuple[tuple[str, ...], ...]:
+        names = (*SOURCES, f"node{NODES[-1]}", "output")
+        return tuple(names for _ in KINDS)
+
     def _graph(self, kind: str, nodes: Nodes) -> CellGraph:
         edges = [
             OperatorEdge(source, number, operator, operator != self.zero)

@@ -15,7 +15,7 @@ class DartsFamily(DartsCell):
     """DARTS cells, as a family."""
 
     networks = "lapt.families.darts.networks.family:DartsNetworks"
-    experts = "lapt.families.darts.experts:EXPERTS"
+    experts = "lapt.families.darts.experts"
     export = "lapt.families.darts.export:written"
     shares_weights = zero_last = True
     explained = OPERATORS

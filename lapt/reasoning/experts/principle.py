@@ -1,56 +1,73 @@
-"""A principle that people found before, as a check of a cell and as claims."""
+"""A principle that people found before, as a condition on cells and as claims."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from lapt.base.shipped import table_beside
+from lapt.conditions.cells import Cells, Flags
+from lapt.conditions.judging import holding
+from lapt.conditions.language import Condition, condition_of
 from lapt.principles import Effect, Principle
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import SearchSpace
 
 SAID_FOR: tuple[Effect, ...] = ("keep", "try")
 
 
-@dataclass(frozen=True)
-class ExpertPrinciple:
+class _Said(BaseModel):
+    """Candidates, operators or sources, that each of some layers should keep or avoid."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layers: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+    avoid: tuple[str, ...] = ()
+
+
+class ExpertPrinciple(BaseModel):
     """A principle of experts.
 
-    ``holds``: whether an architecture of a cell family follows it, called with both. ``claims``: the same statement as
-    a learned principle makes it, as (layer, operator or source, effect)."""
+    ``condition``: holds for the architectures that follow it. ``claims``: the same statement as a learned principle
+    makes it, layer by layer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     statement: str
     source: str
-    holds: Callable[[Any, Architecture], bool]
-    claims: tuple[tuple[str, str, Effect], ...]
+    condition: Annotated[Condition, BeforeValidator(condition_of)]
+    claims: tuple[_Said, ...]
+
+    def holds(self, cells: Cells) -> Flags:
+        """N booleans: whether each of N architectures follows it."""
+        return holding(self.condition, cells)
+
+    @property
+    def claimed(self) -> set[tuple[str, str, bool]]:
+        """Its claims as (layer, operator or source, whether it should be kept)."""
+        return {
+            (layer, candidate, good)
+            for said in self.claims
+            for good, candidates in ((True, said.keep), (False, said.avoid))
+            for layer in said.layers
+            for candidate in candidates
+        }
 
     def applies(self, space: SearchSpace) -> bool:
         """Whether ``space`` has all layers, operators and sources of its claims."""
         candidates = {layer.name: (*layer.operators, *layer.sources) for layer in space.layers}
-        return all(candidate in candidates.get(layer, ()) for layer, candidate, _ in self.claims)
+        return all(candidate in candidates.get(layer, ()) for layer, candidate, _ in self.claimed)
 
     def matched_by(self, principle: Principle) -> bool:
         """Whether ``principle`` makes one of the same claims, and the contrary of none."""
         said = {(c.layer, c.candidate, c.effect in SAID_FOR) for c in principle.claims}
-        ours = {(layer, candidate, effect in SAID_FOR) for layer, candidate, effect in self.claims}
-        return bool(said & ours) and not said & {(layer, candidate, not good) for layer, candidate, good in ours}
+        return bool(said & self.claimed) and not said & {(layer, name, not good) for layer, name, good in self.claimed}
 
 
-def experts_beside(module: str, *checks: Callable[[Any, Architecture], bool]) -> tuple[ExpertPrinciple, ...]:
-    """The principles in the YAML file beside a cell family's module; ``holds`` there is the name of a check."""
-    named = {check.__name__: check for check in checks}
-    return tuple(
-        ExpertPrinciple(
-            one["statement"],
-            one["source"],
-            named[one["holds"]],
-            tuple(
-                (layer, candidate, claim["effect"])
-                for claim in one["claims"]
-                for layer in claim["layers"]
-                for candidate in claim["candidates"]
-            ),
-        )
-        for one in table_beside(module)
-    )
+@lru_cache(maxsize=16)
+def experts_in(where: str) -> tuple[ExpertPrinciple, ...]:
+    """The principles in a YAML file, named as a module is (``CellFamily.experts``)."""
+    return tuple(ExpertPrinciple.model_validate(one) for one in table_beside(where))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 from small_archives import SOURCED, SPACE, archive, cell, counts_of
 
+from lapt.conditions.cells import Cells
 from lapt.errors import ConfigError
-from lapt.families.dag.experts import EXPERTS
 from lapt.principles import Claim, Count, Principle
 from lapt.reasoning import Frequency
 from lapt.reasoning.experts.grounding import grounded
+from lapt.reasoning.experts.principle import experts_in
 from lapt.spaces import BUILTIN
 
+EXPERTS = experts_in("lapt.families.dag.experts")
 WORK, STACKED, RESIDUAL, WIDE, NO_POOLING, EARLY, CONNECTED = EXPERTS
-FAMILY = SPACE.family
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ FAMILY = SPACE.family
     ],
 )
 def test_checks_by_hand(letters: str, expected: list[object]) -> None:
-    assert [expert for expert in EXPERTS if expert.holds(FAMILY, cell(letters))] == expected
+    assert [expert for expert in EXPERTS if expert.holds(Cells.of(SPACE, [cell(letters)])).all()] == expected
 
 
 def said(*claims: tuple[str, str, str]) -> Principle:
@@ -57,7 +58,7 @@ def test_support_and_base_rate_are_shares_of_cells() -> None:
     assert found[RESIDUAL].support == 0.25
     assert found[RESIDUAL].matched == (4,)  # on 0->3, of what counting says layer by layer
     members = list(SPACE.members())
-    assert found[WORK].base_rate == sum(WORK.holds(FAMILY, member) for member in members) / 15_625
+    assert found[WORK].base_rate == WORK.holds(Cells.of(SPACE, members)).mean()
 
 
 def test_only_what_a_space_has_the_operators_for_applies() -> None:

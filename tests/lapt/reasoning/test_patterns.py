@@ -10,16 +10,18 @@ from small_archives import SPACE, archive, cell, evaluations
 
 from lapt.archive import Archive, best_of_all
 from lapt.base.statistics import rank
+from lapt.conditions.cells import Cells
 from lapt.evaluators import Table, TableEvaluator
-from lapt.families.dag.experts import EXPERTS
 from lapt.principles import Principles
 from lapt.reasoning import Frequency, Patterns
 from lapt.reasoning.expectation import background, expectation_of, names
 from lapt.reasoning.experts.grounding import applying
+from lapt.reasoning.experts.principle import experts_in
 from lapt.reasoning.patterns import EXPERTS_SAY, most_promising, separating
 from lapt.spaces import BUILTIN
 
 TRANS101 = BUILTIN["trans101"]
+EXPERTS = experts_in("lapt.families.dag.experts")
 MEMBERS = list(SPACE.members())
 GOOD = ("3n3s33", "33ns11", "333s33", "313s31", "3n1s13")
 """A skip from input to output, 3x3 on the first edge."""
@@ -135,9 +137,8 @@ def test_experts_alone_say_the_same_whatever_the_source_is() -> None:
 def test_support_is_the_share_of_the_functions_read_against_that_of_the_space() -> None:
     residual = next(p for p in from_data(*GOOD, knowledge=1.0).principles if "skips" in p.statement)
     assert residual.support == 1.0
-    holds = EXPERTS[2].holds
     assert residual.chance(SPACE) == pytest.approx(
-        sum(holds(SPACE.family, m) for m in MEMBERS) / len(MEMBERS),  # type: ignore[arg-type]
+        EXPERTS[2].holds(Cells.of(SPACE, MEMBERS)).mean(),
         abs=1e-4,
     )
 

@@ -21,7 +21,7 @@ BEFORE = ("before",) * 4
 class SketchFamily(CellFamily):
     name = "sketch"
     networks = "sketch.networks:SketchNetworks"
-    experts = "sketch.experts:EXPERTS"
+    experts = "sketch.experts"
     explained = {"deep": "two convolutions", "rest": "identity"}  # noqa: RUF012
     feature_names = ("convolutions", "poolings", "deep ones", "depth", "a convolution first")
 
