@@ -127,6 +127,9 @@ class Pipeline(Frozen):
     targets: tuple[Name, ...] = Field(min_length=1)
     reasoner: Reasoning = PatternsReasoner()
     adaptation: Adaptation = Adaptation()
+    refinement: Literal["product", "order"] = added(
+        "product", description="order: principles order the whole space; product: they cut it (eq. 3), as in the paper"
+    )
     guidance: Guidance = added(Guidance())
     search: Search = ReaSearch()
     controls: tuple[Literal["random", "rea", "source_ranking"], ...] = Field(

@@ -10,8 +10,7 @@ import numpy as np
 from lapt.archive import Archive
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, top
-from lapt.search.methods.bayesian import apart
-from lapt.search.methods.model_based import Candidates, features, one_thread, scores_of, standardised, whole
+from lapt.search.methods.model_based import Candidates, apart, features, one_thread, scores_of, standardised, whole
 from lapt.search.models.gaussian_process import fit_kernel, predict
 from lapt.search.searcher import Searcher
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace

@@ -21,7 +21,7 @@ from lapt.pipeline.config import BootstrapArchive, Pipeline, RandomArchive, Wors
 from lapt.pipeline.controls import InOrder, source_ranking
 from lapt.principles import Principles
 from lapt.reasoning import Reasoner
-from lapt.reasoning.expectation import BACKGROUND, Expectation, expectation_of
+from lapt.reasoning.expectation import BACKGROUND, Expectation, advisers_of, expectation_of
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.loop import Evaluate, askable, asking, search
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
@@ -56,15 +56,20 @@ class Steps:
         return self.reasoner.learn(self.space, archive)
 
     def refine(self, principles: Principles, *, task: str) -> SearchSpace:
-        """Line 6: the refined space Omega_r."""
+        """Line 6: the refined space Omega_r; the whole space if principles order it and cut nothing."""
+        if self.pipeline.refinement == "order":
+            return self.space
         return self.reasoner.translate(self.space, principles, task=task)
 
-    def prior(self, principles: Principles, archive: Archive | None) -> Prior:
-        """The prior knowledge of a target's search, beside its space.
+    def prior(self, principles: Principles, archive: Archive | None, *, task: str) -> Prior:
+        """The prior knowledge of a search on ``task``, beside its space.
 
         ``archive``: of the source, for methods that transfer (``transfers``)."""
+        source = () if archive is None else archive.asked
+        if self.pipeline.refinement == "order":
+            return Prior(source, advisers=advisers_of(self.space, principles, task=task))
         return Prior(
-            source=() if archive is None else archive.asked,
+            source=source,
             expects=self._expects(principles) if self._ordered(self.pipeline.guidance.prior, principles) else None,
         )
 
@@ -158,7 +163,7 @@ class Steps:
         return sum(self.pipeline.search.budget(iteration) for iteration in range(1, g + 1))
 
     def _ordered(self, wanted: bool | None, principles: Principles) -> bool:
-        return principles.ordering if wanted is None else wanted
+        return (self.pipeline.refinement == "order" or principles.ordering) if wanted is None else wanted
 
     def _expects(self, principles: Principles) -> Expectation:
         return expectation_of(self.space, principles)
@@ -251,7 +256,9 @@ class TargetSearch:
         self, refined: SearchSpace, history: Sequence[Evaluation], g: int
     ) -> tuple[Searcher, list[Architecture]]:
         """The search method of iteration g, and the architectures evaluated before its first ask."""
-        searcher = self.steps.searcher(refined, self.evaluator, g, self.steps.prior(self.principles, self.archive))
+        searcher = self.steps.searcher(
+            refined, self.evaluator, g, self.steps.prior(self.principles, self.archive, task=self.task)
+        )
         return searcher, self.steps.first(refined, self.principles, self.evaluator, history)
 
     def count(self, searcher: Searcher) -> None:

@@ -9,9 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from lapt.principles import Principles
+from lapt.principles import Principle, Principles
 from lapt.reasoning.experts.grounding import applying, known_to_hold
 from lapt.search.methods.model_based import whole
+from lapt.search.searcher import Adviser
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 from lapt.spaces.features import Floats, one_hot
 
@@ -95,6 +96,30 @@ def _moments(expectation: Expectation) -> tuple[float, float]:
     total = background(expectation.space).x @ _vector(expectation)
     spread = float(total.std())
     return float(total.mean()), spread if spread > 0 else 1.0
+
+
+def advisers_of(space: SearchSpace, principles: Principles, *, task: str) -> tuple[Adviser, ...]:
+    """The advisers behind principles, for a search on ``task``: each task whose architectures were read, experts, or
+    each draw of a language model.
+
+    What was read on ``task`` itself advises nothing: the search knows those scores. ``space``: the whole one.
+    """
+    stated = principles.onto(space)
+    found: dict[str, list[Principle]] = {}
+    for principle in stated.principles:
+        for pattern in principle.patterns:
+            alone = principle.model_copy(update={"claims": (), "patterns": (pattern,)})
+            found.setdefault(pattern.task, []).append(alone)
+    if not found:
+        draws = sorted({draw for principle in stated.principles for draw in principle.draws})
+        found = {f"draw {draw + 1}": list(stated.of_draw(draw)) for draw in draws} or {
+            stated.origin.reasoner: list(stated.principles)
+        }
+    found.pop(task, None)
+    return tuple(
+        Adviser(name, expectation_of(space, stated.model_copy(update={"principles": tuple(part)})))
+        for name, part in found.items()
+    )
 
 
 def expectation_of(space: SearchSpace, principles: Principles) -> Expectation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,17 +22,39 @@ Expects = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
+class Adviser:
+    """A source of advice before the target is asked: an archive that was read, experts, a draw of a model.
+
+    ``expects`` can be pickled and hashed.
+    """
+
+    name: str
+    expects: Expects
+
+
+class Weighed(NamedTuple):
+    """An adviser after some scores of the target: the posterior mean of its weight, and the probability that the weight
+    is 0 or less."""
+
+    adviser: str
+    weight: float
+    doubt: float
+
+
+@dataclass(frozen=True)
 class Prior:
     """Knowledge from elsewhere. No architecture was scored for it on the task that is searched.
 
     ``source``: evaluations of the source task, in the order they were asked; of the top of a whole table, best first.
     ``expects``: how far an architecture follows the principles. It can be pickled and hashed. ``strengths``: trains a
-    mixed supernet on the training images of the task that is searched; None without images.
+    mixed supernet on the training images of the task that is searched; None without images. ``advisers``: in place of
+    ``expects``, several expectations whose weights the target's scores decide.
     """
 
     source: tuple[Evaluation, ...] = ()
     expects: Expects | None = None
     strengths: Strengthen | None = None
+    advisers: tuple[Adviser, ...] = ()
 
 
 NOTHING = Prior()
@@ -55,7 +77,8 @@ class Searcher(ABC):
     A method implements ``propose`` (one candidate, drawn with ``self.rng``) and may override ``observe``. The fields of
     its class ``Parameters`` are keywords of its constructor, and keys of ``search`` in a pipeline. A method that learns
     from the source task or from principles finds them in ``self.prior``, and works without. A method that trains on
-    images raises ConfigError without images.
+    images raises ConfigError without images. ``advice``: of a method that weighs the prior's advisers, their weights at
+    its last ask.
     """
 
     class Parameters(Frozen):
@@ -87,6 +110,7 @@ class Searcher(ABC):
         self.repeats = self.lacking = 0
         self.there: SearchSpace | None = None
         self.history: list[Evaluation] = []
+        self.advice: tuple[Weighed, ...] = ()
         self._identity = identity or space.encode
         self._known: set[str] = set()
         self._pending: dict[str, Architecture] = {}

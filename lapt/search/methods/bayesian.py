@@ -11,8 +11,9 @@ from pydantic import Field
 
 from lapt.base.declarations import added
 from lapt.evaluation import top
-from lapt.search.methods.model_based import Candidates, ModelBased, whole
-from lapt.search.models.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
+from lapt.search.advice import Advice
+from lapt.search.methods.model_based import Candidates, ModelBased, apart, whole
+from lapt.search.models.gaussian_process import Kernel, fit_kernel, log_likelihood, predict
 from lapt.search.searcher import Expects
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 from lapt.spaces.features import Floats
@@ -52,6 +53,7 @@ class GaussianProcessSearch(ModelBased):
         near = self.parameters.near
         self.near = self.prior.expects is not None if near is None else near
         self._kernels: dict[float, Kernel] = {}
+        self._weighing, self._weighed = Advice(self.prior.advisers), -1
         self._expected: dict[Architecture, float] = {}
         self._over: tuple[Candidates, Floats] | None = None
         self._fitted = 0
@@ -69,6 +71,8 @@ class GaussianProcessSearch(ModelBased):
         expectations vary less than those of the space. The likelihood of the target's scores decides whether the mean
         is used.
         """
+        if self.prior.advisers:
+            return self._advised(x, y, candidates)
         expects, slope = self.prior.expects, self.parameters.trust
         if expects is None or not slope:
             return super().rated(x, y, candidates)
@@ -95,6 +99,19 @@ class GaussianProcessSearch(ModelBased):
         here, there = means[trust]
         mean, deviation = self._predicted(self._kernels[trust], x, y - here, candidates.x)
         return self.merit(mean + there, deviation, float(y.max()))
+
+    def _advised(self, x: Floats, y: Floats, candidates: Candidates) -> Floats:
+        """Rate candidates by a process that weighs the advisers, averaged over its settings."""
+        learned = [evaluation.architecture for evaluation in self.learned]
+        told, known = len(learned), [*learned, *self.pending]
+        expected = np.array(self._weighing.expected(known))
+        if self._weighed != told:  # what is pending says nothing
+            among = apart(self.space, x[:told], x[:told])
+            self.advice, self._weighed = self._weighing.learn(among, y[:told], expected[:, :told]), told
+        among, across = self._apart(x, candidates.x)
+        there, best = self._weighing.expected(candidates.architectures), float(y.max())
+        predicted = self._weighing.predicted(among, y, expected, across, there)
+        return np.asarray(sum(share * self.merit(mean, deviation, best) for share, mean, deviation in predicted))
 
     def _each(self, expects: Expects, asked: Sequence[Architecture]) -> Floats:
         """Values of ``expects``, computed once per architecture: in a large space this takes longer than all else
@@ -181,11 +198,6 @@ class HeboLike(GaussianProcessSearch):
 def _over(expects: Expects, space: SearchSpace) -> Floats:
     """``expects`` of a whole space, computed once, since every ask needs it."""
     return expects(whole(space).architectures)
-
-
-def apart(space: SearchSpace, one: Floats, two: Floats) -> list[Floats]:
-    """n x m squared distances between standardised features, for each of their blocks."""
-    return [squared_distances(one[:, block], two[:, block]) for block in space.family.blocks]
 
 
 def expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:

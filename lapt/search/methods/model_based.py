@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from lapt.evaluation import Evaluation, top
+from lapt.search.models.gaussian_process import squared_distances
 from lapt.search.searcher import Searcher
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 from lapt.spaces.features import Floats, one_hot
@@ -119,6 +120,11 @@ def standardised(scores: Floats, lowest: float = -2.0) -> Floats:
         return np.asarray((values - values.mean()) / max(float(values.std()), 1e-12))
 
     return standard(np.maximum(standard(scores), lowest))
+
+
+def apart(space: SearchSpace, one: Floats, two: Floats) -> list[Floats]:
+    """n x m squared distances between standardised features, for each of their blocks."""
+    return [squared_distances(one[:, block], two[:, block]) for block in space.family.blocks]
 
 
 def scores_of(evaluations: Sequence[Evaluation]) -> Floats:

@@ -7,23 +7,77 @@ from collections.abc import Sequence
 from math import isclose
 from typing import Any, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from lapt.base.declarations import added
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, top
+from lapt.search.advice import Advice
+from lapt.search.methods.model_based import Candidates, apart, features, one_thread, scores_of, standardised, whole
 from lapt.search.searcher import Searcher
-from lapt.spaces import Architecture, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+
+_CHOICES = 16
+"""Number of proposals among which the advice chooses."""
 
 
-class RandomSearch(Searcher):
+class Advised(Searcher):
+    """A method without a model. If there are advisers, each ask is the best of several proposals by their advice.
+
+    The advice is the sum of the advisers' expectations, weighted by the posterior means of their weights. It says
+    nothing of an adviser that the target's scores refute.
+    """
+
+    guided = True
+
+    def __init__(self, space: SearchSpace, **given: Any) -> None:
+        super().__init__(space, **given)
+        self._weighing, self._weighed = Advice(self.prior.advisers), -1
+
+    def _unknown(self) -> Architecture | None:
+        if not self.prior.advisers:
+            return super()._unknown()
+        proposed: dict[str, Architecture] = {}
+        for _ in range(_CHOICES):
+            proposal = self.propose()
+            if self._identity(proposal) not in self._known and self._is_there(proposal):
+                proposed.setdefault(self._identity(proposal), proposal)
+        if not proposed:
+            return super()._unknown()
+        found = list(proposed.values())
+        self._weigh()
+        advice = np.array([weighed.weight for weighed in self.advice]) @ self._weighing.expected(found)
+        return found[int(np.argmax(advice))]
+
+    def _weigh(self) -> None:
+        """Set ``advice`` by the scores so far."""
+        learned = [evaluation for evaluation in self.history if not evaluation.failed]
+        if self._weighed == len(learned):
+            return
+        self._weighed, scores = len(learned), scores_of(learned)
+        if len(set(scores)) < 2:
+            self.advice = self._weighing.before
+            return
+        told = [evaluation.architecture for evaluation in learned]
+        x = (
+            Candidates.of(self.space, told).x
+            if self.space.size > ENUMERABLE
+            else whole(self.space).standardise(features(self.space, told))
+        )
+        with one_thread():
+            among = apart(self.space, x, x)
+            self.advice = self._weighing.learn(among, standardised(scores), self._weighing.expected(told))
+
+
+class RandomSearch(Advised):
     """Every unseen member of the space is equally likely."""
 
     def propose(self) -> Architecture:
         return self.space.sample(self.rng)
 
 
-class LocalSearch(Searcher):
+class LocalSearch(Advised):
     """From a random architecture to better neighbours, until none is better; then from another random one.
 
     Neighbours differ in one layer and are tried in random order. The search moves to the first better one (the variant
@@ -53,7 +107,7 @@ class LocalSearch(Searcher):
         self._neighbours = deque(around[int(i)] for i in self.rng.permutation(len(around)))
 
 
-class RegularizedEvolution(Searcher):
+class RegularizedEvolution(Advised):
     """Tournament selection, one-layer mutation, and removal of the oldest.
 
     The first ``population_size`` proposals are uniform. From then on a parent is the best of ``tournament_size``
