@@ -143,6 +143,7 @@ class _Transfer:
             lacking=search.lacking,
             space_size=search.space_size,
             stopped=search.stopped,
+            advice=search.advice,
         )
 
     def control(self, target: str, method: str) -> ControlResult | None:

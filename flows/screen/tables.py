@@ -31,7 +31,18 @@ from flows.screen.console import SAID_SECONDS, command, err, fits, out, print_ta
 from lapt.pipeline.benchmarking import Noise
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import RunResult, TargetResult
-from lapt.pipeline.wording import against, caution, cost_of, ended_early, lasting, losses, measured, shown, visible
+from lapt.pipeline.wording import (
+    advice,
+    against,
+    caution,
+    cost_of,
+    ended_early,
+    lasting,
+    losses,
+    measured,
+    shown,
+    visible,
+)
 from lapt.principles import Principle, Principles
 from lapt.report.run_tables import results
 from lapt.report.tables import Column, Table, number, numbers, text
@@ -109,7 +120,7 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
     """Print the results of a run beside its controls, the best principles ``learned``, and the next commands."""
     found = results(result, pipeline.label).without("architecture")
     print_table(replace(found, caption=f"{result.pipeline}, run {result.run_id}"), keys=2)
-    for said in (*losses(result, pipeline.label), *ended_early(result)):
+    for said in (*losses(result, pipeline.label), *ended_early(result), *advice(result)):
         out.print(said, soft_wrap=True)
     for target in result.targets:
         out.print(f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}")

@@ -8,8 +8,10 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from lapt.base.declarations import added
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluation, Evaluator
+from lapt.search.searcher import Weighed
 from lapt.spaces import SearchSpace
 
 
@@ -102,6 +104,8 @@ class TargetResult(Found):
     controls: tuple[ControlResult, ...] = ()
     stopped: str | None = None
     """The reason why the search ended before its last iteration."""
+    advice: tuple[Weighed, ...] = added(())
+    """The advisers' weights at the last ask, where principles order the space (``refinement: order``)."""
 
 
 class RunResult(BaseModel):

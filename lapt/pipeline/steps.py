@@ -24,6 +24,7 @@ from lapt.reasoning import Reasoner
 from lapt.reasoning.expectation import BACKGROUND, Expectation, advisers_of, expectation_of
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.loop import Evaluate, askable, asking, search
+from lapt.search.searcher import Weighed
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 SHARPNESS = 3.0
@@ -187,7 +188,8 @@ class TargetSearch:
     A subclass overrides a step to watch it or to run it elsewhere. ``archive``: of the source, for search methods that
     transfer (``Steps.transfers``). After ``run``: ``repeats`` counts the repeated proposals that search methods passed
     over, ``lacking`` those without a score in the table; ``space_size`` is that of the last refined space; ``stopped``
-    names the limit that ended the search before its last iteration, None if none did.
+    names the limit that ended the search before its last iteration, None if none did; ``advice`` holds the advisers'
+    weights at the last ask.
     """
 
     def __init__(self, steps: Steps, evaluator: Evaluator, archive: Archive | None = None) -> None:
@@ -196,6 +198,7 @@ class TargetSearch:
         self.repeats = self.lacking = 0
         self.space_size = steps.space.size
         self.stopped: str | None = None
+        self.advice: tuple[Weighed, ...] = ()
 
     def run(self, principles: Principles) -> Found:
         """The incumbent, and every evaluation in order."""
@@ -262,6 +265,7 @@ class TargetSearch:
         return searcher, self.steps.first(refined, self.principles, self.evaluator, history)
 
     def count(self, searcher: Searcher) -> None:
-        """Add the proposals that a search method passed over to ``repeats`` and ``lacking``."""
+        """Count the proposals that a search method passed over (``repeats``, ``lacking``), and keep its ``advice``."""
+        self.advice = searcher.advice or self.advice
         self.repeats += searcher.repeats
         self.lacking += searcher.lacking

@@ -27,6 +27,24 @@ def ended_early(result: RunResult) -> Iterator[str]:
             yield f"{target.task} ended early: {target.stopped}."
 
 
+REFUTED = 0.9
+"""The probability that an adviser's weight is 0 or less, above which its advice is called refuted."""
+
+
+def advice(result: RunResult) -> Iterator[str]:
+    """Sentences on the weight that each target's scores leave to each adviser."""
+    for target in result.targets:
+        weights = ", ".join(f"{of.adviser} {of.weight:.2f}" for of in target.advice)
+        if weights:
+            yield f"{target.task}, weights of advice after {target.evaluations} evaluations: {weights}."
+        for of in target.advice:
+            if of.doubt > REFUTED:
+                yield (
+                    f"{target.task}: the principles of {of.adviser} do not hold here: P(weight <= 0) = {of.doubt:.2f} "
+                    f"after {target.evaluations} evaluations; the search does not follow them."
+                )
+
+
 def losses(result: RunResult, label: str) -> Iterator[str]:
     """Sentences on evaluations without a score. ``label``: of LAPT."""
     for target in result.targets:

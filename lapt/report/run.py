@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import Found, TargetResult
-from lapt.pipeline.wording import against, caution, cost_of, ended_early, measured, paid, rows_of, shown
+from lapt.pipeline.wording import advice, against, caution, cost_of, ended_early, measured, paid, rows_of, shown
 from lapt.principles import Principles
 from lapt.report.cells import cell_figures, legend
 from lapt.report.changes import Line, changes
@@ -246,7 +246,7 @@ def _budget_notes(history: RunHistory, found: dict[str, TargetResult]) -> list[s
         if one.final is not None
     ]
     if history.result is not None:
-        notes += ended_early(history.result)
+        notes += (*ended_early(history.result), *advice(history.result))
     return notes if history.ledger is None else [*notes, f"Language model {paid(history.ledger)}"]
 
 

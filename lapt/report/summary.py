@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import RunResult, TargetResult
-from lapt.pipeline.wording import against, caution, code, cost_of, ended_early, literal, losses, measured, paid
+from lapt.pipeline.wording import advice, against, caution, code, cost_of, ended_early, literal, losses, measured, paid
 from lapt.principles import Principles
 from lapt.reasoning.language.ledger import Ledger
 from lapt.report.run_tables import results
@@ -29,7 +29,11 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
         "",
         *markdown(results(result, pipeline.label).without("architecture")),
     ]
-    lines += [line for said in (*losses(result, pipeline.label), *ended_early(result)) for line in ("", literal(said))]
+    lines += [
+        line
+        for said in (*losses(result, pipeline.label), *ended_early(result), *advice(result))
+        for line in ("", literal(said))
+    ]
     metrics = dict.fromkeys(literal(f"{target.task}: {measured(target)}") for target in result.targets)
     lines += [
         "",

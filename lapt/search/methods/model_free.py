@@ -25,8 +25,8 @@ _CHOICES = 16
 class Advised(Searcher):
     """A method without a model. If there are advisers, each ask is the best of several proposals by their advice.
 
-    The advice is the sum of the advisers' expectations, weighted by the posterior means of their weights. It says
-    nothing of an adviser that the target's scores refute.
+    The advice is the sum of the advisers' expectations times their weights. Each adviser is passed over as often as the
+    target's scores doubt it; where all are, the method's own proposal is taken.
     """
 
     guided = True
@@ -47,8 +47,9 @@ class Advised(Searcher):
             return super()._unknown()
         found = list(proposed.values())
         self._weigh()
-        advice = np.array([weighed.weight for weighed in self.advice]) @ self._weighing.expected(found)
-        return found[int(np.argmax(advice))]
+        heard = self.rng.random(len(self.advice)) >= [one.doubt for one in self.advice]
+        weights = np.array([max(one.weight, 0.0) for one in self.advice]) * heard
+        return found[int(np.argmax(weights @ self._weighing.expected(found)))]
 
     def _weigh(self) -> None:
         """Set ``advice`` by the scores so far."""

@@ -1,0 +1,93 @@
+"""Pipelines whose principles order the whole space, in place of cutting it."""
+
+from __future__ import annotations
+
+import pytest
+
+from lapt.archive import Archive
+from lapt.evaluators import TableEvaluator
+from lapt.pipeline.config import Pipeline, load_pipeline
+from lapt.pipeline.results import RunResult, TargetResult
+from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.wording import advice
+from lapt.reasoning import Frequency, Patterns, Reasoner
+from lapt.reasoning.expectation import advisers_of
+from lapt.search.searcher import Weighed
+from lapt.spaces import BUILTIN
+from lapt.testing.invented import invented_table
+
+SPACE = BUILTIN["nas201"]
+ORDER = ["refinement=order", "search.method=gp", "controls=[]", "source.archive.size=20"]
+
+
+def steps_of(*more: str, reasoner: Reasoner | None = None) -> tuple[Pipeline, Steps]:
+    pipeline = load_pipeline("invented", [*ORDER, *more])
+    return pipeline, Steps(pipeline, SPACE, reasoner or Patterns())
+
+
+def evaluator(task: str) -> TableEvaluator:
+    return TableEvaluator(invented_table(), SPACE, task)
+
+
+def archive(pipeline: Pipeline, steps: Steps) -> Archive:
+    return steps.build_archive(evaluator(pipeline.source.task))
+
+
+@pytest.mark.parametrize("method", ["gp", "rea", "random"])
+def test_nothing_is_cut_and_the_whole_budget_is_spent(method: str) -> None:
+    pipeline, steps = steps_of(f"search.method={method}")
+    learned = steps.learn(archive(pipeline, steps))
+    search = TargetSearch(steps, evaluator(pipeline.targets[0]))
+    found, evaluations = search.run(learned)
+    assert steps.refine(learned, task="any") is SPACE
+    assert search.space_size == SPACE.size
+    assert len(evaluations) == len({e.identity for e in evaluations}) == pipeline.budget
+    assert found is not None
+    assert [one.adviser for one in search.advice] == ["experts", pipeline.source.task]
+    assert all(0 <= one.doubt <= 1 for one in search.advice)
+
+
+def test_advisers_are_tasks_experts_or_the_reasoner_and_never_the_target() -> None:
+    pipeline, steps = steps_of()
+    read = archive(pipeline, steps)
+    learned = steps.learn(read)
+    source = pipeline.source.task
+    assert [one.name for one in advisers_of(SPACE, learned, task="t")] == ["experts", source]
+    assert [one.name for one in advisers_of(SPACE, learned, task=source)] == ["experts"]
+    counted = Frequency().learn(SPACE, read)
+    assert [one.name for one in advisers_of(SPACE, counted, task="t")] == ["frequency"]
+    draws = counted.model_copy(
+        update={
+            "principles": tuple(
+                principle.model_copy(update={"draws": (at % 2,)}) for at, principle in enumerate(counted.principles)
+            )
+        }
+    )
+    assert [one.name for one in advisers_of(SPACE, draws, task="t")] == ["draw 1", "draw 2"]
+
+
+def test_the_default_cuts_as_the_paper_does_and_leaves_no_trace() -> None:
+    plain = load_pipeline("invented")
+    assert plain.refinement == "product"
+    assert "refinement" not in plain.model_dump(mode="json")
+    ordered = load_pipeline("invented", ["refinement=order"])
+    assert Pipeline.model_validate(ordered.model_dump(mode="json")) == ordered
+
+
+def test_advice_that_does_not_hold_is_said() -> None:
+    target = TargetResult(
+        task="t", architecture="a", validation=1.0, metric="m", unit="", higher_is_better=True, evaluations=12,
+        paid_now=12, seconds=0.0, repeats=0, space_size=9,
+        advice=(Weighed("experts", 0.4, 0.2), Weighed("source", -0.1, 0.93)),
+    )  # fmt: skip
+    result = RunResult(run_id="r", pipeline="p", store="s", targets=(target,))
+    said = list(advice(result))
+    assert said == [
+        "t, weights of advice after 12 evaluations: experts 0.40, source -0.10.",
+        "t: the principles of source do not hold here: P(weight <= 0) = 0.93 after 12 evaluations; the search does not "
+        "follow them.",
+    ]
+    assert RunResult.model_validate_json(result.model_dump_json()) == result
+    quiet = target.model_copy(update={"advice": ()})
+    assert "advice" not in quiet.model_dump(mode="json")
+    assert list(advice(result.model_copy(update={"targets": (quiet,)}))) == []
