@@ -11,6 +11,7 @@ import typer
 
 from flows.cli.options import JsonOption, StoreOption
 from flows.screen.console import command, say
+from lapt.errors import ConfigError
 from storage.addresses import DEFAULT_STORE
 
 reasoner_app = typer.Typer(help="Language models: prompts without a reply, and recordings.", no_args_is_help=True)
@@ -161,3 +162,41 @@ def experts(
         print(json.dumps(rows, indent=2))
     else:
         show_grounded(found, learned)
+
+
+@principles_app.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of conditions, the language in which principles can be stated."""
+    from lapt.conditions.language import schema as of_conditions
+
+    print(json.dumps(of_conditions(), indent=2))
+
+
+@principles_app.command("judge")
+def judge(
+    file: Annotated[Path, typer.Argument(help="A YAML or JSON file: a condition, or a list of them.")],
+    space: Annotated[str, typer.Option(help="A search space by name, or the file of a declared one.")] = "nas201",
+    table: Annotated[str | None, typer.Option(help="An imported table, whose best architectures are read.")] = None,
+    task: Annotated[str | None, typer.Option(help="A task of that table.")] = None,
+    best: Annotated[int, typer.Option(min=1, help="Number of its best architectures.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Say conditions as sentences, and how many good architectures and how much of the space they hold for."""
+    from flows.screen.store import show_judged
+    from lapt.archive import best_of_all
+    from lapt.conditions.files import judged
+    from lapt.front.places import space as space_of
+    from lapt.front.places import table as table_of
+
+    if (table is None) != (task is None):
+        raise ConfigError("--table and --task together", "one of them", "name both, or neither")
+    searched, read = space_of(space), None
+    if table is not None and task is not None:
+        evaluator = table_of(table, task)
+        searched = evaluator.space
+        read = [entry.architecture for entry in best_of_all(searched, evaluator, best).entries]
+    found = judged(file, searched, read)
+    if as_json:
+        print(json.dumps([one.as_data for one in found], indent=2))
+    else:
+        show_judged(found, searched.name, None if read is None else f"the best {len(read)} on {task}")

@@ -9,6 +9,8 @@ from typing import Any
 from rich.filesize import decimal
 
 from flows.screen.console import command, out, print_table, say
+from lapt.conditions.files import Judged
+from lapt.conditions.sentences import sentence
 from lapt.principles import Principles
 from lapt.reasoning.experts.grounding import Grounded
 from lapt.report.tables import Table, number, numbers
@@ -128,3 +130,13 @@ def show_grounded(found: Sequence[Grounded], principles: Principles) -> None:
     for nth, principle in enumerate(principles.principles, start=1):
         if not others or nth in others:
             out.print(f"{nth}. {principle.statement}", soft_wrap=True)
+
+
+def show_judged(found: Sequence[Judged], space: str, read: str | None) -> None:
+    """Print conditions as sentences with their figures. ``read``: the architectures that were read, in words."""
+    for one in found:
+        say(f"* {sentence(one.condition)}")
+        evidence = one.evidence
+        of_read = f"{evidence.support:.0%} of {read}, " if read else ""
+        lift = f"; {evidence.lift:.2g} times as often" if read else ""
+        say(f"  {of_read}{evidence.base_rate:.0%} of {space}{lift}")
