@@ -26,12 +26,14 @@ def study(
         str,
         typer.Argument(
             help="compare, with a pipeline of your own (its file alone suffices); nas201, trans101, darts, digits, "
-            "source-budget, ablation, quality, reasoners, contamination, prompts; table4, table5: published networks "
-            "and their sizes, which take --store and --json alone."
+            "transfer (every pair of tasks, with gp unless --set search.method says another), source-budget, ablation, "
+            "quality, reasoners, contamination, prompts; table4, table5: published networks and their sizes, "
+            "which take --store and --json alone."
         ),
     ],
     compared: Annotated[
-        str | None, typer.Argument(metavar="[PIPELINE]", help="With compare: a preset or YAML file, as --pipeline.")
+        str | None,
+        typer.Argument(metavar="[PIPELINE]", help="A preset or YAML file, as --pipeline; compare needs one."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 20,
     methods: Annotated[str | None, typer.Option(help="Methods, separated by commas, such as gp,lapt-gp.")] = None,
@@ -73,7 +75,7 @@ def study(
 ) -> None:
     """Make a table of the paper or an ablation over seeds, with intervals, controls and the published rows."""
     from flows.screen.study import study_progress
-    from flows.studies import COMPARE, STUDIES, entrants_of, prepared, wanted
+    from flows.studies import COMPARE, STUDIES, entrants_of, prepared, settings_of, wanted
     from flows.studies.jobs import keep
     from flows.studies.literature import TABLES, literature
     from flows.studies.show.plots import plots as plotted
@@ -95,7 +97,7 @@ def study(
     if pipeline and compared:
         raise ConfigError("one pipeline", f"{compared} and --pipeline {pipeline}", "leave one of them out")
     opened, other = Store(store), pipeline or compared
-    preset, settings = wanted(name, other), overrides or []
+    preset, settings = wanted(name, other), settings_of(name, overrides or [], _listed(methods))
     named = [load_pipeline(preset, settings, wanted) for wanted in reasoner or ()]
     of_all = [setting for setting in settings if not (named and setting.startswith("reasoner."))]
     declared = load_pipeline(preset, of_all, STUDIES[name].reasoner)

@@ -26,7 +26,7 @@ def run_study(
 
     Jobs that the store has are not run again. ``pipeline``: a preset or file on the worker in place of the study's own.
     """
-    from flows.studies import STUDIES, prepared, wanted
+    from flows.studies import STUDIES, prepared, settings_of, wanted
     from flows.studies.jobs import keep
     from lapt.errors import ConfigError
     from storage.store import Store
@@ -34,7 +34,7 @@ def run_study(
     if name not in STUDIES:
         raise ConfigError(f"a study among {sorted(STUDIES)}", repr(name), "name one of them")
     store = Store(execution.store)
-    declared = load_pipeline(wanted(name, pipeline), overrides, STUDIES[name].reasoner)
+    declared = load_pipeline(wanted(name, pipeline), settings_of(name, overrides, methods), STUDIES[name].reasoner)
     study = prepared(
         name,
         declared,

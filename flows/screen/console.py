@@ -73,7 +73,12 @@ def fits(table: Table) -> bool:
 
 def _widths(table: Table) -> list[int]:
     widest = [max(map(_width, _texts(table, at))) for at in range(len(table.columns))]
-    return [min(width, column.least or width) + GAP for width, column in zip(widest, table.columns, strict=True)]
+    return [min(width, _least(column) or width) + GAP for width, column in zip(widest, table.columns, strict=True)]
+
+
+def _least(column: Column) -> int | None:
+    """Characters to which its cells may be folded, None for no fold. Of a number only the heading may be broken."""
+    return None if column.number else column.least
 
 
 def _texts(table: Table, at: int) -> list[str]:
@@ -85,13 +90,24 @@ def _width(text: str) -> int:
 
 
 def _broken(table: Table, at: int) -> Column:
-    """The column, with a number's heading in lines no longer than its cells or a word. ``a_b`` is two words."""
+    """The column, with a number's heading in lines no longer than its cells or a word. ``a_b`` is two words.
+
+    A word that is longer than the column's least width is hyphenated.
+    """
     column, (name, *cells) = table.columns[at], _texts(table, at)
-    words = name.replace("_", "_ ")
+    words = " ".join(_hyphenated(word, column.least) for word in name.replace("_", "_ ").split())
     if not column.number or not words.split():
         return column
     lines = wrap(words, max(1, *map(_width, (*words.split(), *cells))), break_long_words=False, break_on_hyphens=False)
     return replace(column, name="\n".join(lines).replace("_ ", "_"))
+
+
+def _hyphenated(word: str, most: int | None) -> str:
+    """The word in equal parts of at most so many characters, with a hyphen and a space between two."""
+    if most is None or len(word) <= most:
+        return word
+    parts = -(-len(word) // (most - 1))
+    return "- ".join(wrap(word, -(-len(word) // parts), break_on_hyphens=False))
 
 
 def _drawn(table: Table, keys: int) -> Drawn:
@@ -102,7 +118,7 @@ def _drawn(table: Table, keys: int) -> Drawn:
             column.name,
             justify="right" if column.number else "left",
             overflow="fold",
-            no_wrap=whole and column.least is None,
+            no_wrap=whole and _least(column) is None,
             min_width=width - GAP if whole else None,
         )
     above = None

@@ -9,6 +9,7 @@ from typing import Any
 from flows.evaluators import table_of
 from flows.studies.comparison import Comparison
 from flows.studies.entrants.methods import LONG, RESAMPLED, Entrant, under_one, with_controls
+from flows.studies.entrants.pairs import pairs
 from flows.studies.entrants.variants import (
     ablation,
     contamination,
@@ -19,13 +20,17 @@ from flows.studies.entrants.variants import (
     source_budgets,
 )
 from flows.studies.quality import Quality
+from flows.studies.transfer import Transfer
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.published import TABLE_2, TABLE_3, PublishedTable
+from lapt.search import SEARCHERS
 from storage.store import Store
 
 COMPARE = "compare"
 """The study of the user's own pipeline."""
+TRANSFER = "transfer"
+"""The study of every pair of tasks."""
 
 Entrants = Callable[..., tuple[Entrant, ...]]
 """(declared pipeline, the pipeline under each other reasoner that is named, draws) -> entrants of the study."""
@@ -46,8 +51,9 @@ class Study:
 
     ``preset``: used unless another pipeline is named. ``budget``: evaluations that methods which do not refine the
     space may use with the preset; LAPT's if unset, and with other pipelines. ``of_benchmark``: whether it has the name
-    of its benchmark. ``reasoner``: in place of the preset's. ``of_sources``: whether ``entrants`` takes source budgets.
-    ``notes``: remarks on the study.
+    of its benchmark. ``reasoner``, ``search``: kind and method in place of the pipeline's, unless others are named.
+    ``of_sources``: whether ``entrants`` takes source budgets, ``longer``: whether it takes a budget for methods that
+    do not refine the space. ``notes``: remarks on the study.
     """
 
     title: str
@@ -58,12 +64,16 @@ class Study:
     budget: int | None = None
     of_benchmark: bool = False
     reasoner: str | None = None
+    search: str | None = None
     of_sources: bool = False
+    longer: bool = False
     notes: Callable[[Pipeline], Iterable[str]] = lambda pipeline: ()
 
 
 STUDIES = {
-    COMPARE: Study("a pipeline of one's own: LAPT, search methods and controls", None, _methods, of_benchmark=True),
+    COMPARE: Study(
+        "a pipeline of one's own: LAPT, search methods and controls", None, _methods, of_benchmark=True, longer=True
+    ),
     "nas201": Study(
         "LAPT, search methods and controls: Table 2 of the paper",
         "nas201",
@@ -71,6 +81,7 @@ STUDIES = {
         TABLE_2,
         budget=LONG,
         of_benchmark=True,
+        longer=True,
     ),
     "trans101": Study(
         "LAPT, search methods and controls with 50 evaluations: Table 3 of the paper",
@@ -78,9 +89,15 @@ STUDIES = {
         _methods,
         TABLE_3,
         of_benchmark=True,
+        longer=True,
     ),
     "digits": Study(
-        "LAPT's own benchmark, which comes with it", "digits_table", _methods, budget=LONG, of_benchmark=True
+        "LAPT's own benchmark, which comes with it",
+        "digits_table",
+        _methods,
+        budget=LONG,
+        of_benchmark=True,
+        longer=True,
     ),
     "darts": Study(
         "DARTS cells on a surrogate, multi-fidelity: LAPT and search methods at equal evaluations",
@@ -99,6 +116,9 @@ STUDIES = {
         of_sources=True,
     ),
     "ablation": Study("LAPT without one of its parts: Figure 4", "trans101", ablation),
+    TRANSFER: Study(
+        "every pair of tasks: what LAPT adds to the same search", "trans101", pairs, search="gp", longer=True
+    ),
     "quality": Study("scores in the refined spaces against the whole", "trans101", None),
     "prompts": Study("what each part of the prompt is worth", "trans101", prompts),
 }
@@ -111,6 +131,18 @@ def wanted(name: str, pipeline: str | None = None) -> str:
     if found is None:
         raise ConfigError("a pipeline to compare", "none", f"name one: lapt study {name} FILE.yaml")
     return found
+
+
+def settings_of(name: str, overrides: Sequence[str], methods: Sequence[str] | None = None) -> list[str]:
+    """The overrides of the pipeline, behind the study's choice of a search method if they name none.
+
+    ``methods``: the first of LAPT's among them is chosen, so that it has the parameters that the pipeline declares.
+    """
+    search = STUDIES[name].search
+    if search is None or any(override.startswith(("search.method=", "search=")) for override in overrides):
+        return list(overrides)
+    inside = [method.removeprefix("lapt-") for method in methods or () if method.startswith("lapt-")]
+    return [f"search.method={next((method for method in inside if method in SEARCHERS), search)}", *overrides]
 
 
 def titled(name: str, pipeline: Pipeline, *, own: bool) -> str:
@@ -142,14 +174,14 @@ def entrants_of(
         more = {"whole": len(table_of(declared, data).architectures)} | ({"budgets": budgets} if budgets else {})
     elif budgets:
         raise ConfigError("--budgets with source-budget alone", f"{name}", "leave it out")
-    if study.entrants is _methods:
+    if study.longer:
         if budget is not None and budget < declared.budget:
             raise ConfigError(
                 f"a --budget of at least the pipeline's own {declared.budget} evaluations", f"{budget}", "leave it out"
             )
         more["budget"] = budget or (study.budget if own else None)
     elif budget is not None:
-        longer = [known for known, other in STUDIES.items() if other.entrants is _methods]
+        longer = [known for known, other in STUDIES.items() if other.longer]
         raise ConfigError(f"--budget with {', '.join(longer)} alone", name, "leave it out")
     return () if study.entrants is None else study.entrants(declared, named, draws, **more)
 
@@ -168,7 +200,7 @@ def prepared(
     own: bool = True,
     resampled: bool = False,
     **settings: Any,
-) -> Comparison | Quality:
+) -> Comparison | Quality | Transfer:
     """The study of that name, ready to run. Raises LaptError as ``Comparison``.
 
     ``budgets`` to ``own``: as in ``entrants_of``. ``resampled``: with the variants that read resampled archives.
@@ -189,6 +221,12 @@ def prepared(
             "leave it out",
         )
     entrants = tuple(entrant for entrant in entrants if resampled or entrant.variant != RESAMPLED)
+    if name == TRANSFER:
+        if settings.pop("baseline", None):
+            raise ConfigError(f"no --baseline with {name}, which has the search alone", "one", "leave it out")
+        return Transfer(
+            name, declared, entrants, title=title, execution=execution, store=store, fresh=fresh, **settings
+        )
     table, notes = study.published, tuple(study.notes(declared))
     if table is not None and not table.stands_beside(declared):
         notes += (f"no published figures beside these: {table.name} of the paper is of {table.setting}",)

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
-from difflib import get_close_matches
-from functools import partial
+from collections.abc import Sequence
 
 from flows.studies.count import contrasts
 from flows.studies.count.contrasts import Quantity
 from flows.studies.count.figures import Figures, anytime
 from flows.studies.entrants.methods import Bench, Entrant
-from flows.studies.jobs import Job, Ledger, Outcome, outcome_of
+from flows.studies.jobs import Ledger, Outcome
 from flows.studies.rows import StudyResult
-from lapt.errors import ConfigError
-from lapt.evaluators.workers import Crashed, Workers
+from flows.studies.runs import Progress, Runs, chosen
 from lapt.pipeline.config import Execution
 from lapt.pipeline.published import Published
-from lapt.reasoning.endpoint.calls import AwaitingReply
 from storage.store import Store
 
 
 class Comparison:
-    """Runs entrants over seeds in a process pool. The order of jobs changes no figure."""
+    """Comparison of entrants over seeds."""
 
     def __init__(
         self,
@@ -46,63 +41,30 @@ class Comparison:
 
         Raises LaptError for a method, table or task that is not there.
         """
-        known = list(dict.fromkeys(entrant.method for entrant in entrants))
-        unknown = [method for method in methods or () if method not in known]
-        if unknown:
-            close = [near for one in unknown for near in get_close_matches(one, known, n=2)]
-            meant = f"did you mean {' or '.join(close)}? " if close else ""
-            remedy = f"{meant}--list-methods names all {len(known)}"
-            raise ConfigError("methods that this study knows", ", ".join(unknown), remedy)
         self.title = title or name
-        wanted = list(methods or dict.fromkeys(entrant.method for entrant in entrants if entrant.default))
-        self.entrants = sorted((e for e in entrants if e.method in wanted), key=lambda e: wanted.index(e.method))
-        self.name, self.seeds, self.execution, self.published = name, seeds, execution, tuple(published)
+        self.entrants = chosen(entrants, methods)
+        self.name, self.seeds, self.published = name, seeds, tuple(published)
         self.pipeline = self.entrants[0].pipeline
         self.methods = tuple(dict.fromkeys(entrant.method for entrant in self.entrants))
         self.baselines = contrasts.baselines(self.entrants, baseline)
-        self.processes = execution.processes or multiprocessing.cpu_count()
         benchmark = Bench(self.pipeline, execution).benchmark
         known_tasks = {task: benchmark.evaluator(task) for task in (self.pipeline.source.task, *self.pipeline.targets)}
-        self.ledger, self.fresh = None if store is None else Ledger(store, benchmark.checksum), fresh
+        ledger = None if store is None else Ledger(store, benchmark.checksum)
+        self.runs = Runs(name, self.entrants, seeds=seeds, execution=execution, ledger=ledger, fresh=fresh)
         self._units = {task: known_tasks[task].metric.unit for task in self.pipeline.targets}
         self.ranked = all(benchmark.scores(task) is not None for task in self.pipeline.targets)
         self.compared: Quantity = "rank" if self.ranked else "validation"
         self.own_notes = tuple(notes)
 
-    @property
-    def jobs(self) -> list[Job]:
-        """All jobs, the longest budget first, so that the last to finish are short."""
-        jobs: list[Job] = []
-        for entrant in self.entrants:
-            seeds = range(1 if entrant.fixed else self.seeds)
-            if entrant.draws is None:
-                jobs += [Job(entrant, None, (seed,)) for seed in seeds]
-            else:
-                jobs += [Job(entrant, draw, tuple(seeds)) for draw in range(entrant.draws)]
-        return sorted(jobs, key=lambda job: job.entrant.budget, reverse=True)
-
-    def run(self, progress: Callable[[int, int], None] = lambda done, total: None) -> StudyResult:
-        """Run every job and make the rows. ``progress(done, total)`` is called as jobs end.
+    def run(self, progress: Progress = lambda done, total: None) -> StudyResult:
+        """Run every job and make the rows.
 
         Raises AwaitingReply when prompts wait for a reply, once all prompts are written.
         """
         began = time.monotonic()
         outcomes: dict[str, list[Outcome]] = {entrant.label: [] for entrant in self.entrants}
-        jobs, waiting = self.jobs, list[Job]()
-        known = {} if self.ledger is None or self.fresh else self.ledger.known([j for j in jobs if self._settled(j)])
-        for job in jobs:
-            found = known.get(self.ledger.key(job)) if self.ledger is not None and known else None
-            if found is None:
-                waiting.append(job)
-            else:
-                outcomes[job.entrant.label].append(Outcome(found))
-        progress(len(jobs) - len(waiting), len(jobs))
-        for done, (job, outcome) in enumerate(self._outcomes(waiting), start=1):
+        for job, outcome in self.runs.run(progress):
             outcomes[job.entrant.label].append(outcome)
-            if self.ledger is not None and not outcome.failure and not outcome.awaited:
-                self.ledger.keep(self.name, job, outcome.curves)
-            progress(len(jobs) - len(waiting) + done, len(jobs))
-        self._answered([outcome for found in outcomes.values() for outcome in found])
         failures = {label: [o.failure for o in found if o.failure] for label, found in outcomes.items()}
         entrants = [entrant for entrant in self.entrants if not failures[entrant.label]]
         curves = [c for entrant in entrants for outcome in outcomes[entrant.label] for c in outcome.curves]
@@ -127,32 +89,6 @@ class Comparison:
             ),
         )
 
-    def _settled(self, job: Job) -> bool:
-        """Whether a second run of the job would find the same: not if a language model is to be asked again."""
-        return job.entrant.pipeline.reasoner.kind != "chat" or self.execution.replies in ("auto", "replay")
-
-    def _outcomes(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
-        """The outcome of every job as it ends; in this process if there is only one job or process."""
-        if not jobs:
-            return
-        if self.processes == 1:
-            yield from ((job, outcome_of(job, self.execution)) for job in jobs)
-            return
-        workers = Workers(partial(outcome_of, execution=self.execution), min(self.processes, len(jobs)))
-        for position, outcome in workers(jobs):
-            yield jobs[position], Outcome(failure=str(outcome)) if isinstance(outcome, Crashed) else outcome
-        workers.close()
-
-    @staticmethod
-    def _answered(outcomes: Sequence[Outcome]) -> None:
-        awaited = {waiting.expected for outcome in outcomes for waiting in outcome.awaited}
-        if awaited:
-            raise AwaitingReply(
-                "replies to the prompts that wait",
-                f"none yet to {len(awaited)} of them",
-                "lapt reasoner waiting lists them, lapt reasoner reply saves one; then type the same command again",
-            )
-
     def _notes(self) -> tuple[str, ...]:
         source = self.pipeline.source
         factor = any(entrant.source_budget is not None or entrant.against for entrant in self.entrants)
@@ -170,8 +106,8 @@ class Comparison:
             but = " but the draw" if any(entrant.fixed and entrant.draws for entrant in self.entrants) else ""
             notes.append(f"{'; '.join(fixed)}: nothing random{but}, one run stands for every seed")
         notes += contrasts.notes(self.entrants, self.baselines, self.pipeline.budget, self.compared)
-        if self.baselines and self.seeds < ENOUGH:
-            notes.append(f"{self.seeds} seeds: no p can be below {2 ** (1 - self.seeds):.2g}, before Holm")
+        if self.baselines:
+            notes += contrasts.few(self.seeds)
         return tuple(notes)
 
     def _of_methods(self) -> list[str]:
@@ -194,8 +130,6 @@ class Comparison:
         return notes + [f"published {row.method}: {row.name}" for row in self.published if row.reasoner]
 
 
-ENOUGH = 9
-"""Number of seeds from which p can fall below 0.01 in one comparison: the smallest p is 2^(1 - seeds)."""
 OF_RANKS = ("rank: of the incumbent by validation at the end, 1 + the architectures strictly better",)
 OF_VALUES = (
     "validation: of the incumbent after so many evaluations, mean over seeds and 95 % interval, ±: sd over seeds; no "

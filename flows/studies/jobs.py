@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import lapt
 from flows.studies.count.figures import Curve, Returned, points
 from flows.studies.entrants.methods import Bench, Entrant, Searched
-from flows.studies.rows import StudyResult, Who
+from flows.studies.rows import StudyResult, TransferResult, Who
 from lapt.archive import NothingScored
 from lapt.base.digests import digest, short
 from lapt.base.statistics import Scores, evaluations_to, rank, top_threshold
@@ -202,7 +202,8 @@ def kept(store: Store, study_id: str) -> tuple[StudyResult, dict[str, str]]:
     """A stored study's result, and the versions that ran it. Raises StoreError if its file is gone or unreadable."""
     try:
         whole = json.loads(store.files.read(_file(study_id)))
-        return StudyResult.model_validate(whole["result"]), whole["versions"]
+        kind = TransferResult if "pairs" in whole["result"] else StudyResult
+        return kind.model_validate(whole["result"]), whole["versions"]
     except (OSError, ValueError, KeyError) as error:
         raise StoreError(
             f"the file {_file(study_id)} of {store.address}", f"{type(error).__name__}: {error}", "run the study again"

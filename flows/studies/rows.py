@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -107,3 +107,57 @@ class StudyResult(BaseModel):
     @property
     def heading(self) -> str:
         return self.title or self.study
+
+
+Verdict = Literal["helps", "hurts", "neither"]
+
+
+class Pair(BaseModel):
+    """LAPT from one task to another against the same search alone.
+
+    ``difference``: mean over seeds of log2 of LAPT's rank over that of the search alone, negative is better, with its
+    95 % interval. ``p_value``: after Holm over all pairs. ``tuned``: whether settings were chosen by this pair.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    target: str
+    method: str
+    difference: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+    tuned: bool
+    verdict: Verdict
+
+
+class Counts(BaseModel):
+    """Numbers of pairs by verdict, and their mean difference with its 95 % interval over targets and seeds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pairs: int
+    helps: int
+    hurts: int
+    neither: int
+    mean: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+
+
+class TransferResult(StudyResult):
+    """The study of every pair of tasks. The figures beside ``pairs`` are over all of them.
+
+    ``tuned``, ``not_tuned``: the same of those that settings were chosen by, and of the others.
+    """
+
+    pairs: tuple[Pair, ...]
+    helps: int
+    hurts: int
+    neither: int
+    mean: float | None
+    ci_low: float | None
+    ci_high: float | None
+    tuned: Counts
+    not_tuned: Counts

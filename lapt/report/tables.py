@@ -18,7 +18,8 @@ class Column:
     """The heading of a column and the kind of its cells.
 
     ``number``: a figure, set to the right. ``code``: an architecture; as the last column, a page sets it below the
-    others. ``least``: characters to which a narrow screen may fold the column; without it, it is not folded.
+    others. ``least``: characters to which a narrow screen may fold the column, of a number the words of its heading;
+    without it, it is not folded.
     """
 
     name: str

@@ -84,6 +84,22 @@ def test_what_may_be_folded_is_folded_before_a_heading_is_broken(
     assert lines == [["who", "rank", "at", "20"], ["lapt-rea,", "2.0"], ["patterns"]]
 
 
+def test_a_long_word_of_a_heading_is_hyphenated_where_the_column_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = ["from", *(Column(name, number=True, least=9) for name in ("segmentsemantic", "class_object"))]
+    table = Table.of(columns, [("jigsaw", "-1.25", "+0.50")])
+    assert printed(table, 39, monkeypatch, capsys) == [
+        " from    segmentsemantic  class_object",
+        " jigsaw            -1.25         +0.50",
+    ]
+    assert printed(table, 30, monkeypatch, capsys) == [
+        "         segments-  class_",
+        " from      emantic  object",
+        " jigsaw      -1.25   +0.50",
+    ]
+
+
 def test_no_character_is_lost_where_a_column_is_wider_than_the_screen(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.screen.study import as_json
-from flows.studies import Comparison, comparison
+from flows.studies import Comparison, runs
 from flows.studies.entrants.methods import Entrant, with_controls
 from flows.studies.jobs import Job, Ledger, Outcome, keep, outcome_of
 from flows.studies.rows import StudyResult
@@ -41,7 +41,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         jobs.append(f"{job.entrant.method} {job.seeds}")
         return compute(job, execution)
 
-    monkeypatch.setattr(comparison, "outcome_of", counted)
+    monkeypatch.setattr(runs, "outcome_of", counted)
     return jobs
 
 

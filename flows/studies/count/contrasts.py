@@ -163,16 +163,29 @@ def notes(
     )
     if any(entrant.draws for entrant in entrants):
         yield "p of what is drawn from a reasoner: of the mean over its draws, so conditional on these draws"
-    conditional = [
-        e
-        for e in entrants
-        if e.method.startswith("lapt-")
-        and e.pipeline.reasoner.kind in DETERMINISTIC
-        and not e.pipeline.source.archive.drawn
-    ]
-    if conditional:
+    yield from conditional(entrants)
+
+
+def conditional(entrants: Sequence[Entrant]) -> Iterator[str]:
+    """A note if every seed of some entrant reads the same principles."""
+    if any(
+        entrant.method.startswith("lapt-")
+        and entrant.pipeline.reasoner.kind in DETERMINISTIC
+        and not entrant.pipeline.source.archive.drawn
+        for entrant in entrants
+    ):
         yield (
             "p values are conditional on the one archive that every seed reads, of which a reasoner without chance "
             "says one thing: they tell what the search's luck does, not what another source would do "
             "(--resampled draws archives from it, with replacement)"
         )
+
+
+ENOUGH = 9
+"""Number of seeds from which p can fall below 0.01 in one comparison: the smallest p is 2^(1 - seeds)."""
+
+
+def few(seeds: int) -> Iterator[str]:
+    """A note if there are too few seeds for a small p."""
+    if seeds < ENOUGH:
+        yield f"{seeds} seeds: no p can be below {2 ** (1 - seeds):.2g}, before Holm"

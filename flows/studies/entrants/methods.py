@@ -317,7 +317,7 @@ def lapt_entrant(pipeline: Pipeline, *, variant: str | None = None, draws: int |
     )
 
 
-def _with_other_archives(entrant: Entrant) -> Iterator[Entrant]:
+def with_other_archives(entrant: Entrant) -> Iterator[Entrant]:
     """The entrant; and if all seeds would read one archive and state the same principles, a resampled variant too."""
     yield entrant
     source = entrant.pipeline.source
@@ -334,10 +334,10 @@ def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...
     LAPT's budget; any other may go on to ``longest``.
     """
     whole = not pipeline.source.archive.drawn  # then rankings of the archive are the same for every seed
-    searches = dict(_other_searches(pipeline.search))
+    searches = dict(other_searches(pipeline.search))
     usual = [method for method in dict.fromkeys((pipeline.search.method, "rea", "random")) if method in searches]
     default = (
-        *_with_other_archives(lapt_entrant(pipeline)),
+        *with_other_archives(lapt_entrant(pipeline)),
         *(Entrant(method, pipeline, partial(alone, method), longest) for method in usual),
         Entrant("source_ranking", pipeline, ranking, longest, fixed=whole),
         Entrant("mode", pipeline, mode, longest, fixed=whole),
@@ -350,12 +350,12 @@ def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...
     for method, section in searches.items():
         searched = pipeline.model_copy(update={"search": section})
         others.append(Entrant(method, pipeline, partial(alone, method), longest, default=False))
-        others += _with_other_archives(replace(lapt_entrant(searched), default=False))
+        others += with_other_archives(replace(lapt_entrant(searched), default=False))
     known = {entrant.method for entrant in default}
     return (*default, *(entrant for entrant in others if entrant.method not in known))
 
 
-def _other_searches(section: SearchSection) -> Iterator[tuple[str, SearchSection]]:
+def other_searches(section: SearchSection) -> Iterator[tuple[str, SearchSection]]:
     """Every search method with the same budget. Methods whose defaults do not fit the budget are left out; declare
     them."""
     for method in SECTIONS:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from markupsafe import Markup
 
 from flows.studies.literature import TABLES
-from flows.studies.rows import Anytime, StudyResult
-from flows.studies.show.plots import drawings, named
+from flows.studies.rows import Anytime, StudyResult, TransferResult
+from flows.studies.show.plots import drawings, named, subjects
 from flows.studies.show.tables import remarks, tables
 from lapt.pipeline.wording import lasting
 from lapt.report.figures import svg
@@ -18,8 +18,6 @@ from lapt.report.tables import Table
 
 def study_page(study_id: str, result: StudyResult, versions: Mapping[str, str]) -> str:
     """The study as one HTML document that needs no other file. ``versions``: package -> version."""
-    targets = list(dict.fromkeys(curve.target for curve in result.curves))
-    targets += [row.target for row in result.rows if row.target not in (*targets, "mean")]
     return page(
         "study",
         title=f"study {result.heading}{_seeds(result)}",
@@ -29,7 +27,7 @@ def study_page(study_id: str, result: StudyResult, versions: Mapping[str, str]) 
         remarks=[*remarks(result), *result.notes, f"took {lasting(result.seconds)}"],
         figures=[
             {"target": target, "drawn": _figures(result, target, f"f{place}")}
-            for place, target in enumerate(dict.fromkeys(targets), start=1)
+            for place, target in enumerate(subjects(result), start=1)
         ],
         versions=", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
         command=result.command or f"lapt study {result.study}" + (f" --seeds {result.seeds}" if result.seeds else ""),
@@ -64,12 +62,21 @@ def _figures(result: StudyResult, target: str, name: str) -> list[dict[str, str]
     for kind, draw in drawings(result, target):
         curves = [curve for curve in result.curves if curve.target == target]
         height = 3.6 if len(curves) < 9 or kind not in ("ranks", "validation") else 3.6 + 0.13 * len(curves)
-        drawn = svg(f"{name}-{kind}", f"{_SAID[kind]} on {target}. {_ends(curves)}", draw, size=(5.6, height))
+        drawn = svg(f"{name}-{kind}", _alt(result, kind, target, curves), draw, size=(5.6, height))
         found.append({"svg": Markup(drawn), "said": _SAID[kind]})
     return found
 
 
+def _alt(result: StudyResult, kind: str, target: str, curves: Sequence[Anytime]) -> str:
+    """The figure for those who do not see it."""
+    if isinstance(result, TransferResult):
+        of_pairs = (f"{pair.source} to {pair.target}: {pair.difference:+.2f}" for pair in result.pairs)
+        return f"{_SAID[kind]}. {', '.join(of_pairs)}"
+    return f"{_SAID[kind]} on {target}. {_ends(curves)}"
+
+
 _SAID = {
+    "heatmap": "From each row's task to each column's; blue: lower ranks than without LAPT, red: higher ones",
     "anytime": "The incumbent as the budget grows, mean over seeds",
     "ranks": "Ranks of what each run found; the box: half of the runs, the line: the median, the triangle: the mean",
     "validation": "Validation scores of what each run found; the box: half of the runs, the line: the median, the "

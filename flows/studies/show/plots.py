@@ -1,5 +1,5 @@
-"""Plots of a study: incumbents against evaluations and cost, ranks (or scores where there are none) as boxes, and the
-scores of refined spaces as distributions."""
+"""Plots of a study: incumbents against evaluations and cost, ranks (or scores where there are none) as boxes, the
+scores of refined spaces as distributions, and pairs of tasks as a heat map."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from flows.studies.quality import ECDF
-from flows.studies.rows import Anytime, Row, StudyResult
+from flows.studies.rows import Anytime, Row, StudyResult, TransferResult
+from flows.studies.show.pairs import heat_map
 from lapt.errors import ConfigError
 from lapt.report.figures import PRINT, Draw, legend_below, style
 
 FORMATS = ("svg", "png")
+PAIRS = "pairs"
+"""Title of the plot of all pairs of tasks."""
 
 
 def plots(result: StudyResult, folder: Path) -> list[Path]:
@@ -31,15 +34,24 @@ def plots(result: StudyResult, folder: Path) -> list[Path]:
     except OSError as error:
         raise ConfigError(f"a folder at {folder}", str(error), "name another") from None
     written = []
-    targets = [*(curve.target for curve in result.curves), *(row.target for row in result.rows)]
-    for target in dict.fromkeys(targets):
+    for target in subjects(result):
         for name, draw in drawings(result, target):
             written += _written(folder / f"{result.heading.replace(' ', '-')}-{target}-{name}", target, draw)
     return written
 
 
+def subjects(result: StudyResult) -> list[str]:
+    """The targets, each of which has plots of its own, or ``PAIRS`` where one plot has all pairs of tasks."""
+    if isinstance(result, TransferResult):
+        return [PAIRS] if result.pairs else []
+    return list(dict.fromkeys([*(curve.target for curve in result.curves), *(row.target for row in result.rows)]))
+
+
 def drawings(result: StudyResult, target: str) -> Iterator[tuple[str, Draw]]:
-    """(kind, drawing) of the plots that the study has: anytime, ranks or validation, cost, ecdf."""
+    """(kind, drawing) of the plots that the study has: anytime, ranks or validation, cost, ecdf, heatmap."""
+    if isinstance(result, TransferResult):
+        yield "heatmap", partial(heat_map, result=result)
+        return
     curves = [curve for curve in result.curves if curve.target == target]
     inside = [row for row in result.rows if row.target == target and row.quantity.startswith(ECDF)]
     if curves:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from flows.studies.count.contrasts import DIFFERENCE
 from flows.studies.literature import TABLES
 from flows.studies.quality import REFINED
-from flows.studies.rows import Row, StudyResult, Who
+from flows.studies.rows import Row, StudyResult, TransferResult, Who
 from flows.studies.show.factors import p_text, source_budget_tables, space_tables, variant_tables
 from flows.studies.show.literature import published_table
+from flows.studies.show.pairs import pair_tables
 from lapt.report.tables import Column, Table, numbers
 
 
@@ -26,6 +27,8 @@ def tables(result: StudyResult) -> Iterator[Table]:
 def _tables(result: StudyResult) -> Iterator[Table]:
     if result.study in TABLES:
         yield published_table(result)
+    elif isinstance(result, TransferResult):
+        yield from pair_tables(result)
     elif any(row.source_budget for row in result.rows):
         yield from source_budget_tables(result)
     elif any(row.method == REFINED for row in result.rows):
