@@ -21,7 +21,7 @@ test-integration: $(STAMP)
 
 # All of them, for CI: drills first, for they wait much of their time, and three files side by side fill two cores.
 test-all: $(STAMP) local-model
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/integration tests/test_readme.py tests
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # A run and its replay with a real language model on this machine, skipped with a reason where it has no wheels: minutes.
 test-llm: $(STAMP) local-model
