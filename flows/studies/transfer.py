@@ -154,7 +154,7 @@ class Transfer:
         yield "p: Wilcoxon signed-rank (Pratt), Holm over the pairs"
         yield "interval of the mean over pairs: bootstrap over targets, then seeds"
         if any(pair.tuned for pair in pairs):
-            yield f"{TUNED} settings of LAPT were chosen by this pair (docs/benchmarks.md)"
+            yield f"marked {TUNED}: settings of LAPT were chosen by this pair (docs/benchmarks.md)"
         yield from contrasts.conditional(self.mine)
         yield from contrasts.few(self.seeds)
 

@@ -60,8 +60,11 @@ class Nested(Summary):
     sd_search: float | None
 
 
-def nested(draws: Sequence[Sequence[float]], *, resamples: int = 2000) -> Nested:
-    """Statistics over draws. ``draws``: the values of each draw, one a seed, equally many in all.
+def nested(
+    draws: Sequence[Sequence[float]], *, weights: Sequence[float] | None = None, resamples: int = 2000
+) -> Nested:
+    """Statistics over draws. ``draws``: the values of each draw, one a seed, equally many in all. ``weights``: of each
+    draw in the mean and its interval; equal if unset.
 
     A single draw is ``summarised``: the interval then holds for that draw alone.
     """
@@ -74,7 +77,13 @@ def nested(draws: Sequence[Sequence[float]], *, resamples: int = 2000) -> Nested
     between = max(0.0, float(values.mean(axis=1).var(ddof=1)) - (within or 0.0) / seeds)
     rng = np.random.default_rng(0)
     drawn = rng.integers(count, size=(resamples, count, 1))
-    means = values[drawn, rng.integers(seeds, size=(resamples, count, seeds))].mean(axis=(1, 2))
+    resampled = values[drawn, rng.integers(seeds, size=(resamples, count, seeds))]
+    if weights is None:
+        means = resampled.mean(axis=(1, 2))
+    else:
+        of_drawn = np.asarray(weights, dtype=float)[drawn[:, :, 0]]
+        means = np.average(resampled.mean(axis=2), axis=1, weights=of_drawn)
+        plain["mean"] = float(np.average(values.mean(axis=1), weights=weights))
     low, high = (float(bound) for bound in np.quantile(means, [0.025, 0.975]))
     return Nested(
         **plain | {"ci_low": low, "ci_high": high},

@@ -93,6 +93,8 @@ def test_pairs_by_hand() -> None:
     assert overall.ci_low < better.ci_high  # a resample may hold the better target alone,
     assert overall.ci_high == 0  # or the other
     assert counts([], found).mean is None
+    three = {**found, ("c", "b"): [3.0] * 5}  # two sources of b, one of a: every pair counts once
+    assert counts(pairs_of(three, "lapt-gp", "a table"), three).mean == pytest.approx(0)
 
 
 def test_pairs_that_settings_were_chosen_by() -> None:

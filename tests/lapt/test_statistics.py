@@ -20,6 +20,11 @@ def test_draws_that_differ_by_the_luck_of_the_search_alone_have_no_spread_of_the
     assert nested([[0.0, 10.0], [1.0, 9.0]]).sd_draws == 0
 
 
+def test_draws_of_unequal_weight_count_as_often_in_the_mean() -> None:
+    found = nested([[0.0, 0.0], [3.0, 3.0]], weights=[2, 1])
+    assert (found.mean, found.ci_low, found.ci_high) == (1, 0, 3)
+
+
 def test_a_single_draw_is_a_summary_of_its_seeds() -> None:
     values = [1.0, 4.0, 2.0]
     found, plain = nested([values]), summarised(values)

@@ -65,16 +65,14 @@ def pairs_of(found: Ratios, method: str, table: str) -> tuple[Pair, ...]:
 def counts(pairs: Sequence[Pair], found: Ratios) -> Counts:
     """Numbers of these pairs by verdict, and the mean over them.
 
-    The interval resamples targets, then seeds within them; a target counts with the mean over its sources. So does the
-    mean where targets have unequally many sources. Both are None without a pair.
+    The interval resamples targets, then seeds within them. Both are None without a pair.
     """
     said = [pair.verdict for pair in pairs]
     numbers: dict[Verdict, int] = {word: said.count(word) for word in ("helps", "hurts", "neither")}
     if not pairs:
         return Counts(pairs=0, **numbers)
-    of_targets = [
-        np.mean([found[pair.source, pair.target] for pair in pairs if pair.target == target], axis=0).tolist()
-        for target in dict.fromkeys(pair.target for pair in pairs)
-    ]
-    overall = nested(of_targets)
+    targets = dict.fromkeys(pair.target for pair in pairs)
+    of_targets = [[found[pair.source, pair.target] for pair in pairs if pair.target == target] for target in targets]
+    means = [np.mean(of_sources, axis=0).tolist() for of_sources in of_targets]
+    overall = nested(means, weights=[len(of_sources) for of_sources in of_targets])
     return Counts(pairs=len(pairs), **numbers, mean=overall.mean, ci_low=overall.ci_low, ci_high=overall.ci_high)
