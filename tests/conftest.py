@@ -25,12 +25,6 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
 settings.register_profile("lapt", deadline=None, derandomize=True)
 settings.load_profile("lapt")
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put drills first: they are the longest, and what is short fills the end, where one process would be alone."""
-    items.sort(key=lambda item: item.get_closest_marker("integration") is None)
-
-
 SHARED = Path(__file__).parents[2] / "shared" / "benchmarks"
 REAL = {"nasbench201": "nasbench201", "transnas101_micro": "transnas101-micro"}
 SURROGATE = "nb301_surrogate"

@@ -29,8 +29,6 @@ class Advised(Searcher):
     target's scores doubt it; where all are, the method's own proposal is taken.
     """
 
-    guided = True
-
     def __init__(self, space: SearchSpace, **given: Any) -> None:
         super().__init__(space, **given)
         self._weighing, self._weighed = Advice(self.prior.advisers), -1
