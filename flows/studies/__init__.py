@@ -23,7 +23,7 @@ from flows.studies.quality import Quality
 from flows.studies.transfer import Transfer
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline
-from lapt.pipeline.published import TABLE_2, TABLE_3, PublishedTable
+from lapt.pipeline.published import TABLE_2, TABLE_2_IMAGENET, TABLE_3, PublishedTable
 from lapt.search import SEARCHERS
 from storage.store import Store
 
@@ -79,6 +79,15 @@ STUDIES = {
         "nas201",
         _methods,
         TABLE_2,
+        budget=LONG,
+        of_benchmark=True,
+        longer=True,
+    ),
+    "nas201-imagenet": Study(
+        "Table 2 of the paper with its source as the target: CIFAR-10 to ImageNet16-120",
+        "nas201_imagenet",
+        _methods,
+        TABLE_2_IMAGENET,
         budget=LONG,
         of_benchmark=True,
         longer=True,

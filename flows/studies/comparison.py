@@ -13,7 +13,7 @@ from flows.studies.jobs import Ledger, Outcome
 from flows.studies.rows import StudyResult
 from flows.studies.runs import Progress, Runs, chosen
 from lapt.pipeline.config import Execution
-from lapt.pipeline.published import Published
+from lapt.pipeline.published import BEST, Published
 from storage.store import Store
 
 
@@ -52,7 +52,13 @@ class Comparison:
         ledger = None if store is None else Ledger(store, benchmark.checksum)
         self.runs = Runs(name, self.entrants, seeds=seeds, execution=execution, ledger=ledger, fresh=fresh)
         self._units = {task: known_tasks[task].metric.unit for task in self.pipeline.targets}
-        self.ranked = all(benchmark.scores(task) is not None for task in self.pipeline.targets)
+        scores = {task: benchmark.scores(task) for task in self.pipeline.targets}
+        self.ranked = all(found is not None for found in scores.values())
+        self._best = {
+            task: known_tasks[task].metric.score(float(found.max()))
+            for task, found in scores.items()
+            if found is not None
+        }
         self.compared: Quantity = "rank" if self.ranked else "validation"
         self.own_notes = tuple(notes)
 
@@ -68,7 +74,7 @@ class Comparison:
         failures = {label: [o.failure for o in found if o.failure] for label, found in outcomes.items()}
         entrants = [entrant for entrant in self.entrants if not failures[entrant.label]]
         curves = [c for entrant in entrants for outcome in outcomes[entrant.label] for c in outcome.curves]
-        rows = list(Figures(entrants, self.pipeline.targets, self._units, self.published).rows(curves))
+        rows = list(Figures(entrants, self.pipeline.targets, self._units, self.published, self._best).rows(curves))
         tests = contrasts.Contrasts(
             entrants, self.pipeline.targets, self.pipeline.budget, self.baselines, self.compared, self._units
         )
@@ -124,10 +130,20 @@ class Comparison:
             notes.append("test: of the incumbent by validation at the end; published: archs / test in %")
         if any(row.rank for row in self.published):
             notes.append("published ranks: of the metrics and splits that their authors had, not of this table")
-        absent = [row.method for row in self.published if row.method not in self.methods]
+        if any(row.printed for row in self.published):
+            notes.append(
+                "published, per task: as printed, of metrics and splits that this table lacks, so no figure of ours "
+                "can be held against them"
+            )
+        absent = [row.method for row in self.published if row.method not in (*self.methods, BEST)]
         if absent:
             notes.append(f"not run here, published figures alone: {', '.join(absent)}")
-        return notes + [f"published {row.method}: {row.name}" for row in self.published if row.reasoner]
+        if any(row.method == BEST for row in self.published):
+            notes.append(f"{BEST}: the best architecture of the table by validation, which is not searched for")
+        for row in self.published:
+            if row.reasoner or row.protocol:
+                notes.append(f"published {row.method}: {'; '.join(filter(None, (row.name, row.protocol)))}")
+        return notes
 
 
 OF_RANKS = ("rank: of the incumbent by validation at the end, 1 + the architectures strictly better",)

@@ -12,7 +12,9 @@ from lapt.pipeline.config import Pipeline
 class Published(NamedTuple):
     """One published row: test accuracy in % and evaluations, per target. ``name``: as printed there.
 
-    ``reasoner``: the LLM, for LAPT. ``rank``: mean over the tasks, of the architecture that is returned.
+    ``reasoner``: the LLM, for LAPT. ``rank``: mean over the tasks, of the architecture that is returned. ``printed``:
+    per target, figures of metrics or splits that the table here lacks. ``protocol``: the setting of a row of another
+    paper.
     """
 
     method: str
@@ -21,6 +23,8 @@ class Published(NamedTuple):
     archs: dict[str, str]
     reasoner: str | None = None
     rank: float | None = None
+    printed: dict[str, str] | None = None
+    protocol: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,5 +86,7 @@ def _table(found: dict[str, Any]) -> PublishedTable:
     return PublishedTable(**{**found, "rows": rows, "targets": tuple(found["targets"])})
 
 
-TABLE_2, TABLE_3 = _table(_PRINTED["table2"]), _table(_PRINTED["table3"])
+TABLE_2, TABLE_2_IMAGENET, TABLE_3 = (_table(_PRINTED[name]) for name in ("table2", "table2_imagenet", "table3"))
+BEST = "best"
+"""The published row of the best architecture there is, which no method need have found."""
 TABLE_4, TABLE_5 = (tuple(PublishedNetwork(**row) for row in _PRINTED[name]) for name in ("table4", "table5"))

@@ -11,10 +11,14 @@ import pytest
 from flows.screen.console import out
 from flows.screen.study import show_study
 from flows.studies import STUDIES, prepared
+from flows.studies.entrants.methods import Bench, from_its_own
 from flows.studies.quality import Quality, of_space
 from flows.studies.rows import StudyResult
+from lapt.archive import Archive
 from lapt.errors import ConfigError
+from lapt.evaluation import top
 from lapt.pipeline.config import Execution, load_pipeline
+from lapt.pipeline.steps import Steps
 from lapt.reasoning.config import FrequencyReasoner
 
 SMALL = ["search.population_size=4", "search.ask_size=null", "adaptation.iterations=2"]
@@ -95,11 +99,28 @@ def test_each_variant_lacks_one_part_and_costs_the_same() -> None:
         "start unguided": {"guidance"},
         "search unguided": {"guidance"},
         "by counting": {"reasoner"},
-        "without transfer": set(),
+        "without transfer": {"reasoner"},
+        "search alone": set(),
     }
     counting = next(e.pipeline.reasoner for e in found if e.variant == "by counting")
     assert counting == FrequencyReasoner(max_operators=3)
     assert ("lapt-rea", "search unguided") not in {(e.method, e.variant) for e in found}  # rea has no model
+
+
+def test_without_transfer_the_targets_own_architectures_are_the_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = load_pipeline("digits_table", ["reasoner.knowledge=0.0"], "patterns")
+    bench = Bench(pipeline, Execution(store="nowhere"))
+    monkeypatch.setattr(bench, "archive", lambda seed: pytest.fail("the source was read"))
+    read = list[Archive]()
+    learn = Steps.learn
+    monkeypatch.setattr(Steps, "learn", lambda steps, archive: read.append(archive) or learn(steps, archive))
+    found = from_its_own(bench, "classification", seed=3)
+    (own,) = read
+    first = pipeline.search.budget(1)
+    assert own.task == "classification"
+    assert own.asked == tuple(found.evaluations[:first])
+    assert list(own.entries) == top(found.evaluations[:first], pipeline.adaptation.top_r)
+    assert len(found.evaluations) == pipeline.budget
 
 
 def test_variants_are_held_against_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,9 +128,9 @@ def test_variants_are_held_against_the_whole(tmp_path: Path, monkeypatch: pytest
     tested = {row.variant: row.baseline for row in result.rows if row.quantity == "rank_difference"}
     assert set(tested.values()) == {"lapt-rea, patterns, full"}
     assert "full" not in tested
-    assert tested.keys() >= {"without transfer", "without adaptation", "by counting"}
+    assert tested.keys() >= {"without transfer", "search alone", "without adaptation", "by counting"}
     lines = printed(result, monkeypatch)
-    assert any("rea: without transfer" in line for line in lines)
+    assert any("rea: search alone" in line for line in lines)
     assert max(map(len, lines)) <= 80
 
 

@@ -14,7 +14,7 @@ from flows.studies.entrants.methods import LONG
 from flows.studies.show.tables import tables
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
-from lapt.pipeline.published import TABLE_2, TABLE_3
+from lapt.pipeline.published import TABLE_2, TABLE_2_IMAGENET, TABLE_3
 
 PIPELINE = """\
 name: my-own
@@ -43,7 +43,9 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("preset", "table"), [("nas201", TABLE_2), ("trans101", TABLE_3)])
+@pytest.mark.parametrize(
+    ("preset", "table"), [("nas201", TABLE_2), ("nas201_imagenet", TABLE_2_IMAGENET), ("trans101", TABLE_3)]
+)
 @pytest.mark.parametrize("other", OTHERS)
 def test_published_rows_stand_beside_their_own_setting_alone(preset: str, table: Any, other: str) -> None:
     assert table.stands_beside(load_pipeline(preset))

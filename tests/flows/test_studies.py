@@ -13,10 +13,12 @@ from openai_server import OpenAIServer, Reply, Request, serving, valid
 from flows.studies import STUDIES, Comparison, entrants_of, prepared
 from flows.studies.entrants.methods import Bench, Entrant
 from flows.studies.rows import Row, StudyResult
+from flows.studies.show.tables import tables
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
-from lapt.pipeline.published import TABLE_3
+from lapt.pipeline.published import TABLE_3, Published
 from lapt.reasoning.endpoint.calls import AwaitingReply
+from lapt.testing import invented_table
 from storage.runs.replies import waiting
 from storage.store import Store
 
@@ -302,3 +304,25 @@ def test_published_ranks_stand_beside_ours(tmp_path: Path) -> None:
     assert (ranks["lapt-rea"].published, ranks["arch_graph"].published) == ("12.3", "12.2")
     assert ranks["lapt-rea"].mean is not None
     assert ranks["arch_graph"].mean is None
+    assert not any(row.quantity == "printed" for row in compared.rows)  # of other tasks
+
+
+def test_figures_of_another_metric_are_shown_as_printed_and_the_best_there_is_beside_them(tmp_path: Path) -> None:
+    rows = [
+        Published("lapt-rea", "ours", {}, {}, printed={"invented_b": "45.96"}),
+        Published("robot", "RoBoT", {}, {}, printed={"invented_b": "rank 1"}, protocol="100 evaluations"),
+        Published("best", "Global Best", {}, {}, printed={"invented_b": "46.32"}),
+    ]
+    known = STUDIES["trans101"].entrants(load_pipeline("invented", SMALL), [], 1)
+    settings = Execution(store=str(tmp_path), processes=1)
+    compared = Comparison("s", known, seeds=1, methods=["lapt-rea"], execution=settings, published=rows).run()
+    printed = {row.method: (row.published, row.mean) for row in compared.rows if row.quantity == "printed"}
+    assert printed == {"lapt-rea": ("45.96", None), "robot": ("rank 1", None), "best": ("46.32", None)}
+    (best,) = [row for row in compared.rows if row.method == "best" and row.quantity == "validation"]
+    assert best.mean == pytest.approx(invented_table().column("invented_b").max())
+    (first, *_) = tables(compared)
+    shown = {row.cells[0]: row.cells[1:] for row in first.rows}
+    assert shown["robot"] == ("not run", "", "", "rank 1")
+    assert shown["best"][0] == ""
+    assert shown["best"][-1] == "46.32"
+    assert "published robot: RoBoT; 100 evaluations" in compared.notes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -12,7 +12,10 @@ import numpy as np
 from flows.studies.entrants.methods import Entrant
 from flows.studies.rows import Anytime, Row, Who
 from lapt.base.statistics import nested, summarised
-from lapt.pipeline.published import Published
+from lapt.pipeline.published import BEST, Published
+
+PRINTED = "printed"
+"""Quantity of published figures that nothing here is measured by."""
 
 
 class Returned(NamedTuple):
@@ -101,12 +104,16 @@ def _mean_incumbents(found: Sequence[Sequence[float | None]], length: int) -> tu
 
 @dataclass(frozen=True)
 class Figures:
-    """The rows of a comparison. ``units``: task -> the unit of its scores."""
+    """The rows of a comparison.
+
+    ``units``: task -> the unit of its scores. ``best``: task -> the best validation score there is, if that is known.
+    """
 
     entrants: Sequence[Entrant]
     targets: Sequence[str]
     units: Mapping[str, str]
     published: Sequence[Published] = ()
+    best: Mapping[str, float] = field(default_factory=dict)
 
     def rows(self, curves: Sequence[Curve]) -> Iterator[Row]:
         """A row for each target, entrant and quantity, then the ranks over all targets."""
@@ -186,6 +193,9 @@ class Figures:
                     censored=without,
                     published=cited,
                 )
+        if published and published.printed and task in published.printed:
+            who = entrant.who._asdict()
+            yield Row(**who, target=task, quantity=PRINTED, unit="", published=published.printed[task])
         for quantity in dict.fromkeys(quantity for curve in curves for quantity in curve.principles):
             stated = [curve for curve in curves if quantity in curve.principles]
             yield row(quantity, partial(_stated, quantity), stated)
@@ -218,9 +228,12 @@ class Figures:
             for quantity, unit, value in (
                 ("archs_to_top_0.1%", "evaluations", row.archs.get(task)),
                 ("test", self.units[task], row.test.get(task)),
+                (PRINTED, "", (row.printed or {}).get(task)),
             ):
                 if value is not None:
                     yield Row(**common, quantity=quantity, unit=unit, published=f"{value}")
+            if row.method == BEST and task in self.best:
+                yield Row(**common, quantity="validation", unit=self.units[task], mean=self.best[task])
 
 
 LOSSES: dict[str, Callable[[Curve], float]] = {

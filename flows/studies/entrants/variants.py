@@ -12,6 +12,7 @@ from flows.studies.entrants.methods import (
     alone,
     counting,
     direct,
+    from_its_own,
     lapt_entrant,
     ranking,
     subspace,
@@ -44,7 +45,11 @@ def ablation(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple
         found.append(replace(whole, against=whole.who))  # itself: it is no variant to be tested
         for variant, changed in _variants(searched, counting(declared)):
             found.append(replace(lapt_entrant(changed, variant=variant, draws=draws), against=whole.who))
-        nothing = Entrant(method, searched, partial(alone, method), searched.budget, variant="without transfer")
+        own = _changed(searched, reasoner={"knowledge": 0.0}) if searched.reasoner.kind == "patterns" else searched
+        found.append(
+            replace(lapt_entrant(own, variant="without transfer", draws=draws), search=from_its_own, against=whole.who)
+        )
+        nothing = Entrant(method, searched, partial(alone, method), searched.budget, variant="search alone")
         found.append(replace(nothing, against=whole.who))
     return tuple(found)
 

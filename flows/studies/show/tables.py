@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from flows.studies.count.contrasts import DIFFERENCE
+from flows.studies.count.figures import PRINTED
 from flows.studies.literature import TABLES
 from flows.studies.quality import REFINED
 from flows.studies.rows import Row, StudyResult, TransferResult, Who
@@ -103,12 +104,15 @@ def _first(rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
     split = "test" if any(row.quantity == "test" for row in rows) else "validation"
 
     def cells(mine: Sequence[Row]) -> Sequence[str]:
-        archs, hits, value = (_of(mine, quantity) for quantity in ("archs_to_top_0.1%", "hit_rate", split))
+        archs, hits, value, printed = (
+            _of(mine, quantity) for quantity in ("archs_to_top_0.1%", "hit_rate", split, PRINTED)
+        )
+        known = value is not None and value.mean is not None
         return (
-            "not run" if archs is None or archs.mean is None else _archs(archs),
+            _archs(archs) if archs is not None and archs.mean is not None else "" if known else "not run",
             _plain(hits, 2),
-            "" if value is None or value.mean is None else _interval(value, _digits(value)),
-            " / ".join(row.published for row in (archs, value) if row is not None and row.published),
+            _interval(value, _digits(value)) if value is not None and known else "",
+            " / ".join(row.published for row in (archs, value, printed) if row is not None and row.published),
         )
 
     return _lines("method", ("archs", "hits", f"{split} at the end", "published"), rows, names, cells)
