@@ -13,6 +13,7 @@ from flows.studies.rows import Row, StudyResult, TransferResult, Who
 from flows.studies.show.factors import p_text, source_budget_tables, space_tables, variant_tables
 from flows.studies.show.literature import published_table
 from flows.studies.show.pairs import pair_tables
+from lapt.pipeline.published import BEST
 from lapt.report.tables import Column, Table, numbers
 
 
@@ -107,11 +108,11 @@ def _first(rows: Sequence[Row], names: Mapping[Who, str]) -> Table:
         archs, hits, value, printed = (
             _of(mine, quantity) for quantity in ("archs_to_top_0.1%", "hit_rate", split, PRINTED)
         )
-        known = value is not None and value.mean is not None
+        unknown = "" if mine[0].method == BEST else "not run"
         return (
-            _archs(archs) if archs is not None and archs.mean is not None else "" if known else "not run",
+            unknown if archs is None or archs.mean is None else _archs(archs),
             _plain(hits, 2),
-            _interval(value, _digits(value)) if value is not None and known else "",
+            "" if value is None or value.mean is None else _interval(value, _digits(value)),
             " / ".join(row.published for row in (archs, value, printed) if row is not None and row.published),
         )
 
