@@ -22,7 +22,7 @@ def squeezed(text: str) -> str:
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_the_table_has_every_published_row_and_says_what_was_not_run(name: str, tmp_path: Path) -> None:
-    done = typed("study", name, "--store", str(tmp_path / "store"), COLUMNS="100")
+    done = typed("study", name, "--store", str(tmp_path / "store"), columns=100)
     assert done.returncode == 0, done.stderr
     shown, _, now = done.stdout.partition("What now?")
     assert " report " in now

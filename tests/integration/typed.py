@@ -13,18 +13,20 @@ from pathlib import Path
 from unittest.mock import patch
 
 from flows.cli.app import main
+from flows.screen.console import out as out_console
 
 
-def typed(*arguments: str, data: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What ``lapt ARGUMENTS`` would end with, without settings of whoever runs the tests."""
+def typed(*arguments: str, data: Path | None = None, columns: int = 80) -> subprocess.CompletedProcess[str]:
+    """The end and output of ``lapt ARGUMENTS``, without settings of whoever runs the tests. ``columns``: the width."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LAPT_", "PREFECT_"))}
-    clean |= {"COLUMNS": "80", **environment} | ({} if data is None else {"LAPT_DATA": str(data)})
+    clean |= {} if data is None else {"LAPT_DATA": str(data)}
     out, err, status = io.StringIO(), io.StringIO(), 0
     handler = signal.getsignal(signal.SIGINT)
     try:
         with (
             patch.dict(os.environ, clean, clear=True),
             patch.object(sys, "argv", ["lapt", *arguments]),
+            patch.object(out_console, "_width", columns),
             warnings.catch_warnings(),
             redirect_stdout(out),
             redirect_stderr(err),
