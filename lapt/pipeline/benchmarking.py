@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from lapt.base.statistics import Scores
 from lapt.evaluation import Evaluation, Metric
@@ -65,6 +64,8 @@ def noise(scores: Scores) -> Noise:
 
 def agreement(first: Scores, second: Scores) -> float:
     """Kendall's tau-b of two rankings."""
+    from scipy.stats import kendalltau  # a second to import, and every run imports this module
+
     return float(kendalltau(first, second).statistic)
 
 

@@ -113,6 +113,7 @@ class Searcher(ABC):
         self.advice: tuple[Weighed, ...] = ()
         self._identity = identity or space.encode
         self._known: set[str] = set()
+        self._listed: tuple[SearchSpace, list[tuple[Architecture, str]]] | None = None
         self._pending: dict[str, Architecture] = {}
 
     @property
@@ -161,10 +162,16 @@ class Searcher(ABC):
                 return proposal
         rest = self.space if self.there is None else self.there
         if rest.size <= ENUMERABLE:
-            unseen = [member for member in rest.members() if self._identity(member) not in self._known]
+            unseen = [member for member, identity in self._members_of(rest) if identity not in self._known]
             return unseen[int(self.rng.integers(len(unseen)))] if unseen else None
         draws = (rest.sample(self.rng) for _ in range(1000 * _PROPOSALS))
         return next((draw for draw in draws if self._identity(draw) not in self._known), None)
+
+    def _members_of(self, space: SearchSpace) -> list[tuple[Architecture, str]]:
+        """Every member of a space that can be listed, and its identity, computed once for all asks."""
+        if self._listed is None or self._listed[0] is not space:
+            self._listed = space, [(member, self._identity(member)) for member in space.members()]
+        return self._listed[1]
 
     def _is_there(self, proposal: Architecture) -> bool:
         """Whether the proposal can be evaluated. If not, it is counted in ``lacking`` and becomes known."""

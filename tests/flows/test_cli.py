@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import shared_server
+from typed import typed
 
 from lapt.testing import invented_table
 
@@ -21,7 +22,7 @@ LAPT = Path(sys.executable).with_name("lapt")
 
 
 def lapt(*arguments: str, data: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("LAPT_", "PREFECT_"))}
+    clean = shared_server.environment(*arguments[:1])
     if data is not None:
         clean["LAPT_DATA"] = str(data)
     return subprocess.run(
@@ -131,12 +132,11 @@ def test_exports_that_cannot_be(demo: tuple[Path, dict[str, Any], str], tmp_path
     assert not (tmp_path / "net.py").exists()
 
 
-@pytest.mark.integration
 def test_plans_that_are_wrong_are_one_line(tmp_path: Path) -> None:
-    refused(lapt("benchmark", "build", "nowhere", "--store", str(tmp_path)), 2)
-    line = refused(lapt("benchmark", "build", "digits", "--set", "tasks=[depth]", "--store", str(tmp_path)), 1)
+    refused(typed("benchmark", "build", "nowhere", "--store", str(tmp_path)), 2)
+    line = refused(typed("benchmark", "build", "digits", "--set", "tasks=[depth]", "--store", str(tmp_path)), 1)
     assert "a task among" in line
-    line = refused(lapt("benchmark", "build", "digits", "--set", "sedes=2", "--store", str(tmp_path)), 2)
+    line = refused(typed("benchmark", "build", "digits", "--set", "sedes=2", "--store", str(tmp_path)), 2)
     assert "in digits one of the keys ['name', 'space'" in line
 
 
@@ -167,7 +167,7 @@ def test_sql_imports_no_prefect(demo: tuple[Path, dict[str, Any], str]) -> None:
     ],
 )
 def test_sql_is_read_only(tmp_path: Path, statement: str) -> None:
-    refused(lapt("sql", statement, "--store", str(tmp_path)), 2)
+    refused(typed("sql", statement, "--store", str(tmp_path)), 2)
 
 
 def test_a_missing_table_names_the_import_command(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_missing_table_names_the_import_command(tmp_path: Path) -> None:
     ],
 )
 def test_bad_declarations_are_one_line(tmp_path: Path, override: str, words: str) -> None:
-    assert words in refused(lapt("run", "invented", "--set", override, "--store", str(tmp_path)), 2)
+    assert words in refused(typed("run", "invented", "--set", override, "--store", str(tmp_path)), 2)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_bad_declarations_are_one_line(tmp_path: Path, override: str, words: str
     ],
 )
 def test_a_reasoner_that_is_none_is_one_line(tmp_path: Path, reasoner: str, words: str) -> None:
-    assert words in refused(lapt("run", "invented", "--reasoner", reasoner, "--store", str(tmp_path)), 2)
+    assert words in refused(typed("run", "invented", "--reasoner", reasoner, "--store", str(tmp_path)), 2)
 
 
 @pytest.mark.integration
@@ -224,14 +224,14 @@ def test_ctrl_c_says_what_becomes_of_the_work(tmp_path: Path, stage: str) -> Non
 
 def test_a_store_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    refused(lapt("run", "invented", "--store", str(tmp_path / "file" / "store")), 1)
+    refused(typed("run", "invented", "--store", str(tmp_path / "file" / "store")), 1)
 
 
 @pytest.mark.parametrize(
     "arguments", [["fly"], ["run"], ["run", "invented", "--sead", "3"], ["study", "nas201", "--seeds", "0"]]
 )
 def test_wrong_use_is_status_2(arguments: list[str]) -> None:
-    done = lapt(*arguments)
+    done = typed(*arguments)
     assert done.returncode == 2
     assert "Error" in done.stderr
     assert "Traceback" not in done.stderr
@@ -241,7 +241,7 @@ def test_wrong_use_is_status_2(arguments: list[str]) -> None:
     "arguments", [["study", "table9"], ["study", "nas201", "--methods", "magic"], ["run", "nas202"]]
 )
 def test_unknown_names_list_the_known(arguments: list[str]) -> None:
-    refused(lapt(*arguments), 2)
+    refused(typed(*arguments), 2)
 
 
 @pytest.mark.integration
@@ -322,7 +322,7 @@ def test_a_study_is_named_after_what_it_does(real_data: Path) -> None:
 
 
 def test_the_study_as_tables_fits_80_columns(real_data: Path) -> None:
-    done = lapt("study", "nas201", "--seeds", "2", data=real_data)
+    done = lapt("study", "nas201", "--seeds", "2", "--processes", "1", data=real_data)
     assert done.returncode == 0, done.stderr
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
     assert "…" not in done.stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shared_server
 
 from flows.build import build
 from flows.evaluators import predicted, space_of
@@ -128,8 +128,7 @@ def test_every_study_has_a_preset_and_a_title() -> None:
 
 @pytest.mark.integration
 def test_a_run_leaves_its_predictions_in_the_store(real_surrogate: Path, tmp_path: Path) -> None:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-    environment |= {"LAPT_DATA": str(real_surrogate), "LAPT_STORE": str(tmp_path)}
+    environment = shared_server.environment() | {"LAPT_DATA": str(real_surrogate), "LAPT_STORE": str(tmp_path)}
     lapt = str(Path(sys.executable).with_name("lapt"))
 
     def said(*words: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shared_server
 import torch
 import yaml
 from macro_builders import build
@@ -58,7 +59,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lapt(*arguments: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("LAPT_", "PREFECT_"))}
+    clean = shared_server.environment(arguments[0])
     paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [str(Path(sys.executable).with_name("lapt")), *arguments, "--store", "store"]
     return subprocess.run(
@@ -69,7 +70,7 @@ def lapt(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.integration
 def test_its_networks_are_trained_tested_and_exported(folder: Path) -> None:
-    done = lapt("run", "pipeline.yaml", "--json")
+    done = lapt("run", "pipeline.yaml", "--processes", "1", "--json")
     assert done.returncode == 0, done.stderr
     run = json.loads(done.stdout)
     (target,) = run["targets"]
@@ -209,7 +210,7 @@ def test_a_benchmark_of_a_declared_space_is_built_and_searched(folder: Path) -> 
         "evaluator": {**PIPELINE["evaluator"], "training_images": 100, "recipe": {"epochs": 1, "batch_size": 50}},
     }  # fmt: skip
     Path("plan.yaml").write_text(yaml.safe_dump(plan))
-    built = lapt("benchmark", "build", "plan.yaml", "--out", "data/macros.parquet")
+    built = lapt("benchmark", "build", "plan.yaml", "--processes", "1", "--out", "data/macros.parquet")
     assert built.returncode == 0, built.stderr
     assert "All 9 architectures of macro that" in Path("data/macros.md").read_text()
     pipeline = load_pipeline("pipeline.yaml", ["evaluator={kind: table, table: macros}"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import shared_server
 from openai_server import serving
 
 from flows.build import run_id
@@ -65,7 +65,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lapt(folder: Path, *arguments: str, **environment: str) -> str:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("LAPT_", "PREFECT_"))}
+    clean = shared_server.environment(arguments[0])
     clean |= {"LAPT_DATA": str(folder / "data"), "LAPT_STORE": str(folder / "store"), **environment}
     command = [str(Path(sys.executable).with_name("lapt")), *arguments]
     done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, timeout=240, check=False)

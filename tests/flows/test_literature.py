@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from test_cli import lapt, refused
+from test_cli import refused
+from typed import typed
 
 from flows.studies.literature import TABLES, literature
 from lapt.families.darts.published_cells import PUBLISHED_CELLS
@@ -21,7 +22,7 @@ def squeezed(text: str) -> str:
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_the_table_has_every_published_row_and_says_what_was_not_run(name: str, tmp_path: Path) -> None:
-    done = lapt("study", name, "--store", str(tmp_path / "store"), COLUMNS="100")
+    done = typed("study", name, "--store", str(tmp_path / "store"), columns=100)
     assert done.returncode == 0, done.stderr
     shown, _, now = done.stdout.partition("What now?")
     assert " report " in now
@@ -42,7 +43,7 @@ def test_the_table_has_every_published_row_and_says_what_was_not_run(name: str, 
 
 
 def test_the_document_of_table_4(tmp_path: Path) -> None:
-    done = lapt("study", "table4", "--json", "--store", str(tmp_path / "store"))
+    done = typed("study", "table4", "--json", "--store", str(tmp_path / "store"))
     study = json.loads(done.stdout)
     assert (study["study"], study["seeds"], study["methods"]) == ("table4", 0, [row.name for row in TABLE_4])
     by = {(row["method"], row["quantity"]): row for row in study["rows"]}
@@ -83,7 +84,7 @@ def test_every_network_that_is_counted_is_known_and_every_reference_is_used() ->
     "option", [("--seeds", "3"), ("--methods", "rea"), ("--set", "seed=1"), ("--fresh",), ("--plots", "plots")]
 )
 def test_options_of_running_are_refused(option: tuple[str, ...]) -> None:
-    line = refused(lapt("study", "table5", *option), 2)
+    line = refused(typed("study", "table5", *option), 2)
     assert line == (
         f"lapt: expected --store and --json alone with table5, which runs nothing; got {option[0]}; leave it out"
     )

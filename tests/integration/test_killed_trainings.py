@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import shared_server
 
 from storage.sql.query import query
 from storage.store import Store
@@ -84,16 +85,28 @@ seed: 0
 
 
 def run_of(declared: Path, store: Path) -> list[str]:
-    return [str(Path(sys.executable).with_name("lapt")), "run", str(declared), "--store", str(store), "--json"]
+    return [
+        str(Path(sys.executable).with_name("lapt")),
+        "run",
+        str(declared),
+        "--store",
+        str(store),
+        "--processes",
+        "1",
+        "--json",
+    ]
 
 
 def test_a_run_that_was_killed_in_a_supernets_training_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     declared = tmp_path / "shared.yaml"
     declared.write_text(SHARED)
-    one = subprocess.run(run_of(declared, tmp_path / "one"), capture_output=True, text=True, timeout=500, check=True)
+    environment = shared_server.environment()
+    one = subprocess.run(
+        run_of(declared, tmp_path / "one"), capture_output=True, text=True, env=environment, timeout=500, check=True
+    )
     store = Store(tmp_path / "other")
     killed = subprocess.Popen(
-        run_of(declared, tmp_path / "other"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        run_of(declared, tmp_path / "other"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
     )
     deadline = time.monotonic() + 300
     while not (store.files.names("supernets_by_key") and store.files.names("checkpoints")):  # in the second supernet
@@ -103,7 +116,7 @@ def test_a_run_that_was_killed_in_a_supernets_training_ends_as_if_it_had_not_bee
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait(60)
     again = subprocess.run(
-        run_of(declared, tmp_path / "other"), capture_output=True, text=True, timeout=500, check=True
+        run_of(declared, tmp_path / "other"), capture_output=True, text=True, env=environment, timeout=500, check=True
     )
     results = [json.loads(done.stdout) for done in (one, again)]
     found, resumed = (result["targets"][0] for result in results)

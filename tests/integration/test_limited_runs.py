@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import shared_server
 
-from flows.server.address import prefect_server
 from storage.sql.query import query
 from storage.store import Store
 
@@ -35,17 +34,10 @@ controls: [random]
 Lapt = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="module")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as address:
-        yield address
-
-
 @pytest.fixture
-def lapt(tmp_path: Path, prefect: str) -> Lapt:
+def lapt(tmp_path: Path) -> Lapt:
     (tmp_path / "trained.yaml").write_text(TRAINED)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "LAPT_"))}
-    environment |= {"LAPT_STORE": str(tmp_path / "store"), "PREFECT_API_URL": prefect, "LAPT_TEAM": "vision"}
+    environment = shared_server.environment() | {"LAPT_STORE": str(tmp_path / "store"), "LAPT_TEAM": "vision"}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).with_name("lapt")), *words]
@@ -112,24 +104,25 @@ def test_evaluations_are_limited_and_the_run_goes_on(lapt: Lapt, tmp_path: Path)
 
 
 def test_device_seconds_are_those_of_trainings_paid_for_now(lapt: Lapt, tmp_path: Path) -> None:
-    failed = lapt("run", "trained.yaml", "--max-device-seconds", "0.001", "--json")
+    trained = ("run", "trained.yaml", "--processes", "1", "--json")
+    failed = lapt(*trained, "--max-device-seconds", "0.001")
     assert failed.returncode == 1
     assert "3 evaluations of jigsaw, from which the run learns; got " in failed.stderr
     assert "Traceback" not in failed.stderr
-    one = found(lapt("run", "trained.yaml", "--max-evaluations", "1", "--json"))
+    one = found(lapt(*trained, "--max-evaluations", "1"))
     assert asked(one) == [(1, []), (0, [])]
     assert one["targets"][0]["final"] is not None, "a final training is no evaluation"
     scores = "SELECT count(*) AS n FROM scores WHERE task = 'classification'"
-    limited = found(lapt("run", "trained.yaml", "--max-device-seconds", "0.001", "--processes", "1", "--json"))
+    limited = found(lapt(*trained, "--max-device-seconds", "0.001"))
     assert "at most 0.001 device seconds of this run" in limited["stopped"]
     assert limited["targets"][0]["evaluations"] == 2
     assert limited["targets"][0]["final"] is None
     assert query(Store(tmp_path / "store"), scores).to_pylist() == [{"n": 3}]  # the first, its test, and one more
-    whole = found(lapt("run", "trained.yaml", "--json"))
+    whole = found(lapt(*trained))
     assert whole["stopped"] is None
     assert {target["final"] is not None for target in whole["targets"]} == {True}
     # All of it is paid for: the limit holds nothing back.
-    again = found(lapt("run", "trained.yaml", "--max-device-seconds", "0.001", "--json"))
+    again = found(lapt(*trained, "--max-device-seconds", "0.001"))
     assert again["stopped"] is None
     assert without_time(again) == without_time(whole)
 

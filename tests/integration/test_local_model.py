@@ -7,7 +7,6 @@ used, or what stands in for it is recorded.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shared_server
 
 from storage.store import Store
 
@@ -32,7 +32,7 @@ SERVER = Path(__file__).with_name("local_model_server.py")
 SETTINGS = {
     "targets": "[invented_a]",
     "source.archive.size": 10,
-    "adaptation.iterations": 3,
+    "adaptation.iterations": 2,
     "search.population_size": 3,
     "adaptation.top_r": 3,
     "reasoner.temperature": 0,
@@ -63,7 +63,7 @@ def run(store: Path, address: str, *more: str) -> dict[str, Any]:
     settings = {**SETTINGS, "reasoner.base_url": f"{address}/v1"}
     overrides = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     command = [str(Path(sys.executable).with_name("lapt")), "run", "invented", "--reasoner", MODEL, *overrides, *more]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "OPENAI_"))}
+    environment = {k: v for k, v in shared_server.environment().items() if not k.startswith("OPENAI_")}
     done = subprocess.run(
         [*command, "--json", "--store", str(store)],
         capture_output=True, text=True, env=environment, timeout=1200, check=False,

@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import shared_server
 from PIL import Image
 from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+from typed import typed
 
 pytestmark = pytest.mark.integration
 
@@ -39,10 +41,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(pipeline: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def words(pipeline: Path, *more: str) -> list[str]:
     changes = [word for change in SMALLER for word in ("--set", change)]
-    command = [LAPT, "run", str(pipeline), "--json", "--store", str(pipeline.parent / "store"), *changes, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return [
+        "run",
+        str(pipeline),
+        "--json",
+        "--store",
+        str(pipeline.parent / "store"),
+        "--processes",
+        "1",
+        *changes,
+        *more,
+    ]
 
 
 def written(folder: Path, where: Path) -> Path:
@@ -52,7 +63,8 @@ def written(folder: Path, where: Path) -> Path:
 
 
 def test_the_pipeline_of_the_readme_runs_on_a_folder(folder: Path, tmp_path: Path) -> None:
-    done = run(written(folder, tmp_path))
+    command, environment = [LAPT, *words(written(folder, tmp_path))], shared_server.environment()
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     for target in json.loads(done.stdout)["targets"]:
         assert target["test"] is not None
@@ -74,18 +86,18 @@ def test_folders_that_are_wrong_are_one_line(folder: Path, tmp_path: Path) -> No
     lonely = Path(shutil.copytree(folder, tmp_path / "lonely"))
     for image in sorted((lonely / "train" / "digit 2").iterdir())[1:]:
         image.unlink()
-    for name, broken, words in (
+    for name, broken, said in (
         ("a", corrupt, ["an image in", "digit 1/3.png", "replace or remove"]),
         ("b", lonely, ["two images of every class", "one of class 'digit 2'", "add images"]),
         ("c", tmp_path / "nowhere", ["a folder of images", "nowhere"]),
         ("t", torn, ["an image in", "digit 1/33.png", "replace or remove"]),
     ):
-        done = run(written(broken, tmp_path / name))
+        done = typed(*words(written(broken, tmp_path / name)))
         assert done.returncode in (1, 2)
         (line,) = without_warnings(done.stderr)  # nothing was begun
         assert line.startswith("lapt: expected ")
-        assert all(part in line for part in words), line
-    done = run(written(folder, tmp_path / "d"), "--set", "targets=[depth]")
+        assert all(part in line for part in said), line
+    done = typed(*words(written(folder, tmp_path / "d"), "--set", "targets=[depth]"))
     assert done.returncode in (1, 2)
     (line,) = without_warnings(done.stderr)
     assert line.startswith("lapt: expected a task among")

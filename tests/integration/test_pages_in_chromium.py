@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shared_server
 from playwright.sync_api import Browser, sync_playwright
 from small_study import a_study
 
@@ -63,7 +64,7 @@ def supernets(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     folder = tmp_path_factory.mktemp("supernets")
     (folder / "shared.yaml").write_text(SUPERNETS)
     store = str(folder / "store")
-    return store, lapt("run", str(folder / "shared.yaml"), "--store", store)
+    return store, lapt("run", str(folder / "shared.yaml"), "--processes", "1", "--store", store)
 
 
 def test_a_run_on_supernets_ends_with_what_trains_its_finding(supernets: tuple[str, str]) -> None:
@@ -90,7 +91,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, supernets: tuple[str, str]) 
 
 
 def lapt(*arguments: str) -> str:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("LAPT_", "PREFECT_"))}
+    clean = shared_server.environment(arguments[0])
     done = subprocess.run(
         [str(LAPT), *arguments], stdout=subprocess.PIPE, text=True, timeout=240, env=clean, check=True
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shared_server
 import yaml
 
 from storage.runs.record import finished_run
@@ -43,7 +44,13 @@ def test_runs_of_the_first_version_are_replayed(tmp_path: Path) -> None:
         (tmp_path / f"{run}.yaml").write_text(yaml.safe_dump(pipeline.model_dump(mode="json")))
         command = [str(Path(sys.executable).with_name("lapt")), "run", f"{run}.yaml", "--json", "--replay"]
         done = subprocess.run(
-            [*command, "--store", store.address], capture_output=True, text=True, timeout=240, check=False, cwd=tmp_path
+            [*command, "--store", store.address],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+            cwd=tmp_path,
+            env=shared_server.environment(),
         )
         assert done.returncode == 0, done.stderr
         again = json.loads(done.stdout)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import shared_server
 
 from storage.sql.query import query
 from storage.store import Store
@@ -40,8 +41,8 @@ search: {method: rea, population_size: 2, generations: 1, tournament_size: 2}
 
 def run(pipeline: Path, store: Path) -> dict[str, Any]:
     done = subprocess.run(
-        [str(LAPT), "run", str(pipeline), "--json", "--store", str(store)],
-        capture_output=True, text=True, timeout=300, check=False,
+        [str(LAPT), "run", str(pipeline), "--json", "--processes", "1", "--store", str(store)],
+        capture_output=True, text=True, env=shared_server.environment(), timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

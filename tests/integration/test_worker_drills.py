@@ -65,7 +65,7 @@ class Drill:
         while not (answer := asked()):
             assert time.monotonic() < deadline
             assert self.driver.poll() is None, self.driver.communicate()
-            time.sleep(0.05)
+            time.sleep(0.2)
         return answer
 
     def under_way(self) -> bool:

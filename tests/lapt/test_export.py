@@ -193,6 +193,7 @@ def test_a_head_that_cannot_be_written_down_is_named() -> None:
         source("nas201", cells_of("nas201", 1)[-1], task)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("space", "cell", "task", "shape"),
     [

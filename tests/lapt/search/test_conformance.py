@@ -113,6 +113,7 @@ def darts_convolutions(architecture: Architecture) -> float:
     return sum(1.0 + source.startswith("input") for operator, source in normal if "conv" in operator)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("method", [name for name in SEARCHERS if name not in ("random", "arch_zero")])
 def test_every_method_gets_on_in_darts(method: str) -> None:
     """With 40 evaluations of the same formula as source where a method takes them, it finds better than chance."""
