@@ -20,8 +20,9 @@ from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.results import ControlResult, Found, RunResult, TargetResult
 from lapt.pipeline.steps import SOURCE_RANKING, TargetSearch
-from lapt.pipeline.wording import named
+from lapt.pipeline.wording import named, refuted
 from lapt.principles import Principles
+from lapt.search.searcher import Weighed
 from lapt.spaces import Architecture, SearchSpace
 from storage.runs.evaluator import StoredEvaluator
 from storage.runs.record import subspace_id
@@ -291,6 +292,12 @@ class _TargetSearch(TargetSearch):
         self._batches = []
         get_run_logger().info("iteration %d: principles %s", g, adapted[0].origin.step)
         return adapted
+
+    def refute(self, of: Weighed, statements: Sequence[str], evaluations: int) -> None:
+        said = refuted(of, self.task, evaluations)
+        get_run_logger().warning(said)
+        listener.get().told(said)
+        artifacts.refuted(self.built.pipeline.name, self.task, of.adviser, said, statements)
 
     def stop(self, spent: BudgetSpent) -> None:
         super().stop(spent)

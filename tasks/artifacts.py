@@ -61,6 +61,16 @@ def principles(pipeline: str, task: str, stated: Principles) -> None:
     )
 
 
+def refuted(pipeline: str, task: str, adviser: str, said: str, statements: Sequence[str]) -> None:
+    """Show an adviser whose principles do not hold on the task, with these principles."""
+    lines = [f"# {literal(adviser)} is no adviser for {literal(task)}", "", f"{literal(said)}:", ""]
+    create_markdown_artifact(
+        "\n".join([*lines, *(f"* {literal(statement)}" for statement in statements)]),
+        key=_key(pipeline, task, f"refuted-{adviser}"),
+        description=literal(said),
+    )
+
+
 def refined_space(pipeline: str, task: str, g: int, whole: SearchSpace, refined: SearchSpace) -> None:
     rows = [
         (

@@ -40,6 +40,9 @@ class Listener:
     def evaluated(self, task: str, done: int, incumbent: str) -> None:
         """A batch has ended. ``done``: evaluations so far. ``incumbent``: the best score as text."""
 
+    def told(self, text: str) -> None:
+        """Something that the user should know at once happened, and the run goes on."""
+
     def epoch(self, label: str, epoch: int, epochs: int, loss: float) -> None:
         """One more epoch of a long training has ended. ``loss``: the mean of that epoch."""
 

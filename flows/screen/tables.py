@@ -75,6 +75,9 @@ class _Bars(Listener):
         if not self._progress.console.is_terminal:
             self._progress.console.print(text)
 
+    def told(self, text: str) -> None:
+        self._progress.console.print(text, soft_wrap=True)
+
     def target(self, task: str, budget: int, label: str = "") -> None:
         name = f"  {task}, {label}" if label else f"  {task}"
         self._targets[task] = self._progress.add_task(name, total=budget, note="")

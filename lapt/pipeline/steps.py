@@ -58,7 +58,7 @@ class Steps:
 
     def refine(self, principles: Principles, *, task: str) -> SearchSpace:
         """Line 6: the refined space Omega_r; the whole space if principles order it and cut nothing."""
-        if self.pipeline.refinement == "order":
+        if self._orders:
             return self.space
         return self.reasoner.translate(self.space, principles, task=task)
 
@@ -67,7 +67,7 @@ class Steps:
 
         ``archive``: of the source, for methods that transfer (``transfers``)."""
         source = () if archive is None else archive.asked
-        if self.pipeline.refinement == "order":
+        if self._orders:
             return Prior(source, advisers=advisers_of(self.space, principles, task=task))
         return Prior(
             source=source,
@@ -104,9 +104,19 @@ class Steps:
         distinct: dict[Architecture, Architecture] = {}
         for at in np.argsort(-perturbed, kind="stable"):
             distinct.setdefault(self.space.canonical(members[int(at)]), members[int(at)])
-            if len(distinct) == self.pipeline.search.population_size:
+            if len(distinct) == self._guided_start:
                 break
         return list(distinct.values())
+
+    @property
+    def _guided_start(self) -> int:
+        """Number of first evaluations that principles choose: as many as the method has at random without them."""
+        search = self.pipeline.search
+        return getattr(search, "initial", search.population_size) if self._orders else search.population_size
+
+    @property
+    def _orders(self) -> bool:
+        return self.pipeline.refinement == "order"
 
     def search(
         self,
@@ -164,7 +174,7 @@ class Steps:
         return sum(self.pipeline.search.budget(iteration) for iteration in range(1, g + 1))
 
     def _ordered(self, wanted: bool | None, principles: Principles) -> bool:
-        return (self.pipeline.refinement == "order" or principles.ordering) if wanted is None else wanted
+        return (self._orders or principles.ordering) if wanted is None else wanted
 
     def _expects(self, principles: Principles) -> Expectation:
         return expectation_of(self.space, principles)
@@ -199,6 +209,7 @@ class TargetSearch:
         self.space_size = steps.space.size
         self.stopped: str | None = None
         self.advice: tuple[Weighed, ...] = ()
+        self._refuted: set[str] = set()
 
     def run(self, principles: Principles) -> Found:
         """The incumbent, and every evaluation in order."""
@@ -251,9 +262,25 @@ class TargetSearch:
     def search(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
         """Lines 7 and 8: this iteration's evaluations B_n."""
         searcher, first = self.searcher(refined, history, g)
-        found = self.steps.search(searcher, lambda asked: self.evaluate(asked, refined, g), history, g, first)
+
+        def evaluate(asked: list[Architecture]) -> list[Evaluation]:
+            self._heed(searcher)
+            return self.evaluate(asked, refined, g)
+
+        found = self.steps.search(searcher, evaluate, history, g, first)
         self.count(searcher)
         return found
+
+    def _heed(self, searcher: Searcher) -> None:
+        """Report each adviser once, as soon as the scores turn against it."""
+        statements = {adviser.name: adviser.statements for adviser in searcher.prior.advisers}
+        for of in searcher.advice:
+            if of.refuted and of.adviser not in self._refuted:
+                self._refuted.add(of.adviser)
+                self.refute(of, statements[of.adviser], len(searcher.history))
+
+    def refute(self, of: Weighed, statements: Sequence[str], evaluations: int) -> None:
+        """Tell of an adviser that so many evaluations turned against. ``statements``: its principles in words."""
 
     def searcher(
         self, refined: SearchSpace, history: Sequence[Evaluation], g: int

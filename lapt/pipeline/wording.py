@@ -9,6 +9,7 @@ from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import FinalResult, Found, RunResult, TargetResult
 from lapt.pipeline.steps import SOURCE_RANKING
 from lapt.reasoning.language.ledger import Ledger
+from lapt.search.searcher import Weighed
 
 
 def rows_of(target: TargetResult, label: str) -> Iterator[tuple[str, Found]]:
@@ -27,22 +28,21 @@ def ended_early(result: RunResult) -> Iterator[str]:
             yield f"{target.task} ended early: {target.stopped}."
 
 
-REFUTED = 0.9
-"""The probability that an adviser's weight is 0 or less, above which its advice is called refuted."""
-
-
 def advice(result: RunResult) -> Iterator[str]:
     """Sentences on the weight that each target's scores leave to each adviser."""
     for target in result.targets:
         weights = ", ".join(f"{of.adviser} {of.weight:.2f}" for of in target.advice)
         if weights:
             yield f"{target.task}, weights of advice after {target.evaluations} evaluations: {weights}."
-        for of in target.advice:
-            if of.doubt > REFUTED:
-                yield (
-                    f"{target.task}: the principles of {of.adviser} do not hold here: P(weight <= 0) = {of.doubt:.2f} "
-                    f"after {target.evaluations} evaluations; the search does not follow them."
-                )
+        yield from (f"{refuted(of, target.task, target.evaluations)}." for of in target.advice if of.refuted)
+
+
+def refuted(of: Weighed, task: str, evaluations: int) -> str:
+    """The sentence on an adviser that the target's scores turned against."""
+    return (
+        f"{task}: the principles of {of.adviser} do not hold here: P(weight <= 0) = {of.doubt:.2f} after {evaluations} "
+        "evaluations; the search goes on without them"
+    )
 
 
 def losses(result: RunResult, label: str) -> Iterator[str]:

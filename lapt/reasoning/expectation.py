@@ -117,7 +117,11 @@ def advisers_of(space: SearchSpace, principles: Principles, *, task: str) -> tup
         }
     found.pop(task, None)
     return tuple(
-        Adviser(name, expectation_of(space, stated.model_copy(update={"principles": tuple(part)})))
+        Adviser(
+            name,
+            expectation_of(space, stated.model_copy(update={"principles": tuple(part)})),
+            tuple(dict.fromkeys(principle.statement for principle in part)),
+        )
         for name, part in found.items()
     )
 

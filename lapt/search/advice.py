@@ -61,8 +61,14 @@ class Advice:
         self, among: Sequence[Floats], y: Floats, expected: Floats, across: Sequence[Floats], there: Floats
     ) -> list[tuple[float, Floats, Floats]]:
         """(share, means, deviations) of the scores at m points, for each setting that matters."""
+        used = [one for one in self._fits if one.share >= advised.LEAST]
+        # Noise is not between different points, so settings that differ in it alone share a kernel.
+        kernels = {(one.setting.weight, one.setting.lengthscale): one.kernel for one in used}
+        reaching = {which: kernel(across) for which, kernel in kernels.items()}
         return [
-            (one.share, *advised.predict(one, among, y, expected, across, there))
-            for one in self._fits
-            if one.share >= advised.LEAST
+            (
+                one.share,
+                *advised.predict(one, among, y, expected, reaching[one.setting.weight, one.setting.lengthscale], there),
+            )
+            for one in used
         ]

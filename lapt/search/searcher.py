@@ -25,11 +25,16 @@ Expects = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
 class Adviser:
     """A source of advice before the target is asked: an archive that was read, experts, a draw of a model.
 
-    ``expects`` can be pickled and hashed.
+    ``expects`` can be pickled and hashed. ``statements``: the principles behind it, in words.
     """
 
     name: str
     expects: Expects
+    statements: tuple[str, ...] = ()
+
+
+REFUTED = 0.9
+"""The probability that an adviser's weight is 0 or less, above which its advice is called refuted."""
 
 
 class Weighed(NamedTuple):
@@ -39,6 +44,11 @@ class Weighed(NamedTuple):
     adviser: str
     weight: float
     doubt: float
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the target's scores turned against it."""
+        return self.doubt > REFUTED
 
 
 @dataclass(frozen=True)

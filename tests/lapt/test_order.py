@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 import pytest
 
 from lapt.archive import Archive
@@ -12,7 +15,7 @@ from lapt.pipeline.steps import Steps, TargetSearch
 from lapt.pipeline.wording import advice
 from lapt.reasoning import Frequency, Patterns, Reasoner
 from lapt.reasoning.expectation import advisers_of
-from lapt.search.searcher import Weighed
+from lapt.search.searcher import REFUTED, Weighed
 from lapt.spaces import BUILTIN
 from lapt.testing.invented import invented_table
 
@@ -74,6 +77,35 @@ def test_the_default_cuts_as_the_paper_does_and_leaves_no_trace() -> None:
     assert Pipeline.model_validate(ordered.model_dump(mode="json")) == ordered
 
 
+def test_an_adviser_is_told_of_once_as_soon_as_the_scores_turn_against_it() -> None:
+    """Principles learned from the worst of the source, so that what they praise is bad."""
+
+    class Heard(TargetSearch):
+        told: ClassVar[list[tuple[str, int, int]]] = []
+
+        def refute(self, of: Weighed, statements: Sequence[str], evaluations: int) -> None:
+            assert of.doubt > REFUTED
+            assert "architectures of invented_source" in statements[0]
+            self.told.append((of.adviser, evaluations, len(statements)))
+
+    pipeline, steps = steps_of("source.archive={strategy: worst, size: 50}", reasoner=Patterns(knowledge=0.0))
+    learned = steps.learn(archive(pipeline, steps))
+    search = Heard(steps, evaluator(pipeline.targets[0]))
+    search.run(learned)
+    ((adviser, evaluations, statements),) = search.told
+    assert adviser == pipeline.source.task
+    assert 5 <= evaluations < pipeline.budget
+    assert statements >= 1
+
+
+def test_a_guided_start_is_as_long_as_a_random_one_would_be() -> None:
+    for method, first in (("gp", 5), ("rea", 4)):
+        pipeline, steps = steps_of(f"search.method={method}", "search.population_size=4")
+        learned = steps.learn(archive(pipeline, steps))
+        chosen = steps.first(SPACE, learned, evaluator(pipeline.targets[0]), ())
+        assert len(set(map(SPACE.canonical, chosen))) == len(chosen) == first
+
+
 def test_advice_that_does_not_hold_is_said() -> None:
     target = TargetResult(
         task="t", architecture="a", validation=1.0, metric="m", unit="", higher_is_better=True, evaluations=12,
@@ -84,8 +116,8 @@ def test_advice_that_does_not_hold_is_said() -> None:
     said = list(advice(result))
     assert said == [
         "t, weights of advice after 12 evaluations: experts 0.40, source -0.10.",
-        "t: the principles of source do not hold here: P(weight <= 0) = 0.93 after 12 evaluations; the search does not "
-        "follow them.",
+        "t: the principles of source do not hold here: P(weight <= 0) = 0.93 after 12 evaluations; the search goes on "
+        "without them.",
     ]
     assert RunResult.model_validate_json(result.model_dump_json()) == result
     quiet = target.model_copy(update={"advice": ()})

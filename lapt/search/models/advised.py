@@ -113,15 +113,15 @@ def _likelihoods(
 
 
 def predict(
-    fitted: Fit, among: Sequence[Floats], y: Floats, expected: Floats, across: Sequence[Floats], there: Floats
+    fitted: Fit, among: Sequence[Floats], y: Floats, expected: Floats, across: Floats, there: Floats
 ) -> tuple[Floats, Floats]:
     """Means and deviations, without noise, of the scores at m points.
 
-    ``across``: B blocks of n x m squared distances; ``there``: K x m expectations.
+    ``across``: n x m, the kernel of ``fitted`` between the scored and these; ``there``: K x m expectations.
     """
     inverse, surprise, here = fitted.given(among, y, expected)
     over = np.array(fitted.setting.scales)[:, None] * there
-    left = inverse @ (fitted.kernel(across) + DOUBT**2 * here.T @ over + 1)
+    left = inverse @ (across + DOUBT**2 * here.T @ over + 1)
     mean = BELIEF * over.sum(axis=0) + left.T @ surprise
     variance = 2 + DOUBT**2 * (over**2).sum(axis=0) - (left**2).sum(axis=0)
     return mean / fitted.unit, np.sqrt(np.maximum(variance, 1e-12)) / fitted.unit

@@ -73,7 +73,7 @@ def test_predictions_are_those_of_the_joint_normal() -> None:
     mean_here, mean_there = (BELIEF * (scales * part).sum(axis=0) for part in (expected, there))
     cross = one.kernel(across) + DOUBT**2 * (scales * expected).T @ (scales * there) + 1
     gain = np.linalg.solve(covariance(one, among, expected), cross)
-    mean, deviation = predict(one, among, y, expected, across, there)
+    mean, deviation = predict(one, among, y, expected, one.kernel(across), there)
     assert mean == pytest.approx((mean_there + gain.T @ (one.unit * y - mean_here)) / one.unit)
     prior = 2 + DOUBT**2 * ((scales * there) ** 2).sum(axis=0)
     assert deviation == pytest.approx(np.sqrt(prior - (gain * cross).sum(axis=0)) / one.unit)
@@ -101,8 +101,8 @@ def test_without_scales_nothing_is_advised() -> None:
     means, doubts = weights(found, among, y, expected)
     assert (means.tolist(), doubts.tolist()) == ([0, 0], pytest.approx([1, 1]))
     one = found[0]
-    one_more = predict(one, among, y, -3 * expected, across, 7 * there)
-    assert np.array(one_more) == pytest.approx(np.array(predict(one, among, y, expected, across, there)))
+    one_more = predict(one, among, y, -3 * expected, one.kernel(across), 7 * there)
+    assert np.array(one_more) == pytest.approx(np.array(predict(one, among, y, expected, one.kernel(across), there)))
 
 
 @pytest.mark.parametrize("advisers", [1, 2, 3, 4])
