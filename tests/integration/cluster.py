@@ -137,7 +137,7 @@ class Cluster:
         deadline = time.monotonic() + seconds
         while not (answer := asked()):
             assert time.monotonic() < deadline, [(run["name"], run["state_name"]) for run in self.runs()][:9]
-            time.sleep(0.1)
+            time.sleep(0.4)  # each answer costs the server a hundredth of a second or two
         return answer
 
     def runs(self) -> list[dict[str, Any]]:
