@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lapt.base.declarations import added
 from lapt.evaluation import top
-from lapt.search.advice import Advice
+from lapt.search.advice import Advice, led
 from lapt.search.methods.model_based import Candidates, ModelBased, apart, whole
 from lapt.search.models.gaussian_process import Kernel, fit_kernel, log_likelihood, predict
 from lapt.search.searcher import Expects
@@ -101,7 +101,10 @@ class GaussianProcessSearch(ModelBased):
         return self.merit(mean + there, deviation, float(y.max()))
 
     def _advised(self, x: Floats, y: Floats, candidates: Candidates) -> Floats:
-        """Rate candidates by a process that weighs the advisers, averaged over its settings."""
+        """Rate candidates by a process that weighs the advisers, averaged over its settings.
+
+        Those to which the advice leads come before all others (``led``).
+        """
         learned = [evaluation.architecture for evaluation in self.learned]
         told, known = len(learned), [*learned, *self.pending]
         expected = np.array(self._weighing.expected(known))
@@ -111,7 +114,8 @@ class GaussianProcessSearch(ModelBased):
         among, across = self._apart(x, candidates.x)
         there, best = self._weighing.expected(candidates.architectures), float(y.max())
         predicted = self._weighing.predicted(among, y, expected, across, there)
-        return np.asarray(sum(share * self.merit(mean, deviation, best) for share, mean, deviation in predicted))
+        rated = np.asarray(sum(share * self.merit(mean, deviation, best) for share, mean, deviation in predicted))
+        return np.where(led(self.advice, there), rated, rated - 2 * (np.ptp(rated) + 1))
 
     def _each(self, expects: Expects, asked: Sequence[Architecture]) -> Floats:
         """Values of ``expects``, computed once per architecture: in a large space this takes longer than all else

@@ -12,12 +12,12 @@ from scipy.stats import multivariate_normal
 
 from lapt.evaluation import Evaluation, Metric
 from lapt.search import SEARCHERS
-from lapt.search.advice import Advice
+from lapt.search.advice import Advice, led
 from lapt.search.methods.model_based import apart, features, standardised, whole
 from lapt.search.models import advised
 from lapt.search.models.advised import BELIEF, DOUBT, Fit, Setting, fit, predict, settings_of, weights
 from lapt.search.models.gaussian_process import Kernel, squared_distances
-from lapt.search.searcher import Adviser, Prior, Searcher
+from lapt.search.searcher import Adviser, Prior, Searcher, Weighed
 from lapt.spaces import BUILTIN, Architecture
 from lapt.spaces.features import Floats
 
@@ -183,3 +183,19 @@ def test_equal_features_are_at_no_distance() -> None:
     x = candidates.standardise(features(SPACE, candidates.architectures[:20]))
     assert all(np.allclose(np.diag(block), 0) for block in apart(SPACE, x, x))
     assert Kernel(1, 1, 0)(apart(SPACE, x, x)).max() == pytest.approx(1)
+
+
+def test_advice_leads_to_the_few_it_puts_first_until_the_scores_turn_against_it() -> None:
+    there = np.stack([np.arange(1000.0), -np.arange(1000.0)])
+
+    def inside(*weighed: Weighed) -> list[int]:
+        return np.flatnonzero(led(weighed, there)).tolist()
+
+    believed, opposed = Weighed("one", 0.5, 0.0), Weighed("two", 0.2, 0.9)
+    assert inside(believed, opposed) == list(range(985, 1000)), "1.5 %, by the sum of both"
+    assert inside(Weighed("one", 0.1, 0.0), opposed) == list(range(15))
+    shares = [len(inside(Weighed("one", 0.5, doubt), opposed)) for doubt in (0.0, 0.3, 0.6, 0.9)]
+    assert shares == sorted(set(shares)), "the more doubt, the more are let in"
+    assert shares[-1] == pytest.approx(1000 * 0.015 ** (1 - 0.81), abs=1)
+    assert len(inside(Weighed("one", 0.5, 1.0), Weighed("two", 0.2, 1.0))) == 1000
+    assert len(inside(Weighed("one", -0.1, 0.95), Weighed("two", 0.0, 0.9))) == 1000
