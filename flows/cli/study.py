@@ -35,7 +35,10 @@ def study(
         str | None,
         typer.Argument(metavar="[PIPELINE]", help="A preset or YAML file, as --pipeline; compare needs one."),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 20,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 20,
+    first_seed: Annotated[
+        int, typer.Option(min=0, help="The first seed: report on others than those that a choice was made by.")
+    ] = 0,
     methods: Annotated[str | None, typer.Option(help="Methods, separated by commas, such as gp,lapt-gp.")] = None,
     list_methods: Annotated[
         bool, typer.Option("--list-methods", help="Only list the methods that --methods may name in this study.")
@@ -112,6 +115,7 @@ def study(
         **what,
         resampled=resampled,
         seeds=seeds,
+        first=first_seed,
         methods=_listed(methods),
         baseline=baseline,
         store=opened,

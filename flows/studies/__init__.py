@@ -220,8 +220,8 @@ def prepared(
         name, declared, named, draws=draws, data=execution.data, budgets=budgets, budget=budget, own=own
     )
     if study.entrants is None:
-        if settings.get("methods") or settings.get("baseline"):
-            raise ConfigError(f"no --methods and --baseline with {name}", "one of them", "leave it out")
+        if settings.get("methods") or settings.get("baseline") or settings.get("first"):
+            raise ConfigError(f"no --methods, --baseline and --first-seed with {name}", "one of them", "leave it out")
         return Quality(name, declared, named, draws=draws, seeds=settings["seeds"], execution=execution, title=title)
     if resampled and not any(entrant.variant == RESAMPLED for entrant in entrants):
         raise ConfigError(

@@ -26,6 +26,7 @@ class Comparison:
         entrants: Sequence[Entrant],
         *,
         seeds: int,
+        first: int = 0,
         execution: Execution,
         methods: Sequence[str] | None = None,
         published: Sequence[Published] = (),
@@ -35,9 +36,9 @@ class Comparison:
         notes: Sequence[str] = (),
         title: str = "",
     ) -> None:
-        """``methods``: only these of the entrants. ``baseline``: the one for all, see ``contrasts``. ``notes``: this
-        study's own, after the first. ``store``: where finished jobs are kept; unless ``fresh``, they are taken from
-        there. ``title``: of its tables; the name if unset.
+        """``first``: the first seed. ``methods``: only these of the entrants. ``baseline``: the one for all, see
+        ``contrasts``. ``notes``: this study's own, after the first. ``store``: where finished jobs are kept; unless
+        ``fresh``, they are taken from there. ``title``: of its tables; the name if unset.
 
         Raises LaptError for a method, table or task that is not there.
         """
@@ -50,7 +51,7 @@ class Comparison:
         benchmark = Bench(self.pipeline, execution).benchmark
         known_tasks = {task: benchmark.evaluator(task) for task in (self.pipeline.source.task, *self.pipeline.targets)}
         ledger = None if store is None else Ledger(store, benchmark.checksum)
-        self.runs = Runs(name, self.entrants, seeds=seeds, execution=execution, ledger=ledger, fresh=fresh)
+        self.runs = Runs(name, self.entrants, seeds=seeds, first=first, execution=execution, ledger=ledger, fresh=fresh)
         self._units = {task: known_tasks[task].metric.unit for task in self.pipeline.targets}
         scores = {task: benchmark.scores(task) for task in self.pipeline.targets}
         self.ranked = all(found is not None for found in scores.values())
@@ -105,7 +106,7 @@ class Comparison:
             f"source {source.task}, {read}; {self.seeds} seed{'s' if self.seeds > 1 else ''}; "
             f"LAPT's budget {self.pipeline.budget} evaluations a target"
         ]
-        notes += self.own_notes
+        notes += (*self.runs.notes(), *self.own_notes)
         notes += OF_VALUES if not self.ranked else OF_RANKS if factor else self._of_methods()
         fixed = [entrant.label for entrant in self.entrants if entrant.fixed]
         if fixed:

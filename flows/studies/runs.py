@@ -43,21 +43,29 @@ class Runs:
         entrants: Sequence[Entrant],
         *,
         seeds: int,
+        first: int = 0,
         execution: Execution,
         ledger: Ledger | None = None,
         fresh: bool = False,
     ) -> None:
-        """``ledger``: where finished jobs are kept; unless ``fresh``, they are taken from there."""
-        self.study, self.entrants, self.seeds, self.execution = study, tuple(entrants), seeds, execution
+        """``first``: the first seed. ``ledger``: where finished jobs are kept; unless ``fresh``, they are taken from
+        there."""
+        self.study, self.entrants, self.execution = study, tuple(entrants), execution
+        self.seeds = range(first, first + seeds)
         self.processes = execution.processes or multiprocessing.cpu_count()
         self.ledger, self.fresh = ledger, fresh
+
+    def notes(self) -> Iterator[str]:
+        """A note on the seeds, where they are not the first ones."""
+        if self.seeds.start:
+            yield f"seeds {self.seeds.start:,} to {self.seeds[-1]:,}"
 
     @property
     def jobs(self) -> list[Job]:
         """All jobs, the longest budget first, so that the last to finish are short."""
         jobs: list[Job] = []
         for entrant in self.entrants:
-            seeds = range(1 if entrant.fixed else self.seeds)
+            seeds = self.seeds[:1] if entrant.fixed else self.seeds
             if entrant.draws is None:
                 jobs += [Job(entrant, None, (seed,)) for seed in seeds]
             else:

@@ -38,14 +38,15 @@ class Transfer:
         entrants: Sequence[Entrant],
         *,
         seeds: int,
+        first: int = 0,
         execution: Execution,
         methods: Sequence[str] | None = None,
         store: Store | None = None,
         fresh: bool = False,
         title: str = "",
     ) -> None:
-        """``entrants``: as of ``entrants.pairs``. ``methods``: one of LAPT's, and its search alone, which runs anyway.
-        ``store``: where finished jobs are kept; unless ``fresh``, they are taken from there.
+        """``entrants``: as of ``entrants.pairs``. ``first``: the first seed. ``methods``: one of LAPT's, and its search
+        alone, which runs anyway. ``store``: where finished jobs are kept; unless ``fresh``, they are taken from there.
 
         Raises LaptError for a single seed, another number of methods, scores of no table, and a table or task that is
         not there.
@@ -69,7 +70,7 @@ class Transfer:
             benchmark.evaluator(task)
         ledger = None if store is None else Ledger(store, benchmark.checksum)
         both = (*self.mine, *self.alone)
-        self.runs = Runs(name, both, seeds=seeds, execution=execution, ledger=ledger, fresh=fresh)
+        self.runs = Runs(name, both, seeds=seeds, first=first, execution=execution, ledger=ledger, fresh=fresh)
 
     @staticmethod
     def _one(entrants: Sequence[Entrant]) -> str:
@@ -90,7 +91,7 @@ class Transfer:
         """
         began = time.monotonic()
         ranks, failures = _ranks(self.runs.run(progress))
-        found, seeds = dict[tuple[str, str], list[float]](), range(self.seeds)
+        found, seeds = dict[tuple[str, str], list[float]](), self.runs.seeds
         for entrant in self.mine:
             (source, target), other = _between(entrant), self._alone_on(entrant)
             if not {_named(entrant), _named(other)} & failures.keys():
@@ -143,6 +144,7 @@ class Transfer:
             f"alone; {self.seeds} seeds; {budget} evaluations a target"
             + (f", {longest} of {self.search} alone" if longest != budget else "")
         )
+        yield from self.runs.notes()
         yield (
             "mean over seeds of log2(rank / rank of the search alone): -1 is half the rank; rank: of the incumbent by "
             "validation at the end, 1 + the architectures strictly better"

@@ -307,6 +307,22 @@ def test_published_ranks_stand_beside_ours(tmp_path: Path) -> None:
     assert not any(row.quantity == "printed" for row in compared.rows)  # of other tasks
 
 
+def test_one_run_without_chance_stands_for_every_seed_from_any_first_one(tmp_path: Path) -> None:
+    known = STUDIES["trans101"].entrants(load_pipeline("invented", SMALL), [], 1)
+    known = tuple(entrant for entrant in known if entrant.variant is None)
+    settings = Execution(store=str(tmp_path), processes=1)
+
+    def difference(method: str, baseline: str) -> Row:
+        methods = ["lapt-rea", "source_ranking"]
+        run = Comparison("s", known, seeds=2, first=7, execution=settings, methods=methods, baseline=baseline).run()
+        found = {row.method: row for row in run.rows if (row.quantity, row.target) == ("rank_difference", "invented_b")}
+        return found[method]
+
+    there, back = difference("lapt-rea", "source_ranking"), difference("source_ranking", "lapt-rea")
+    assert there.seeds == back.seeds == 2
+    assert there.mean == -(back.mean or 0)
+
+
 def test_figures_of_another_metric_are_shown_as_printed_and_the_best_there_is_beside_them(tmp_path: Path) -> None:
     rows = [
         Published("lapt-rea", "ours", {}, {}, printed={"invented_b": "45.96"}),

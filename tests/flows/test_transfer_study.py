@@ -55,6 +55,14 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str, int]]:
     return jobs
 
 
+# --- seeds ---------------------------------------------------------------------------------------------------------
+def test_the_first_seed_may_be_another_than_0(tmp_path: Path, ran: list[tuple[str, str, str, int]]) -> None:
+    result = study(tmp_path, first=10_000).run()
+    assert {seed for *_, seed in ran} == {10_000, 10_001}
+    assert "seeds 10,000 to 10,001" in result.notes
+    assert all(pair.difference is not None for pair in result.pairs)
+
+
 # --- figures -------------------------------------------------------------------------------------------------------
 def test_a_ratio_is_the_power_of_two_between_paired_ranks() -> None:
     assert ratios([1, 8, 3], [4, 2, 3]) == [-2, 2, 0]

@@ -86,10 +86,10 @@ class Contrasts:
             return None
         if mine.fixed and not theirs.fixed:
             draws = {draw for draw, _ in ranks}
-            ranks = {(draw, seed): ranks[draw, 0] for draw in draws for _, seed in baseline}
+            ranks = {(draw, seed): ranks[draw, _only(ranks)] for draw in draws for _, seed in baseline}
         of_seed = {seed: np.mean([r for (_, s), r in baseline.items() if s == seed]) for _, seed in baseline}
         if theirs.fixed:
-            of_seed = dict.fromkeys((seed for _, seed in ranks), of_seed[0])
+            of_seed = dict.fromkeys((seed for _, seed in ranks), of_seed[_only(baseline)])
         draws = {draw for draw, _ in ranks}
         paired = [seed for seed in sorted(of_seed) if all((draw, seed) in ranks for draw in draws)]
         if not paired:
@@ -105,6 +105,12 @@ class Contrasts:
                 if value is not None:
                     found.setdefault((curve.draw or 0, curve.seed), []).append(value)
         return {run: float(np.mean(ranks)) for run, ranks in found.items() if len(ranks) == len(wanted)}
+
+
+def _only(of_fixed: Values) -> int:
+    """The one seed of an entrant in which nothing is random."""
+    (seed,) = {seed for _, seed in of_fixed}
+    return seed
 
 
 def _p_value(differences: list[list[float]] | None) -> float | None:
