@@ -140,8 +140,6 @@ def test_every_command_runs(page: Path, tmp_path: Path, real_data: Path, real_su
             words[words.index("RUN")] = latest_run(Store(store))
         if words[1] in ("run", "study") and not {"table4", "table5", "--processes"} & set(words):
             words += ["--processes", "1"]  # each process more is a start of Python
-        if words[1:3] == ["study", "transfer"]:  # 2 pairs in place of 42
-            words += ["--set", "targets=[cifar10]" if "nas201" in words else "targets=[class_object]"]
         if words[1:3] == ["study", "darts"]:
             words += ["--methods", "lapt-rea,rea"]
         if words[1:3] == ["run", "images.yaml"]:
