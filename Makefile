@@ -21,9 +21,9 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -m "not integration" -n 2 --dist loadfile
 
 # Real servers, kill -9 and other drills: minutes. Each file has stores and servers of its own, and waits for them much
-# of the time, so four go side by side on two cores.
+# of the time, so three go side by side on two cores: four took as long.
 test-integration: $(STAMP)
-	$(BIN)/python -m pytest -m "integration and not llm" -n 4 --dist loadfile $(DRILLS)
+	$(BIN)/python -m pytest -m "integration and not llm" -n 3 --dist loadfile $(DRILLS)
 
 # A run and its replay with a real language model on this machine, skipped with a reason where it has no wheels: minutes.
 test-llm: $(STAMP)
