@@ -19,7 +19,7 @@ from flows.studies.rows import Who
 from lapt.archive import Archive
 from lapt.base.digests import digest
 from lapt.errors import ConfigError
-from lapt.evaluation import Evaluation, Evaluator, top
+from lapt.evaluation import Evaluation, Evaluator
 from lapt.pipeline.config import BootstrapArchive, Execution, Pipeline, TopArchive
 from lapt.pipeline.controls import (
     ZERO_COST,
@@ -32,7 +32,7 @@ from lapt.pipeline.controls import (
     source_ranking,
 )
 from lapt.pipeline.steps import Steps, TargetSearch
-from lapt.principles import Origin, Principles
+from lapt.principles import Principles
 from lapt.reasoning import Frequency
 from lapt.reasoning.config import ChatReasoner, FrequencyReasoner
 from lapt.reasoning.language.direct import Direct
@@ -104,7 +104,7 @@ class Entrant:
         return ", ".join([part for part in (self.method, self.reasoner, self.variant) if part] + source)
 
 
-class _Watched(TargetSearch):
+class Watched(TargetSearch):
     """A search that remembers what was stated and to what it refined, in order."""
 
     def __init__(self, *given: Any) -> None:
@@ -116,32 +116,6 @@ class _Watched(TargetSearch):
         self.stated.append(principles)
         self.refined.append(super().refine(principles, g))
         return self.refined[-1]
-
-
-class _FromItsOwn(_Watched):
-    """LAPT without a source (WO Transfer, Figure 4): principles are learned from the target's own architectures.
-
-    The first iteration searches the whole space. The best of its evaluations are the archive that a source has else.
-    """
-
-    def refine(self, principles: Principles, g: int) -> SearchSpace:
-        return self.steps.space if g == 1 else super().refine(principles, g)
-
-    def searcher(
-        self, refined: SearchSpace, history: Sequence[Evaluation], g: int
-    ) -> tuple[Searcher, list[Architecture]]:
-        if g > 1:
-            return super().searcher(refined, history, g)
-        return self.steps.searcher(refined, self.evaluator, g), []
-
-    def adapt(
-        self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], g: int
-    ) -> tuple[Principles, float]:
-        best = tuple(top(evaluations, self.steps.pipeline.adaptation.top_r))
-        if g > 1 or not best:
-            return super().adapt(principles, base, best_found, evaluations, g)
-        own = Archive(self.steps.space, self.task, best, asked=tuple(evaluations), chosen_from=len(evaluations))
-        return self.steps.learn(own), best_found
 
 
 class Bench:
@@ -230,21 +204,11 @@ def lapt(bench: Bench, task: str, seed: int) -> Searched:
     steps = bench.steps(seed)
     archive = bench.archive(seed)
     learned = bench.learned(steps, seed)
-    watched = _Watched(steps, bench.evaluator(task), archive)
+    watched = Watched(steps, bench.evaluator(task), archive)
     _, evaluations = watched.run(learned)
     stood_in = any(principles.origin.instead_of for principles in watched.stated)
     refined = watched.refined[0] if watched.refined else None
     return Searched(evaluations, learned, refined, stood_in, watched.lacking)
-
-
-def from_its_own(bench: Bench, task: str, seed: int) -> Searched:
-    """LAPT that reads no source: WO Transfer of Figure 4."""
-    steps, evaluator = bench.steps(seed), bench.evaluator(task)
-    origin = Origin(reasoner="none", step="learn", task=task, archive="")
-    nothing = Principles(space=bench.space.name, principles=(), origin=origin)
-    watched = _FromItsOwn(steps, evaluator)
-    _, evaluations = watched.run(nothing)
-    return Searched(evaluations, lacking=watched.lacking)
 
 
 def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:

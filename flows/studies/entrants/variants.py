@@ -12,7 +12,6 @@ from flows.studies.entrants.methods import (
     alone,
     counting,
     direct,
-    from_its_own,
     lapt_entrant,
     ranking,
     subspace,
@@ -20,6 +19,7 @@ from flows.studies.entrants.methods import (
     warm_start,
     with_controls,
 )
+from flows.studies.entrants.own import from_its_own
 from lapt.errors import ConfigError
 from lapt.evaluators.config import SurrogateEvaluation
 from lapt.evaluators.surrogate import epoch_of
