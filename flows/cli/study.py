@@ -25,10 +25,10 @@ def study(
     name: Annotated[
         str,
         typer.Argument(
-            help="compare, with a pipeline of your own (its file alone suffices); nas201, trans101, darts, digits, "
-            "transfer (every pair of tasks, with gp unless --set search.method says another), source-budget, ablation, "
-            "quality, reasoners, contamination, prompts; table4, table5: published networks and their sizes, "
-            "which take --store and --json alone."
+            help="compare, with a pipeline of your own (its file alone suffices); nas201, nas201-imagenet, trans101, "
+            "darts, digits, transfer (every pair of tasks, with gp unless --set search.method says another), "
+            "source-budget, ablation, quality, reasoners, contamination, prompts; table4, table5: published networks "
+            "and their sizes, which take --store and --json alone."
         ),
     ],
     compared: Annotated[

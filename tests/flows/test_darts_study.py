@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shared_server
+from typed import typed
 
 from flows.build import build
 from flows.evaluators import predicted, space_of
@@ -124,6 +126,11 @@ def test_every_study_has_a_preset_and_a_title() -> None:
     assert all(study.title for study in STUDIES.values())
     assert all(load_pipeline(study.preset) for study in STUDIES.values() if study.preset)
     assert [name for name, study in STUDIES.items() if study.preset is None] == [COMPARE]
+
+
+def test_the_help_names_every_study() -> None:
+    said = typed("study", "--help", columns=200).stdout
+    assert [name for name in STUDIES if not re.search(rf"(?<![\w-]){name}(?![\w-])", said)] == []
 
 
 @pytest.mark.integration
