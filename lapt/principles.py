@@ -8,8 +8,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from lapt.base.declarations import Frozen
+from lapt.base.declarations import Frozen, added
 from lapt.base.digests import short
+from lapt.conditions.judging import fits
+from lapt.conditions.language import Condition
 from lapt.errors import SpaceError
 from lapt.spaces import SearchSpace
 
@@ -44,7 +46,8 @@ class Claim(Count):
 class Pattern(Frozen):
     """A feature of cells that good architectures have more of, or less, than the space has on average.
 
-    ``feature``: a column of ``CellFamily.features``, or the statement of an expert's principle (0 or 1).
+    ``feature``: a column of ``CellFamily.features``, the statement of an expert's principle (0 or 1), or the sentence
+    of ``condition`` (0 or 1).
     ``weight``: added to the expectation of an architecture by one standard deviation more of the feature. The deviation
     is that over the whole space; the unit is such that the expectations of all architectures have mean 0 and deviation
     1. ``support`` and ``chance``: the share of the architectures read, and of the space, that lie above the space's
@@ -57,13 +60,14 @@ class Pattern(Frozen):
     support: float
     chance: float
     task: str
+    condition: Condition | None = added(None)
 
 
 class Principle(Frozen):
     """A statement in plain language and the claims it makes.
 
     ``rationale``: why it should hold, in a language model's words. ``draws``: which of a model's replies made the
-    claims, from 0; empty for a reasoner that is asked once.
+    claims, from 0; empty for a reasoner that is asked once. ``adviser``: who states it, of several that are joined.
     """
 
     statement: str
@@ -71,6 +75,7 @@ class Principle(Frozen):
     rationale: str = ""
     draws: tuple[int, ...] = ()
     patterns: tuple[Pattern, ...] = ()
+    adviser: str = added("")
 
     @property
     def support(self) -> float:
@@ -192,8 +197,15 @@ class Principles(BaseModel):
             claims = tuple(c for c in principle.claims if exists(c.kind, c.layer, c.candidate))
             gone = [c for c in principle.claims if c not in claims]
             dropped += [f"{c.layer}: {c.candidate} ({c.effect}, {c.count} of {c.of})" for c in gone]
-            if claims or not principle.claims:
-                kept.append(principle.model_copy(update={"claims": claims}))
+            patterns = []
+            for pattern in principle.patterns:
+                reason = None if pattern.condition is None else fits(pattern.condition, space)
+                if reason is None:
+                    patterns.append(pattern)
+                else:
+                    dropped.append(f"{pattern.feature} ({reason})")
+            if claims or patterns or not (principle.claims or principle.patterns):
+                kept.append(principle.model_copy(update={"claims": claims, "patterns": tuple(patterns)}))
         kinds: tuple[Kind, Kind] = ("operator", "source")
         for kind in kinds:
             for layer, wanted in self.candidates(kind, "keep", "try").items():

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
+from lapt.conditions.cells import Cells, Flags
+from lapt.conditions.judging import holding
+from lapt.conditions.language import Condition
 from lapt.principles import Principle, Principles
 from lapt.reasoning.experts.grounding import applying, known_to_hold
 from lapt.search.methods.model_based import whole
@@ -60,16 +63,24 @@ def background(space: SearchSpace) -> Background:
 class Expectation:
     """N architectures -> N values with mean 0 and standard deviation 1 over ``space``: a ``Prior`` for a search.
 
-    ``weights``: (name of a column, worth of a standard deviation of it), relative to each other. A sum of log-odds, as
-    if all were independent. Ready to be pickled.
+    ``weights``: (name of a column, worth of a standard deviation of it), relative to each other. ``conditions``: the
+    same of conditions, which hold (1) or not (0). A sum of log-odds, as if all were independent. Ready to be pickled.
     """
 
     space: SearchSpace
-    weights: tuple[tuple[str, float], ...]
+    weights: tuple[tuple[str, float], ...] = ()
+    conditions: tuple[tuple[Condition, float], ...] = ()
 
     def __call__(self, architectures: Sequence[Architecture]) -> Floats:
         centre, spread = _moments(self)
-        return np.asarray((self.standardised(architectures) @ _vector(self) - centre) / spread)
+        total = np.zeros(len(architectures))
+        if self.weights:
+            total += self.standardised(architectures) @ _vector(self)
+        if self.conditions:
+            cells = Cells.of(self.space, architectures)
+            for condition, weight in self.conditions:
+                total += weight * standardised(self.space, condition, holding(condition, cells))
+        return np.asarray((total - centre) / spread)
 
     def standardised(self, architectures: Sequence[Architecture]) -> Floats:
         """N x (number of ``names``): descriptions, each column with mean 0 and deviation 1 over the space."""
@@ -79,7 +90,59 @@ class Expectation:
     def over_background(self) -> Floats:
         """Expectation of every member of ``background``, in its order."""
         centre, spread = _moments(self)
-        return np.asarray((background(self.space).x @ _vector(self) - centre) / spread)
+        return np.asarray((_over_background(self) - centre) / spread)
+
+    def times(self, factor: float) -> Expectation:
+        """The expectation with all its worths multiplied, for a sum with others."""
+        return Expectation(
+            self.space,
+            tuple((name, factor * weight) for name, weight in self.weights),
+            tuple((condition, factor * weight) for condition, weight in self.conditions),
+        )
+
+
+def together(expectations: Sequence[Expectation]) -> Expectation:
+    """The sum of expectations over one space, each of deviation 1 before it is added."""
+    alike = [one.times(1 / _moments(one)[1]) for one in expectations]
+    return Expectation(
+        expectations[0].space,
+        tuple(weight for one in alike for weight in one.weights),
+        tuple(weight for one in alike for weight in one.conditions),
+    )
+
+
+def deviation(space: SearchSpace, condition: Condition) -> float:
+    """Standard deviation, over a space, of a condition that holds (1) or not (0). Raises as ``holding``."""
+    return float(_everywhere(space, condition).std())
+
+
+def standardised(space: SearchSpace, condition: Condition, held: Flags) -> Floats:
+    """N values with mean 0 and deviation 1 over the space, of a condition that holds or not; 0 if it tells nothing
+    apart."""
+    everywhere = _everywhere(space, condition)
+    spread = float(everywhere.std())
+    return (held - everywhere.mean()) / spread if spread else np.zeros(len(held))
+
+
+@lru_cache(maxsize=4)
+def _cells(space: SearchSpace) -> Cells:
+    return Cells.of(space, background(space).members)
+
+
+@lru_cache(maxsize=512)
+def _everywhere(space: SearchSpace, condition: Condition) -> Flags:
+    """Whether a condition holds for each member of ``background``."""
+    return holding(condition, _cells(space))
+
+
+@lru_cache(maxsize=64)
+def _over_background(expectation: Expectation) -> Floats:
+    """The weighted sum for every member of ``background``, neither centred nor scaled."""
+    known = background(expectation.space)
+    total = known.x @ _vector(expectation) if expectation.weights else np.zeros(len(known.members))
+    for condition, weight in expectation.conditions:
+        total = total + weight * standardised(expectation.space, condition, _everywhere(expectation.space, condition))
+    return np.asarray(total)
 
 
 @lru_cache(maxsize=64)
@@ -93,36 +156,51 @@ def _vector(expectation: Expectation) -> Floats:
 
 @lru_cache(maxsize=64)
 def _moments(expectation: Expectation) -> tuple[float, float]:
-    total = background(expectation.space).x @ _vector(expectation)
+    total = _over_background(expectation)
     spread = float(total.std())
     return float(total.mean()), spread if spread > 0 else 1.0
 
 
 def advisers_of(space: SearchSpace, principles: Principles, *, task: str) -> tuple[Adviser, ...]:
-    """The advisers behind principles, for a search on ``task``: each task whose architectures were read, experts, or
-    each draw of a language model.
+    """The advisers behind principles, for a search on ``task``: each reasoner that is joined, and of it each task whose
+    architectures were read, experts, and each draw of a language model.
 
-    What was read on ``task`` itself advises nothing: the search knows those scores. ``space``: the whole one.
+    What was read on ``task`` itself advises nothing, unless a model stated it: the search knows those scores.
+    ``space``: the whole one.
     """
     stated = principles.onto(space)
-    found: dict[str, list[Principle]] = {}
-    for principle in stated.principles:
-        for pattern in principle.patterns:
-            alone = principle.model_copy(update={"claims": (), "patterns": (pattern,)})
-            found.setdefault(pattern.task, []).append(alone)
-    if not found:
-        draws = sorted({draw for principle in stated.principles for draw in principle.draws})
-        found = {f"draw {draw + 1}": list(stated.of_draw(draw)) for draw in draws} or {
-            stated.origin.reasoner: list(stated.principles)
-        }
-    found.pop(task, None)
+    found: dict[str, tuple[Adviser, ...]] = {}
+    for name in dict.fromkeys(principle.adviser for principle in stated.principles):
+        mine = tuple(principle for principle in stated.principles if principle.adviser == name)
+        found[name] = _advisers(space, stated.model_copy(update={"principles": mine}), task)
+    return tuple(
+        replace(adviser, name=", ".join(part for part in (name, adviser.name) if part) or stated.origin.reasoner)
+        for name, advisers in found.items()
+        for adviser in advisers
+    )
+
+
+def _advisers(space: SearchSpace, stated: Principles, task: str) -> tuple[Adviser, ...]:
+    """The advisers behind the principles of one reasoner."""
+    draws = sorted({draw for principle in stated.principles for draw in principle.draws})
+    parts: dict[str, list[Principle]] = {}
+    if draws:
+        parts = {f"draw {draw + 1}": list(stated.of_draw(draw)) for draw in draws}
+    elif stated.ordering:
+        for principle in stated.principles:
+            for pattern in principle.patterns:
+                alone = principle.model_copy(update={"claims": (), "patterns": (pattern,)})
+                parts.setdefault(pattern.task, []).append(alone)
+        parts.pop(task, None)
+    elif stated.principles:
+        parts = {"": list(stated.principles)}
     return tuple(
         Adviser(
             name,
             expectation_of(space, stated.model_copy(update={"principles": tuple(part)})),
             tuple(dict.fromkeys(principle.statement for principle in part)),
         )
-        for name, part in found.items()
+        for name, part in parts.items()
     )
 
 
@@ -133,8 +211,10 @@ def expectation_of(space: SearchSpace, principles: Principles) -> Expectation:
     count added to each. A claim to avoid it is worth the negative of that. ``space``: the whole one.
     """
     stated = principles.onto(space)
-    weights = [(pattern.feature, pattern.weight) for p in stated.principles for pattern in p.patterns]
-    if not weights:
+    patterns = [pattern for principle in stated.principles for pattern in principle.patterns]
+    weights = [(pattern.feature, pattern.weight) for pattern in patterns if pattern.condition is None]
+    conditions = [(pattern.condition, pattern.weight) for pattern in patterns if pattern.condition is not None]
+    if not patterns:
         for claim in stated.claims:
             layer = space.layer(claim.layer)
             candidates = layer.operators if claim.kind == "operator" else layer.sources
@@ -144,4 +224,4 @@ def expectation_of(space: SearchSpace, principles: Principles) -> Expectation:
             for operator, source in layer.choices:
                 if claim.candidate == (operator if claim.kind == "operator" else source):
                     weights.append((f"{claim.layer}: {operator} from {source}", worth))
-    return Expectation(space, tuple(weights))
+    return Expectation(space, tuple(weights), tuple(conditions))
