@@ -17,7 +17,8 @@ from lapt.reasoning import Frequency, Patterns
 from lapt.reasoning.expectation import background, expectation_of, names
 from lapt.reasoning.experts.grounding import applying
 from lapt.reasoning.experts.principle import experts_in
-from lapt.reasoning.patterns import EXPERTS_SAY, most_promising, separating
+from lapt.reasoning.ordering import most_promising
+from lapt.reasoning.patterns import EXPERTS_SAY, separating
 from lapt.spaces import BUILTIN
 
 TRANS101 = BUILTIN["trans101"]
