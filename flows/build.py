@@ -15,8 +15,16 @@ from lapt.base.digests import short
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.steps import Steps
-from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
-from lapt.reasoning.config import ChatReasoner, PatternsReasoner, RandomReasoner
+from lapt.reasoning import Chance, Chat, Frequency, Joined, Patterns, Reasoner, Stated
+from lapt.reasoning.config import (
+    ChatReasoner,
+    FrequencyReasoner,
+    JoinedReasoner,
+    PatternsReasoner,
+    RandomReasoner,
+    Reasoning,
+    StatedReasoner,
+)
 from lapt.reasoning.endpoint.calls import Caller, ChatModel, Limits, Prices
 from lapt.reasoning.endpoint.keys import check_block, key_from_variable
 from lapt.reasoning.endpoint.models import LangChainModel
@@ -35,18 +43,29 @@ def reasoner_of(pipeline: Pipeline, execution: Execution, run_id: str, *, sample
 
     Raises LaptError for a model that cannot be asked: a missing package, key or provider.
     """
-    config, sample = pipeline.reasoner, pipeline.seed if sample is None else sample
-    if isinstance(config, ChatReasoner):
-        return Chat(
-            caller_of(config, execution, run_id, sample=sample),
-            parts=config.prompt,
-            **config.model_dump(include={"draws", "combine", "max_operators", "max_sources", "on_invalid"}),
-        )
-    if isinstance(config, RandomReasoner):
-        return Chance(seed=sample, max_operators=config.max_operators, max_sources=config.max_sources)
-    if isinstance(config, PatternsReasoner):
-        return Patterns(**config.model_dump(exclude={"kind"}))
-    return Frequency(max_operators=config.max_operators, max_sources=config.max_sources)
+    sample = pipeline.seed if sample is None else sample
+    return _reasoner(pipeline.reasoner, execution, run_id, sample)
+
+
+def _reasoner(config: Reasoning, execution: Execution, run_id: str, sample: int) -> Reasoner:
+    match config:
+        case JoinedReasoner():
+            advisers = [_reasoner(one, execution, run_id, sample) for one in config.advisers]
+            return Joined(advisers, breadth=config.breadth, growth=config.growth)
+        case ChatReasoner():
+            return Chat(
+                caller_of(config, execution, run_id, sample=sample),
+                parts=config.prompt,
+                **config.model_dump(include={"draws", "combine", "max_operators", "max_sources", "on_invalid"}),
+            )
+        case RandomReasoner():
+            return Chance(seed=sample, max_operators=config.max_operators, max_sources=config.max_sources)
+        case PatternsReasoner():
+            return Patterns(**config.model_dump(exclude={"kind"}))
+        case StatedReasoner():
+            return Stated(config.principles, breadth=config.breadth, growth=config.growth)
+        case FrequencyReasoner():
+            return Frequency(max_operators=config.max_operators, max_sources=config.max_sources)
 
 
 def caller_of(config: ChatReasoner, execution: Execution, run_id: str, *, sample: int) -> Caller:

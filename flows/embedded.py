@@ -15,7 +15,7 @@ from flows.server.settings import apply_environment, connections_said
 from lapt.errors import LaptError, Stopped, interruption, release
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.results import RunResult
-from lapt.reasoning.config import ChatReasoner
+from lapt.reasoning.config import ChatReasoner, parts_of
 from storage.addresses import address_of
 from storage.store import Store
 
@@ -36,7 +36,8 @@ def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> R
     from flows.build import build, ready
 
     # A Secret block is kept by the server, which is not there yet: the flow reads it before it does anything else.
-    later = isinstance(pipeline.reasoner, ChatReasoner) and pipeline.reasoner.key_block is not None
+    asked = parts_of(pipeline.reasoner)
+    later = any(isinstance(one, ChatReasoner) and one.key_block is not None for one in asked)
     built = build(pipeline, execution.model_copy(update={"replies": "replay"}) if later else execution)
 
     def run() -> RunResult:

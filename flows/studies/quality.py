@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from flows.evaluators import table_of
-from flows.studies.entrants.methods import DETERMINISTIC, Bench, counting
+from flows.studies.entrants.methods import Bench, counting
 from flows.studies.rows import Row, StudyResult
 from lapt.archive import NothingScored
 from lapt.base.statistics import Scores, summarised, top_threshold
 from lapt.errors import BudgetSpent
 from lapt.pipeline.config import Execution, Pipeline
-from lapt.reasoning.config import PatternsReasoner, RandomReasoner
+from lapt.reasoning.config import PatternsReasoner, RandomReasoner, asks_a_model, deterministic
 from lapt.reasoning.endpoint.calls import AwaitingReply, ReasonerError
 from lapt.search.loop import scored
 
@@ -94,9 +94,9 @@ class Quality:
                 yield row.with_summary(summarised([value]))
 
     def _of_reasoner(self, pipeline: Pipeline) -> list[Row]:
-        bench, kind = Bench(pipeline, self.execution), pipeline.reasoner.kind
-        times = self.draws if kind == "chat" else self.seeds
-        if kind in DETERMINISTIC and not pipeline.source.archive.drawn:
+        bench, reasoner = Bench(pipeline, self.execution), pipeline.reasoner
+        times = self.draws if asks_a_model(reasoner) else self.seeds
+        if deterministic(reasoner) and not pipeline.source.archive.drawn:
             times = 1
         found: dict[tuple[str, str], list[float]] = {}
         for seed in range(times):

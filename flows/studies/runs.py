@@ -12,6 +12,7 @@ from flows.studies.jobs import Job, Ledger, Outcome, outcome_of
 from lapt.errors import ConfigError
 from lapt.evaluators.workers import Crashed, Workers
 from lapt.pipeline.config import Execution
+from lapt.reasoning.config import asks_a_model
 from lapt.reasoning.endpoint.calls import AwaitingReply
 
 Progress = Callable[[int, int], None]
@@ -96,7 +97,7 @@ class Runs:
 
     def _settled(self, job: Job) -> bool:
         """Whether a second run of the job would find the same: not if a language model is to be asked again."""
-        return job.entrant.pipeline.reasoner.kind != "chat" or self.execution.replies in ("auto", "replay")
+        return not asks_a_model(job.entrant.pipeline.reasoner) or self.execution.replies in ("auto", "replay")
 
     def _outcomes(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Outcome]]:
         """The outcome of every job as it ends; in this process if there is only one job or process."""

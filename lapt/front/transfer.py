@@ -21,10 +21,11 @@ from lapt.front.places import space as space_of
 from lapt.front.result import Found, Result
 from lapt.front.scored import OwnEvaluator, Score, number_of
 from lapt.front.study import Study
-from lapt.pipeline.config import Adaptation, Pipeline, RandomArchive, Source, TopArchive
+from lapt.pipeline.config import Adaptation, Pipeline, RandomArchive, Source, TopArchive, reasoner_section
 from lapt.pipeline.steps import Steps
 from lapt.principles import Origin, Principles
 from lapt.reasoning import Reasoner
+from lapt.reasoning.config import asks_a_model
 from lapt.search.config import SECTIONS, spelt_out
 from lapt.spaces import Architecture, SearchSpace
 
@@ -193,7 +194,7 @@ def _study(
         seed=seed,
         controls=tuple(controls),
         adaptation=Adaptation(iterations=max(1, min(ITERATIONS, budget - 1))),
-        **({"reasoner": _reasoner(reasoner)} if isinstance(reasoner, str) else {}),
+        **({"reasoner": reasoner_section(reasoner)} if isinstance(reasoner, str) else {}),
         search=_search(method, budget),
     )
     thinks = _thinking(pipeline, store) if isinstance(reasoner, str) else reasoner
@@ -261,16 +262,11 @@ def _pipeline(**declared: Any) -> Pipeline:
         raise fault(error, "the arguments", Pipeline) from None
 
 
-def _reasoner(named: str) -> dict[str, Any]:
-    kind, _, model = named.partition(":")
-    return {"kind": kind, **({"model": model} if model else {})}
-
-
 def _thinking(pipeline: Pipeline, store: str | None) -> Reasoner:
     from flows.build import reasoner_of, run_id
     from lapt.pipeline.config import Execution
 
-    if pipeline.reasoner.kind == "chat" and store is None:
+    if asks_a_model(pipeline.reasoner) and store is None:
         raise ConfigError("a store, which keeps a language model's replies", "none", 'give store="FOLDER"')
     return reasoner_of(pipeline, Execution(store=store or ""), run_id(pipeline, ""))
 

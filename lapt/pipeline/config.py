@@ -226,17 +226,17 @@ def presets() -> list[str]:
     return _shipped("lapt.presets")
 
 
-REASONERS = ("patterns", "frequency", "random", "chat")
-"""Kinds of reasoners."""
+REASONERS = {"patterns": None, "frequency": None, "random": None, "chat": "model", "stated": "principles"}
+"""Kind of a reasoner that stands alone -> its key that follows the kind on the command line; None if none does."""
 
 
 def load_pipeline(preset_or_file: str, overrides: Sequence[str] = (), reasoner: str | None = None) -> Pipeline:
     """Load a preset by name or a YAML file by path, with ``key.sub=value`` overrides (values are YAML).
 
-    ``reasoner``: ``patterns``, ``frequency``, ``random`` or ``chat:MODEL`` in place of the declared one; the declared
-    settings stay if it is of the same kind. ``scale=NAME`` among the overrides takes the values of the declaration's
-    ``scales.NAME``; the other overrides come after it. Raises ConfigError: unknown preset or file, malformed YAML,
-    unknown keys, values out of range.
+    ``reasoner``: ``patterns``, ``frequency``, ``random``, ``chat:MODEL``, ``stated:FILE``, or several of them joined by
+    ``+``, in place of the declared one; the declared settings stay if it is of the same kind. ``scale=NAME`` among the
+    overrides takes the values of the declaration's ``scales.NAME``; the other overrides come after it. Raises
+    ConfigError: unknown preset or file, malformed YAML, unknown keys, values out of range.
     """
     declared = _declared(preset_or_file, "lapt.presets", "preset", ())
     scale = [override for override in overrides if override.startswith("scale=")]
@@ -245,21 +245,28 @@ def load_pipeline(preset_or_file: str, overrides: Sequence[str] = (), reasoner: 
         _apply(declared, override)
     _scaled(declared, preset_or_file)
     if reasoner is not None:
-        kind, _, model = reasoner.partition(":")
-        if kind not in REASONERS or (kind == "chat") != bool(model):
-            raise ConfigError(
-                "--reasoner patterns, frequency, random, chat:PROVIDER:MODEL or chat:manual",
-                repr(reasoner),
-                or_meant(kind, REASONERS, "write, for example, chat:openai:gpt-4o"),
-            )
-        given = declared.get("reasoner")
-        kept = given if isinstance(given, dict) and given.get("kind") == kind else {}
-        declared["reasoner"] = {**kept, "kind": kind, **({"model": model} if model else {})}
+        declared["reasoner"] = reasoner_section(reasoner, declared.get("reasoner"))
     for override in sorted(overrides, key=lambda override: not override.startswith("search.method=")):
         _apply(declared, override)
         if override.startswith("search.method="):
             keep_what_fits(declared["search"])
     return validated(declared, preset_or_file)
+
+
+def reasoner_section(reasoner: str, given: Any = None) -> dict[str, Any]:
+    """The section ``reasoner`` for a name on the command line. ``given``: the declared section. Raises ConfigError."""
+    if "+" in reasoner:
+        return {"kind": "joined", "advisers": [reasoner_section(one, given) for one in reasoner.split("+")]}
+    kind, _, named = reasoner.partition(":")
+    key = REASONERS.get(kind)
+    if kind not in REASONERS or (key is not None) != bool(named):
+        raise ConfigError(
+            "--reasoner patterns, frequency, random, chat:PROVIDER:MODEL, chat:manual, stated:FILE, or several with +",
+            repr(reasoner),
+            or_meant(kind, REASONERS, "write, for example, chat:openai:gpt-4o"),
+        )
+    kept = given if isinstance(given, dict) and given.get("kind") == kind else {}
+    return {**kept, "kind": kind, **({key: named} if key else {})}
 
 
 def overridden(pipeline: Pipeline, overrides: Sequence[str]) -> Pipeline:

@@ -6,13 +6,14 @@ import json
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, field_serializer, field_validator, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, field_serializer, field_validator, model_validator
 
 from lapt.base.declarations import Frozen, added
 from lapt.reasoning.endpoint.addresses import Server, without_login
 from lapt.reasoning.endpoint.models import Structured
 from lapt.reasoning.language.briefing import EVERY_PART, PromptParts
 from lapt.reasoning.language.chat import Combine, OnInvalid
+from lapt.reasoning.statements import StatedPrinciples, in_line
 
 
 class _Reasoner(Frozen):
@@ -65,6 +66,17 @@ class PatternsReasoner(_Reasoner):
             f"{kept} at first, and {self.growth:g} times as much after each adaptation ({self.growth**2:g} times where "
             "nothing better was found), since what the target has shown is to lead the search more and more."
         )
+
+
+class StatedReasoner(_Reasoner):
+    """Given principles: conditions in a file, with the adviser of each."""
+
+    kind: Literal["stated"]
+    principles: Annotated[StatedPrinciples, BeforeValidator(in_line)] = Field(
+        description="a file of principles (lapt principles import); its content becomes part of the pipeline"
+    )
+    breadth: float = Field(0.015, gt=0, le=1, description="largest share of the whole space in the first refined one")
+    growth: float = Field(20.0, ge=1, description="factor by which each adaptation widens it; 1: never")
 
 
 class ReasonerBudget(Frozen):
@@ -160,4 +172,40 @@ class RandomReasoner(_Reasoner):
     max_sources: int = Field(2, ge=1, description="sources a layer keeps")
 
 
-Reasoning = Annotated[PatternsReasoner | FrequencyReasoner | ChatReasoner | RandomReasoner, Field(discriminator="kind")]
+Alone = Annotated[
+    PatternsReasoner | FrequencyReasoner | ChatReasoner | RandomReasoner | StatedReasoner, Field(discriminator="kind")
+]
+
+
+class JoinedReasoner(_Reasoner):
+    """Several reasoners that advise together."""
+
+    kind: Literal["joined"]
+    advisers: tuple[Alone, ...] = Field(min_length=2, max_length=8, description="reasoners, as the section has them")
+    breadth: float = Field(0.015, gt=0, le=1, description="largest share of the whole space in the first refined one")
+    growth: float = Field(20.0, ge=1, description="factor by which each adaptation widens it; 1: never")
+
+    @property
+    def named(self) -> str:
+        return "+".join(one.named for one in self.advisers)
+
+
+Reasoning = Annotated[
+    PatternsReasoner | FrequencyReasoner | ChatReasoner | RandomReasoner | StatedReasoner | JoinedReasoner,
+    Field(discriminator="kind"),
+]
+
+
+def parts_of(reasoner: Reasoning) -> tuple[Alone, ...]:
+    """The reasoners that are joined; the one itself if it stands alone."""
+    return reasoner.advisers if isinstance(reasoner, JoinedReasoner) else (reasoner,)
+
+
+def asks_a_model(reasoner: Reasoning) -> bool:
+    """Whether it, or one that is joined in it, asks a language model."""
+    return any(isinstance(one, ChatReasoner) for one in parts_of(reasoner))
+
+
+def deterministic(reasoner: Reasoning) -> bool:
+    """Whether it states the same of the same architectures, whatever the seed."""
+    return not any(isinstance(one, ChatReasoner | RandomReasoner) for one in parts_of(reasoner))

@@ -169,15 +169,26 @@ def advisers_of(space: SearchSpace, principles: Principles, *, task: str) -> tup
     ``space``: the whole one.
     """
     stated = principles.onto(space)
-    found: dict[str, tuple[Adviser, ...]] = {}
-    for name in dict.fromkeys(principle.adviser for principle in stated.principles):
-        mine = tuple(principle for principle in stated.principles if principle.adviser == name)
-        found[name] = _advisers(space, stated.model_copy(update={"principles": mine}), task)
+    found = {name: _advisers(space, part, task) for name, part in _by_adviser(stated).items()}
     return tuple(
-        replace(adviser, name=", ".join(part for part in (name, adviser.name) if part) or stated.origin.reasoner)
+        replace(adviser, name=", ".join([*filter(None, (name, adviser.name))]) or stated.origin.reasoner)
         for name, advisers in found.items()
-        for adviser in advisers
+        for adviser in (advisers if len(advisers) > 1 or not name else [replace(one, name="") for one in advisers])
     )
+
+
+def _by_adviser(stated: Principles) -> dict[str, Principles]:
+    """The principles of each adviser that is named; all of them, under no name, if none is.
+
+    Where advisers are named, what has no name is the claims of the space that they refine to together.
+    """
+    names = dict.fromkeys(principle.adviser for principle in stated.principles)
+    if len(names) > 1:
+        names.pop("", None)
+    return {
+        name: stated.model_copy(update={"principles": tuple(p for p in stated.principles if p.adviser == name)})
+        for name in names
+    }
 
 
 def _advisers(space: SearchSpace, stated: Principles, task: str) -> tuple[Adviser, ...]:
@@ -208,9 +219,13 @@ def expectation_of(space: SearchSpace, principles: Principles) -> Expectation:
     """The expectation from the patterns of principles or, without patterns, from their claims.
 
     A claim to keep or try a candidate is worth the logarithm of how much more often it was chosen than by chance, one
-    count added to each. A claim to avoid it is worth the negative of that. ``space``: the whole one.
+    count added to each. A claim to avoid it is worth the negative of that. Where advisers are joined, each says as much
+    as the others. ``space``: the whole one.
     """
     stated = principles.onto(space)
+    advisers = _by_adviser(stated)
+    if len(advisers) > 1:
+        return together([expectation_of(space, part) for part in advisers.values()])
     patterns = [pattern for principle in stated.principles for pattern in principle.patterns]
     weights = [(pattern.feature, pattern.weight) for pattern in patterns if pattern.condition is None]
     conditions = [(pattern.condition, pattern.weight) for pattern in patterns if pattern.condition is not None]

@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 
 from flows.studies.count.figures import Curve
-from flows.studies.entrants.methods import DETERMINISTIC, Entrant
+from flows.studies.entrants.methods import Entrant
 from flows.studies.rows import Row, Who
 from lapt.base.statistics import holm, nested, paired_p_value, summarised
 from lapt.errors import ConfigError
+from lapt.reasoning.config import deterministic
 
 Quantity = Literal["rank", "validation"]
 """The quantity that is compared: validation scores if a space cannot be listed."""
@@ -176,7 +177,7 @@ def conditional(entrants: Sequence[Entrant]) -> Iterator[str]:
     """A note if every seed of some entrant reads the same principles."""
     if any(
         entrant.method.startswith("lapt-")
-        and entrant.pipeline.reasoner.kind in DETERMINISTIC
+        and deterministic(entrant.pipeline.reasoner)
         and not entrant.pipeline.source.archive.drawn
         for entrant in entrants
     ):

@@ -34,7 +34,7 @@ from lapt.pipeline.controls import (
 from lapt.pipeline.steps import Steps, TargetSearch
 from lapt.principles import Principles
 from lapt.reasoning import Frequency
-from lapt.reasoning.config import ChatReasoner, FrequencyReasoner
+from lapt.reasoning.config import ChatReasoner, FrequencyReasoner, deterministic
 from lapt.reasoning.language.direct import Direct
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.config import SECTIONS, SearchSection
@@ -43,8 +43,6 @@ from lapt.spaces import Architecture, DeclaredSpace, SearchSpace
 
 COUNTS = {"params": "parameters", "flops": "flops"}
 """Method by size -> the count that it uses."""
-DETERMINISTIC = ("frequency", "patterns")
-"""Reasoners that always state the same principles for the same archive."""
 RESAMPLED = "archives resampled"
 """Variant in which every seed reads its own archive, drawn with replacement from the common one."""
 LONG = 500
@@ -179,7 +177,7 @@ class Bench:
     def learned(self, steps: Steps, seed: int) -> Principles:
         """Principles learned from the archive; only once per archive if the reasoner is deterministic."""
         reasoner = self.pipeline.reasoner
-        if reasoner.kind not in DETERMINISTIC:
+        if not deterministic(reasoner):
             return steps.learn(self.archive(seed))
         key = (*self._archived(seed), reasoner.model_dump_json())
         if key not in _principles:
@@ -313,7 +311,7 @@ def lapt_entrant(pipeline: Pipeline, *, variant: str | None = None, draws: int |
         pipeline.budget,
         pipeline.reasoner.named,
         variant,
-        None if pipeline.reasoner.kind in DETERMINISTIC else draws,
+        None if deterministic(pipeline.reasoner) else draws,
     )
 
 
@@ -321,7 +319,7 @@ def with_other_archives(entrant: Entrant) -> Iterator[Entrant]:
     """The entrant; and if all seeds would read one archive and state the same principles, a resampled variant too."""
     yield entrant
     source = entrant.pipeline.source
-    if entrant.pipeline.reasoner.kind in DETERMINISTIC and isinstance(source.archive, TopArchive):
+    if deterministic(entrant.pipeline.reasoner) and isinstance(source.archive, TopArchive):
         archive = BootstrapArchive(strategy="bootstrap", size=source.archive.size)
         resampled = entrant.pipeline.model_copy(update={"source": source.model_copy(update={"archive": archive})})
         yield replace(entrant, pipeline=resampled, variant=RESAMPLED)

@@ -13,6 +13,7 @@ from flows.studies.entrants.methods import (
     counting,
     direct,
     lapt_entrant,
+    other_searches,
     ranking,
     subspace,
     under_one,
@@ -24,7 +25,16 @@ from lapt.errors import ConfigError
 from lapt.evaluators.config import SurrogateEvaluation
 from lapt.evaluators.surrogate import epoch_of
 from lapt.pipeline.config import Pipeline, RandomArchive, TopArchive, WorstArchive, validated
-from lapt.reasoning.config import ChatReasoner, FrequencyReasoner, PatternsReasoner, RandomReasoner, Reasoning
+from lapt.reasoning.config import (
+    Alone,
+    ChatReasoner,
+    FrequencyReasoner,
+    JoinedReasoner,
+    PatternsReasoner,
+    RandomReasoner,
+    Reasoning,
+    parts_of,
+)
 from lapt.reasoning.language.briefing import PromptParts
 from lapt.search import SEARCHERS
 
@@ -131,13 +141,33 @@ def darts_notes(pipeline: Pipeline) -> Iterator[str]:
 
 
 def reasoners(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[Entrant, ...]:
-    """Every model that is named, by its principles and by its own proposals of architectures; counting; chance."""
-    entrants = [lapt_entrant(_under(declared, reasoner), draws=draws) for reasoner in _without_a_model(declared)]
+    """Every reasoner that is named, each joined with ``patterns``, ``patterns``, counting and chance.
+
+    Each is run with adaptation and without. A language model also proposes architectures itself. Search methods beside
+    the pipeline's own run if they are named.
+    """
+    first = PatternsReasoner()
+    alone = [first, *_without_a_model(declared), *(pipeline.reasoner for pipeline in named)]
+    joined = [joined_with(first, pipeline.reasoner) for pipeline in named if pipeline.reasoner.kind != "patterns"]
+    by_name = {reasoner.named: reasoner for reasoner in (*alone, *joined)}
+    entrants = []
+    for method, section in other_searches(declared.search):
+        own = method == declared.search.method
+        searched = declared.model_copy(update={"search": declared.search if own else section})
+        for reasoner in by_name.values():
+            adapted = _under(searched, reasoner)
+            once = _changed(adapted, adaptation={"iterations": 1}, search=_at_once(adapted))
+            entrants.append(replace(lapt_entrant(adapted, draws=draws), default=own))
+            entrants.append(replace(lapt_entrant(once, variant="without adaptation", draws=draws), default=own))
     for chat in (pipeline for pipeline in named if isinstance(pipeline.reasoner, ChatReasoner)):
-        entrants.append(lapt_entrant(chat, draws=draws))
         name = chat.reasoner.named
         entrants.append(Entrant("direct", chat, direct, chat.budget, name, draws=draws, fixed=True))
     return tuple(entrants)
+
+
+def joined_with(first: Alone, other: Reasoning) -> JoinedReasoner:
+    """The two side by side; ``other`` may be several itself."""
+    return JoinedReasoner(kind="joined", advisers=(first, *parts_of(other)))
 
 
 def contamination(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[Entrant, ...]:

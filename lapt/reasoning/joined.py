@@ -1,0 +1,93 @@
+"""Several reasoners that advise together, each with a weight of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lapt.archive import Archive
+from lapt.evaluation import Evaluation
+from lapt.principles import Origin, Principle, Principles
+from lapt.reasoning.ordering import Ordering
+from lapt.reasoning.reasoner import Reasoner
+from lapt.spaces import SearchSpace
+
+
+class Joined(Ordering):
+    """Reasoners side by side: each learns and adapts by itself, and their expectations are added.
+
+    The expectations have the same deviation before they are added, so each reasoner says as much as the others. With
+    ``refinement: order`` the target's scores weigh them apart. An adaptation widens the space (``Ordering``).
+    """
+
+    def __init__(self, advisers: Sequence[Reasoner], *, breadth: float = 0.015, growth: float = 20.0) -> None:
+        super().__init__(breadth=breadth, growth=growth)
+        self.advisers = tuple(advisers)
+        self.names = _distinct([adviser.name for adviser in advisers])
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return "+".join(self.names)
+
+    def learn(self, space: SearchSpace, archive: Archive) -> Principles:
+        found = [adviser.learn(space, archive) for adviser in self.advisers]
+        origin = Origin(reasoner=self.name, step="learn", task=archive.task, archive=archive.digest)
+        return self.stated(space, self._signed(found), found[0].counts, origin, self.breadth, None)
+
+    def update(
+        self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str
+    ) -> Principles:
+        return self._each(
+            space, principles, lambda one, own: one.update(space, own, top_architectures, task=task), self.growth
+        )
+
+    def explore(self, space: SearchSpace, principles: Principles, *, task: str) -> Principles:
+        return self._each(space, principles, lambda one, own: one.explore(space, own, task=task), self.growth**2)
+
+    def _each(
+        self,
+        space: SearchSpace,
+        principles: Principles,
+        adapt: Callable[[Reasoner, Principles], Principles],
+        times: float,
+    ) -> Principles:
+        """The next version, of which every reasoner adapted its own part."""
+        principles = principles.onto(space)
+        found = [adapt(one, self._part(principles, name)) for one, name in zip(self.advisers, self.names, strict=True)]
+        origin = found[0].origin.model_copy(update={"reasoner": self.name})
+        breadth = self._wider(principles, times)
+        return self.stated(space, self._signed(found), found[0].counts, origin, breadth, principles)
+
+    def _signed(self, found: Sequence[Principles]) -> tuple[Principle, ...]:
+        """All principles with the name of their reasoner. The claims of a space that one refines to are left out: the
+        joined space has its own."""
+        return tuple(
+            principle.model_copy(update={"adviser": _under(name, principle.adviser)})
+            for name, stated in zip(self.names, found, strict=True)
+            for principle in stated.principles
+            if principle.patterns or not stated.ordering
+        )
+
+    def _part(self, principles: Principles, name: str) -> Principles:
+        """One reasoner's own principles, without its name."""
+        own = tuple(
+            principle.model_copy(update={"adviser": principle.adviser.removeprefix(name).removeprefix(SEPARATOR)})
+            for principle in principles.principles
+            if principle.adviser == name or principle.adviser.startswith(name + SEPARATOR)
+        )
+        return principles.model_copy(update={"principles": own})
+
+
+SEPARATOR = ": "
+"""Stands between the name of a joined reasoner and the name of its own adviser."""
+
+
+def _under(name: str, adviser: str) -> str:
+    return f"{name}{SEPARATOR}{adviser}" if adviser else name
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, with a number where one is there twice."""
+    found: list[str] = []
+    for name in names:
+        found.append(name if name not in found else f"{name} {sum(n == name for n in names[: len(found) + 1])}")
+    return tuple(found)
