@@ -48,9 +48,10 @@ class Pattern(Frozen):
 
     ``feature``: a column of ``CellFamily.features``, the statement of an expert's principle (0 or 1), or the sentence
     of ``condition`` (0 or 1).
-    ``weight``: added to the expectation of an architecture by one standard deviation more of the feature. The deviation
-    is that over the whole space; the unit is such that the expectations of all architectures have mean 0 and deviation
-    1. ``support`` and ``chance``: the share of the architectures read, and of the space, that lie above the space's
+    ``weight``: added to the expectation of an architecture by one standard deviation more of the feature; 0 for a
+    finding that tells of the others and adds nothing. The deviation is that over the whole space; the unit is such that
+    the expectations of all architectures have mean 0 and deviation 1. ``support`` and ``chance``: the share of the
+    architectures read, and of the space, that lie above the space's
     mean (below, for a negative weight). ``task``: the task whose good architectures were read; "experts" for a pattern
     known from elsewhere.
     """

@@ -228,7 +228,9 @@ def expectation_of(space: SearchSpace, principles: Principles) -> Expectation:
         return together([expectation_of(space, part) for part in advisers.values()])
     patterns = [pattern for principle in stated.principles for pattern in principle.patterns]
     weights = [(pattern.feature, pattern.weight) for pattern in patterns if pattern.condition is None]
-    conditions = [(pattern.condition, pattern.weight) for pattern in patterns if pattern.condition is not None]
+    conditions = [
+        (pattern.condition, pattern.weight) for pattern in patterns if pattern.condition is not None and pattern.weight
+    ]
     if not patterns:
         for claim in stated.claims:
             layer = space.layer(claim.layer)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lapt.archive import Archive
 from lapt.base.digests import short
 from lapt.evaluation import Evaluation
-from lapt.principles import Count, Kind, Origin, Principle, Principles
+from lapt.principles import Claim, Count, Kind, Origin, Principle, Principles
 from lapt.reasoning.evidence import candidates_of, claimed, counted
 from lapt.reasoning.expectation import Expectation, background, expectation_of
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
@@ -98,8 +98,7 @@ class Ordering(ABC):
             breadth=breadth,
         )
         promising = promising_by(space, expectation_of(space, stated), breadth)
-        kept = tuple(_kept(space, promising, stated))
-        return stated.model_copy(update={"principles": (*patterns, *kept)})
+        return stated.model_copy(update={"principles": (*patterns, *_kept(space, promising, stated))})
 
     def _wider(self, principles: Principles, times: float) -> float:
         return min(1.0, (principles.breadth or self.breadth) * times)
@@ -167,15 +166,19 @@ def most_promising(
 
 
 def _kept(space: SearchSpace, promising: SearchSpace, stated: Principles) -> Iterable[Principle]:
-    """Claims of a refined space: a principle for each layer that lost a candidate."""
+    """The refined space as a principle, with a claim for each candidate of a layer that lost some."""
     kinds: tuple[Kind, Kind] = ("operator", "source")
+    claims: list[Claim] = []
+    said = []
     for before, after in zip(space.layers, promising.layers, strict=True):
         for kind in kinds:
             kept = candidates_of(promising, kind, after.name)
-            lost = [c for c in candidates_of(space, kind, before.name) if c not in kept]
-            if not lost:
-                continue
-            evidence = stated.evidence(kind, before.name)
-            claims = tuple(claimed(evidence[candidate], "keep") for candidate in kept)
-            chosen = ", ".join(f"{c.candidate} ({c.count} of {c.of} chose it)" for c in claims)
-            yield Principle(statement=f"On layer {before.name}: {chosen}; without {', '.join(lost)}.", claims=claims)
+            if len(kept) < len(candidates_of(space, kind, before.name)):
+                evidence = stated.evidence(kind, before.name)
+                here = [claimed(evidence[candidate], "keep") for candidate in kept]
+                claims += here
+                said.append(f"{before.name}: {', '.join(f'{c.candidate} ({c.count} of {c.of})' for c in here)}")
+    if claims:
+        yield Principle(
+            statement=f"That leaves, with the number that chose it: {'; '.join(said)}.", claims=tuple(claims)
+        )

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from lapt.archive import Archive
+from lapt.conditions.sentences import sentence
 from lapt.principles import Origin, Pattern, Principle, Principles
 from lapt.reasoning.evidence import counted
 from lapt.reasoning.expectation import Expectation, background
 from lapt.reasoning.experts.grounding import applying
+from lapt.reasoning.findings import Finding, findings
 from lapt.reasoning.ordering import Ordering
 from lapt.search.methods.model_based import one_thread
 from lapt.spaces import Architecture, SearchSpace
@@ -25,7 +27,7 @@ _PENALTY = 0.1
 _CLEARLY = 4.0
 """Standard deviations below chance at which good architectures contradict an expert's principle."""
 _SAID = 3
-"""Number of features that a principle names."""
+"""Number of features of each sign that the regression names."""
 
 
 class Patterns(Ordering):
@@ -34,10 +36,12 @@ class Patterns(Ordering):
 
     Learning compares the functions of the architectures read, each once however often it is written, with the whole
     space. Both are described by the operators on the paths that stay open (``CellFamily.features``). The weights are
-    the principles. Experts' principles (``lapt.reasoning.experts.grounding``) add ``knowledge`` times as much, equal
-    parts each. Those that the source's good architectures contradict are not stated (of DARTS, on the surrogate's 10th
-    epoch, two of six; on NAS-Bench-201 and TransNAS-Bench-101 none). The sum is the expectation of an architecture.
-    Translating keeps, layer by layer, the candidates that leave a product space of at most ``breadth`` of the whole
+    the principles. For readers, conditions are stated beside them (``lapt.reasoning.findings``), which the half of the
+    architectures that was not used to find them confirms. Experts' principles (``lapt.reasoning.experts.grounding``)
+    add ``knowledge`` times as much, equal parts each. Those that the source's good architectures contradict are not
+    stated (of DARTS, on the surrogate's 10th epoch, two of six; on NAS-Bench-201 and TransNAS-Bench-101 none). The sum
+    is the expectation of an architecture. Translating keeps, layer by layer, the candidates that leave a product space
+    of at most ``breadth`` of the whole
     with the highest mean expectation, greedily.
 
     Adapting: an update adds the target's top architectures as a second task, with the weight of the source. Every
@@ -63,9 +67,11 @@ class Patterns(Ordering):
 
     # --- what is learned ---------------------------------------------------------------------------------------------
     def learned(self, space: SearchSpace, read: Sequence[Architecture], task: str) -> Iterable[Principle]:
-        """One principle each for the strongest features of one sign, and one for all the others."""
+        """Findings, which a reader can follow, and the regression, which orders the space."""
         known, columns = background(space), len(space.family.feature_names)
         functions = list(dict.fromkeys(space.canonical(architecture) for architecture in read))
+        for found in findings(space, functions):
+            yield _found(found, task)
         mine = Expectation(space, ()).standardised(functions)[:, :columns]
         weights = separating(mine, known.x[:, :columns])
         patterns = [
@@ -73,11 +79,9 @@ class Patterns(Ordering):
             for at, (name, weight) in enumerate(zip(space.family.feature_names, weights, strict=True))
             if weight
         ]
-        for sign, word in ((1, "more"), (-1, "less")):
-            alike = sorted((p for p in patterns if p.weight * sign > 0), key=lambda p: -abs(p.weight))
-            for part, rest in ((alike[:_SAID], False), (alike[_SAID:], True)):
-                if part:
-                    yield Principle(statement=_statement(part, word, rest, len(functions), task), patterns=tuple(part))
+        if patterns:
+            patterns.sort(key=lambda pattern: -abs(pattern.weight))
+            yield Principle(statement=_statement(patterns, len(functions), task), patterns=tuple(patterns))
 
     def _known(self, space: SearchSpace, read: Sequence[Architecture]) -> Iterable[Principle]:
         experts, known, first = applying(space), background(space), len(space.family.feature_names)
@@ -137,13 +141,27 @@ def _pattern(feature: str, weight: float, good: Floats, space: Floats, task: str
     return Pattern(feature=feature, weight=round(weight, 6), support=support, chance=chance, task=task)
 
 
-def _statement(patterns: Sequence[Pattern], word: str, rest: bool, functions: int, task: str) -> str:
-    named = ", ".join(f"{p.feature} ({p.support:.0%} against {p.chance:.0%})" for p in patterns[:_SAID])
-    if rest:
-        others = f"{len(patterns)} others, first " if len(patterns) > _SAID else ""
-        return f"Less clearly, {word} of {others}{named}."
-    side = "above" if word == "more" else "below"
+def _found(finding: Finding, task: str) -> Principle:
+    """The principle of a finding. Its weight is 0: the regression orders, and the finding tells a reader of it."""
+    said = sentence(finding.condition)
+    pattern = Pattern(
+        feature=said,
+        weight=0.0,
+        support=round(finding.support, 4),
+        chance=round(finding.base_rate, 4),
+        task=task,
+        condition=finding.condition,
+    )
+    rationale = f"Found in one half of the good cells of {task}. In the other, odds at least {finding.bound:.1f} times."
+    return Principle(statement=said, rationale=rationale, patterns=(pattern,))
+
+
+def _statement(patterns: Sequence[Pattern], functions: int, task: str) -> str:
+    """The regression in words: the features of most weight. ``patterns``: the heaviest first."""
+    more, less = (
+        [f"{p.feature} ({p.support:.0%} against {p.chance:.0%})" for p in patterns if p.weight * sign > 0][:_SAID]
+        for sign in (1, -1)
+    )
+    said = " and ".join(f"{word} of {', '.join(named)}" for word, named in (("more", more), ("less", less)) if named)
     among = f"{functions} function{'s' if functions > 1 else ''}"
-    means = f"% of them {side} the mean of the space, against "
-    first = named.replace("% against ", means, 1).replace("%)", "% of the space)", 1)
-    return f"Good architectures of {task} ({among}) have {word} of {first}."
+    return f"All together, good architectures of {task} ({among}) have {said} than the mean of the space."

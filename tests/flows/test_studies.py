@@ -68,11 +68,10 @@ def test_reasoners_are_compared_draw_by_draw_and_a_replay_gives_the_same_rows(
     named = chat(server)
     first = compared(tmp_path, entrants("reasoners", named))
     ranks = figures(first, "rank")
+    of_lapt = ("patterns", "frequency", "random", "chat:openai:wise", "patterns+chat:openai:wise")
     assert set(ranks) == {
-        "lapt-rea, frequency",
-        "lapt-rea, random",
-        "lapt-rea, chat:openai:wise",
         "direct, chat:openai:wise",
+        *(f"lapt-rea, {reasoner}{variant}" for reasoner in of_lapt for variant in ("", ", without adaptation")),
     }
     assert not first.failures
     of_model = ranks["lapt-rea, chat:openai:wise"]
@@ -100,9 +99,11 @@ def test_a_model_that_cannot_be_asked_is_named_and_the_others_are_compared(
 ) -> None:
     server.answer_to = lambda request: Reply.error(401, "wrong key")  # type: ignore[method-assign]
     result = compared(tmp_path, entrants("reasoners", chat(server)))
-    assert [failure.split(":")[0] for failure in result.failures] == ["lapt-rea, chat", "direct, chat"]
+    asked = {failure.split(":")[0] for failure in result.failures}
+    assert asked == {"lapt-rea, chat", "lapt-rea, patterns+chat", "direct, chat"}
     assert all("401" in failure for failure in result.failures)
-    assert set(figures(result, "rank")) == {"lapt-rea, frequency", "lapt-rea, random"}
+    compared_names = {name.split(", ")[1] for name in figures(result, "rank")}
+    assert compared_names == {"patterns", "frequency", "random"}
 
 
 def test_a_spent_budget_is_a_failure_of_that_model(server: OpenAIServer, tmp_path: Path) -> None:

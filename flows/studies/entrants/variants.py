@@ -147,18 +147,20 @@ def reasoners(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tupl
     the pipeline's own run if they are named.
     """
     first = PatternsReasoner()
-    alone = [first, *_without_a_model(declared), *(pipeline.reasoner for pipeline in named)]
-    joined = [joined_with(first, pipeline.reasoner) for pipeline in named if pipeline.reasoner.kind != "patterns"]
-    by_name = {reasoner.named: reasoner for reasoner in (*alone, *joined)}
+    keyless = [_under(declared, reasoner) for reasoner in (first, *_without_a_model(declared))]
+    stating = [pipeline for pipeline in named if pipeline.reasoner.kind not in ("patterns", "frequency", "random")]
+    joined = [_under(pipeline, joined_with(first, pipeline.reasoner)) for pipeline in stating]
+    by_name = {pipeline.reasoner.named: pipeline for pipeline in (*keyless, *named, *joined)}
     entrants = []
-    for method, section in other_searches(declared.search):
-        own = method == declared.search.method
-        searched = declared.model_copy(update={"search": declared.search if own else section})
-        for reasoner in by_name.values():
-            adapted = _under(searched, reasoner)
-            once = _changed(adapted, adaptation={"iterations": 1}, search=_at_once(adapted))
-            entrants.append(replace(lapt_entrant(adapted, draws=draws), default=own))
-            entrants.append(replace(lapt_entrant(once, variant="without adaptation", draws=draws), default=own))
+    for pipeline in by_name.values():
+        own = pipeline.search.method
+        others = ((method, section) for method, section in other_searches(pipeline.search) if method != own)
+        for method, section in ((own, pipeline.search), *others):
+            searched = pipeline.model_copy(update={"search": section})
+            once = _changed(searched, adaptation={"iterations": 1}, search=_at_once(searched))
+            entrants.append(replace(lapt_entrant(searched, draws=draws), default=method == own))
+            alone = lapt_entrant(once, variant="without adaptation", draws=draws)
+            entrants.append(replace(alone, default=method == own))
     for chat in (pipeline for pipeline in named if isinstance(pipeline.reasoner, ChatReasoner)):
         name = chat.reasoner.named
         entrants.append(Entrant("direct", chat, direct, chat.budget, name, draws=draws, fixed=True))

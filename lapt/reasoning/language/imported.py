@@ -55,7 +55,7 @@ def replies_in(path: Path) -> list[Recorded]:
 
 
 def as_statements(replies: Sequence[Recorded], space: SearchSpace) -> StatedPrinciples:
-    """What the replies to the step ``learn`` state of each layer, each draw an adviser.
+    """The statements on layers in the replies to the step ``learn``, each draw an adviser.
 
     A claim to keep some operators of a layer is the condition that the layer chooses one of them, with weight 1; to
     avoid them, with weight -1. Raises ConfigError for a reply that does not fit the space, and for none.
