@@ -12,6 +12,7 @@ import typer
 from flows.cli.options import JsonOption, StoreOption
 from flows.screen.console import command, say
 from lapt.errors import ConfigError
+from lapt.reasoning.statements import StatedPrinciples
 from storage.addresses import DEFAULT_STORE
 
 reasoner_app = typer.Typer(help="Language models: prompts without a reply, and recordings.", no_args_is_help=True)
@@ -162,6 +163,51 @@ def experts(
         print(json.dumps(rows, indent=2))
     else:
         show_grounded(found, learned)
+
+
+@principles_app.command("import")
+def import_replies(
+    file: Annotated[Path, typer.Argument(help="JSON Lines: a model's replies, with the keys step, draw and reply.")],
+    out: Annotated[Path, typer.Option(help="The file of principles to write.")],
+    space: Annotated[str, typer.Option(help="A search space by name, or the file of a declared one.")] = "nas201",
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only lines with this key, e.g. --where draw=1.")
+    ] = None,
+) -> None:
+    """Read replies of a language model as principles: conditions on layers, each draw an adviser."""
+    from lapt.front.places import space as space_of
+    from lapt.reasoning.language.imported import as_statements, replies_in
+
+    _write(out, as_statements(replies_in(file, where or ()), space_of(space)))
+
+
+@principles_app.command("export")
+def export_principles(
+    principles: Annotated[str, typer.Argument(help="Id of principles, or its first letters.")],
+    out: Annotated[Path, typer.Option(help="The file of principles to write.")],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write principles as a file of conditions, which another run starts from."""
+    from lapt.reasoning.exported import exported
+    from storage.runs.record import principles_by_id, space_of
+    from storage.store import Store
+
+    opened = Store(store)
+    found = principles_by_id(opened, principles)
+    stated, behind = exported(space_of(opened, found), found)
+    _write(out, stated)
+    if behind:
+        say(f"left behind: {len(behind)} features of a regression, which are no conditions")
+
+
+def _write(out: Path, stated: StatedPrinciples) -> None:
+    from lapt.reasoning.statements import advisers_in
+    from storage.files import LocalFiles
+
+    LocalFiles(out.absolute().parent).write(out.name, stated.text.encode())
+    advisers = [name or "unnamed" for name in advisers_in(stated.principles)]
+    say(f"wrote {len(stated.principles)} principles of {', '.join(advisers)} to {out}")
+    say(f"What now?  lapt run PIPELINE --reasoner stated:{out}, or --reasoner patterns+stated:{out}")
 
 
 @principles_app.command("schema")

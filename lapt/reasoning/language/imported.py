@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lapt.conditions.language import Choice, ChoiceOf
 from lapt.errors import ConfigError
 from lapt.reasoning.endpoint.answers import InvalidReply
 from lapt.reasoning.evidence import counted
+from lapt.reasoning.exported import of_claims
 from lapt.reasoning.language.replies import LEARN, read_principles
 from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.reasoning.statements import StatedPrinciples, Statement
@@ -34,24 +34,50 @@ class Recorded(BaseModel):
     archive: str = ""
 
 
-def replies_in(path: Path) -> list[Recorded]:
-    """The replies in a JSON Lines file. Raises ConfigError with the number of the first line that is none."""
-    found = []
+def replies_in(path: Path, where: Sequence[str] = ()) -> list[Recorded]:
+    """The replies in a JSON Lines file.
+
+    ``where``: ``key=value``: only lines that have this value; a key that is said twice may have either. Raises
+    ConfigError with the number of the first line that is no reply, and if no line is left.
+    """
+    wanted = _wanted(where)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"a UTF-8 file of replies at {path}", " ".join(str(error).split()), "mend the file") from None
+    found = []
     for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                found.append(Recorded.model_validate_json(line))
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                at = ".".join(str(part) for part in first["loc"])
-                got = f"{at}: {first['msg']}" if at else first["msg"]
-                remedy = "write one JSON object a line, with the keys step, draw and reply"
-                raise ConfigError(f"a reply in line {number} of {path}", got, remedy) from None
+        if not line.strip():
+            continue
+        try:
+            said = json.loads(line)
+            reply = Recorded.model_validate(said)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            got = ": ".join([*(str(part) for part in first["loc"]), first["msg"]])
+            raise _no_reply(number, path, got) from None
+        except ValueError as error:
+            raise _no_reply(number, path, str(error)) from None
+        if all(str(said.get(key)) in values for key, values in wanted.items()):
+            found.append(reply)
+    if not found:
+        raise ConfigError(f"replies in {path}", f"none where {', '.join(where)}" if where else "none", "name others")
     return found
+
+
+def _no_reply(number: int, path: Path, got: str) -> ConfigError:
+    remedy = "write one JSON object a line, with the keys step, draw and reply"
+    return ConfigError(f"a reply in line {number} of {path}", got, remedy)
+
+
+def _wanted(where: Sequence[str]) -> dict[str, set[str]]:
+    wanted: dict[str, set[str]] = {}
+    for one in where:
+        key, equals, value = one.partition("=")
+        if not equals or not key:
+            raise ConfigError("--where key=value", f"--where {one}", "write, for example, --where draw=1")
+        wanted.setdefault(key, set()).add(value)
+    return wanted
 
 
 def as_statements(replies: Sequence[Recorded], space: SearchSpace) -> StatedPrinciples:
@@ -80,15 +106,4 @@ def _of_reply(recorded: Recorded, space: SearchSpace) -> Iterator[Statement]:
             f"a reply about {space.name} as draw {recorded.draw}", str(fault), "name the space that it is about"
         ) from None
     for principle in read:
-        claimed: dict[tuple[str, bool], dict[str, list[str]]] = {}
-        for claim in principle.claims:
-            key = claim.layer, claim.effect in ("avoid", "set_aside")
-            claimed.setdefault(key, {}).setdefault(f"{claim.kind}s", []).append(claim.candidate)
-        for (layer, avoids), named in claimed.items():
-            yield Statement(
-                condition=Choice(choice=ChoiceOf(layer=layer, **{kind: tuple(names) for kind, names in named.items()})),
-                weight=-1.0 if avoids else 1.0,
-                statement=principle.statement,
-                adviser=f"draw {recorded.draw}",
-                rationale=principle.rationale,
-            )
+        yield from of_claims(principle, f"draw {recorded.draw}")
