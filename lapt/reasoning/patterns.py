@@ -70,7 +70,7 @@ class Patterns(Ordering):
         """Findings, which a reader can follow, and the regression, which orders the space."""
         known, columns = background(space), len(space.family.feature_names)
         functions = list(dict.fromkeys(space.canonical(architecture) for architecture in read))
-        for found in findings(space, functions):
+        for found in findings(space, read):
             yield _found(found, task)
         mine = Expectation(space, ()).standardised(functions)[:, :columns]
         weights = separating(mine, known.x[:, :columns])
