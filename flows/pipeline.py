@@ -22,7 +22,7 @@ from lapt.pipeline.results import ControlResult, Found, RunResult, TargetResult
 from lapt.pipeline.steps import SOURCE_RANKING, TargetSearch
 from lapt.pipeline.wording import named, refuted
 from lapt.principles import Principles
-from lapt.search.searcher import Weighed
+from lapt.search.searcher import Refuted
 from lapt.spaces import Architecture, SearchSpace
 from storage.runs.evaluator import StoredEvaluator
 from storage.runs.record import subspace_id
@@ -145,6 +145,7 @@ class _Transfer:
             space_size=search.space_size,
             stopped=search.stopped,
             advice=search.advice,
+            refuted=tuple(search.refuted),
         )
 
     def control(self, target: str, method: str) -> ControlResult | None:
@@ -293,8 +294,8 @@ class _TargetSearch(TargetSearch):
         get_run_logger().info("iteration %d: principles %s", g, adapted[0].origin.step)
         return adapted
 
-    def refute(self, of: Weighed, statements: Sequence[str], evaluations: int) -> None:
-        said = refuted(of, self.task, evaluations)
+    def refute(self, of: Refuted, statements: Sequence[str]) -> None:
+        said = refuted(of, self.task)
         get_run_logger().warning(said)
         listener.get().told(said)
         artifacts.refuted(self.built.pipeline.name, self.task, of.adviser, said, statements)

@@ -105,6 +105,9 @@ class Adaptation(Frozen):
     iterations: int = Field(3, ge=1, description="G")
     top_r: int = Field(5, ge=1, description="r: architectures that principles are updated from")
     rule: Rule = "paper"
+    refuted: Literal["keep", "drop"] = added(
+        "keep", description="of advisers that the target's scores turn against; drop: the search goes on without them"
+    )
 
 
 class Guidance(Frozen):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from lapt.base.declarations import added
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluation, Evaluator
-from lapt.search.searcher import Weighed
+from lapt.search.searcher import Refuted, Weighed
 from lapt.spaces import SearchSpace
 
 
@@ -106,6 +106,8 @@ class TargetResult(Found):
     """The reason why the search ended before its last iteration."""
     advice: tuple[Weighed, ...] = added(())
     """The advisers' weights at the last ask, where principles order the space (``refinement: order``)."""
+    refuted: tuple[Refuted, ...] = added(())
+    """The advisers that the target's scores turned against."""
 
 
 class RunResult(BaseModel):

@@ -21,14 +21,19 @@ from lapt.pipeline.config import BootstrapArchive, Pipeline, RandomArchive, Wors
 from lapt.pipeline.controls import InOrder, source_ranking
 from lapt.principles import Principles
 from lapt.reasoning import Reasoner
-from lapt.reasoning.expectation import BACKGROUND, Expectation, advisers_of, expectation_of
+from lapt.reasoning.expectation import BACKGROUND, Expectation, advisers_of, expectation_of, together
+from lapt.reasoning.ordering import promising_by
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
+from lapt.search.alarm import refuted
 from lapt.search.loop import Evaluate, askable, asking, search
-from lapt.search.searcher import Weighed
+from lapt.search.searcher import Adviser, Refuted, Weighed
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 SHARPNESS = 3.0
 """Sharpness of the first population's draw. Its mean expectation lies one or two deviations above its space's."""
+
+_EVERY = 5
+"""Number of new scores after which the advisers are judged again."""
 
 SOURCE_RANKING = "source_ranking"
 """The control that transfers the source's ranking, without principles and without a search."""
@@ -56,23 +61,43 @@ class Steps:
         """Line 2: the principles learned from the archive."""
         return self.reasoner.learn(self.space, archive)
 
-    def refine(self, principles: Principles, *, task: str) -> SearchSpace:
-        """Line 6: the refined space Omega_r; the whole space if principles order it and cut nothing."""
+    def refine(self, principles: Principles, *, task: str, without: frozenset[str] = frozenset()) -> SearchSpace:
+        """Line 6: the refined space Omega_r; the whole space if principles order it and cut nothing.
+
+        ``without``: advisers whose principles do not count. If none is left, it is the whole space; if some are, it is
+        as large as it would be with all of them.
+        """
         if self._orders:
             return self.space
-        return self.reasoner.translate(self.space, principles, task=task)
+        refined = self.reasoner.translate(self.space, principles, task=task)
+        if not without:
+            return refined
+        heard = self._heard(principles, task, without)
+        breadth = principles.breadth or refined.size / self.space.size
+        return promising_by(self.space, together(heard), breadth) if heard else self.space
 
-    def prior(self, principles: Principles, archive: Archive | None, *, task: str) -> Prior:
+    def prior(
+        self, principles: Principles, archive: Archive | None, *, task: str, without: frozenset[str] = frozenset()
+    ) -> Prior:
         """The prior knowledge of a search on ``task``, beside its space.
 
-        ``archive``: of the source, for methods that transfer (``transfers``)."""
+        ``archive``: of the source, for methods that transfer (``transfers``). ``without``: as of ``refine``."""
         source = () if archive is None else archive.asked
         if self._orders:
-            return Prior(source, advisers=advisers_of(self.space, principles, task=task))
-        return Prior(
-            source=source,
-            expects=self._expects(principles) if self._ordered(self.pipeline.guidance.prior, principles) else None,
-        )
+            advisers = advisers_of(self.space, principles, task=task)
+            return Prior(source, advisers=tuple(adviser for adviser in advisers if adviser.name not in without))
+        if not self._ordered(self.pipeline.guidance.prior, principles):
+            return Prior(source)
+        if not without:
+            return Prior(source, self._expects(principles))
+        heard = self._heard(principles, task, without)
+        return Prior(source, together(heard) if heard else None)
+
+    def _heard(self, principles: Principles, task: str, without: frozenset[str]) -> list[Expectation]:
+        """The expectations of the advisers that are left."""
+        advisers = advisers_of(self.space, principles, task=task)
+        heard = (adviser.expects for adviser in advisers if adviser.name not in without)
+        return [expects for expects in heard if isinstance(expects, Expectation)]
 
     @property
     def transfers(self) -> bool:
@@ -199,7 +224,7 @@ class TargetSearch:
     transfer (``Steps.transfers``). After ``run``: ``repeats`` counts the repeated proposals that search methods passed
     over, ``lacking`` those without a score in the table; ``space_size`` is that of the last refined space; ``stopped``
     names the limit that ended the search before its last iteration, None if none did; ``advice`` holds the advisers'
-    weights at the last ask.
+    weights at the last ask, ``refuted`` the advisers that the scores turned against.
     """
 
     def __init__(self, steps: Steps, evaluator: Evaluator, archive: Archive | None = None) -> None:
@@ -209,14 +234,18 @@ class TargetSearch:
         self.space_size = steps.space.size
         self.stopped: str | None = None
         self.advice: tuple[Weighed, ...] = ()
-        self._refuted: set[str] = set()
+        self.refuted: list[Refuted] = []
+        self._advisers: tuple[Adviser, ...] = ()
+        self._heeded = 0
 
     def run(self, principles: Principles) -> Found:
         """The incumbent, and every evaluation in order."""
+        self._advisers = advisers_of(self.steps.space, principles, task=self.task)
         return adapt_target(principles, search=self.search, **self._steps)
 
     def iterations(self, principles: Principles) -> Generator[Iteration, Sequence[Evaluation], Found]:
         """``run`` as a generator, for callers that evaluate by themselves: yields iterations, is sent evaluations."""
+        self._advisers = advisers_of(self.steps.space, principles, task=self.task)
         return iterations_of(principles, **self._steps)
 
     @property
@@ -231,7 +260,13 @@ class TargetSearch:
 
     def refine(self, principles: Principles, g: int) -> SearchSpace:
         """Line 6: Omega_r of iteration g."""
-        return self.steps.refine(principles, task=self.task)
+        return self.steps.refine(principles, task=self.task, without=self._left_out)
+
+    @property
+    def _left_out(self) -> frozenset[str]:
+        """The advisers that the search goes on without."""
+        dropped = self.steps.pipeline.adaptation.refuted == "drop"
+        return frozenset(known.adviser for known in self.refuted) if dropped else frozenset()
 
     def rescore(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation] | None:
         """The best so far, scored anew for Omega_r, if scores depend on it; None if they stay valid."""
@@ -264,30 +299,36 @@ class TargetSearch:
         searcher, first = self.searcher(refined, history, g)
 
         def evaluate(asked: list[Architecture]) -> list[Evaluation]:
-            self._heed(searcher)
+            self._heed(searcher.history)
             return self.evaluate(asked, refined, g)
 
         found = self.steps.search(searcher, evaluate, history, g, first)
+        self._heed([*history, *found])
         self.count(searcher)
         return found
 
-    def _heed(self, searcher: Searcher) -> None:
-        """Report each adviser once, as soon as the scores turn against it."""
-        statements = {adviser.name: adviser.statements for adviser in searcher.prior.advisers}
-        for of in searcher.advice:
-            if of.refuted and of.adviser not in self._refuted:
-                self._refuted.add(of.adviser)
-                self.refute(of, statements[of.adviser], len(searcher.history))
+    def _heed(self, evaluations: Sequence[Evaluation]) -> None:
+        """Report each adviser once, as soon as the scores turn against it; every ``_EVERY`` scores are asked."""
+        if len(evaluations) < self._heeded + _EVERY:
+            return
+        self._heeded = len(evaluations)
+        for adviser, against in refuted(self._advisers, evaluations):
+            if adviser.name not in {known.adviser for known in self.refuted}:
+                self.refuted.append(Refuted(adviser.name, against, len(evaluations)))
+                self.refute(self.refuted[-1], adviser.statements)
 
-    def refute(self, of: Weighed, statements: Sequence[str], evaluations: int) -> None:
-        """Tell of an adviser that so many evaluations turned against. ``statements``: its principles in words."""
+    def refute(self, of: Refuted, statements: Sequence[str]) -> None:
+        """Tell of an adviser that the scores turned against. ``statements``: its principles in words."""
 
     def searcher(
         self, refined: SearchSpace, history: Sequence[Evaluation], g: int
     ) -> tuple[Searcher, list[Architecture]]:
         """The search method of iteration g, and the architectures evaluated before its first ask."""
         searcher = self.steps.searcher(
-            refined, self.evaluator, g, self.steps.prior(self.principles, self.archive, task=self.task)
+            refined,
+            self.evaluator,
+            g,
+            self.steps.prior(self.principles, self.archive, task=self.task, without=self._left_out),
         )
         return searcher, self.steps.first(refined, self.principles, self.evaluator, history)
 

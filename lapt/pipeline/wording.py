@@ -9,7 +9,7 @@ from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import FinalResult, Found, RunResult, TargetResult
 from lapt.pipeline.steps import SOURCE_RANKING
 from lapt.reasoning.language.ledger import Ledger
-from lapt.search.searcher import Weighed
+from lapt.search.searcher import Refuted
 
 
 def rows_of(target: TargetResult, label: str) -> Iterator[tuple[str, Found]]:
@@ -34,14 +34,14 @@ def advice(result: RunResult) -> Iterator[str]:
         weights = ", ".join(f"{of.adviser} {of.weight:.2f}" for of in target.advice)
         if weights:
             yield f"{target.task}, weights of advice after {target.evaluations} evaluations: {weights}."
-        yield from (f"{refuted(of, target.task, target.evaluations)}." for of in target.advice if of.refuted)
+        yield from (f"{refuted(of, target.task)}." for of in target.refuted)
 
 
-def refuted(of: Weighed, task: str, evaluations: int) -> str:
+def refuted(of: Refuted, task: str) -> str:
     """The sentence on an adviser that the target's scores turned against."""
     return (
-        f"{task}: the principles of {of.adviser} do not hold here: P(weight <= 0) = {of.doubt:.2f} after {evaluations} "
-        "evaluations; the search goes on without them"
+        f"{task}: the principles of {of.adviser} do not hold here: P(weight <= 0) = {of.against:.2f} after "
+        f"{of.evaluations} evaluations"
     )
 
 

@@ -33,22 +33,22 @@ class Adviser:
     statements: tuple[str, ...] = ()
 
 
-REFUTED = 0.9
-"""The probability that an adviser's weight is 0 or less, above which its advice is called refuted."""
-
-
 class Weighed(NamedTuple):
     """An adviser after some scores of the target: the posterior mean of its weight, and the probability that the weight
-    is 0 or less."""
+    is 0 or less, or is left out."""
 
     adviser: str
     weight: float
     doubt: float
 
-    @property
-    def refuted(self) -> bool:
-        """Whether the target's scores turned against it."""
-        return self.doubt > REFUTED
+
+class Refuted(NamedTuple):
+    """An adviser that the scores turned against: the probability that its weight is 0 or less, after so many
+    evaluations."""
+
+    adviser: str
+    against: float
+    evaluations: int
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from lapt.archive import Archive
@@ -15,7 +16,8 @@ from lapt.pipeline.steps import Steps, TargetSearch
 from lapt.pipeline.wording import advice
 from lapt.reasoning import Frequency, Patterns, Reasoner
 from lapt.reasoning.expectation import advisers_of
-from lapt.search.searcher import REFUTED, Weighed
+from lapt.search.alarm import ENOUGH, REFUTED, opposition
+from lapt.search.searcher import Refuted, Weighed
 from lapt.spaces import BUILTIN
 from lapt.testing.invented import invented_table
 
@@ -77,25 +79,63 @@ def test_the_default_cuts_as_the_paper_does_and_leaves_no_trace() -> None:
     assert Pipeline.model_validate(ordered.model_dump(mode="json")) == ordered
 
 
-def test_an_adviser_is_told_of_once_as_soon_as_the_scores_turn_against_it() -> None:
+@pytest.mark.parametrize("refinement", ["order", "product"])
+def test_an_adviser_is_told_of_once_as_soon_as_the_scores_turn_against_it(refinement: str) -> None:
     """Principles learned from the worst of the source, so that what they praise is bad."""
 
     class Heard(TargetSearch):
         told: ClassVar[list[tuple[str, int, int]]] = []
 
-        def refute(self, of: Weighed, statements: Sequence[str], evaluations: int) -> None:
-            assert of.doubt > REFUTED
-            assert "architectures of invented_source" in statements[0]
-            self.told.append((of.adviser, evaluations, len(statements)))
+        def refute(self, of: Refuted, statements: Sequence[str]) -> None:
+            assert of.against > REFUTED
+            assert "architectures of invented_source" in statements[-1]
+            self.told.append((of.adviser, of.evaluations, len(statements)))
 
-    pipeline, steps = steps_of("source.archive={strategy: worst, size: 50}", reasoner=Patterns(knowledge=0.0))
+    worst = "source.archive={strategy: worst, size: 50}"
+    pipeline, steps = steps_of(worst, f"refinement={refinement}", reasoner=Patterns(knowledge=0.0))
     learned = steps.learn(archive(pipeline, steps))
     search = Heard(steps, evaluator(pipeline.targets[0]))
     search.run(learned)
     ((adviser, evaluations, statements),) = search.told
+    assert [(one.adviser, one.evaluations) for one in search.refuted] == [(adviser, evaluations)]
     assert adviser == pipeline.source.task
-    assert 5 <= evaluations < pipeline.budget
+    assert ENOUGH <= evaluations <= pipeline.budget
     assert statements >= 1
+    search.told.clear()
+
+
+def test_a_search_goes_on_without_refuted_advisers_if_they_are_to_be_dropped() -> None:
+    worst = "source.archive={strategy: worst, size: 50}"
+    pipeline, steps = steps_of(
+        worst, "refinement=product", "adaptation.refuted=drop", "search.population_size=10", reasoner=Patterns()
+    )
+    learned = steps.learn(archive(pipeline, steps))
+    task = pipeline.targets[0]
+    whole = steps.refine(learned, task=task)
+    source, experts = (frozenset({name}) for name in (pipeline.source.task, "experts"))
+    one_left = steps.refine(learned, task=task, without=source)
+    assert one_left != whole
+    assert one_left.size <= 0.015 * SPACE.size
+    alone = Patterns(evidence=False).learn(SPACE, archive(pipeline, steps))
+    assert one_left == Patterns(evidence=False).translate(SPACE, alone, task=task)
+    assert steps.refine(learned, task=task, without=source | experts) is SPACE
+    assert steps.prior(learned, None, task=task, without=source | experts).expects is None
+    assert steps.prior(learned, None, task=task, without=source).expects is not None
+    search = TargetSearch(steps, evaluator(task))
+    search.run(learned)
+    assert source <= {known.adviser for known in search.refuted}
+    kept = load_pipeline("invented")
+    assert "refuted" not in kept.model_dump(mode="json")["adaptation"]
+
+
+def test_the_probability_of_a_weight_of_nothing_by_hand() -> None:
+    """Expectations of 1 and -1, ten of each, and scores that follow them, their negative, or neither."""
+    expected = np.repeat([1.0, -1.0], 10)
+    assert opposition(expected, expected) < 0.001
+    assert opposition(expected, -expected) > 0.999
+    neither = np.tile([1.0, -1.0], 10)
+    assert 0.05 < opposition(expected, neither) < 0.5  # the prior leans to a weight above 0
+    assert opposition(expected, 5 * expected + 3) == pytest.approx(opposition(expected, expected))
 
 
 def test_a_guided_start_is_as_long_as_a_random_one_would_be() -> None:
@@ -110,16 +150,15 @@ def test_advice_that_does_not_hold_is_said() -> None:
     target = TargetResult(
         task="t", architecture="a", validation=1.0, metric="m", unit="", higher_is_better=True, evaluations=12,
         paid_now=12, seconds=0.0, repeats=0, space_size=9,
-        advice=(Weighed("experts", 0.4, 0.2), Weighed("source", -0.1, 0.93)),
+        advice=(Weighed("experts", 0.4, 0.2), Weighed("source", -0.1, 0.93)), refuted=(Refuted("source", 0.97, 10),),
     )  # fmt: skip
     result = RunResult(run_id="r", pipeline="p", store="s", targets=(target,))
     said = list(advice(result))
     assert said == [
         "t, weights of advice after 12 evaluations: experts 0.40, source -0.10.",
-        "t: the principles of source do not hold here: P(weight <= 0) = 0.93 after 12 evaluations; the search goes on "
-        "without them.",
+        "t: the principles of source do not hold here: P(weight <= 0) = 0.97 after 10 evaluations.",
     ]
     assert RunResult.model_validate_json(result.model_dump_json()) == result
-    quiet = target.model_copy(update={"advice": ()})
-    assert "advice" not in quiet.model_dump(mode="json")
+    quiet = target.model_copy(update={"advice": (), "refuted": ()})
+    assert not {"advice", "refuted"} & quiet.model_dump(mode="json").keys()
     assert list(advice(result.model_copy(update={"targets": (quiet,)}))) == []

@@ -15,7 +15,7 @@ from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, top
 from lapt.search.advice import Advice
 from lapt.search.methods.model_based import Candidates, apart, features, one_thread, scores_of, standardised, whole
-from lapt.search.searcher import Searcher
+from lapt.search.searcher import Searcher, Weighed
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 _CHOICES = 16
@@ -51,22 +51,21 @@ class Advised(Searcher):
 
     def _weigh(self) -> None:
         """Set ``advice`` by the scores so far."""
-        learned = [evaluation for evaluation in self.history if not evaluation.failed]
-        if self._weighed == len(learned):
-            return
-        self._weighed, scores = len(learned), scores_of(learned)
-        if len(set(scores)) < 2:
-            self.advice = self._weighing.before
-            return
-        told = [evaluation.architecture for evaluation in learned]
-        x = (
-            Candidates.of(self.space, told).x
-            if self.space.size > ENUMERABLE
-            else whole(self.space).standardise(features(self.space, told))
-        )
-        with one_thread():
-            among = apart(self.space, x, x)
-            self.advice = self._weighing.learn(among, standardised(scores), self._weighing.expected(told))
+        learned = sum(not evaluation.failed for evaluation in self.history)
+        if self._weighed != learned:
+            self._weighed, self.advice = learned, weights_after(self.space, self._weighing, self.history)
+
+
+def weights_after(space: SearchSpace, weighing: Advice, evaluations: Sequence[Evaluation]) -> tuple[Weighed, ...]:
+    """The advisers' weights after evaluations; those before the first while two scores do not differ."""
+    learned = [evaluation for evaluation in evaluations if not evaluation.failed]
+    scores = scores_of(learned)
+    if len(set(scores)) < 2:
+        return weighing.before
+    told = [evaluation.architecture for evaluation in learned]
+    x = Candidates.of(space, told).x if space.size > ENUMERABLE else whole(space).standardise(features(space, told))
+    with one_thread():
+        return weighing.learn(apart(space, x, x), standardised(scores), weighing.expected(told))
 
 
 class RandomSearch(Advised):
