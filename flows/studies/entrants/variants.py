@@ -25,7 +25,7 @@ from lapt.evaluators.config import SurrogateEvaluation
 from lapt.evaluators.surrogate import epoch_of
 from lapt.pipeline.config import Pipeline, RandomArchive, TopArchive, WorstArchive, validated
 from lapt.reasoning.config import ChatReasoner, FrequencyReasoner, PatternsReasoner, RandomReasoner, Reasoning
-from lapt.reasoning.language.briefing import PromptParts
+from lapt.reasoning.language.parts import CONDITIONS_ALONE
 from lapt.search import SEARCHERS
 
 FULL = "full"
@@ -172,20 +172,30 @@ def contamination(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> 
 
 
 def prompts(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[Entrant, ...]:
-    """Each model with every part of the prompt, without each one of them, without any, and with neutral tokens."""
-    parts = [name for name in PromptParts.model_fields if name != "disguise"]
-    changes: dict[str, dict[str, bool]] = {
+    """Each model with every part of its form of prompts, without each one of them, without any, with neutral tokens,
+    and with the other form."""
+    entrants = [
+        lapt_entrant(_prompted(pipeline, **change), variant=variant, draws=draws)
+        for pipeline in _chats(named)
+        for variant, change in _changes_of_prompt(pipeline).items()
+    ]
+    return (*entrants, *(lapt_entrant(_under(declared, r), draws=draws) for r in _without_a_model(declared)))
+
+
+def _changes_of_prompt(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
+    """Variant -> the keys of the prompt that it changes."""
+    assert isinstance(pipeline.reasoner, ChatReasoner)
+    declared = pipeline.reasoner.prompt
+    parts = declared.switches
+    other = "layers" if declared.form == "conditions" else "conditions"
+    shared = dict.fromkeys(CONDITIONS_ALONE, True)
+    return {
         "every part": {},
         **{f"without {part}": {part: False} for part in parts},
         "without any": dict.fromkeys(parts, False),
         "names hidden": {"disguise": True},
+        f"form {other}": {"form": other, **shared},
     }
-    entrants = [
-        lapt_entrant(_prompted(pipeline, **change), variant=variant, draws=draws)
-        for pipeline in _chats(named)
-        for variant, change in changes.items()
-    ]
-    return (*entrants, *(lapt_entrant(_under(declared, r), draws=draws) for r in _without_a_model(declared)))
 
 
 def _chats(named: Sequence[Pipeline]) -> list[Pipeline]:
@@ -211,7 +221,7 @@ def _reading(pipeline: Pipeline, archive: WorstArchive | RandomArchive) -> Pipel
     return pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"archive": archive})})
 
 
-def _prompted(pipeline: Pipeline, **changes: bool) -> Pipeline:
+def _prompted(pipeline: Pipeline, **changes: Any) -> Pipeline:
     reasoner = pipeline.reasoner
     assert isinstance(reasoner, ChatReasoner)
     prompt = reasoner.prompt.model_copy(update=changes)

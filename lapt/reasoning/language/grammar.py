@@ -36,7 +36,7 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True)
 class Grammar:
-    """What can be said of the architectures of ``space``, the whole one, in the words of a prompt.
+    """The conditions that can be stated of the architectures of ``space``, the whole one, in the words of a prompt.
 
     Only what differs among the architectures can be said. Behind disguised ``words``, choices, counts of choices and
     reads of sources alone: everything else would tell the graph of the cell, and its names.
@@ -146,7 +146,7 @@ class Grammar:
         yield from ({**only, **length, **self._cell} for length in lengths)
 
     def _sources(self) -> Iterator[Fields]:
-        """How many layers read a node that several may read."""
+        """The number of layers that read a node that several may read."""
         choosing = [layer for layer in self.space.layers if len(layer.sources) > 1]
         known = {node for graph in graphs_of(self.space) for node in graph.nodes}
         read = {source for layer in choosing for source in layer.sources if source in known}
@@ -227,7 +227,7 @@ def _any(variants: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _named(name: str) -> dict[str, Any]:
-    """What stands under a name among the definitions."""
+    """A reference to a definition."""
     return {"$ref": f"#/$defs/{name}"}
 
 
