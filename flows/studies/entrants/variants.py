@@ -25,7 +25,6 @@ from lapt.evaluators.config import SurrogateEvaluation
 from lapt.evaluators.surrogate import epoch_of
 from lapt.pipeline.config import Pipeline, RandomArchive, TopArchive, WorstArchive, validated
 from lapt.reasoning.config import ChatReasoner, FrequencyReasoner, PatternsReasoner, RandomReasoner, Reasoning
-from lapt.reasoning.language.parts import CONDITIONS_ALONE
 from lapt.search import SEARCHERS
 
 FULL = "full"
@@ -172,8 +171,8 @@ def contamination(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> 
 
 
 def prompts(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[Entrant, ...]:
-    """Each model with every part of its form of prompts, without each one of them, without any, with neutral tokens,
-    and with the other form."""
+    """Each model with every part of its form of prompts, without each one of them, without any, and with neutral
+    tokens."""
     entrants = [
         lapt_entrant(_prompted(pipeline, **change), variant=variant, draws=draws)
         for pipeline in _chats(named)
@@ -182,19 +181,15 @@ def prompts(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[
     return (*entrants, *(lapt_entrant(_under(declared, r), draws=draws) for r in _without_a_model(declared)))
 
 
-def _changes_of_prompt(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
-    """Variant -> the keys of the prompt that it changes."""
+def _changes_of_prompt(pipeline: Pipeline) -> dict[str, dict[str, bool]]:
+    """Variant -> the parts of the prompt that it switches."""
     assert isinstance(pipeline.reasoner, ChatReasoner)
-    declared = pipeline.reasoner.prompt
-    parts = declared.switches
-    other = "layers" if declared.form == "conditions" else "conditions"
-    shared = dict.fromkeys(CONDITIONS_ALONE, True)
+    parts = pipeline.reasoner.prompt.switches
     return {
         "every part": {},
         **{f"without {part}": {part: False} for part in parts},
         "without any": dict.fromkeys(parts, False),
         "names hidden": {"disguise": True},
-        f"form {other}": {"form": other, **shared},
     }
 
 
@@ -221,7 +216,7 @@ def _reading(pipeline: Pipeline, archive: WorstArchive | RandomArchive) -> Pipel
     return pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"archive": archive})})
 
 
-def _prompted(pipeline: Pipeline, **changes: Any) -> Pipeline:
+def _prompted(pipeline: Pipeline, **changes: bool) -> Pipeline:
     reasoner = pipeline.reasoner
     assert isinstance(reasoner, ChatReasoner)
     prompt = reasoner.prompt.model_copy(update=changes)
