@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 
 from flows.evaluators import EvaluatorOf, dispatched_to, evaluators_of, space_of
 from flows.server.settings import apply_environment
@@ -29,6 +30,7 @@ from lapt.reasoning.endpoint.calls import Caller, ChatModel, Limits, Prices
 from lapt.reasoning.endpoint.keys import check_block, key_from_variable
 from lapt.reasoning.endpoint.models import LangChainModel
 from lapt.reasoning.endpoint.providers import prices_of
+from lapt.reasoning.language.conditional import Conditional
 from lapt.spaces import SearchSpace
 from storage.runs.record import RunRecord
 from storage.runs.replies import ManualModel, StoredRecordings
@@ -44,16 +46,19 @@ def reasoner_of(pipeline: Pipeline, execution: Execution, run_id: str, *, sample
     Raises LaptError for a model that cannot be asked: a missing package, key or provider.
     """
     sample = pipeline.seed if sample is None else sample
-    return _reasoner(pipeline.reasoner, execution, run_id, sample)
+    return _reasoner(pipeline.reasoner, execution, run_id, sample, orders=pipeline.refinement == "order")
 
 
-def _reasoner(config: Reasoning, execution: Execution, run_id: str, sample: int) -> Reasoner:
+def _reasoner(config: Reasoning, execution: Execution, run_id: str, sample: int, orders: bool) -> Reasoner:
     match config:
         case JoinedReasoner():
-            advisers = [_reasoner(one, execution, run_id, sample) for one in config.advisers]
+            advisers = [_reasoner(one, execution, run_id, sample, orders) for one in config.advisers]
             return Joined(advisers, breadth=config.breadth, growth=config.growth)
         case ChatReasoner():
-            return Chat(
+            states: Callable[..., Chat] = Chat
+            if config.prompt.form == "conditions":
+                states = partial(Conditional, orders=orders)
+            return states(
                 caller_of(config, execution, run_id, sample=sample),
                 parts=config.prompt,
                 **config.model_dump(include={"draws", "combine", "max_operators", "max_sources", "on_invalid"}),

@@ -23,6 +23,7 @@ from lapt.principles import Principles
 from lapt.reasoning import Reasoner
 from lapt.reasoning.expectation import BACKGROUND, Expectation, advisers_of, expectation_of, together
 from lapt.reasoning.ordering import promising_by
+from lapt.reasoning.reasoner import seeing
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.alarm import refuted
 from lapt.search.loop import Evaluate, askable, asking, search
@@ -164,14 +165,15 @@ class Steps:
         self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], *, task: str
     ) -> tuple[Principles, float]:
         """Line 9: Algorithm 2."""
+        reasoner = seeing(self.reasoner, evaluations)
         return algorithm_2(
             principles,
             base,
             best_found,
             evaluations,
             r=self.pipeline.adaptation.top_r,
-            update=partial(self.reasoner.update, self.space, task=task),
-            explore=partial(self.reasoner.explore, self.space, task=task),
+            update=partial(reasoner.update, self.space, task=task),
+            explore=partial(reasoner.explore, self.space, task=task),
             rule=self.pipeline.adaptation.rule,
         )
 

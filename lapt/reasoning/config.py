@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field, JsonValue, field_serializer, field_
 from lapt.base.declarations import Frozen, added
 from lapt.reasoning.endpoint.addresses import Server, without_login
 from lapt.reasoning.endpoint.models import Structured
-from lapt.reasoning.language.briefing import EVERY_PART, PromptParts
 from lapt.reasoning.language.chat import Combine, OnInvalid
+from lapt.reasoning.language.parts import EVERY_PART, PromptParts
 from lapt.reasoning.statements import StatedPrinciples, in_line
 
 

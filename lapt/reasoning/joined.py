@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 
 from lapt.archive import Archive
 from lapt.evaluation import Evaluation
 from lapt.principles import Origin, Principle, Principles
 from lapt.reasoning.ordering import Ordering
-from lapt.reasoning.reasoner import Reasoner
+from lapt.reasoning.reasoner import Reasoner, seeing
 from lapt.spaces import SearchSpace
 
 
@@ -27,6 +28,12 @@ class Joined(Ordering):
     @property
     def name(self) -> str:  # type: ignore[override]
         return "+".join(self.names)
+
+    def seeing(self, evaluations: Sequence[Evaluation]) -> Joined:
+        """The same reasoners, of which those that make use of all evaluations on a target have these in view."""
+        joined = copy(self)
+        joined.advisers = tuple(seeing(adviser, evaluations) for adviser in self.advisers)
+        return joined
 
     def learn(self, space: SearchSpace, archive: Archive) -> Principles:
         found = [adviser.learn(space, archive) for adviser in self.advisers]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lapt.archive import Archive
 from lapt.evaluation import Evaluation
@@ -37,3 +37,18 @@ class Reasoner(Protocol):
     def explore(self, space: SearchSpace, principles: Principles, *, task: str) -> Principles:
         """Algorithm 2, line 5: effects of operators and sources without a claim in the current principles."""
         ...
+
+
+@runtime_checkable
+class Observant(Protocol):
+    """A reasoner that makes use of all evaluations on a target, and not of the best alone."""
+
+    def seeing(self, evaluations: Sequence[Evaluation]) -> Reasoner:
+        """The same reasoner with these evaluations on the target in view, for ``update`` and ``explore``. It changes
+        nothing in itself."""
+        ...
+
+
+def seeing(reasoner: Reasoner, evaluations: Sequence[Evaluation]) -> Reasoner:
+    """The reasoner with all evaluations on a target in view, if it makes use of them."""
+    return reasoner.seeing(evaluations) if isinstance(reasoner, Observant) else reasoner

@@ -184,6 +184,11 @@ class CellFamily(ABC):
         return {}
 
     @property
+    def computed(self) -> Mapping[str, str]:
+        """``explained``, with what the strides of its own layers change."""
+        return self.explained
+
+    @property
     def paths(self) -> tuple[tuple[str, ...], ...] | None:
         """All paths from the input to the output, each as its layers, if every architecture has the same ones."""
         return None

@@ -223,6 +223,34 @@ def test_prompts_leaves_out_one_part_at_a_time(server: OpenAIServer, tmp_path: P
             assert absent(prompt) == expected, (entrant.variant, variant)
 
 
+def test_the_parts_that_are_left_out_are_those_of_the_form(server: OpenAIServer, tmp_path: Path) -> None:
+    found = entrants("prompts", chat(server, "reasoner.prompt.form=conditions", "adaptation.iterations=1"))
+    older = ("code", "meanings", "paths", "dead", "functions", "tasks", "counts")
+    newer = ("usage", "live", "rates", "poor", "scores", "tried")
+    assert [e.variant for e in found if e.variant] == [
+        "every part",
+        *(f"without {part}" for part in (*older, *newer)),
+        "without any",
+        "names hidden",
+    ]
+    result = compared(tmp_path, tuple(e for e in found if e.variant in ("every part", "without any", "names hidden")))
+    assert not result.failures
+    assert {call["prompt_name"] for call in Store(str(tmp_path)).read("reasoner_calls").to_pylist()} == {
+        "conditions/learn",
+        "conditions/translate",
+    }
+
+
+def test_a_model_proposes_architectures_in_either_form(server: OpenAIServer, tmp_path: Path) -> None:
+    named = chat(server, "reasoner.prompt.form=conditions", "adaptation.iterations=1")
+    result = compared(tmp_path, entrants("reasoners", named))
+    assert not result.failures
+    assert "direct, chat:openai:wise" in figures(result, "rank")
+    assert "conditions/propose" in {
+        call["prompt_name"] for call in Store(str(tmp_path)).read("reasoner_calls").to_pylist()
+    }
+
+
 def test_studies_of_a_model_need_one_and_table_2_takes_one() -> None:
     for study in ("contamination", "prompts"):
         with pytest.raises(ConfigError, match="--reasoner chat:"):

@@ -35,7 +35,6 @@ from lapt.reasoning.config import (
     Reasoning,
     parts_of,
 )
-from lapt.reasoning.language.briefing import PromptParts
 from lapt.search import SEARCHERS
 
 FULL = "full"
@@ -204,20 +203,26 @@ def contamination(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> 
 
 
 def prompts(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[Entrant, ...]:
-    """Each model with every part of the prompt, without each one of them, without any, and with neutral tokens."""
-    parts = [name for name in PromptParts.model_fields if name != "disguise"]
-    changes: dict[str, dict[str, bool]] = {
+    """Each model with every part of its form of prompts, without each one of them, without any, and with neutral
+    tokens."""
+    entrants = [
+        lapt_entrant(_prompted(pipeline, **change), variant=variant, draws=draws)
+        for pipeline in _chats(named)
+        for variant, change in _changes_of_prompt(pipeline).items()
+    ]
+    return (*entrants, *(lapt_entrant(_under(declared, r), draws=draws) for r in _without_a_model(declared)))
+
+
+def _changes_of_prompt(pipeline: Pipeline) -> dict[str, dict[str, bool]]:
+    """Variant -> the parts of the prompt that it switches."""
+    assert isinstance(pipeline.reasoner, ChatReasoner)
+    parts = pipeline.reasoner.prompt.switches
+    return {
         "every part": {},
         **{f"without {part}": {part: False} for part in parts},
         "without any": dict.fromkeys(parts, False),
         "names hidden": {"disguise": True},
     }
-    entrants = [
-        lapt_entrant(_prompted(pipeline, **change), variant=variant, draws=draws)
-        for pipeline in _chats(named)
-        for variant, change in changes.items()
-    ]
-    return (*entrants, *(lapt_entrant(_under(declared, r), draws=draws) for r in _without_a_model(declared)))
 
 
 def _chats(named: Sequence[Pipeline]) -> list[Pipeline]:

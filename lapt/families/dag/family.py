@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from lapt.errors import SpaceError
 from lapt.families.dag import features as seen
 from lapt.families.dag.cell import DagCell
 from lapt.families.dag.program import program
-from lapt.families.meanings import OPERATORS
+from lapt.families.meanings import OPERATORS, computed
 from lapt.spaces import Architecture
 
 
@@ -26,6 +27,10 @@ class DagFamily(DagCell):
     blocks = property(seen.blocks)
     graph_shape = property(seen.graph_shape)
     flat_graphs = seen.flat_graphs
+
+    @property
+    def computed(self) -> Mapping[str, str]:
+        return computed(strided=self.strided_input)
 
 
 class Nas201Cell(DagFamily):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from lapt.families.darts import features as seen
 from lapt.families.darts.cell import DartsCell
 from lapt.families.darts.program import program
-from lapt.families.meanings import OPERATORS
+from lapt.families.meanings import OPERATORS, computed
 from lapt.spaces import Layer
 
 
@@ -25,6 +25,10 @@ class DartsFamily(DartsCell):
     blocks = property(seen.blocks)
     graph_shape = property(seen.graph_shape)
     flat_graphs = seen.flat_graphs
+
+    @property
+    def computed(self) -> Mapping[str, str]:
+        return computed(strided=True)
 
     @property
     def spaces(self) -> Mapping[str, tuple[Layer, ...]]:

@@ -4,35 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
-
-from lapt.base.declarations import Frozen
 from lapt.evaluation import Evaluation
 from lapt.principles import Count, Kind, Principle
 from lapt.reasoning.evidence import candidates_of
 from lapt.reasoning.language.meanings import TASKS
+from lapt.reasoning.language.parts import PromptParts
 from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.spaces import Architecture, SearchSpace
 
-
-class PromptParts(Frozen):
-    """Parts of the prompt. Each can be left out, so that its worth can be measured."""
-
-    code: bool = Field(True, description="the cell as a Python class (Figure 2 of the paper)")
-    meanings: bool = Field(True, description="the computation of each operator")
-    paths: bool = Field(True, description="the paths from the cell's input to its output")
-    dead: bool = Field(True, description="chosen operators that lie on no path, cell by cell")
-    functions: bool = Field(True, description="the number of different functions of the cells")
-    tasks: bool = Field(True, description="the tasks of the source and the target")
-    counts: bool = Field(True, description="the number of choices of each operator on each layer")
-    disguise: bool = Field(
-        False, description="neutral tokens in place of all names, layers permuted, nothing explained"
-    )
-
-
-EVERY_PART = PromptParts()
 KINDS: tuple[Kind, ...] = ("operator", "source")
 
 
@@ -45,7 +26,7 @@ class Briefing:
     parts: PromptParts
 
     @classmethod
-    def of(cls, space: SearchSpace, parts: PromptParts, sample: int) -> Briefing:
+    def of(cls, space: SearchSpace, parts: PromptParts, sample: int) -> Self:
         """A briefing on a space. ``sample``: number of the disguise, if names are hidden."""
         words = Vocabulary.neutral(space, sample) if parts.disguise else Vocabulary.plain(space)
         return cls(space, words, parts)

@@ -17,7 +17,8 @@ from lapt.principles import Origin, Principle, Principles
 from lapt.reasoning.endpoint.calls import AwaitingReply, Caller, Question, ReasonerError, Unusable
 from lapt.reasoning.evidence import counted, successor, uncounted
 from lapt.reasoning.frequency import Frequency
-from lapt.reasoning.language.briefing import EVERY_PART, Briefing, PromptParts
+from lapt.reasoning.language.briefing import Briefing
+from lapt.reasoning.language.parts import EVERY_PART, PromptParts
 from lapt.reasoning.language.replies import EXPLORE, LEARN, principles_schema, read_principles, read_space, space_schema
 from lapt.reasoning.prompts.templates import Prompt, rendered
 from lapt.spaces import SearchSpace
@@ -27,14 +28,16 @@ Combine = Literal["majority", "union", "intersection"]
 
 
 def merged(draws: Sequence[Sequence[Principle]]) -> tuple[Principle, ...]:
-    """The principles of all draws. Equal claims become one principle, which lists the draws that state it.
+    """The principles of all draws. Equal claims become one principle, which lists the draws that state it; so do equal
+    conditions with one effect.
 
     Most stated first, then in the order of the draws.
     """
     found: dict[tuple[Any, ...], Principle] = {}
     for principles in draws:
         for principle in principles:
-            made = tuple(sorted((c.layer, c.kind, c.candidate, c.effect) for c in principle.claims))
+            claims = sorted((c.layer, c.kind, c.candidate, c.effect) for c in principle.claims)
+            made = (*claims, *((pattern.feature, pattern.weight > 0) for pattern in principle.patterns))
             known = found.setdefault(made, principle)
             if known is not principle:
                 found[made] = known.model_copy(update={"draws": tuple(sorted({*known.draws, *principle.draws}))})

@@ -11,11 +11,17 @@ from collections.abc import Callable, Sequence
 from lapt.archive import Archive
 from lapt.evaluation import top
 from lapt.reasoning.endpoint.calls import Caller, Question, ReasonerError, Unusable
-from lapt.reasoning.language.briefing import EVERY_PART, Briefing, PromptParts
+from lapt.reasoning.language.briefing import Briefing
+from lapt.reasoning.language.conditional import source_of
+from lapt.reasoning.language.parts import EVERY_PART, PromptParts
 from lapt.reasoning.language.replies import proposals_schema, read_proposals
+from lapt.reasoning.language.stating import architectures_schema, read_architectures
+from lapt.reasoning.language.survey import Survey
 from lapt.reasoning.prompts.templates import rendered
 from lapt.search.searcher import Searcher
 from lapt.spaces import Architecture, SearchSpace
+
+_Read = Callable[[str], list[Architecture]]
 
 
 class Direct(Searcher):
@@ -40,6 +46,7 @@ class Direct(Searcher):
         super().__init__(space, seed=seed, identity=identity)
         self.filled = 0
         self._caller, self._archive, self._task, self._strict = caller, archive, task, strict
+        self._parts = parts
         self._brief = Briefing.of(space, parts, caller.sample)
         self._proposed: deque[Architecture] = deque()
 
@@ -55,6 +62,20 @@ class Direct(Searcher):
         return self._proposed.popleft() if self._proposed else self.space.sample(self.rng)
 
     def _asked_for(self, n: int) -> list[Architecture]:
+        conditions = self._parts.form == "conditions"
+        question, read = self._in_conditions(n) if conditions else self._in_layers(n)
+        try:
+            return self._caller.ask(question, read)
+        except Unusable as fault:
+            if self._strict:
+                raise ReasonerError(
+                    f"architectures of {self.space.name} from {self._caller.model.name}",
+                    f"{fault}",
+                    fault.remedy or "name a stronger model, or say on_invalid: frequency to draw them at random",
+                ) from None
+            return []
+
+    def _in_layers(self, n: int) -> tuple[Question, _Read]:
         brief, archive = self._brief, self._archive
         prompt = rendered(
             "propose",
@@ -67,13 +88,18 @@ class Direct(Searcher):
             wanted=n,
         )
         question = Question("propose", self._task, prompt, proposals_schema(self.space, brief.words))
-        try:
-            return self._caller.ask(question, lambda text: read_proposals(text, self.space, brief.words))
-        except Unusable as fault:
-            if self._strict:
-                raise ReasonerError(
-                    f"architectures of {self.space.name} from {self._caller.model.name}",
-                    f"{fault}",
-                    fault.remedy or "name a stronger model, or say on_invalid: frequency to draw them at random",
-                ) from None
-            return []
+        return question, lambda text: read_proposals(text, self.space, brief.words)
+
+    def _in_conditions(self, n: int) -> tuple[Question, _Read]:
+        survey = Survey(self.space, self._brief.words, self._parts)
+        best = top(self.history, len(self.history))
+        prompt = rendered(
+            "conditions/propose",
+            **survey.variables(),
+            **source_of(survey, self._archive),
+            target=survey.target(best, self.history) if best else None,
+            task=survey.task(self._task),
+            wanted=n,
+        )
+        question = Question("propose", self._task, prompt, architectures_schema(self.space, survey.words, n))
+        return question, lambda text: read_architectures(text, self.space, survey.words)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lapt.reasoning.endpoint.answers import InvalidReply
+from lapt.reasoning.language import replies, stating
 from lapt.reasoning.language.chat import spread
-from lapt.reasoning.language.replies import kept_operators
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ def _spread(rows: Sequence[Mapping[str, Any]]) -> float | None:
     draws: dict[tuple[str, str], list[dict[str, list[str]]]] = {}
     for row in rows:
         if row["step"] == "translate" and row["valid"] and row["reply"]:  # none is kept where replies are off
-            with suppress(InvalidReply):  # an earlier version read what a model wrote while it thought
-                draws.setdefault((row["task"], row["principles_id"]), []).append(kept_operators(row["reply"]))
+            for form in (replies, stating):
+                with suppress(InvalidReply):  # an earlier version read what a model wrote while it thought
+                    kept = dict(form.kept_operators(row["reply"]))
+                    draws.setdefault((row["task"], row["principles_id"]), []).append(kept)
     found = [spread(several) for several in draws.values() if len(several) > 1]
     return sum(found) / len(found) if found else None

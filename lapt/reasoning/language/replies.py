@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from lapt.errors import LaptError
 from lapt.principles import Count, Effect, Kind, Principle
-from lapt.reasoning.endpoint.answers import InvalidReply, last_valid, plain
+from lapt.reasoning.endpoint.answers import InvalidReply, plain
 from lapt.reasoning.evidence import claimed
+from lapt.reasoning.language.shapes import modelled, one, real_names, record, some, titled
 from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.spaces import Architecture, SearchSpace
 
@@ -22,7 +23,6 @@ MOST_PROPOSED = 500
 LEARN: dict[Effect, str] = {"keep": "good architectures choose it", "avoid": "good architectures do not choose it"}
 EXPLORE: dict[Effect, str] = {"try": "worth trying", "avoid": "not worth trying"}
 
-M = TypeVar("M", bound=BaseModel)
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 
@@ -65,22 +65,22 @@ class _Proposals(BaseModel):
 def principles_schema(space: SearchSpace, words: Vocabulary, effects: Mapping[Effect, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "statement": {"type": "string"},
-        "layers": _some(words.layers.values()),
-        "operators": _some(words.operators.values()),
-        **({"sources": _some(words.sources.values())} if _sourced(space) else {}),
+        "layers": some(words.layers.values()),
+        "operators": some(words.operators.values()),
+        **({"sources": some(words.sources.values())} if _sourced(space) else {}),
         "effect": {"type": "string", "enum": list(effects)},
         "rationale": {"type": "string"},
     }
-    return _titled("Principles", {"principles": {"type": "array", "items": _object(fields)}})
+    return titled("Principles", {"principles": {"type": "array", "items": record(fields)}})
 
 
 def space_schema(space: SearchSpace, words: Vocabulary) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "layer": {"type": "string", "enum": list(words.layers.values())},
-        "operators": _some(words.operators.values()),
-        **({"sources": _some(words.sources.values())} if _sourced(space) else {}),
+        "operators": some(words.operators.values()),
+        **({"sources": some(words.sources.values())} if _sourced(space) else {}),
     }
-    return _titled("RefinedSpace", {"layers": {"type": "array", "items": _object(fields)}})
+    return titled("RefinedSpace", {"layers": {"type": "array", "items": record(fields)}})
 
 
 def proposals_schema(space: SearchSpace, words: Vocabulary) -> dict[str, Any]:
@@ -88,27 +88,11 @@ def proposals_schema(space: SearchSpace, words: Vocabulary) -> dict[str, Any]:
     choices = {}
     for name, shown in words.layers.items():
         layer = space.layer(name)
-        fields = {"operator": _one(words.shown("operator", operator) for operator in layer.operators)}
+        fields = {"operator": one(words.shown("operator", operator) for operator in layer.operators)}
         if len(layer.sources) > 1:
-            fields["source"] = _one(words.shown("source", source) for source in layer.sources)
-        choices[shown] = _object(fields)
-    return _titled("Proposals", {"architectures": {"type": "array", "items": _object(choices)}})
-
-
-def _one(names: Iterable[str]) -> dict[str, Any]:
-    return {"type": "string", "enum": list(names)}
-
-
-def _some(names: Iterable[str]) -> dict[str, Any]:
-    return {"type": "array", "items": {"type": "string", "enum": list(names)}}
-
-
-def _object(fields: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
-
-
-def _titled(title: str, fields: dict[str, Any]) -> dict[str, Any]:
-    return {"title": title, "description": f"{title} as LAPT reads them.", **_object(fields)}
+            fields["source"] = one(words.shown("source", source) for source in layer.sources)
+        choices[shown] = record(fields)
+    return titled("Proposals", {"architectures": {"type": "array", "items": record(choices)}})
 
 
 def _sourced(space: SearchSpace) -> bool:
@@ -130,15 +114,15 @@ def read_principles(
     Layers and candidates must be the prompt's own. A repeated statement counts once.
     """
     found: dict[tuple[Any, ...], Principle] = {}
-    for number, stated in enumerate(_model(text, _Statements).principles, start=1):
+    for number, stated in enumerate(modelled(text, _Statements).principles, start=1):
         where = f"principle {number}"
         if stated.effect not in effects:
             raise InvalidReply(f"{where} has the effect {stated.effect!r:.80}; known: {list(effects)}")
         effect: Effect = next(effect for effect in effects if effect == stated.effect)
-        layers = _real(words, "layer", stated.layers or words.layers.values(), where)
+        layers = real_names(words, "layer", stated.layers or words.layers.values(), where)
         named: dict[Kind, list[str]] = {
-            "operator": _real(words, "operator", stated.operators, where),
-            "source": _real(words, "source", stated.sources, where),
+            "operator": real_names(words, "operator", stated.operators, where),
+            "source": real_names(words, "source", stated.sources, where),
         }
         of = {(c.layer, c.kind, c.candidate): c for c in reversed(counts)}  # the newest task's first
         claims = tuple(
@@ -163,8 +147,8 @@ def read_space(
     text: str, space: SearchSpace, words: Vocabulary, *, max_operators: int | None, max_sources: int | None
 ) -> SearchSpace:
     """The refined space in a reply: every layer once, within the caps, never empty. Raises InvalidReply."""
-    sets = _model(text, _Sets).layers
-    named = _real(words, "layer", [entry.layer for entry in sets], "the reply", once=True)
+    sets = modelled(text, _Sets).layers
+    named = real_names(words, "layer", [entry.layer for entry in sets], "the reply", once=True)
     missing = [words.shown("layer", name) for name in space.layer_names if name not in named]
     if missing:
         raise InvalidReply(f"the layers {missing} are missing")
@@ -190,9 +174,9 @@ def _in_words(fault: str, words: Vocabulary) -> str:
 def read_proposals(text: str, space: SearchSpace, words: Vocabulary) -> list[Architecture]:
     """The architectures in a reply, in its order, each once. Raises InvalidReply if one is not in the space."""
     found: dict[Architecture, None] = {}
-    for number, said in enumerate(_model(text, _Proposals).architectures, start=1):
+    for number, said in enumerate(modelled(text, _Proposals).architectures, start=1):
         where = f"architecture {number}"
-        chosen = dict(zip(_real(words, "layer", said, where), said.values(), strict=True))
+        chosen = dict(zip(real_names(words, "layer", said, where), said.values(), strict=True))
         missing = [words.shown("layer", name) for name in space.layer_names if name not in chosen]
         if missing:
             raise InvalidReply(f"{where} lacks the layers {missing}")
@@ -201,9 +185,9 @@ def read_proposals(text: str, space: SearchSpace, words: Vocabulary) -> list[Arc
         for layer in space.layers:
             choice = chosen[layer.name]
             shown = f"{where}, layer {words.shown('layer', layer.name)}"
-            operators += _real(words, "operator", [choice.operator], shown)
+            operators += real_names(words, "operator", [choice.operator], shown)
             sources += (
-                layer.sources if len(layer.sources) == 1 else _real(words, "source", [choice.source or ""], shown)
+                layer.sources if len(layer.sources) == 1 else real_names(words, "source", [choice.source or ""], shown)
             )
         architecture = Architecture(tuple(operators), tuple(sources))
         if not space.contains(architecture):
@@ -216,7 +200,7 @@ def read_proposals(text: str, space: SearchSpace, words: Vocabulary) -> list[Arc
 def _kept(
     words: Vocabulary, kind: Kind, layer: str, said: Sequence[str], candidates: Sequence[str], most: int | None
 ) -> list[str]:
-    wanted = _real(words, kind, said, f"layer {layer}")
+    wanted = real_names(words, kind, said, f"layer {layer}")
     outside = [words.shown(kind, name) for name in wanted if name not in candidates]
     if outside:
         known = [words.shown(kind, name) for name in candidates]
@@ -228,34 +212,6 @@ def _kept(
     return wanted
 
 
-def _real(words: Vocabulary, kind: str, said: Iterable[str], where: str, once: bool = False) -> list[str]:
-    """The real names behind a reply's words, each once."""
-    names: list[str] = []
-    for word in said:
-        name = words.real(kind, word)
-        if name is None:
-            raise InvalidReply(f"{where} names the {kind} {word!r:.80}; known: {list(words.of(kind).values())}")
-        if once and name in names:
-            raise InvalidReply(f"the {kind} {word} stands twice")
-        if name not in names:
-            names.append(name)
-    return names
-
-
 def kept_operators(text: str) -> dict[str, list[str]]:
     """Layer -> operators, from a reply with a space. Raises InvalidReply."""
-    return {entry.layer: entry.operators for entry in _model(text, _Sets).layers}
-
-
-def _model(text: str, model: type[M]) -> M:
-    def validated(value: Any) -> M:
-        try:
-            return model.model_validate(value)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            at = ".".join(str(part) for part in first["loc"]) or "the object"
-            raise InvalidReply(f"{at}: {first['msg'][:200]}") from None
-        except RecursionError:
-            raise InvalidReply("the JSON is nested too deeply") from None
-
-    return last_valid(text, next(iter(model.model_fields)), validated)
+    return {entry.layer: entry.operators for entry in modelled(text, _Sets).layers}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,9 +45,19 @@ class Vocabulary:
     def shown(self, kind: str, name: str) -> str:
         return self.of(kind)[name]
 
+    def in_order(self, kind: str, names: Collection[str]) -> list[str]:
+        """Names as shown, in the vocabulary's order; behind a disguise in that of the tokens, since the space's own
+        order would show."""
+        shown = [word for name, word in self.of(kind).items() if name in names]
+        return sorted(shown, key=_number) if self.disguised else shown
+
     def real(self, kind: str, shown: str) -> str | None:
         """The real name behind a reply's word; None if there is none."""
         return next((name for name, word in self.of(kind).items() if word == shown), None)
+
+
+def _number(token: str) -> int:
+    return int("".join(character for character in token if character.isdigit()))
 
 
 def _candidates(space: SearchSpace) -> tuple[list[str], list[str]]:

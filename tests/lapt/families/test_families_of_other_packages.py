@@ -26,7 +26,8 @@ from lapt.evaluators.training import TrainingEvaluator, network_of
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.steps import Steps, TargetSearch
 from lapt.reasoning import Frequency, Patterns, Reasoner
-from lapt.reasoning.language.briefing import EVERY_PART, Briefing
+from lapt.reasoning.language.briefing import Briefing
+from lapt.reasoning.language.parts import EVERY_PART
 from lapt.report.cells import cell_figures, legend
 from lapt.search import SEARCHERS
 from lapt.spaces import BUILTIN, FAMILIES, Architecture, SearchSpace, register, whole_of

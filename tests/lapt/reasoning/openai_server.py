@@ -146,15 +146,34 @@ def _events(reply: Reply, asked: Mapping[str, Any]) -> str:
 
 def valid(schema: Mapping[str, Any]) -> Any:
     """An instance of a schema: of a list of names all of them, of a list of objects one for each name of its enum."""
+    if "$defs" in schema:
+        schema = _resolved(schema, schema["$defs"])
+    if "anyOf" in schema:
+        return valid(schema["anyOf"][0])
     kind = schema["type"]
+    if kind in ("integer", "boolean", "number"):
+        return schema["enum"][0]
     if kind == "object":
         return {name: valid(part) for name, part in schema["properties"].items()}
     if kind == "string":
         return schema["enum"][0] if "enum" in schema else "Convolutions of 3x3 do most of the work."
     items = schema["items"]
     if "enum" in items:
-        return list(items["enum"])
+        return list(items["enum"])[: schema.get("maxItems")]
+    if "minItems" in schema:
+        return [valid(items)] * max(1, schema["minItems"])
     return [valid(item) for item in _one_each(items)] or [valid(items)]
+
+
+def _resolved(part: Any, definitions: Mapping[str, Any]) -> Any:
+    """A schema with its definitions in place of references."""
+    if isinstance(part, list):
+        return [_resolved(one, definitions) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        return _resolved(definitions[part["$ref"].removeprefix("#/$defs/")], definitions)
+    return {name: _resolved(one, definitions) for name, one in part.items() if name != "$defs"}
 
 
 def _one_each(item: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from lapt.families.dag.family import NAS201
 from lapt.networks.operators import average_pool
-from lapt.reasoning.language.briefing import EVERY_PART, Briefing
+from lapt.reasoning.language.briefing import Briefing
+from lapt.reasoning.language.parts import EVERY_PART
 from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.spaces import BUILTIN, FAMILIES, Architecture, CellFamily, SearchSpace
 

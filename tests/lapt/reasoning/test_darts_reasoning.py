@@ -22,8 +22,9 @@ from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
 from lapt.reasoning.endpoint.answers import InvalidReply
 from lapt.reasoning.expectation import expectation_of
 from lapt.reasoning.experts.grounding import applying, grounded, known_to_hold
-from lapt.reasoning.language.briefing import EVERY_PART, Briefing
+from lapt.reasoning.language.briefing import Briefing
 from lapt.reasoning.language.chat import combined
+from lapt.reasoning.language.parts import EVERY_PART
 from lapt.reasoning.language.replies import read_proposals, read_space
 from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.reasoning.patterns import EXPERTS_SAY, contradicted

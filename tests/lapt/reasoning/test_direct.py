@@ -13,8 +13,8 @@ from small_archives import LAYERS, LETTERS, SOURCED, SPACE, archive, cell, evalu
 
 from lapt.reasoning.endpoint.answers import InvalidReply
 from lapt.reasoning.endpoint.calls import ReasonerError
-from lapt.reasoning.language.briefing import PromptParts
 from lapt.reasoning.language.direct import Direct
+from lapt.reasoning.language.parts import PromptParts
 from lapt.reasoning.language.replies import proposals_schema, read_proposals
 from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.spaces import SearchSpace

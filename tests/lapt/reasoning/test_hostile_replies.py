@@ -16,8 +16,8 @@ from lapt.principles import Origin, Principle, Principles
 from lapt.reasoning import Chat
 from lapt.reasoning.endpoint.answers import InvalidReply
 from lapt.reasoning.evidence import candidates_of, counted, successor
-from lapt.reasoning.language.briefing import PromptParts
 from lapt.reasoning.language.chat import merged
+from lapt.reasoning.language.parts import PromptParts
 from lapt.reasoning.language.replies import LEARN, read_principles, read_space
 from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.spaces import SearchSpace

@@ -24,8 +24,9 @@ from small_archives import (
 
 from lapt.archive import Archive
 from lapt.reasoning import Chat
-from lapt.reasoning.language.briefing import EVERY_PART, Briefing, PromptParts
+from lapt.reasoning.language.briefing import Briefing
 from lapt.reasoning.language.meanings import TASKS
+from lapt.reasoning.language.parts import EVERY_PART, PromptParts
 from lapt.reasoning.language.vocabulary import Vocabulary
 from lapt.reasoning.prompts.templates import rendered, section
 from lapt.spaces import BUILTIN, SearchSpace
@@ -57,7 +58,7 @@ def test_a_prompt_has_every_part() -> None:
     prompt = learn_prompt()
     for part, mark in MARKS.items():
         assert mark in prompt, part
-    assert set(MARKS) | {"disguise"} == set(PromptParts.model_fields)
+    assert set(MARKS) == set(EVERY_PART.switches)
 
 
 @pytest.mark.parametrize("left_out", MARKS)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from lapt.errors import ConfigError, LaptError, SpaceError
 from lapt.pipeline.config import Pipeline, load_pipeline
 from lapt.reasoning.experts.grounding import applying
-from lapt.reasoning.language.briefing import EVERY_PART, Briefing
+from lapt.reasoning.language.briefing import Briefing
+from lapt.reasoning.language.parts import EVERY_PART
 from lapt.spaces import Architecture, DeclaredSpace, SearchSpace, space_named
 from lapt.spaces.declared import ambiguity
 
