@@ -296,8 +296,10 @@ class _TargetSearch(TargetSearch):
 
     def refute(self, of: Refuted, statements: Sequence[str]) -> None:
         said = refuted(of, self.task)
-        get_run_logger().warning(said)
-        listener.get().told(said)
+        dropped = self.built.pipeline.adaptation.refuted == "drop"
+        then = "without them" if dropped else "with them (--set adaptation.refuted=drop: without)"
+        get_run_logger().info("%s; the search goes on %s", said, then)
+        listener.get().told(f"{said}; the search goes on {then}")
         artifacts.refuted(self.built.pipeline.name, self.task, of.adviser, said, statements)
 
     def stop(self, spent: BudgetSpent) -> None:

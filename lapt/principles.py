@@ -53,7 +53,7 @@ class Pattern(Frozen):
     the expectations of all architectures have mean 0 and deviation 1. ``support`` and ``chance``: the share of the
     architectures read, and of the space, that lie above the space's
     mean (below, for a negative weight). ``task``: the task whose good architectures were read; "experts" for a pattern
-    known from elsewhere.
+    known from elsewhere (``EXPERTS_SAY``).
     """
 
     feature: str
@@ -62,6 +62,10 @@ class Pattern(Frozen):
     chance: float
     task: str
     condition: Condition | None = added(None)
+
+
+EXPERTS_SAY = "experts"
+"""Name in place of a task for patterns of experts' principles."""
 
 
 class Principle(Frozen):
@@ -77,6 +81,11 @@ class Principle(Frozen):
     draws: tuple[int, ...] = ()
     patterns: tuple[Pattern, ...] = ()
     adviser: str = added("")
+
+    @property
+    def learned(self) -> bool:
+        """Whether it comes from architectures that were read, and was not known before."""
+        return not any(pattern.task == EXPERTS_SAY for pattern in self.patterns)
 
     @property
     def support(self) -> float:
@@ -154,6 +163,13 @@ class Principles(BaseModel):
     def ordering(self) -> bool:
         """Whether they have weighted patterns, by which the architectures of a space can be put in order."""
         return any(principle.patterns for principle in self.principles)
+
+    @property
+    def spoken(self) -> tuple[Principle, ...]:
+        """The principles without the claims of a refined space, which a reasoner that orders a space adds to them."""
+        if not self.ordering:
+            return self.principles
+        return tuple(principle for principle in self.principles if principle.patterns or principle.adviser)
 
     def candidates(self, kind: str, *effects: Effect) -> dict[str, list[str]]:
         """Per layer, the candidates that claims with one of ``effects`` name, in the order they are named."""

@@ -44,7 +44,7 @@ def archive(pipeline: str, built: Archive) -> None:
 
 def principles(pipeline: str, task: str, stated: Principles) -> None:
     lines = [f"# Principles for {literal(task)}, version {stated.version}", ""]
-    lines += [f"{number}. {literal(p.statement)}" for number, p in enumerate(stated.principles, start=1)]
+    lines += [f"{number}. {literal(p.statement)}" for number, p in enumerate(stated.spoken, start=1)]
     lines += ["", f"Step: {stated.origin.step}. Reasoner: {literal(stated.origin.reasoner)}. Id: `{stated.id}`"]
     lines += [f", from `{stated.parent}`."] if stated.parent else ["."]
     if stated.dropped:

@@ -171,7 +171,7 @@ def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
     def lift(principle: Principle) -> float:
         return principle.support - (principle.chance(space) if of_space else 0.0)
 
-    stated = learned.principles
+    stated = [principle for principle in learned.spoken if principle.learned]
     first = sorted(stated, key=lift, reverse=True)[:FIRST]
     most = f": {len(first)} of {len(stated)}, those that it bears out most" if len(stated) > FIRST else ""
     out.print(f"\nPrinciples learned from {pipeline.source.task}{most}", style="bold")

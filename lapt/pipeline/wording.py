@@ -30,10 +30,21 @@ def ended_early(result: RunResult) -> Iterator[str]:
 
 def advice(result: RunResult) -> Iterator[str]:
     """Sentences on the weight that each target's scores leave to each adviser."""
+    yield from weights(result)
+    yield from alarms(result)
+
+
+def weights(result: RunResult) -> Iterator[str]:
+    """A sentence a target on the advisers' weights, where principles order the space."""
     for target in result.targets:
-        weights = ", ".join(f"{of.adviser} {of.weight:.2f}" for of in target.advice)
-        if weights:
-            yield f"{target.task}, weights of advice after {target.evaluations} evaluations: {weights}."
+        said = ", ".join(f"{of.adviser} {of.weight:.2f}" for of in target.advice)
+        if said:
+            yield f"{target.task}, weights of advice after {target.evaluations} evaluations: {said}."
+
+
+def alarms(result: RunResult) -> Iterator[str]:
+    """A sentence on each adviser that a target's scores turned against."""
+    for target in result.targets:
         yield from (f"{refuted(of, target.task)}." for of in target.refuted)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from lapt.archive import Archive
 from lapt.conditions.sentences import sentence
-from lapt.principles import Origin, Pattern, Principle, Principles
+from lapt.principles import EXPERTS_SAY, Origin, Pattern, Principle, Principles
 from lapt.reasoning.evidence import counted
 from lapt.reasoning.expectation import Expectation, background
 from lapt.reasoning.experts.grounding import applying
@@ -98,10 +98,6 @@ class Patterns(Ordering):
                 continue
             pattern = _pattern(expert.statement, float(worth[at]), mine[:, at], theirs[:, at], EXPERTS_SAY)
             yield Principle(statement=expert.statement, rationale=f"{expert.source}.", patterns=(pattern,))
-
-
-EXPERTS_SAY = "experts"
-"""Name in place of a task for experts' principles."""
 
 
 def contradicted(good: Floats, space: Floats) -> bool:

@@ -11,7 +11,18 @@ from markupsafe import Markup
 
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import Found, TargetResult
-from lapt.pipeline.wording import advice, against, caution, cost_of, ended_early, measured, paid, rows_of, shown
+from lapt.pipeline.wording import (
+    against,
+    alarms,
+    caution,
+    cost_of,
+    ended_early,
+    measured,
+    paid,
+    rows_of,
+    shown,
+    weights,
+)
 from lapt.principles import Principles
 from lapt.report.cells import cell_figures, legend
 from lapt.report.changes import Line, changes
@@ -98,6 +109,7 @@ def _results_note(history: RunHistory, found: dict[str, TargetResult]) -> str:
         f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}."
         for target in found.values()
     )
+    said = " ".join([said, *((history.result and alarms(history.result)) or ())])
     now = " Paid now: evaluations that the store did not already have." if found else ""
     return (
         f"{said} Validation chose the architecture, so it flatters. {caution(history.pipeline)} A study over seeds "
@@ -177,8 +189,8 @@ def _grid(space: SearchSpace, refined: SearchSpace, iteration: int, kind: str) -
 def _changes(history: RunHistory, target: TaskHistory) -> list[dict[str, Any]]:
     before, found = history.learned, []
     for iteration, after in target.principles:
-        old = [principle.statement for principle in before.principles] if before else []
-        lines = changes(old, [principle.statement for principle in after.principles])
+        old = [principle.statement for principle in before.spoken] if before else []
+        lines = changes(old, [principle.statement for principle in after.spoken])
         step = _STEPS.get(after.origin.step, after.origin.step)
         if after.origin.step == "explore" and iteration < history.pipeline.adaptation.iterations:
             step += WIDENS
@@ -217,10 +229,16 @@ def _learned(history: RunHistory) -> dict[str, Any] | None:
     )
     if stated.origin.instead_of:
         about += f" Stated by counting: {stated.origin.instead_of} gave nothing that could be used."
-    return {"about": about, "stated": _principles(stated, history.space), "dropped": stated.dropped}
+    return {
+        "about": about,
+        "stated": _principles(stated, history.space, learned=True),
+        "known": _principles(stated, history.space, learned=False),
+        "dropped": stated.dropped,
+    }
 
 
-def _principles(stated: Principles, space: SearchSpace) -> list[dict[str, Any]]:
+def _principles(stated: Principles, space: SearchSpace, learned: bool | None = None) -> list[dict[str, Any]]:
+    """The principles; the learned ones alone, or those known before alone, if ``learned`` says so."""
     return [
         {
             "statement": principle.statement,
@@ -228,7 +246,8 @@ def _principles(stated: Principles, space: SearchSpace) -> list[dict[str, Any]]:
             "support": round(100 * principle.support),
             "chance": round(100 * principle.chance(space)) if stated.space == space.name else None,
         }
-        for principle in stated.principles
+        for principle in stated.spoken
+        if learned in (None, principle.learned)
     ]
 
 
@@ -246,7 +265,7 @@ def _budget_notes(history: RunHistory, found: dict[str, TargetResult]) -> list[s
         if one.final is not None
     ]
     if history.result is not None:
-        notes += (*ended_early(history.result), *advice(history.result))
+        notes += (*ended_early(history.result), *weights(history.result))
     return notes if history.ledger is None else [*notes, f"Language model {paid(history.ledger)}"]
 
 

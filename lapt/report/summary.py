@@ -67,7 +67,7 @@ def _adapted(target: TargetResult, learned: Sequence[tuple[int, Principles]]) ->
 
 def _statements(principles: Principles) -> list[str]:
     lines = []
-    for number, principle in enumerate(principles.principles, start=1):
+    for number, principle in enumerate(principles.spoken, start=1):
         lines.append(f"{number}. {literal(principle.statement)}")
         if principle.rationale:
             lines[-1] += f" {literal(principle.rationale)}"

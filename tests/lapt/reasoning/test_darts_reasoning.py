@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lapt.archive import Archive
 from lapt.evaluation import Evaluation, Metric
 from lapt.families.darts.family import DARTS
-from lapt.principles import Principles
+from lapt.principles import EXPERTS_SAY, Principles
 from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
 from lapt.reasoning.endpoint.answers import InvalidReply
 from lapt.reasoning.expectation import expectation_of
@@ -27,7 +27,7 @@ from lapt.reasoning.language.chat import combined
 from lapt.reasoning.language.parts import EVERY_PART
 from lapt.reasoning.language.replies import read_proposals, read_space
 from lapt.reasoning.language.vocabulary import Vocabulary
-from lapt.reasoning.patterns import EXPERTS_SAY, contradicted
+from lapt.reasoning.patterns import contradicted
 from lapt.spaces import BUILTIN, Architecture
 from lapt.spaces.refining import refined
 

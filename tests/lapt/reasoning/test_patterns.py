@@ -12,13 +12,13 @@ from lapt.archive import Archive, best_of_all
 from lapt.base.statistics import rank
 from lapt.conditions.cells import Cells
 from lapt.evaluators import Table, TableEvaluator
-from lapt.principles import Principles
+from lapt.principles import EXPERTS_SAY, Principles
 from lapt.reasoning import Frequency, Patterns
 from lapt.reasoning.expectation import background, expectation_of, names
 from lapt.reasoning.experts.grounding import applying
 from lapt.reasoning.experts.principle import experts_in
 from lapt.reasoning.ordering import most_promising
-from lapt.reasoning.patterns import EXPERTS_SAY, separating
+from lapt.reasoning.patterns import separating
 from lapt.spaces import BUILTIN
 
 TRANS101 = BUILTIN["trans101"]
