@@ -99,7 +99,10 @@ def test_everything_that_was_decided_is_on_the_page(store: Store, tmp_path: Path
             assert f"iteration {iteration}: {space.size:,} of 15,625 architectures" in text
             assert principles_id in text
     assert history.learned is not None
-    for principle in history.learned.principles:
+    assert "Principles learned from" in text
+    assert "Known before, from the literature" in text
+    assert {principle.learned for principle in history.learned.spoken} == {True, False}
+    for principle in history.learned.spoken:
         assert " ".join(principle.statement.split()) in text
         assert f"{100 * principle.support:.0f} % of those read" in text
     assert f"python {history.versions['python']}" in text
