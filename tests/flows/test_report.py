@@ -74,7 +74,7 @@ def shown(page: str) -> str:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     address = str(tmp_path_factory.mktemp("report"))
-    run_embedded(load_pipeline("invented"), Execution(store=address), Listener())
+    run_embedded(load_pipeline("invented", reasoner="patterns"), Execution(store=address), Listener())
     return Store(address)
 
 
