@@ -145,6 +145,7 @@ class _Transfer:
             space_size=search.space_size,
             stopped=search.stopped,
             advice=search.advice,
+            quantities=built.steps.quantities(search.evaluator, incumbent),
         )
 
     def control(self, target: str, method: str) -> ControlResult | None:

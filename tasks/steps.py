@@ -111,8 +111,16 @@ def search_control(
     record.beside(method).trials(
         steps.space, evaluations, task=evaluator.task, iteration=1, first=1, fingerprint=evaluator.fingerprint
     )
+    found = best(evaluations)
     return ControlResult.of(
-        steps.space, evaluator, best(evaluations), evaluations, began, method=method, lacking=searcher.lacking
+        steps.space,
+        evaluator,
+        found,
+        evaluations,
+        began,
+        method=method,
+        lacking=searcher.lacking,
+        quantities=steps.quantities(evaluator, found),
     )
 
 

@@ -42,6 +42,7 @@ from lapt.pipeline.wording import (
     measured,
     shown,
     visible,
+    within,
 )
 from lapt.principles import Principle, Principles
 from lapt.report.run_tables import results
@@ -129,6 +130,8 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
         out.print(f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}")
         none = "no architecture could be scored" if target.evaluations else "it was not searched"
         out.print(f"  {target.architecture or none}", soft_wrap=True)
+        if kept := within(target, pipeline):
+            out.print(f"  {kept}", soft_wrap=True)
         if target.final is not None:
             out.print(f"  {cost_of(target, target.final)}", soft_wrap=True)
     out.print(caution(pipeline), style="dim")

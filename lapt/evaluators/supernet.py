@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lapt.base.digests import digest
 from lapt.errors import ConfigError
-from lapt.evaluation import Evaluation, OnEpoch, Prepared
+from lapt.evaluation import Evaluation, OnEpoch, Prepared, Quantity
+from lapt.evaluators.deployed import counted
 from lapt.evaluators.images import InWorkers, Outcome, TrainingSpec, data_of, sides_of, size_of_backbone, task_of
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.spaces import Architecture, SearchSpace
@@ -195,6 +196,10 @@ class SupernetEvaluator(InWorkers):
 
     def test(self, architecture: Architecture) -> float | None:
         return self.final_evaluator.test(architecture) if self.has_test else None
+
+    def quantity(self, name: str, column: str | None = None) -> Quantity:
+        """As of ``TrainingEvaluator``, of the final network; of one in the supernet's size without ``final``."""
+        return counted(self.spec if self.final is None else self.final.spec, name, column)
 
     @property
     def final_evaluator(self) -> TrainingEvaluator:

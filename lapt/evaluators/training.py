@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lapt.base.digests import digest
 from lapt.errors import ConfigError
-from lapt.evaluation import Evaluation
+from lapt.evaluation import Evaluation, Quantity
+from lapt.evaluators.deployed import counted
 from lapt.evaluators.images import (
     InWorkers,
     Outcome,
@@ -98,6 +99,10 @@ class TrainingEvaluator(InWorkers):
     def backbone_size(self, architecture: Architecture) -> tuple[int, int]:
         """Parameters and flops (multiply-adds of one image) of the published network, without the task's head."""
         return size_of_backbone(self.spec, architecture, None)
+
+    def quantity(self, name: str, column: str | None = None) -> Quantity:
+        """``parameters`` or ``multiply_adds`` of the network that is deployed (``lapt.evaluators.deployed``)."""
+        return counted(self.spec, name, column)
 
     def _job(self, architecture: Architecture, final: bool = False, checkpoint: Checkpoint | None = None) -> Job:
         canonical = self.spec.space.canonical(architecture)

@@ -13,15 +13,16 @@ from pydantic import ValidationError
 
 from lapt.archive import Archive, best_of_all
 from lapt.base.faults import fault
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, Notice
 from lapt.evaluation import Evaluation, Evaluator, Metric, top
 from lapt.evaluators import TableEvaluator
 from lapt.evaluators.config import FunctionEvaluation, TableEvaluation
 from lapt.front.places import space as space_of
 from lapt.front.result import Found, Result
-from lapt.front.scored import OwnEvaluator, Score, number_of
+from lapt.front.scored import Known, OwnEvaluator, Score, number_of
 from lapt.front.study import Study
 from lapt.pipeline.config import Adaptation, Pipeline, RandomArchive, Source, TopArchive
+from lapt.pipeline.constraints import checked
 from lapt.pipeline.steps import Steps
 from lapt.principles import Origin, Principles
 from lapt.reasoning import Reasoner
@@ -93,6 +94,8 @@ def transfer(
     seed: int = 0,
     direction: Direction = "maximize",
     controls: Sequence[str] = (),
+    constraints: Mapping[str, Any] | None = None,
+    quantities: Mapping[str, Known] | None = None,
     store: str | None = None,
     name: str | None = None,
     progress: bool = True,
@@ -114,6 +117,10 @@ def transfer(
         direction: maximize or minimize.
         controls: random, rea or source_ranking. Each has the same budget on the whole space, so it calls ``score`` as
             often again.
+        constraints: Bounds on what is known before ``score`` is called, as in a pipeline:
+            ``{"parameters": {"max": 200_000}}``. Of a table they are its columns. Controls keep them too.
+        quantities: Functions from an architecture to what is known of it, for the constraints of a function:
+            ``{"parameters": count}``.
         store: A folder or address that keeps scores and the run. A function then needs a ``name``.
         name: Name of the function in the store; two functions must not share scores.
         progress: Whether a progress bar is drawn.
@@ -131,7 +138,8 @@ def transfer(
         >>> found.score
         6.0
     """
-    study = _study(score, source, space, budget, reasoner, method, seed, direction, controls, store, name)
+    known = constraints, quantities
+    study = _study(score, source, space, budget, reasoner, method, seed, direction, controls, store, name, *known)
     with _recorded(study, store), _bar(budget, progress) as tick:
         try:
             _scored(study, tick)
@@ -150,6 +158,8 @@ def ask_tell(
     method: str | Mapping[str, Any] = "gp",
     seed: int = 0,
     direction: Direction = "maximize",
+    constraints: Mapping[str, Any] | None = None,
+    quantities: Mapping[str, Known] | None = None,
 ) -> Study:
     """The search of ``transfer`` for callers that evaluate by themselves.
 
@@ -164,7 +174,8 @@ def ask_tell(
         >>> study.incumbent.value
         91.5
     """
-    return _study(None, source, space, budget, reasoner, method, seed, direction, (), None, None)
+    known = constraints, quantities
+    return _study(None, source, space, budget, reasoner, method, seed, direction, (), None, None, *known)
 
 
 def _study(
@@ -179,10 +190,12 @@ def _study(
     controls: Sequence[str],
     store: str | None,
     name: str | None,
+    constraints: Mapping[str, Any] | None,
+    quantities: Mapping[str, Known] | None,
 ) -> Study:
     whole = _space(space, source, score)
     metric = Metric("score", higher_is_better=_higher(direction))
-    evaluator = _evaluator(score, whole, metric, name, store)
+    evaluator = _evaluator(score, whole, metric, name, store, quantities)
     known, declared = _source(source, whole, metric)
     pipeline = _pipeline(
         name=name or "transfer",
@@ -192,10 +205,13 @@ def _study(
         targets=(evaluator.task,),
         seed=seed,
         controls=tuple(controls),
+        constraints=dict(constraints or {}),
         adaptation=Adaptation(iterations=max(1, min(ITERATIONS, budget - 1))),
         **({"reasoner": _reasoner(reasoner)} if isinstance(reasoner, str) else {}),
         search=_search(method, budget),
     )
+    if pipeline.constraints:
+        warnings.warn(Notice(checked(pipeline.constraints, whole, evaluator)), stacklevel=3)
     thinks = _thinking(pipeline, store) if isinstance(reasoner, str) else reasoner
     steps = Steps(pipeline, whole, thinks)
     if isinstance(known, Archive):
@@ -224,11 +240,18 @@ def _higher(direction: str) -> bool:
 
 
 def _evaluator(
-    score: Score | Evaluator | None, space: SearchSpace, metric: Metric, name: str | None, store: str | None
+    score: Score | Evaluator | None,
+    space: SearchSpace,
+    metric: Metric,
+    name: str | None,
+    store: str | None,
+    quantities: Mapping[str, Known] | None,
 ) -> Evaluator:
     if score is not None and not callable(score):
+        if quantities:
+            raise ConfigError("no quantities beside an evaluator, which knows its own", f"{[*quantities]}", "drop them")
         return score
-    own = OwnEvaluator(space, TARGET, metric, name=name or "", score=score)
+    own = OwnEvaluator(space, TARGET, metric, name=name or "", score=score, quantities=quantities)
     if store is None:
         return own
     if not name:

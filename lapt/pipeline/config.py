@@ -17,6 +17,7 @@ from lapt.base.declarations import Frozen, Name, added, parsed, text_of, value_o
 from lapt.base.faults import fault
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
+from lapt.pipeline.constraints import Bound
 from lapt.pipeline.limits import UNLIMITED, RunLimits
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.reasoning.endpoint.calls import Mode
@@ -131,6 +132,9 @@ class Pipeline(Frozen):
         "product", description="order: principles order the whole space; product: they cut it (eq. 3), as in the paper"
     )
     guidance: Guidance = added(Guidance())
+    constraints: dict[Name, Bound] = added(
+        {}, description="bounds on what is known before training: parameters, multiply_adds, columns of a table"
+    )
     search: Search = ReaSearch()
     controls: tuple[Literal["random", "rea", "source_ranking"], ...] = Field(
         (), description="methods with the same budget on the whole space, as a comparison"

@@ -57,7 +57,10 @@ class Found(BaseModel):
     failed: int = 0
     """Evaluations without a score."""
     lacking: int = 0
-    """Architectures that the search proposed and the table lacks. They are not evaluations, and cost nothing."""
+    """Architectures that the search proposed and that were skipped: the table lacks them, or they break a constraint.
+    They are not evaluations, and cost nothing."""
+    quantities: dict[str, float] = added({})
+    """The constrained quantities of the architecture found, known before it was scored."""
 
     @classmethod
     def of(

@@ -18,11 +18,13 @@ from lapt.base.digests import digest
 from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator, top
 from lapt.pipeline.config import BootstrapArchive, Pipeline, RandomArchive, WorstArchive
+from lapt.pipeline.constraints import feasible_of, quantities
 from lapt.pipeline.controls import InOrder, source_ranking
 from lapt.principles import Principles
 from lapt.reasoning import Reasoner
 from lapt.reasoning.expectation import BACKGROUND, Expectation, advisers_of, expectation_of
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
+from lapt.search.feasible import Feasible
 from lapt.search.loop import Evaluate, askable, asking, search
 from lapt.search.searcher import Weighed
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
@@ -82,7 +84,25 @@ class Steps:
     def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
         """The search method of iteration g, with one random stream for each seed, task and iteration."""
         seed, prior = self._stream(evaluator.task, g), with_images(prior, evaluator)
-        return self.pipeline.search.searcher(refined, evaluator, seed=seed, prior=prior, at_least=self._so_far(g))
+        return self.pipeline.search.searcher(
+            refined,
+            evaluator,
+            seed=seed,
+            prior=prior,
+            at_least=self._so_far(g),
+            feasible=self.feasible(evaluator),
+        )
+
+    def feasible(self, evaluator: Evaluator) -> Feasible | None:
+        """The architectures that meet the constraints, on targets and for controls; None without constraints.
+
+        The source's archive is not constrained: principles of large architectures hold for small ones too.
+        """
+        return feasible_of(self.pipeline.constraints, self.space, evaluator)
+
+    def quantities(self, evaluator: Evaluator, found: Evaluation | None) -> dict[str, float]:
+        """The constrained quantities of the architecture found; none without constraints."""
+        return quantities(self.pipeline.constraints, evaluator, None if found is None else found.architecture)
 
     def first(
         self, refined: SearchSpace, principles: Principles, evaluator: Evaluator, history: Sequence[Evaluation]
@@ -95,7 +115,7 @@ class Steps:
         if history or not self._ordered(self.pipeline.guidance.initial, principles):
             return []
         rng = np.random.default_rng(self._stream("first", evaluator.task))
-        there = askable(refined, evaluator, at_least=self._so_far(1))
+        there = askable(refined, evaluator, at_least=self._so_far(1), feasible=self.feasible(evaluator))
         if there.size <= ENUMERABLE:
             members = list(there.members())
         else:
@@ -162,11 +182,20 @@ class Steps:
             assert archive is not None
             order = source_ranking(archive)
             searcher: Searcher = asking(
-                lambda space: InOrder(space, order, seed=seed, identity=evaluator.identity), self.space, evaluator
+                lambda space: InOrder(space, order, seed=seed, identity=evaluator.identity),
+                self.space,
+                evaluator,
+                feasible=self.feasible(evaluator),
             )
         else:
             config = config.by(method)
-            searcher = config.searcher(self.space, evaluator, seed=seed, prior=with_images(NOTHING, evaluator))
+            searcher = config.searcher(
+                self.space,
+                evaluator,
+                seed=seed,
+                prior=with_images(NOTHING, evaluator),
+                feasible=self.feasible(evaluator),
+            )
         return search(searcher, evaluator.evaluate, budget=self.pipeline.budget, ask_size=config.asked), searcher
 
     def _so_far(self, g: int) -> int:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from lapt.base.declarations import Frozen
 from lapt.base.faults import fault
 from lapt.evaluation import Evaluation
-from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace, Thinned
 from lapt.training.relaxation import Strengthen
 
 Expects = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
@@ -174,7 +174,7 @@ class Searcher(ABC):
         if rest.size <= ENUMERABLE:
             unseen = [member for member, identity in self._members_of(rest) if identity not in self._known]
             return unseen[int(self.rng.integers(len(unseen)))] if unseen else None
-        draws = (rest.sample(self.rng) for _ in range(1000 * _PROPOSALS))
+        draws = (rest.sample(self.rng) for _ in range(_PROPOSALS * (10 if isinstance(rest, Thinned) else 1000)))
         return next((draw for draw in draws if self._identity(draw) not in self._known), None)
 
     def _members_of(self, space: SearchSpace) -> list[tuple[Architecture, str]]:
