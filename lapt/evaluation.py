@@ -134,11 +134,14 @@ class Quantity(NamedTuple):
     """A quantity that is known before a score is paid for: a size, a latency.
 
     ``of``: N architectures -> N values, NaN where it is not known; picklable. ``quick``: it may be asked for every
-    architecture of a space that can be listed.
+    architecture of a space that can be listed. ``exact``: where ``of`` predicts, the measured values, too dear for more
+    architectures than a search asks for. ``remark``: a sentence on where the values come from.
     """
 
     of: Callable[[Sequence[Architecture]], Scores]
     quick: bool = True
+    exact: Callable[[Sequence[Architecture]], Scores] | None = None
+    remark: Callable[[], str] | None = None
 
 
 class Knows(Evaluator, Protocol):

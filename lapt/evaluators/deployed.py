@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 Count = Literal["parameters", "multiply_adds"]
 COUNTS: tuple[Count, ...] = ("parameters", "multiply_adds")
 """Quantities of a network that are known before it is trained."""
+LATENCY = "latency_ms"
+"""A quantity that is measured before it is trained."""
 
 
-def counted(spec: TrainingSpec, name: str, column: str | None = None) -> Quantity:
-    """The count of that name as a quantity of architectures; quick where no network is built for it.
+def known_of(spec: TrainingSpec, latency: Quantity | None, name: str, column: str | None = None) -> Quantity:
+    """A count of the deployed network as a quantity of architectures, or its ``latency`` if that is measured.
 
-    Raises ConfigError for another name, and for a column.
+    A count is quick where no network is built for it. Raises ConfigError for another name, and for a column.
     """
     from lapt.networks.family import networks_of
 
@@ -35,7 +37,9 @@ def counted(spec: TrainingSpec, name: str, column: str | None = None) -> Quantit
     for count in COUNTS:
         if name == count:
             return Quantity(_Counted(spec, count), quick=networks_of(spec.space).in_closed_form)
-    raise unknown_quantity(name, COUNTS, f"a training on {spec.name}")
+    if name == LATENCY and latency is not None:
+        return latency
+    raise unknown_quantity(name, COUNTS if latency is None else (*COUNTS, LATENCY), f"a training on {spec.name}")
 
 
 def deployed(spec: TrainingSpec, architectures: Sequence[Architecture]) -> list[Counts]:

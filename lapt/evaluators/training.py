@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lapt.base.digests import digest
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Quantity
-from lapt.evaluators.deployed import counted
+from lapt.evaluators.deployed import known_of
 from lapt.evaluators.images import (
     InWorkers,
     Outcome,
@@ -40,6 +40,11 @@ class TrainingEvaluator(InWorkers):
     Failures come back as failed evaluations: a loss that is not finite, out of memory even at half the batch, a process
     that died, a network that its builder cannot build.
     """
+
+    def __init__(self, spec: TrainingSpec, *, processes: int | None = None, latency: Quantity | None = None) -> None:
+        """``latency``: of deployed networks, if constraints or objectives may name it."""
+        super().__init__(spec, processes=processes)
+        self.latency = latency
 
     @cached_property
     def fingerprint(self) -> str:
@@ -101,8 +106,9 @@ class TrainingEvaluator(InWorkers):
         return size_of_backbone(self.spec, architecture, None)
 
     def quantity(self, name: str, column: str | None = None) -> Quantity:
-        """``parameters`` or ``multiply_adds`` of the network that is deployed (``lapt.evaluators.deployed``)."""
-        return counted(self.spec, name, column)
+        """``parameters`` or ``multiply_adds`` of the network that is deployed (``lapt.evaluators.deployed``), or its
+        ``latency_ms`` where one is given."""
+        return known_of(self.spec, self.latency, name, column)
 
     def _job(self, architecture: Architecture, final: bool = False, checkpoint: Checkpoint | None = None) -> Job:
         canonical = self.spec.space.canonical(architecture)

@@ -190,8 +190,8 @@ def _study(
     controls: Sequence[str],
     store: str | None,
     name: str | None,
-    constraints: Mapping[str, Any] | None,
-    quantities: Mapping[str, Known] | None,
+    constraints: Mapping[str, Any] | None = None,
+    quantities: Mapping[str, Known] | None = None,
 ) -> Study:
     whole = _space(space, source, score)
     metric = Metric("score", higher_is_better=_higher(direction))

@@ -17,6 +17,8 @@ from lapt.base.declarations import Frozen, Name, added, parsed, text_of, value_o
 from lapt.base.faults import fault
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
+from lapt.latency.additive import NEEDED
+from lapt.latency.timing import Protocol
 from lapt.pipeline.constraints import Bound
 from lapt.pipeline.limits import UNLIMITED, RunLimits
 from lapt.reasoning.config import PatternsReasoner, Reasoning
@@ -118,6 +120,12 @@ class Guidance(Frozen):
     prior: bool | None = Field(None, description="methods with a model (gp) start from the principles' expectation")
 
 
+class MeasuredLatency(Protocol):
+    """The latency of deployed networks on the machine of the run: how it is measured and predicted."""
+
+    fit: int = Field(30, ge=NEEDED, description="networks that are measured first, to predict others")
+
+
 class Pipeline(Frozen):
     """One LAPT pipeline: Algorithm 1 from a source task to target tasks."""
 
@@ -134,6 +142,9 @@ class Pipeline(Frozen):
     guidance: Guidance = added(Guidance())
     constraints: dict[Name, Bound] = added(
         {}, description="bounds on what is known before training: parameters, multiply_adds, columns of a table"
+    )
+    latency: MeasuredLatency = added(
+        MeasuredLatency(), description="how latency_ms is measured, where networks are trained and it is named"
     )
     search: Search = ReaSearch()
     controls: tuple[Literal["random", "rea", "source_ranking"], ...] = Field(

@@ -83,7 +83,13 @@ def feasible_of(constraints: Constraints, space: SearchSpace, evaluator: Evaluat
 @lru_cache(maxsize=16)
 def _feasible_of(constraints: tuple[tuple[str, Bound], ...], space: SearchSpace, evaluator: Any) -> Feasible:
     bounded = tuple((bound, quantity_of(evaluator, name, bound.column)) for name, bound in constraints)
-    return Feasible(space, Excess(bounded), quick=all(quantity.quick for _, quantity in bounded))
+    measured = [(bound, quantity._replace(of=quantity.exact or quantity.of)) for bound, quantity in bounded]
+    return Feasible(
+        space,
+        Excess(bounded),
+        quick=all(quantity.quick for _, quantity in bounded),
+        exact=Excess(tuple(measured)) if any(quantity.exact for _, quantity in bounded) else None,
+    )
 
 
 def checked(constraints: Constraints, space: SearchSpace, evaluator: Evaluator) -> str:
@@ -95,12 +101,14 @@ def checked(constraints: Constraints, space: SearchSpace, evaluator: Evaluator) 
     feasible = feasible_of(constraints, space, evaluator)
     assert feasible is not None
     said = ", ".join(f"{name} {bound.described}" for name, bound in constraints.items())
+    known = (quantity_of(evaluator, name, bound.column) for name, bound in constraints.items())
+    said += "".join(f"; {quantity.remark()}" for quantity in known if quantity.remark is not None)
     if feasible.rows is not None:
         if not feasible.rows:
             members = list(space.members())
             raise _none_meets(constraints, space, evaluator, members[int(np.argmin(feasible.excess(members)))])
         if len(feasible.rows) == space.size:
-            return f"every architecture of {space.name} meets the constraints ({said}): they leave nothing out"
+            return f"every architecture of {space.name} meets the constraints, which leave nothing out: {said}"
         return f"constraints leave {len(feasible.rows):,} of {space.size:,} architectures of {space.name}: {said}"
     rng = np.random.default_rng(0)
     drawn = [space.sample(rng) for _ in range(DRAWN if feasible.quick else DRAWN // 10)]
@@ -111,7 +119,7 @@ def checked(constraints: Constraints, space: SearchSpace, evaluator: Evaluator) 
         least = drawn[int(np.argmin(excess))]
         raise _none_meets(constraints, space, evaluator, thinned.lowered(least, rng))
     if share == len(drawn):
-        return f"each of {share:,} random architectures of {space.name} meets the constraints ({said})"
+        return f"each of {share:,} random architectures of {space.name} meets the constraints: {said}"
     return f"constraints leave {share:,} of {len(drawn):,} random architectures of {space.name}: {said}"
 
 
@@ -119,10 +127,10 @@ def quantities(constraints: Constraints, evaluator: Evaluator, architecture: Arc
     """The architecture's value of each constrained quantity that is known of it."""
     if architecture is None:
         return {}
-    found = {
-        name: float(quantity_of(evaluator, name, bound.column).of([architecture])[0])
-        for name, bound in constraints.items()
-    }
+    found = {}
+    for name, bound in constraints.items():
+        quantity = quantity_of(evaluator, name, bound.column)
+        found[name] = float((quantity.exact or quantity.of)([architecture])[0])
     return {name: value for name, value in found.items() if not np.isnan(value)}
 
 

@@ -115,14 +115,18 @@ class Steps:
         if history or not self._ordered(self.pipeline.guidance.initial, principles):
             return []
         rng = np.random.default_rng(self._stream("first", evaluator.task))
-        there = askable(refined, evaluator, at_least=self._so_far(1), feasible=self.feasible(evaluator))
+        feasible = self.feasible(evaluator)
+        there = askable(refined, evaluator, at_least=self._so_far(1), feasible=feasible)
         if there.size <= ENUMERABLE:
             members = list(there.members())
         else:
             members = list(dict.fromkeys(there.sample(rng) for _ in range(BACKGROUND)))
         perturbed = SHARPNESS * self._expects(principles)(members) + rng.gumbel(size=len(members))
         distinct: dict[Architecture, Architecture] = {}
+        confirms = feasible.confirmed if feasible is not None and feasible.exact is not None else None
         for at in np.argsort(-perturbed, kind="stable"):
+            if confirms is not None and not confirms(members[int(at)]):
+                continue
             distinct.setdefault(self.space.canonical(members[int(at)]), members[int(at)])
             if len(distinct) == self._guided_start:
                 break

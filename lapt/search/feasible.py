@@ -23,16 +23,23 @@ class Feasible:
     """The architectures of a whole space without excess over any bound.
 
     ``excess``: N architectures -> N sums of relative excesses over the bounds: 0 for one that meets them all, infinite
-    for one of which a quantity is not known. ``quick``: it may be asked for every architecture of a space.
+    for one of which a quantity is not known. ``quick``: it may be asked for every architecture of a space. ``exact``:
+    where ``excess`` rests on predictions, the excess by measured values; then a search also confirms each architecture
+    before it asks for it.
     """
 
     space: SearchSpace
     excess: Callable[[Sequence[Architecture]], Scores]
     quick: bool = True
+    exact: Callable[[Sequence[Architecture]], Scores] | None = None
     _known: dict[Architecture, float] = field(default_factory=dict)
 
     def meets(self, architecture: Architecture) -> bool:
         return self.of(architecture) == 0
+
+    def confirmed(self, architecture: Architecture) -> bool:
+        """Whether it meets the constraints by what is measured, too."""
+        return self.meets(architecture) and (self.exact is None or float(self.exact([architecture])[0]) == 0)
 
     def of(self, architecture: Architecture) -> float:
         """Its excess, computed once."""

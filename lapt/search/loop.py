@@ -72,6 +72,8 @@ def asking(
     searcher = make(inside)
     if skips or feasible is not None:
         searcher.there = there
+    if feasible is not None and feasible.exact is not None:
+        searcher.confirm = feasible.confirmed
     return searcher
 
 
