@@ -106,9 +106,10 @@ def evaluators_of(
     table, seconds = table_of(pipeline, execution.data), config.seconds
     for task in (pipeline.source.task, *pipeline.targets):
         table.column(task)
+    checksum = table.checksum_with(bound.column or name for name, bound in pipeline.constraints.items())
     if seconds is None:
-        return table.checksum, partial(evaluator_of, table, config, space)
-    return table.checksum, lambda task: _stored(
+        return checksum, partial(evaluator_of, table, config, space)
+    return checksum, lambda task: _stored(
         Rehearsal(evaluator_of(table, config, space, task), seconds), execution, space, store, 0
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from typing import Literal
@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from lapt.base.digests import digest
 from lapt.base.statistics import Scores
 from lapt.errors import BenchmarkError, ConfigError, or_meant
 from lapt.evaluation import Evaluation, Evaluator, Holding, Lacking, Metric, Quantity, Wrapping, unknown_quantity
@@ -66,6 +67,12 @@ class Table:
         """All that is known of an architecture beside its scores, by name: N values each."""
         counts = {"parameters": self.parameters, "multiply_adds": self.flops}
         return {name: values for name, values in counts.items() if values is not None} | dict(self.columns)
+
+    def checksum_with(self, columns: Iterable[str]) -> str:
+        """The checksum of a computation that also reads these quantities; ``checksum`` itself without further
+        columns."""
+        read = {name: digest(self.columns[name].tolist()) for name in sorted(columns) if name in self.columns}
+        return digest([self.checksum, read]) if read else self.checksum
 
     def has(self, architecture: str, task: str) -> bool:
         """Whether there is a validation score of the task. Raises as ``column``."""
