@@ -203,7 +203,11 @@ class Steps:
         return search(searcher, evaluator.evaluate, budget=self.pipeline.budget, ask_size=config.asked), searcher
 
     def _so_far(self, g: int) -> int:
-        """Number of evaluations up to iteration g. A pool of at least this many still has some that are new."""
+        """Number of evaluations up to iteration g. A pool of at least this many still has some that are new.
+
+        0 if scores are inherited: a supernet has no weights for what lies outside its refined space."""
+        if self.pipeline.evaluator.kind == "supernet":
+            return 0
         return sum(self.pipeline.search.budget(iteration) for iteration in range(1, g + 1))
 
     def _ordered(self, wanted: bool | None, principles: Principles) -> bool:

@@ -63,20 +63,29 @@ class Feasible:
     def within(self, space: SearchSpace, *, at_least: int = 0) -> SearchSpace:
         """Those that lie in ``space``, as a space. Where fewer than ``at_least`` do, those nearest to it count too.
 
-        If the whole space is not listed, and ``space`` holds too few of them, the whole space takes its place.
+        If the whole space is not listed, and ``space`` holds too few of them, the whole space takes its place. Raises
+        SpaceError if there is none.
         """
         if self.rows is not None:
-            return Pool.of(space, self.rows, at_least=at_least)
+            return some_of(Pool.of(space, self.rows, at_least=at_least))
         if self.lists(space):
             rows = [member for member in space.members() if self.meets(member)]
-            if rows and len(rows) >= at_least:
-                return Pool.of(space, rows)
+            if len(rows) >= at_least:
+                return some_of(Pool.of(space, rows))
             return Thinned.of(self.space, self.of)
-        return Thinned.of(space if self._some(space) else self.space, self.of)
+        inside = Thinned.of(space, self.of)
+        return inside if not at_least or nearest(inside) is not None else Thinned.of(self.space, self.of)
 
-    def _some(self, space: SearchSpace) -> bool:
-        """Whether a search finds one in ``space``."""
-        return nearest(Thinned.of(space, self.of)) is not None
+
+def some_of(pool: Pool) -> Pool:
+    """The pool. Raises SpaceError if it is empty."""
+    if not pool.size:
+        raise SpaceError(
+            f"an architecture of the refined space of {pool.name} that meets the constraints and can be scored",
+            "none",
+            "widen the constraints, or keep more of the space (reasoner.max_operators, refinement: order)",
+        )
+    return pool
 
 
 def nearest(space: Thinned) -> Architecture | None:

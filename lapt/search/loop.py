@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from lapt.evaluation import Evaluation, Evaluator, Holding
-from lapt.search.feasible import Feasible
+from lapt.search.feasible import Feasible, some_of
 from lapt.search.searcher import Searcher
 from lapt.spaces import Architecture, Pool, SearchSpace
 
@@ -84,7 +84,7 @@ def askable(
     architectures that the evaluator skips or hides because it lacks them.
 
     Nothing may be left of a refined space. If fewer than ``at_least`` are left, those nearest to the space count too;
-    but what the evaluator skips does not.
+    but what the evaluator skips does not. Raises SpaceError if constraints leave nothing.
     """
     held = _held(evaluator)
     if held is None or held.lacking == "fail":
@@ -92,7 +92,7 @@ def askable(
     rows = held.pool().rows
     if feasible is None:
         return Pool.of(space, rows, at_least=at_least if held.lacking == "never" else 0)
-    return Pool.of(space, filter(feasible.meets, rows), at_least=at_least)
+    return some_of(Pool.of(space, filter(feasible.meets, rows), at_least=at_least))
 
 
 def scored(space: SearchSpace, evaluator: Evaluator) -> Sequence[Architecture]:

@@ -83,7 +83,8 @@ def test_a_quantity_may_have_another_name_in_the_table() -> None:
 def test_what_is_left_of_a_refined_space_is_filled_up_by_what_is_nearest_to_it() -> None:
     found = feasible(parameters={"max": 9})
     heavy = NAS201.restrict(operators={name: ["nor_conv_3x3"] for name in NAS201.layer_names[:2]})
-    assert found.within(heavy).size == 0
+    with pytest.raises(SpaceError, match="that meets the constraints and can be scored; got none; widen"):
+        found.within(heavy)
     near = found.within(heavy, at_least=3)
     assert near.size >= 3
     assert {heavy.distance(row) for row in near.members()} == {1}
@@ -144,6 +145,21 @@ def test_a_space_with_fewer_than_the_budget_is_searched_to_its_end() -> None:
     few = len(found.rows or ())
     searcher = SECTIONS["rea"]().searcher(NAS201, evaluator(), seed=0, feasible=found)
     assert len(search(searcher, evaluator().evaluate, budget=few + 50, ask_size=5)) == few
+
+
+def test_a_supernet_is_asked_for_nothing_outside_its_space() -> None:
+    """Its weights are those of the refined space; so nothing near that space takes the place of what fits."""
+    pipeline = declared(parameters={"max": 9})
+    inherits = {"kind": "supernet", "data": "digits"}
+    shared = Pipeline.model_validate({**pipeline.model_dump(mode="json"), "evaluator": inherits})
+    light = NAS201.restrict(operators={name: ["nor_conv_1x1", "skip_connect"] for name in NAS201.layer_names})
+    heavy = NAS201.restrict(operators={name: ["nor_conv_3x3"] for name in NAS201.layer_names})
+    for made, wanted in ((pipeline, 64), (shared, 64)):
+        searcher = Steps(made, NAS201, Frequency()).searcher(light, evaluator(), 1)
+        assert searcher.space.size == wanted
+    assert Steps(pipeline, NAS201, Frequency()).searcher(heavy, evaluator(), 1).space.size > 0
+    with pytest.raises(SpaceError, match="an architecture of the refined space of nas201"):
+        Steps(shared, NAS201, Frequency()).searcher(heavy, evaluator(), 1)
 
 
 # --- spaces that are not listed ---------------------------------------------------------------------------------------
@@ -219,7 +235,8 @@ def test_what_the_constraints_leave_is_said() -> None:
     assert said(parameters={"max": 10}) == (
         f"constraints leave {light:,} of 15,625 architectures of nas201: parameters at most 10"
     )
-    assert said(parameters={"max": 54}).startswith("every architecture of nas201 meets the constraints (parameters at")
+    everything = "every architecture of nas201 meets the constraints, which leave nothing out: parameters at most 54"
+    assert said(parameters={"max": 54}) == everything
 
 
 def test_a_constraint_that_nothing_meets_names_the_nearest() -> None:
