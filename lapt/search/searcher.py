@@ -59,13 +59,15 @@ class Prior:
     ``source``: evaluations of the source task, in the order they were asked; of the top of a whole table, best first.
     ``expects``: how far an architecture follows the principles. It can be pickled and hashed. ``strengths``: trains a
     mixed supernet on the training images of the task that is searched; None without images. ``advisers``: in place of
-    ``expects``, several expectations whose weights the target's scores decide.
+    ``expects``, several expectations whose weights the target's scores decide. ``costs``: a second objective, known of
+    N architectures before they are scored, lower is better; None for a search of the score alone.
     """
 
     source: tuple[Evaluation, ...] = ()
     expects: Expects | None = None
     strengths: Strengthen | None = None
     advisers: tuple[Adviser, ...] = ()
+    costs: Callable[[Sequence[Architecture]], npt.NDArray[np.float64]] | None = None
 
 
 NOTHING = Prior()
