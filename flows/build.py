@@ -17,6 +17,7 @@ from lapt.errors import ConfigError, Notice
 from lapt.evaluation import Evaluator
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.constraints import checked
+from lapt.pipeline.objectives import cost_of
 from lapt.pipeline.steps import Steps
 from lapt.reasoning import Chance, Chat, Frequency, Patterns, Reasoner
 from lapt.reasoning.config import ChatReasoner, PatternsReasoner, RandomReasoner
@@ -154,6 +155,8 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
     space, store = space_of(pipeline), Store(execution.store)
     checksum, evaluator = evaluators_of(pipeline, execution, space, store)
     say_constraints(pipeline, space, map(evaluator, pipeline.targets))
+    for target in pipeline.targets:
+        cost_of(pipeline, evaluator(target))  # an objective that is not known ends here
     if execution.dispatch == "deployment":
         evaluator = dispatched_to(pipeline, execution, evaluator)
     record = RunRecord(store, run_id(pipeline, checksum))

@@ -106,7 +106,8 @@ def evaluators_of(
     table, seconds = table_of(pipeline, execution.data), config.seconds
     for task in (pipeline.source.task, *pipeline.targets):
         table.column(task)
-    checksum = table.checksum_with(bound.column or name for name, bound in pipeline.constraints.items())
+    read = {bound.column or name for name, bound in pipeline.constraints.items()} | set(pipeline.objectives)
+    checksum = table.checksum_with(read)
     if seconds is None:
         return checksum, partial(evaluator_of, table, config, space)
     return checksum, lambda task: _stored(
@@ -153,7 +154,7 @@ def _trained(
 ) -> tuple[str, EvaluatorOf]:
     _only_random(pipeline, "networks that are trained")
 
-    measured = LATENCY in pipeline.constraints
+    measured = LATENCY in (*pipeline.constraints, *pipeline.objectives)
     if measured and execution.dispatch == "deployment":
         raise ConfigError(
             "dispatch: inline, where latency_ms is measured", "workers, whose machines differ", "leave the pool out"

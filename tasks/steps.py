@@ -11,6 +11,7 @@ from prefect import get_run_logger
 from lapt.archive import Archive
 from lapt.evaluation import Evaluation, Evaluator, OnEpoch, best
 from lapt.pipeline.config import Pipeline
+from lapt.pipeline.objectives import front
 from lapt.pipeline.results import ControlResult, FinalResult, Found, RunResult
 from lapt.pipeline.steps import Steps
 from lapt.principles import Principles
@@ -121,6 +122,7 @@ def search_control(
         method=method,
         lacking=searcher.lacking,
         quantities=steps.quantities(evaluator, found),
+        front=front(steps.pipeline, steps.space, evaluator, evaluations),
     )
 
 

@@ -45,7 +45,7 @@ from lapt.pipeline.wording import (
     within,
 )
 from lapt.principles import Principle, Principles
-from lapt.report.run_tables import results
+from lapt.report.run_tables import front, results
 from lapt.report.tables import Column, Table, number, numbers, text
 from lapt.spaces import space_named
 from storage.benchmarks.columns import ColumnsInfo
@@ -135,6 +135,8 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
             out.print(f"  {kept}", soft_wrap=True)
         if target.final is not None:
             out.print(f"  {cost_of(target, target.final)}", soft_wrap=True)
+        if target.front:
+            print_table(replace(front(target, pipeline), caption=f"front of {target.task}"))
     out.print(caution(pipeline), style="dim")
     if learned is not None:
         _show_principles(pipeline, learned)

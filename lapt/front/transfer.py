@@ -23,6 +23,7 @@ from lapt.front.scored import Known, OwnEvaluator, Score, number_of
 from lapt.front.study import Study
 from lapt.pipeline.config import Adaptation, Pipeline, RandomArchive, Source, TopArchive
 from lapt.pipeline.constraints import checked
+from lapt.pipeline.objectives import cost_of
 from lapt.pipeline.steps import Steps
 from lapt.principles import Origin, Principles
 from lapt.reasoning import Reasoner
@@ -96,6 +97,7 @@ def transfer(
     controls: Sequence[str] = (),
     constraints: Mapping[str, Any] | None = None,
     quantities: Mapping[str, Known] | None = None,
+    objectives: Sequence[str] = (),
     store: str | None = None,
     name: str | None = None,
     progress: bool = True,
@@ -121,6 +123,8 @@ def transfer(
             ``{"parameters": {"max": 200_000}}``. Of a table they are its columns. Controls keep them too.
         quantities: Functions from an architecture to what is known of it, for the constraints of a function:
             ``{"parameters": count}``.
+        objectives: The name of the score ("score" of a function) and of a quantity, for a front of both
+            (``Result.front``).
         store: A folder or address that keeps scores and the run. A function then needs a ``name``.
         name: Name of the function in the store; two functions must not share scores.
         progress: Whether a progress bar is drawn.
@@ -138,7 +142,7 @@ def transfer(
         >>> found.score
         6.0
     """
-    known = constraints, quantities
+    known = constraints, quantities, objectives
     study = _study(score, source, space, budget, reasoner, method, seed, direction, controls, store, name, *known)
     with _recorded(study, store), _bar(budget, progress) as tick:
         try:
@@ -160,6 +164,7 @@ def ask_tell(
     direction: Direction = "maximize",
     constraints: Mapping[str, Any] | None = None,
     quantities: Mapping[str, Known] | None = None,
+    objectives: Sequence[str] = (),
 ) -> Study:
     """The search of ``transfer`` for callers that evaluate by themselves.
 
@@ -174,7 +179,7 @@ def ask_tell(
         >>> study.incumbent.value
         91.5
     """
-    known = constraints, quantities
+    known = constraints, quantities, objectives
     return _study(None, source, space, budget, reasoner, method, seed, direction, (), None, None, *known)
 
 
@@ -192,6 +197,7 @@ def _study(
     name: str | None,
     constraints: Mapping[str, Any] | None = None,
     quantities: Mapping[str, Known] | None = None,
+    objectives: Sequence[str] = (),
 ) -> Study:
     whole = _space(space, source, score)
     metric = Metric("score", higher_is_better=_higher(direction))
@@ -206,10 +212,12 @@ def _study(
         seed=seed,
         controls=tuple(controls),
         constraints=dict(constraints or {}),
+        objectives=tuple(objectives),
         adaptation=Adaptation(iterations=max(1, min(ITERATIONS, budget - 1))),
         **({"reasoner": _reasoner(reasoner)} if isinstance(reasoner, str) else {}),
         search=_search(method, budget),
     )
+    cost_of(pipeline, evaluator)  # an objective that is not known ends here
     if pipeline.constraints:
         warnings.warn(Notice(checked(pipeline.constraints, whole, evaluator)), stacklevel=3)
     thinks = _thinking(pipeline, store) if isinstance(reasoner, str) else reasoner

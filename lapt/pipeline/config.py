@@ -23,6 +23,7 @@ from lapt.pipeline.constraints import Bound
 from lapt.pipeline.limits import UNLIMITED, RunLimits
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.reasoning.endpoint.calls import Mode
+from lapt.search import SEARCHERS
 from lapt.search.config import ReaSearch, Search, keep_what_fits, spelt_out
 from lapt.spaces import Space
 
@@ -143,6 +144,9 @@ class Pipeline(Frozen):
     constraints: dict[Name, Bound] = added(
         {}, description="bounds on what is known before training: parameters, multiply_adds, columns of a table"
     )
+    objectives: tuple[Name, ...] = added(
+        (), description="two for a front: the score, by its metric's name, and a quantity as of constraints"
+    )
     latency: MeasuredLatency = added(
         MeasuredLatency(), description="how latency_ms is measured, where networks are trained and it is named"
     )
@@ -172,6 +176,22 @@ class Pipeline(Frozen):
         if self.source.task in self.targets:
             raise ValueError(f"targets name the source task {self.source.task}: principles go to other tasks")
         return self
+
+    @model_validator(mode="after")
+    def _two_objectives(self) -> Pipeline:
+        if not self.objectives:
+            return self
+        if len(self.objectives) != 2 or len(set(self.objectives)) != 2:
+            raise ValueError(f"objectives are two different names, not {list(self.objectives)}")
+        if not SEARCHERS[self.search.method].objectives:
+            able = [name for name, method in SEARCHERS.items() if method.objectives]
+            raise ValueError(f"search.method {self.search.method} has one objective; {', '.join(able)} can have two")
+        return self
+
+    @property
+    def cost(self) -> str | None:
+        """The second objective, a quantity that is known before a score; None with one objective."""
+        return self.objectives[1] if self.objectives else None
 
     @property
     def title(self) -> str:

@@ -20,6 +20,7 @@ from lapt.evaluation import Evaluation, Evaluator, top
 from lapt.pipeline.config import BootstrapArchive, Pipeline, RandomArchive, WorstArchive
 from lapt.pipeline.constraints import feasible_of, quantities
 from lapt.pipeline.controls import InOrder, source_ranking
+from lapt.pipeline.objectives import cost_of
 from lapt.principles import Principles
 from lapt.reasoning import Reasoner
 from lapt.reasoning.expectation import BACKGROUND, Expectation, advisers_of, expectation_of
@@ -83,7 +84,8 @@ class Steps:
 
     def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
         """The search method of iteration g, with one random stream for each seed, task and iteration."""
-        seed, prior = self._stream(evaluator.task, g), with_images(prior, evaluator)
+        seed, costs = self._stream(evaluator.task, g), cost_of(self.pipeline, evaluator)
+        prior = replace(with_images(prior, evaluator), costs=None if costs is None else costs.of)
         return self.pipeline.search.searcher(
             refined,
             evaluator,

@@ -107,6 +107,8 @@ class Searcher(ABC):
     transfers: ClassVar[bool] = False
     """Whether the method learns from the source's evaluations: then it is a transfer method, and gets them even
     alone."""
+    objectives: ClassVar[bool] = False
+    """Whether the method searches for the front of two objectives where ``prior.costs`` says the second."""
     guided: ClassVar[bool] = False
     """Whether the method learns from the expectation of the principles."""
 

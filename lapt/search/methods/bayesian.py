@@ -14,7 +14,7 @@ from lapt.evaluation import top
 from lapt.search.advice import Advice, led
 from lapt.search.methods.model_based import Candidates, ModelBased, apart, whole
 from lapt.search.models.gaussian_process import Kernel, fit_kernel, log_likelihood, predict
-from lapt.search.models.hypervolume import Steps
+from lapt.search.models.hypervolume import Staircase
 from lapt.search.searcher import Expects
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 from lapt.spaces.features import Floats
@@ -46,6 +46,7 @@ class GaussianProcessSearch(ModelBased):
     """
 
     guided = True
+    objectives = True
 
     class Parameters(ModelBased.Parameters):
         trust: float = Field(0.5, ge=0, description="slope of the mean in the principles' expectation")
@@ -57,7 +58,7 @@ class GaussianProcessSearch(ModelBased):
         super().__init__(space, **given)
         near = self.parameters.near
         self.near = (self.prior.expects is not None if near is None else near) and self.prior.costs is None
-        self._objectives: tuple[Steps, Floats] | None = None
+        self._objectives: tuple[Staircase, Floats] | None = None
         self._cost: tuple[Candidates, Floats] | None = None
         self._kernels: dict[float, Kernel] = {}
         self._weighing, self._weighed = Advice(self.prior.advisers), -1
@@ -127,16 +128,18 @@ class GaussianProcessSearch(ModelBased):
             return rated
         return np.where(led(self.advice, there), rated, rated - 2 * (np.ptp(rated) + 1))
 
-    def _weighed_up(self, y: Floats, candidates: Candidates) -> tuple[Steps, Floats] | None:
+    def _weighed_up(self, y: Floats, candidates: Candidates) -> tuple[Staircase, Floats] | None:
         """The front so far, and the candidates' costs; None for one objective."""
         if self.prior.costs is None:
             return None
         if self._cost is None or self._cost[0] is not candidates:
-            self._cost = candidates, self.prior.costs(candidates.architectures)
+            known = self.prior.costs(candidates.architectures)
+            self._cost = candidates, np.where(np.isnan(known), np.nanmax(known), known)
         there, told = self._cost[1], len(self.learned)
         here = self.prior.costs([evaluation.architecture for evaluation in self.learned])
+        here = np.where(np.isnan(here), there.max(), here)
         reference = float(y[:told].min()), float(max(there.max(), here.max()))
-        return Steps.of(y[:told], here, reference), there
+        return Staircase.of(y[:told], here, reference), there
 
     def _each(self, expects: Expects, asked: Sequence[Architecture]) -> Floats:
         """Values of ``expects``, computed once per architecture: in a large space this takes longer than all else
@@ -201,6 +204,8 @@ class HeboLike(GaussianProcessSearch):
     features have no scale to warp), the noise added to the acquisitions, and the evolutionary search for the front,
     which is exact here.
     """
+
+    objectives = False
 
     def targets(self, scores: Floats) -> Floats:
         from scipy.stats import yeojohnson  # scipy takes half a second to import: not for those who do without

@@ -24,12 +24,12 @@ def front_of(scores: Scores, costs: Scores) -> list[int]:
 
 def hypervolume(scores: Scores, costs: Scores, reference: tuple[float, float]) -> float:
     """The area that N points dominate, up to the ``reference`` (score, cost); what is worse than it counts nothing."""
-    return Steps.of(scores, costs, reference).area
+    return Staircase.of(scores, costs, reference).area
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
-    """The best score that is had at most at a cost, as a function of the cost: constant on J steps.
+class Staircase:
+    """The best score of a front at most at a cost, as a function of the cost: constant on J steps.
 
     Step j begins at ``costs[j]`` and has the score ``scores[j]``; the first begins at -inf with the reference's score,
     and the last ends at the cost of the ``reference`` (score, cost).
@@ -40,7 +40,7 @@ class Steps:
     reference: tuple[float, float]
 
     @classmethod
-    def of(cls, scores: Scores, costs: Scores, reference: tuple[float, float]) -> Steps:
+    def of(cls, scores: Scores, costs: Scores, reference: tuple[float, float]) -> Staircase:
         """The steps of N points."""
         score, cost = reference
         inside = np.flatnonzero((scores > score) & (costs < cost))

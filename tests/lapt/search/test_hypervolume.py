@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapt.search.models.hypervolume import Steps, front_of, hypervolume
+from lapt.search.models.hypervolume import Staircase, front_of, hypervolume
 
 POINTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12)
 
@@ -57,7 +57,7 @@ def test_the_area_is_that_of_the_cells_that_are_dominated(points: list[tuple[int
 @given(POINTS, st.integers(0, 9), st.integers(0, 12))
 def test_without_doubt_the_expected_gain_is_the_gain(points: list[tuple[int, int]], score: int, cost: int) -> None:
     scores, costs = columns(points)
-    steps = Steps.of(scores, costs, (1, 10))
+    steps = Staircase.of(scores, costs, (1, 10))
     gain = hypervolume(np.append(scores, score), np.append(costs, cost), (1, 10)) - steps.area
     sure = steps.expected_gain(np.array([float(score)]), np.array([1e-9]), np.array([float(cost)]))
     assert sure[0] == pytest.approx(gain, abs=1e-6)
@@ -66,7 +66,7 @@ def test_without_doubt_the_expected_gain_is_the_gain(points: list[tuple[int, int
 def test_the_expected_gain_is_the_mean_of_gains() -> None:
     rng = np.random.default_rng(0)
     scores, costs = rng.uniform(0, 5, 8), rng.uniform(0, 5, 8)
-    steps, reference = Steps.of(scores, costs, (0.5, 5)), (0.5, 5)
+    steps, reference = Staircase.of(scores, costs, (0.5, 5)), (0.5, 5)
     mean, deviation, at = np.array([2.0, 4.5]), np.array([1.5, 0.7]), np.array([0.4, 3.0])
     exact = steps.expected_gain(mean, deviation, at)
     for n in range(2):
