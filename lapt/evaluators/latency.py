@@ -180,8 +180,8 @@ class KnownLatency:
     when it is first asked. ``measured`` is for those that a search asks for. ``measures``: an evaluator of latencies,
     which keeps what it measured.
 
-    Milliseconds are the ratio to the reference network times the reference's median in the first measurement. Ratios
-    repeat within 2 %, while the medians of a busy machine drift by ten times as much.
+    Milliseconds are the ratio to the reference network times the reference's median in the first measurement. The
+    medians of a busy machine drift by ten times as much as ratios do.
     """
 
     def __init__(self, measures: Evaluator, space: SearchSpace, fit: int) -> None:

@@ -67,9 +67,9 @@ def interleaved(
     ``clock``: in seconds; ``time.thread_time`` where a run is the work of this thread alone, since it leaves out the
     time that other processes took away.
     """
-    # Alternating after each run, on a machine whose other work made medians differ by 7 % between two measurements,
-    # ratios differed by 1.4 % (90 %: 2.4 %). In slices of 1 and 4 ms it was 3.4 and 4.7 %; quotients of two medians,
-    # lower quartiles or fastest runs were worse (benchmarks/latency_repeats.py).
+    # Alternating after each run repeats best: on a machine with other work, two measurements in a row differed by 1.4 %
+    # in the median; in slices of 1 and 4 ms by 3.4 and 4.7 %. Quotients of two medians, lower quartiles or fastest runs
+    # were worse.
     with _without_garbage():
         for run in (network, reference):
             for _ in range(protocol.warm_up):
