@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from flows.evaluators import EvaluatorOf, dispatched_to, evaluators_of, space_of
 from flows.server.settings import apply_environment
 from lapt.algorithms import VERSION
 from lapt.base.digests import short
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, Notice
+from lapt.evaluation import Evaluator
 from lapt.pipeline.config import Execution, Pipeline
+from lapt.pipeline.constraints import checked
+from lapt.pipeline.objectives import cost_of
 from lapt.pipeline.steps import Steps
 from lapt.reasoning import Chance, Chat, Frequency, Joined, Patterns, Reasoner, Stated
 from lapt.reasoning.config import (
@@ -174,6 +178,9 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
     """Build the objects of a flow. Raises LaptError, before any work is done, if something named is missing."""
     space, store = space_of(pipeline), Store(execution.store)
     checksum, evaluator = evaluators_of(pipeline, execution, space, store)
+    say_constraints(pipeline, space, map(evaluator, pipeline.targets))
+    for target in pipeline.targets:
+        cost_of(pipeline, evaluator(target))  # an objective that is not known ends here
     if execution.dispatch == "deployment":
         evaluator = dispatched_to(pipeline, execution, evaluator)
     record = RunRecord(store, run_id(pipeline, checksum))
@@ -186,6 +193,13 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
         store=store,
         record=record,
     )
+
+
+def say_constraints(pipeline: Pipeline, space: SearchSpace, evaluators: Iterable[Evaluator]) -> None:
+    """Say how much of the space the constraints leave on each target. Raises ConfigError where nothing is left."""
+    if pipeline.constraints:
+        for said in dict.fromkeys(checked(pipeline.constraints, space, evaluator) for evaluator in evaluators):
+            warnings.warn(Notice(said), stacklevel=3)
 
 
 _ready: ContextVar[Built | None] = ContextVar("lapt_built", default=None)

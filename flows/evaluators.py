@@ -9,7 +9,7 @@ from flows.running.progress import listener, meter
 from flows.server.settings import apply_environment
 from lapt.base.digests import digest
 from lapt.errors import ConfigError, SpaceError
-from lapt.evaluation import Evaluation, Evaluator
+from lapt.evaluation import Evaluation, Evaluator, Quantity
 from lapt.evaluators import Table, TableEvaluator
 from lapt.evaluators.config import (
     FunctionEvaluation,
@@ -18,12 +18,15 @@ from lapt.evaluators.config import (
     TableEvaluation,
     TrainingEvaluation,
 )
+from lapt.evaluators.deployed import LATENCY
 from lapt.evaluators.images import TrainingSpec
+from lapt.evaluators.latency import KnownLatency, LatencyEvaluator
 from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.evaluators.surrogate import SurrogateEvaluator
 from lapt.evaluators.table import Rehearsal
 from lapt.evaluators.training import TrainingEvaluator
-from lapt.pipeline.config import BenchmarkPlan, Execution, Pipeline, RandomArchive
+from lapt.latency.timing import Protocol
+from lapt.pipeline.config import BenchmarkPlan, Execution, MeasuredLatency, Pipeline, RandomArchive
 from lapt.spaces import SearchSpace, space_named
 from lapt.testing import invented_table
 from storage.benchmarks.surrogates import load_surrogate
@@ -103,9 +106,11 @@ def evaluators_of(
     table, seconds = table_of(pipeline, execution.data), config.seconds
     for task in (pipeline.source.task, *pipeline.targets):
         table.column(task)
+    read = {bound.column or name for name, bound in pipeline.constraints.items()} | set(pipeline.objectives)
+    checksum = table.checksum_with(read)
     if seconds is None:
-        return table.checksum, partial(evaluator_of, table, config, space)
-    return table.checksum, lambda task: _stored(
+        return checksum, partial(evaluator_of, table, config, space)
+    return checksum, lambda task: _stored(
         Rehearsal(evaluator_of(table, config, space, task), seconds), execution, space, store, 0
     )
 
@@ -149,29 +154,62 @@ def _trained(
 ) -> tuple[str, EvaluatorOf]:
     _only_random(pipeline, "networks that are trained")
 
+    measured = LATENCY in (*pipeline.constraints, *pipeline.objectives)
+    if measured and execution.dispatch == "deployment":
+        raise ConfigError(
+            "dispatch: inline, where latency_ms is measured", "workers, whose machines differ", "leave the pool out"
+        )
+    latencies = {
+        task: latency_of(config, execution, space, store, task, pipeline.latency)
+        for task in (pipeline.targets if measured else ())
+    }
+
     def evaluator(task: str) -> StoredEvaluator:
-        return trained_evaluator(config, execution, space, store, task)
+        return trained_evaluator(config, execution, space, store, task, latencies.get(task))
 
     known = [evaluator(task).evaluator for task in (pipeline.source.task, *pipeline.targets)]
     keys = [one.key if isinstance(one, SupernetEvaluator) else one.fingerprint for one in known]
-    return (keys[0] if isinstance(config.data, str) else digest(keys)), evaluator
+    keys += [one.measures.fingerprint for one in latencies.values()]
+    return (keys[0] if isinstance(config.data, str) and not measured else digest(keys)), evaluator
+
+
+def latency_of(
+    config: TrainingEvaluation | SupernetEvaluation,
+    execution: Execution,
+    space: SearchSpace,
+    store: Store,
+    task: str,
+    measured: MeasuredLatency,
+) -> KnownLatency:
+    """The latency of a task's deployed networks on this machine, kept in the store. Raises ConfigError."""
+    final = dict(config.final) if isinstance(config, SupernetEvaluation) and config.final is not None else {}
+    spec = TrainingSpec.of(config, space, task, execution.device, **final)
+    protocol = Protocol(**measured.model_dump(include=set(Protocol.model_fields)))
+    return KnownLatency(_stored(LatencyEvaluator(spec, protocol), execution, space, store, 0), space, measured.fit)
 
 
 def trained_evaluator(
-    config: TrainingEvaluation | SupernetEvaluation, execution: Execution, space: SearchSpace, store: Store, task: str
+    config: TrainingEvaluation | SupernetEvaluation,
+    execution: Execution,
+    space: SearchSpace,
+    store: Store,
+    task: str,
+    latency: KnownLatency | None = None,
 ) -> StoredEvaluator:
-    """The evaluator that trains for a task.
+    """The evaluator that trains for a task. ``latency``: of what is trained, if it is bounded.
 
     Raises LaptError for data or a device that is not there, a task that cannot be made of the data, and a space whose
     networks are not known.
     """
     space.family.check_trained(config.kind, shared=isinstance(config, SupernetEvaluation))
+    known = None if latency is None else latency.quantity
     measures = (
-        _inheriting(config, execution, space, store, task)
+        _inheriting(config, execution, space, store, task, known)
         if isinstance(config, SupernetEvaluation)
         else TrainingEvaluator(
             TrainingSpec.of(config, space, task, execution.device, final_epochs=config.final_epochs),
             processes=execution.processes,
+            latency=known,
         )
     )
     measures.check()
@@ -202,7 +240,12 @@ def stored_evaluator(pipeline: Pipeline, execution: Execution, task: str) -> Sto
 
 
 def _inheriting(
-    config: SupernetEvaluation, execution: Execution, space: SearchSpace, store: Store, task: str
+    config: SupernetEvaluation,
+    execution: Execution,
+    space: SearchSpace,
+    store: Store,
+    task: str,
+    latency: Quantity | None,
 ) -> SupernetEvaluator:
     spec = partial(TrainingSpec.of, config, space, task, execution.device)
     final = config.final
@@ -212,6 +255,7 @@ def _inheriting(
         calibration_images=config.calibration_images,
         final=None if final is None else TrainingEvaluator(spec(**dict(final)), processes=1),
         processes=execution.processes,
+        latency=latency,
     )
 
 

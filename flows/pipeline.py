@@ -18,6 +18,7 @@ from lapt.archive import Archive
 from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.pipeline.config import Execution, Pipeline
+from lapt.pipeline.objectives import front
 from lapt.pipeline.results import ControlResult, Found, RunResult, TargetResult
 from lapt.pipeline.steps import SOURCE_RANKING, TargetSearch
 from lapt.pipeline.wording import named, refuted
@@ -146,6 +147,8 @@ class _Transfer:
             stopped=search.stopped,
             advice=search.advice,
             refuted=tuple(search.refuted),
+            quantities=built.steps.quantities(search.evaluator, incumbent),
+            front=front(self.pipeline, built.space, search.evaluator, evaluations),
         )
 
     def control(self, target: str, method: str) -> ControlResult | None:

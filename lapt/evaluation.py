@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, Self
 
+from lapt.base.statistics import Scores
+from lapt.errors import ConfigError, or_meant
 from lapt.spaces import Architecture, Pool, SearchSpace
 
 Origin = Literal["computed", "store", "table", "surrogate"]
@@ -128,8 +130,66 @@ class Holds(Evaluator, Protocol):
     def holding(self) -> Holding | None: ...
 
 
+class Quantity(NamedTuple):
+    """A quantity that is known before a score is paid for: a size, a latency.
+
+    ``of``: N architectures -> N values, NaN where it is not known; picklable. ``quick``: it may be asked for every
+    architecture of a space that can be listed. ``exact``: where ``of`` predicts, the measured values, too dear for more
+    architectures than a search asks for. ``remark``: a sentence on where the values come from.
+    """
+
+    of: Callable[[Sequence[Architecture]], Scores]
+    quick: bool = True
+    exact: Callable[[Sequence[Architecture]], Scores] | None = None
+    remark: Callable[[], str] | None = None
+
+
+class Knows(Evaluator, Protocol):
+    """An evaluator that knows quantities of an architecture before it scores it."""
+
+    def quantity(self, name: str, column: str | None = None) -> Quantity:
+        """The quantity of that name. ``column``: of a table, which has it under another name.
+
+        Raises ConfigError for one that is not known beforehand.
+        """
+        ...
+
+
+_MEANT = {
+    "flops": "multiply_adds",
+    "macs": "multiply_adds",
+    "madds": "multiply_adds",
+    "params": "parameters",
+    "live_parameters": "parameters",
+    "latency": "latency_ms",
+}
+"""Names of quantities elsewhere, and here."""
+
+
+def unknown_quantity(name: str, known: Sequence[str], where: str) -> ConfigError:
+    """The error for a quantity that ``where`` does not know before a score. ``known``: the ones that it knows."""
+    meant = _MEANT.get(name)
+    return ConfigError(
+        f"quantities known before a score in {where}, which are {list(known)}",
+        repr(name),
+        f"did you mean {meant}?" if meant in known else or_meant(name, known, "name one of them, or leave it out"),
+    )
+
+
+def quantity_of(evaluator: Evaluator, name: str, column: str | None = None) -> Quantity:
+    """The quantity as ``Knows.quantity`` gives it. Raises ConfigError, also for an evaluator that knows none."""
+    knows: Callable[[str, str | None], Quantity] | None = getattr(evaluator, "quantity", None)
+    if knows is None:
+        raise ConfigError(
+            "an evaluator that knows quantities before a score, for constraints",
+            f"{type(evaluator).__name__} of {evaluator.task}",
+            "give it a method quantity, as lapt.evaluation.Knows describes, or leave the constraints out",
+        )
+    return knows(name, column)
+
+
 class Wrapping:
-    """Base of an evaluator in front of another one, whose task, metric and identities it has."""
+    """Base of an evaluator in front of another one, whose task, metric, identities and quantities it has."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator = evaluator
@@ -149,6 +209,9 @@ class Wrapping:
 
     def identity(self, architecture: Architecture) -> str:
         return self.evaluator.identity(architecture)
+
+    def quantity(self, name: str, column: str | None = None) -> Quantity:
+        return quantity_of(self.evaluator, name, column)
 
 
 class Retrains(Evaluator, Protocol):

@@ -11,6 +11,7 @@ from prefect import get_run_logger
 from lapt.archive import Archive
 from lapt.evaluation import Evaluation, Evaluator, OnEpoch, best
 from lapt.pipeline.config import Pipeline
+from lapt.pipeline.objectives import front
 from lapt.pipeline.results import ControlResult, FinalResult, Found, RunResult
 from lapt.pipeline.steps import Steps
 from lapt.principles import Principles
@@ -111,8 +112,17 @@ def search_control(
     record.beside(method).trials(
         steps.space, evaluations, task=evaluator.task, iteration=1, first=1, fingerprint=evaluator.fingerprint
     )
+    found = best(evaluations)
     return ControlResult.of(
-        steps.space, evaluator, best(evaluations), evaluations, began, method=method, lacking=searcher.lacking
+        steps.space,
+        evaluator,
+        found,
+        evaluations,
+        began,
+        method=method,
+        lacking=searcher.lacking,
+        quantities=steps.quantities(evaluator, found),
+        front=front(steps.pipeline, steps.space, evaluator, evaluations),
     )
 
 

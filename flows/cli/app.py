@@ -168,19 +168,30 @@ def run(
 
 @benchmark.command("import")
 def benchmark_import(
-    kind: Annotated[str, typer.Argument(help="nasbench201, transnas101-micro, transnas101-macro, table or surrogate.")],
+    kind: Annotated[
+        str, typer.Argument(help="nasbench201, transnas101-micro, transnas101-macro, table, columns or surrogate.")
+    ],
     path: Annotated[Path, typer.Argument(help="The benchmark's Parquet or official file; a surrogate's folder.")],
-    declare: Annotated[Path | None, typer.Option(help="For kind table: a YAML file that names its columns.")] = None,
+    declare: Annotated[
+        Path | None, typer.Option(help="For kinds table and columns: a YAML file that names its columns.")
+    ] = None,
+    table: Annotated[str | None, typer.Option(help="For kind columns: the table that they are of.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite other content of the same name.")] = False,
 ) -> None:
     """Check a benchmark file, or a surrogate's folder, and copy it into the data folder (LAPT_DATA)."""
-    from flows.screen.tables import import_progress, show_benchmarks, show_macro
+    from flows.screen.tables import import_progress, show_benchmarks, show_columns, show_macro
     from lapt.pipeline.config import load_pipeline, presets
+    from storage.benchmarks.columns import KIND as COLUMNS
     from storage.benchmarks.kinds import MACRO
     from storage.benchmarks.official.transnas import import_macro
     from storage.benchmarks.surrogates import KIND, import_surrogate
-    from storage.benchmarks.tables import data_folder, import_benchmark
+    from storage.benchmarks.tables import add_columns, data_folder, import_benchmark
 
+    if kind == COLUMNS:
+        show_columns(add_columns(path, table=table, declare=declare, replace=replace))
+        return
+    if table is not None:
+        raise ConfigError("--table for kind columns alone", f"kind {kind}", "leave --table out")
     if kind in (KIND, MACRO) and declare is not None:
         raise ConfigError(f"no declaration for {kind}", str(declare), "leave --declare out")
     try:

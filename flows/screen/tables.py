@@ -42,11 +42,13 @@ from lapt.pipeline.wording import (
     measured,
     shown,
     visible,
+    within,
 )
 from lapt.principles import Principle, Principles
-from lapt.report.run_tables import results
+from lapt.report.run_tables import front, results
 from lapt.report.tables import Column, Table, number, numbers, text
 from lapt.spaces import space_named
+from storage.benchmarks.columns import ColumnsInfo
 from storage.benchmarks.official.published_files import Progress as Heard
 from storage.benchmarks.official.transnas import MacroTable
 from storage.benchmarks.surrogates import SurrogateInfo
@@ -129,8 +131,12 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
         out.print(f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}")
         none = "no architecture could be scored" if target.evaluations else "it was not searched"
         out.print(f"  {target.architecture or none}", soft_wrap=True)
+        if kept := within(target, pipeline):
+            out.print(f"  {kept}", soft_wrap=True)
         if target.final is not None:
             out.print(f"  {cost_of(target, target.final)}", soft_wrap=True)
+        if target.front:
+            print_table(replace(front(target, pipeline), caption=f"front of {target.task}"))
     out.print(caution(pipeline), style="dim")
     if learned is not None:
         _show_principles(pipeline, learned)
@@ -258,10 +264,21 @@ def show_benchmarks(known: Sequence[BenchmarkInfo | SurrogateInfo]) -> None:
         print_table(Table.of(["task", "metric", *numbers("best validation", "best test")], rows))
         for name, task in info.tasks.items():
             out.print(f"best of {name}: {task.best_architecture}", soft_wrap=True)
+        if info.columns:
+            out.print(f"further columns: {', '.join(info.columns)}", soft_wrap=True)
         if info.identity:
             out.print(f"from an official file; {info.identity}", soft_wrap=True)
         if info.path:
             out.print(f"in {info.path}", soft_wrap=True)
+
+
+def show_columns(info: ColumnsInfo) -> None:
+    """Print the further columns of a table, and how to use one."""
+    out.print(f"further columns of {info.table}, which has {info.rows:,} rows")
+    print_table(Table.of(["column", *numbers("values")], [(name, number(n)) for name, n in info.known.items()]))
+    out.print(f"in {info.path}", soft_wrap=True)
+    first = next(iter(info.known))
+    say(f"What now?  a pipeline on {info.table} with constraints: {{{first}: {{max: ...}}}}")
 
 
 def show_macro(table: MacroTable) -> None:

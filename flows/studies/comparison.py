@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from flows.build import say_constraints
+from flows.evaluators import space_of
 from flows.studies.count import contrasts
 from flows.studies.count.contrasts import Quantity
 from flows.studies.count.figures import Figures, anytime
@@ -50,6 +52,7 @@ class Comparison:
         self.baselines = contrasts.baselines(self.entrants, baseline)
         benchmark = Bench(self.pipeline, execution).benchmark
         known_tasks = {task: benchmark.evaluator(task) for task in (self.pipeline.source.task, *self.pipeline.targets)}
+        say_constraints(self.pipeline, space_of(self.pipeline), (known_tasks[task] for task in self.pipeline.targets))
         ledger = None if store is None else Ledger(store, benchmark.checksum)
         self.runs = Runs(name, self.entrants, seeds=seeds, first=first, execution=execution, ledger=ledger, fresh=fresh)
         self._units = {task: known_tasks[task].metric.unit for task in self.pipeline.targets}

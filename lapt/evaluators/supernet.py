@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lapt.base.digests import digest
 from lapt.errors import ConfigError
-from lapt.evaluation import Evaluation, OnEpoch, Prepared
+from lapt.evaluation import Evaluation, OnEpoch, Prepared, Quantity
+from lapt.evaluators.deployed import known_of
 from lapt.evaluators.images import InWorkers, Outcome, TrainingSpec, data_of, sides_of, size_of_backbone, task_of
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.spaces import Architecture, SearchSpace
@@ -72,12 +73,14 @@ class SupernetEvaluator(InWorkers):
         calibration_images: int = 512,
         final: TrainingEvaluator | None = None,
         processes: int | None = None,
+        latency: Quantity | None = None,
     ) -> None:
-        """``searched``: spec.space or a smaller one. ``after``: evaluator whose supernet the new one starts from."""
+        """``searched``: spec.space or a smaller one. ``after``: evaluator whose supernet the new one starts from.
+        ``latency``: as of ``TrainingEvaluator``."""
         super().__init__(spec, processes=processes)
         self.searched, self.after = searched or spec.space, after
         self.calibration_images, self.final = calibration_images, final
-        self.supernets = supernets
+        self.supernets, self.latency = supernets, latency
 
     def within(self, space: SearchSpace, after: SupernetEvaluator | None) -> SupernetEvaluator:
         return SupernetEvaluator(
@@ -88,6 +91,7 @@ class SupernetEvaluator(InWorkers):
             calibration_images=self.calibration_images,
             final=self.final,
             processes=self._processes,
+            latency=self.latency,
         )
 
     # --- the supernet ------------------------------------------------------------------------------------------------
@@ -195,6 +199,10 @@ class SupernetEvaluator(InWorkers):
 
     def test(self, architecture: Architecture) -> float | None:
         return self.final_evaluator.test(architecture) if self.has_test else None
+
+    def quantity(self, name: str, column: str | None = None) -> Quantity:
+        """As of ``TrainingEvaluator``, of the final network; of one in the supernet's size without ``final``."""
+        return known_of(self.spec if self.final is None else self.final.spec, self.latency, name, column)
 
     @property
     def final_evaluator(self) -> TrainingEvaluator:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lapt.base.statistics import Scores
 from lapt.errors import BenchmarkError, ConfigError
-from lapt.evaluation import Evaluation, Metric
+from lapt.evaluation import Evaluation, Metric, Quantity, unknown_quantity
 from lapt.families.darts.cell import NODES
 from lapt.families.darts.family import DARTS
 from lapt.families.darts.genotype import KINDS, Nodes
@@ -158,6 +159,15 @@ class SurrogateEvaluator:
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
         return [self._evaluated(architecture) for architecture in architectures]
 
+    def quantity(self, name: str, column: str | None = None) -> Quantity:
+        """``parameters`` or ``multiply_adds`` of the network in its published final size: 36 channels, 20 layers.
+
+        Raises ConfigError for anything else. (The model predicts the accuracy of a smaller network.)
+        """
+        if name not in _COUNTS or column is not None:
+            raise unknown_quantity(column or name, _COUNTS, f"surrogate {self._surrogate.name}")
+        return Quantity(partial(_counted, self._space, _COUNTS.index(name)))
+
     def test(self, architecture: Architecture) -> float | None:
         """None: the model predicts validation accuracy alone."""
         return None
@@ -168,6 +178,17 @@ class SurrogateEvaluator:
             return Evaluation(architecture, identity, None, self.metric, origin="surrogate", error=OVERRATED)
         accuracy, seconds = self._surrogate.predict(cells, self.epoch)
         return Evaluation(architecture, identity, accuracy, self.metric, origin="surrogate", cost_seconds=seconds)
+
+
+_COUNTS = ("parameters", "multiply_adds")
+
+
+def _counted(space: SearchSpace, at: int, architectures: Sequence[Architecture]) -> Scores:
+    """A count of the published network on CIFAR-10, for N architectures."""
+    from lapt.networks import counts
+
+    found = [counts(space, one, channels=36, cells=6, classes=10) for one in architectures]
+    return np.array([one[at] for one in found], dtype=np.float64)
 
 
 def epoch_of(task: str, epoch: int) -> int:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from lapt.base.digests import digest
 from lapt.base.statistics import Scores
 from lapt.errors import BenchmarkError, ConfigError, or_meant
-from lapt.evaluation import Evaluation, Evaluator, Holding, Lacking, Metric, Wrapping
+from lapt.evaluation import Evaluation, Evaluator, Holding, Lacking, Metric, Quantity, Wrapping, unknown_quantity
 from lapt.spaces import ENUMERABLE, Architecture, Pool, SearchSpace
 
 Split = Literal["validation", "test"]
@@ -26,8 +27,9 @@ class Table:
     ``architectures``: N encoded strings. ``scores[task][split]``: N values in the unit of ``metrics[task]``, NaN where
     the task has no score. ``parameters``, ``flops``: N counts, if the benchmark has them. ``checksum``: SHA-256 of the
     table's content. ``canonical``: the rows are canonical representatives, each measured for all cells that compute its
-    function. ``holes``: an architecture without a row, or without a score of the task, is a failed evaluation, not an
-    error.
+    function. ``columns``: further quantities of the N architectures by name, NaN where one is not known; no score is
+    one of them, and they are not part of the checksum. ``holes``: an architecture without a row, or without a score of
+    the task, is a failed evaluation, not an error.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Table:
     flops: Scores | None = None
     canonical: bool = False
     holes: bool = False
+    columns: Mapping[str, Scores] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -58,6 +61,18 @@ class Table:
                 f"a {split} column for {task} in table {self.name}", "none", "report the validation score"
             )
         return self.scores[task][split]
+
+    @property
+    def quantities(self) -> dict[str, Scores]:
+        """All that is known of an architecture beside its scores, by name: N values each."""
+        counts = {"parameters": self.parameters, "multiply_adds": self.flops}
+        return {name: values for name, values in counts.items() if values is not None} | dict(self.columns)
+
+    def checksum_with(self, columns: Iterable[str]) -> str:
+        """The checksum of a computation that also reads these quantities; ``checksum`` itself without further
+        columns."""
+        read = {name: digest(self.columns[name].tolist()) for name in sorted(columns) if name in self.columns}
+        return digest([self.checksum, read]) if read else self.checksum
 
     def has(self, architecture: str, task: str) -> bool:
         """Whether there is a validation score of the task. Raises as ``column``."""
@@ -121,6 +136,14 @@ class TableEvaluator:
             )
         return found
 
+    def quantity(self, name: str, column: str | None = None) -> Quantity:
+        """A column of the table; ``parameters`` and ``multiply_adds`` are its own counts. Raises ConfigError."""
+        known = self.table.quantities
+        wanted = name if column is None else column
+        if wanted not in known:
+            raise unknown_quantity(wanted, sorted(known), f"table {self.table.name}")
+        return Quantity(partial(_values, self, known[wanted]))
+
     def test(self, architecture: Architecture) -> float | None:
         splits = self.table.scores[self.task]
         if "test" not in splits:
@@ -137,6 +160,12 @@ class TableEvaluator:
                 text,
                 "restrict the space to what the table holds, or import the whole table",
             ) from None
+
+
+def _values(evaluator: TableEvaluator, values: Scores, architectures: Sequence[Architecture]) -> Scores:
+    """The values of a column for N architectures; NaN for one without a row."""
+    rows = [evaluator.table.rows.get(evaluator.identity(architecture)) for architecture in architectures]
+    return np.array([np.nan if row is None else values[row] for row in rows], dtype=np.float64)
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lapt.base.digests import digest
 from lapt.errors import ConfigError
-from lapt.evaluation import Evaluation
+from lapt.evaluation import Evaluation, Quantity
+from lapt.evaluators.deployed import known_of
 from lapt.evaluators.images import (
     InWorkers,
     Outcome,
@@ -39,6 +40,11 @@ class TrainingEvaluator(InWorkers):
     Failures come back as failed evaluations: a loss that is not finite, out of memory even at half the batch, a process
     that died, a network that its builder cannot build.
     """
+
+    def __init__(self, spec: TrainingSpec, *, processes: int | None = None, latency: Quantity | None = None) -> None:
+        """``latency``: of deployed networks, if constraints or objectives may name it."""
+        super().__init__(spec, processes=processes)
+        self.latency = latency
 
     @cached_property
     def fingerprint(self) -> str:
@@ -98,6 +104,11 @@ class TrainingEvaluator(InWorkers):
     def backbone_size(self, architecture: Architecture) -> tuple[int, int]:
         """Parameters and flops (multiply-adds of one image) of the published network, without the task's head."""
         return size_of_backbone(self.spec, architecture, None)
+
+    def quantity(self, name: str, column: str | None = None) -> Quantity:
+        """``parameters`` or ``multiply_adds`` of the network that is deployed (``lapt.evaluators.deployed``), or its
+        ``latency_ms`` where one is given."""
+        return known_of(self.spec, self.latency, name, column)
 
     def _job(self, architecture: Architecture, final: bool = False, checkpoint: Checkpoint | None = None) -> Job:
         canonical = self.spec.space.canonical(architecture)

@@ -19,7 +19,8 @@ from lapt.errors import LaptError
 from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.front.scored import Written
 from lapt.pipeline.config import Pipeline
-from lapt.pipeline.results import ControlResult, RunResult, TargetResult
+from lapt.pipeline.objectives import front
+from lapt.pipeline.results import ControlResult, FrontPoint, RunResult, TargetResult
 from lapt.pipeline.results import Found as FoundOn
 from lapt.pipeline.steps import Steps
 from lapt.principles import Principles
@@ -81,6 +82,11 @@ class Result:
         value = self._scored.value
         assert value is not None
         return value
+
+    @property
+    def front(self) -> tuple[FrontPoint, ...]:
+        """With two objectives, what no other evaluation is better than in both, by rising cost; else empty."""
+        return front(self.steps.pipeline, self.space, self.evaluator, self.found.evaluations)
 
     @property
     def _scored(self) -> Evaluation:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
+from lapt.base.statistics import Scores
 from lapt.errors import ConfigError
-from lapt.evaluation import Evaluation, Metric
+from lapt.evaluation import Evaluation, Metric, Quantity, unknown_quantity
 from lapt.spaces import Architecture, SearchSpace
 
 Score = Callable[[Architecture], float | None]
 """A function from an architecture (``str`` gives its text) to its score. None, NaN or an exception: it has none."""
+
+
+Known = Callable[[Architecture], float | None]
+"""A function from an architecture to what is known of it before it is scored; None: it is not known."""
 
 
 class Written(Architecture):
@@ -39,9 +47,18 @@ class OwnEvaluator:
     """
 
     def __init__(
-        self, space: SearchSpace, task: str, metric: Metric, *, name: str = "", score: Score | None = None
+        self,
+        space: SearchSpace,
+        task: str,
+        metric: Metric,
+        *,
+        name: str = "",
+        score: Score | None = None,
+        quantities: Mapping[str, Known] | None = None,
     ) -> None:
+        """``quantities``: functions of what is known of an architecture before it is scored, by their names."""
         self.space, self.name, self.score = space, name, score
+        self.quantities = dict(quantities or {})
         self.task, self.metric = task, metric
         self.brought: Any = None
 
@@ -51,6 +68,17 @@ class OwnEvaluator:
 
     def identity(self, architecture: Architecture) -> str:
         return self.space.encode(self.space.canonical(architecture))
+
+    def quantity(self, name: str, column: str | None = None) -> Quantity:
+        """One of the caller's ``quantities``; it is not asked for every architecture of a large space.
+
+        Raises ConfigError.
+        """
+        if column is not None:
+            raise ConfigError(f"no column of {name}, since scores come from a function", column, "leave it out")
+        if name not in self.quantities:
+            raise unknown_quantity(name, sorted(self.quantities), "the argument quantities")
+        return Quantity(partial(_known, self.space, self.quantities[name]), quick=False)
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
         return [self._evaluated(architecture) for architecture in architectures]
@@ -76,6 +104,12 @@ class OwnEvaluator:
             error=error,
             cost_seconds=time.monotonic() - began,
         )
+
+
+def _known(space: SearchSpace, of: Known, architectures: Sequence[Architecture]) -> Scores:
+    """N values of a caller's function, NaN where it gives None."""
+    found = [number_of(of(Written.of(space, architecture))) for architecture in architectures]
+    return np.array([math.nan if value is None else value for value in found])
 
 
 def number_of(value: Any) -> float | None:

@@ -13,15 +13,17 @@ from pydantic import ValidationError
 
 from lapt.archive import Archive, best_of_all
 from lapt.base.faults import fault
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, Notice
 from lapt.evaluation import Evaluation, Evaluator, Metric, top
 from lapt.evaluators import TableEvaluator
 from lapt.evaluators.config import FunctionEvaluation, TableEvaluation
 from lapt.front.places import space as space_of
 from lapt.front.result import Found, Result
-from lapt.front.scored import OwnEvaluator, Score, number_of
+from lapt.front.scored import Known, OwnEvaluator, Score, number_of
 from lapt.front.study import Study
 from lapt.pipeline.config import Adaptation, Pipeline, RandomArchive, Source, TopArchive, reasoner_section
+from lapt.pipeline.constraints import checked
+from lapt.pipeline.objectives import cost_of
 from lapt.pipeline.steps import Steps
 from lapt.principles import Origin, Principles
 from lapt.reasoning import Reasoner
@@ -94,6 +96,9 @@ def transfer(
     seed: int = 0,
     direction: Direction = "maximize",
     controls: Sequence[str] = (),
+    constraints: Mapping[str, Any] | None = None,
+    quantities: Mapping[str, Known] | None = None,
+    objectives: Sequence[str] = (),
     store: str | None = None,
     name: str | None = None,
     progress: bool = True,
@@ -115,6 +120,12 @@ def transfer(
         direction: maximize or minimize.
         controls: random, rea or source_ranking. Each has the same budget on the whole space, so it calls ``score`` as
             often again.
+        constraints: Bounds on what is known before ``score`` is called, as in a pipeline:
+            ``{"parameters": {"max": 200_000}}``. Of a table they are its columns. Controls keep them too.
+        quantities: Functions from an architecture to what is known of it, for the constraints of a function:
+            ``{"parameters": count}``.
+        objectives: The name of the score ("score" of a function) and of a quantity, for a front of both
+            (``Result.front``).
         store: A folder or address that keeps scores and the run. A function then needs a ``name``.
         name: Name of the function in the store; two functions must not share scores.
         progress: Whether a progress bar is drawn.
@@ -132,7 +143,8 @@ def transfer(
         >>> found.score
         6.0
     """
-    study = _study(score, source, space, budget, reasoner, method, seed, direction, controls, store, name)
+    known = constraints, quantities, objectives
+    study = _study(score, source, space, budget, reasoner, method, seed, direction, controls, store, name, *known)
     with _recorded(study, store), _bar(budget, progress) as tick:
         try:
             _scored(study, tick)
@@ -151,6 +163,9 @@ def ask_tell(
     method: str | Mapping[str, Any] = "gp",
     seed: int = 0,
     direction: Direction = "maximize",
+    constraints: Mapping[str, Any] | None = None,
+    quantities: Mapping[str, Known] | None = None,
+    objectives: Sequence[str] = (),
 ) -> Study:
     """The search of ``transfer`` for callers that evaluate by themselves.
 
@@ -165,7 +180,8 @@ def ask_tell(
         >>> study.incumbent.value
         91.5
     """
-    return _study(None, source, space, budget, reasoner, method, seed, direction, (), None, None)
+    known = constraints, quantities, objectives
+    return _study(None, source, space, budget, reasoner, method, seed, direction, (), None, None, *known)
 
 
 def _study(
@@ -180,10 +196,13 @@ def _study(
     controls: Sequence[str],
     store: str | None,
     name: str | None,
+    constraints: Mapping[str, Any] | None = None,
+    quantities: Mapping[str, Known] | None = None,
+    objectives: Sequence[str] = (),
 ) -> Study:
     whole = _space(space, source, score)
     metric = Metric("score", higher_is_better=_higher(direction))
-    evaluator = _evaluator(score, whole, metric, name, store)
+    evaluator = _evaluator(score, whole, metric, name, store, quantities)
     known, declared = _source(source, whole, metric)
     pipeline = _pipeline(
         name=name or "transfer",
@@ -193,10 +212,15 @@ def _study(
         targets=(evaluator.task,),
         seed=seed,
         controls=tuple(controls),
+        constraints=dict(constraints or {}),
+        objectives=tuple(objectives),
         adaptation=Adaptation(iterations=max(1, min(ITERATIONS, budget - 1))),
         **({"reasoner": reasoner_section(reasoner)} if isinstance(reasoner, str) else {}),
         search=_search(method, budget),
     )
+    cost_of(pipeline, evaluator)  # an objective that is not known ends here
+    if pipeline.constraints:
+        warnings.warn(Notice(checked(pipeline.constraints, whole, evaluator)), stacklevel=3)
     thinks = _thinking(pipeline, store) if isinstance(reasoner, str) else reasoner
     steps = Steps(pipeline, whole, thinks)
     if isinstance(known, Archive):
@@ -225,11 +249,18 @@ def _higher(direction: str) -> bool:
 
 
 def _evaluator(
-    score: Score | Evaluator | None, space: SearchSpace, metric: Metric, name: str | None, store: str | None
+    score: Score | Evaluator | None,
+    space: SearchSpace,
+    metric: Metric,
+    name: str | None,
+    store: str | None,
+    quantities: Mapping[str, Known] | None,
 ) -> Evaluator:
     if score is not None and not callable(score):
+        if quantities:
+            raise ConfigError("no quantities beside an evaluator, which knows its own", f"{[*quantities]}", "drop them")
         return score
-    own = OwnEvaluator(space, TARGET, metric, name=name or "", score=score)
+    own = OwnEvaluator(space, TARGET, metric, name=name or "", score=score, quantities=quantities)
     if store is None:
         return own
     if not name:

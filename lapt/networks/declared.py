@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lapt.base.allowed import allowed, on_worker
 from lapt.base.digests import digest
 from lapt.base.packages import OURS, imported
-from lapt.networks.family import BuilderError, CellNetworks, Counts, Features, NetworkSize
+from lapt.networks.family import BuilderError, Built, CellNetworks, Counts, Features, NetworkSize
 from lapt.spaces import Architecture, DeclaredSpace
 
 ALLOWED = "LAPT_ALLOW_BUILDERS"
@@ -47,6 +47,11 @@ class DeclaredNetworks(CellNetworks):
 
     def counts(self, architecture: Architecture, size: NetworkSize, classes: int | None) -> Counts:
         return _counts(self.family, architecture, size, classes)
+
+    def built(self, architecture: Architecture, size: NetworkSize) -> Built:
+        with torch.random.fork_rng(devices=[]):
+            body = _backbone(self.family, architecture, size)
+        return Built(self.counts(architecture, size, None), body.out_channels, body.reduction)
 
     def settings(self) -> dict[str, Any]:
         return {"network": digest_of(self.family)}

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from lapt.base.packages import imported
@@ -55,6 +56,17 @@ class Counts(NamedTuple):
         return Counts(self.parameters + other.parameters, self.flops + other.flops)
 
 
+class Built(NamedTuple):
+    """A backbone as it is built, dead edges left out: its counts, and the shape of its features.
+
+    ``out_channels``, ``reduction``: as of ``Features``.
+    """
+
+    counts: Counts
+    out_channels: int
+    reduction: int
+
+
 class BuilderError(ConfigError):
     """A user's function that is not there, or that builds no backbone."""
 
@@ -87,6 +99,8 @@ class CellNetworks(ABC):
 
     drops_paths: ClassVar[bool] = False
     """Whether its backbones have a ``drop_path`` that training sets."""
+    in_closed_form: ClassVar[bool] = False
+    """Whether ``built`` builds no module, so that it may be called for a whole space."""
 
     def __init__(self, family: Any) -> None:
         self.family = family
@@ -98,6 +112,18 @@ class CellNetworks(ABC):
     @abstractmethod
     def counts(self, architecture: Architecture, size: NetworkSize, classes: int | None) -> Counts:
         """The counts of the published network, with a linear classifier; without a head if ``classes`` is None."""
+
+    def built(self, architecture: Architecture, size: NetworkSize) -> Built:
+        """The counts of the backbone as it is built and deployed, without a head.
+
+        ``counts`` are those of the published network, which keeps dead edges; these leave out what is not built. By
+        default a module is built for it: torch's generator stays as it was, and multiply-adds are those of ``counts``.
+        """
+        with torch.random.fork_rng(devices=[]):
+            body = self.backbone(architecture, size)
+        parameters = sum(parameter.numel() for parameter in body.parameters())
+        flops = self.counts(architecture, size, None).flops
+        return Built(Counts(parameters, flops), body.out_channels, body.reduction)
 
     def settings(self) -> dict[str, Any]:
         """Further settings that trained scores depend on, beside sizes and images: for fingerprints."""

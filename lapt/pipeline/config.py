@@ -17,9 +17,13 @@ from lapt.base.declarations import Frozen, Name, added, parsed, text_of, value_o
 from lapt.base.faults import fault
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
+from lapt.latency.additive import NEEDED
+from lapt.latency.timing import Protocol
+from lapt.pipeline.constraints import Bound
 from lapt.pipeline.limits import UNLIMITED, RunLimits
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.reasoning.endpoint.calls import Mode
+from lapt.search import SEARCHERS
 from lapt.search.config import ReaSearch, Search, keep_what_fits, spelt_out
 from lapt.spaces import Space
 
@@ -120,6 +124,12 @@ class Guidance(Frozen):
     prior: bool | None = Field(None, description="methods with a model (gp) start from the principles' expectation")
 
 
+class MeasuredLatency(Protocol):
+    """The latency of deployed networks on the machine of the run: how it is measured and predicted."""
+
+    fit: int = Field(30, ge=NEEDED, description="networks that are measured first, to predict others")
+
+
 class Pipeline(Frozen):
     """One LAPT pipeline: Algorithm 1 from a source task to target tasks."""
 
@@ -134,6 +144,15 @@ class Pipeline(Frozen):
         "product", description="order: principles order the whole space; product: they cut it (eq. 3), as in the paper"
     )
     guidance: Guidance = added(Guidance())
+    constraints: dict[Name, Bound] = added(
+        {}, description="bounds on what is known before training: parameters, multiply_adds, columns of a table"
+    )
+    objectives: tuple[Name, ...] = added(
+        (), description="two for a front: the score, by its metric's name, and a quantity as of constraints"
+    )
+    latency: MeasuredLatency = added(
+        MeasuredLatency(), description="how latency_ms is measured, where networks are trained and it is named"
+    )
     search: Search = ReaSearch()
     controls: tuple[Literal["random", "rea", "source_ranking"], ...] = Field(
         (), description="methods with the same budget on the whole space, as a comparison"
@@ -160,6 +179,22 @@ class Pipeline(Frozen):
         if self.source.task in self.targets:
             raise ValueError(f"targets name the source task {self.source.task}: principles go to other tasks")
         return self
+
+    @model_validator(mode="after")
+    def _two_objectives(self) -> Pipeline:
+        if not self.objectives:
+            return self
+        if len(self.objectives) != 2 or len(set(self.objectives)) != 2:
+            raise ValueError(f"objectives are two different names, not {list(self.objectives)}")
+        if not SEARCHERS[self.search.method].objectives:
+            able = [name for name, method in SEARCHERS.items() if method.objectives]
+            raise ValueError(f"search.method {self.search.method} has one objective; {', '.join(able)} can have two")
+        return self
+
+    @property
+    def cost(self) -> str | None:
+        """The second objective, a quantity that is known before a score; None with one objective."""
+        return self.objectives[1] if self.objectives else None
 
     @property
     def title(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,6 +34,15 @@ class FinalResult(BaseModel):
     error: str | None = None
 
 
+class FrontPoint(NamedTuple):
+    """An architecture on the front of two objectives. ``evaluation``: its number in the search, from 1."""
+
+    architecture: str
+    validation: float
+    cost: float
+    evaluation: int
+
+
 class Found(BaseModel):
     """The result of a search on one task. ``seconds`` is wall time; the rest is the same on every replay."""
 
@@ -57,7 +66,12 @@ class Found(BaseModel):
     failed: int = 0
     """Evaluations without a score."""
     lacking: int = 0
-    """Architectures that the search proposed and the table lacks. They are not evaluations, and cost nothing."""
+    """Architectures that the search proposed and that were skipped: the table lacks them, or they break a constraint.
+    They are not evaluations, and cost nothing."""
+    quantities: dict[str, float] = added({})
+    """The constrained quantities of the architecture found, known before it was scored."""
+    front: tuple[FrontPoint, ...] = added(())
+    """With two objectives: what no other evaluation is better than in both, by rising cost."""
 
     @classmethod
     def of(

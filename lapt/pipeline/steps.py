@@ -18,7 +18,9 @@ from lapt.base.digests import digest
 from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator, top
 from lapt.pipeline.config import BootstrapArchive, Pipeline, RandomArchive, WorstArchive
+from lapt.pipeline.constraints import feasible_of, quantities
 from lapt.pipeline.controls import InOrder, source_ranking
+from lapt.pipeline.objectives import cost_of
 from lapt.principles import Principles
 from lapt.reasoning import Reasoner
 from lapt.reasoning.expectation import BACKGROUND, Expectation, advisers_of, expectation_of, together
@@ -26,6 +28,7 @@ from lapt.reasoning.ordering import promising_by
 from lapt.reasoning.reasoner import seeing
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.alarm import refuted
+from lapt.search.feasible import Feasible
 from lapt.search.loop import Evaluate, askable, asking, search
 from lapt.search.searcher import Adviser, Refuted, Weighed
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
@@ -107,8 +110,27 @@ class Steps:
 
     def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
         """The search method of iteration g, with one random stream for each seed, task and iteration."""
-        seed, prior = self._stream(evaluator.task, g), with_images(prior, evaluator)
-        return self.pipeline.search.searcher(refined, evaluator, seed=seed, prior=prior, at_least=self._so_far(g))
+        seed, costs = self._stream(evaluator.task, g), cost_of(self.pipeline, evaluator)
+        prior = replace(with_images(prior, evaluator), costs=None if costs is None else costs.of)
+        return self.pipeline.search.searcher(
+            refined,
+            evaluator,
+            seed=seed,
+            prior=prior,
+            at_least=self._so_far(g),
+            feasible=self.feasible(evaluator),
+        )
+
+    def feasible(self, evaluator: Evaluator) -> Feasible | None:
+        """The architectures that meet the constraints, on targets and for controls; None without constraints.
+
+        The source's archive is not constrained: principles of large architectures hold for small ones too.
+        """
+        return feasible_of(self.pipeline.constraints, self.space, evaluator)
+
+    def quantities(self, evaluator: Evaluator, found: Evaluation | None) -> dict[str, float]:
+        """The constrained quantities of the architecture found; none without constraints."""
+        return quantities(self.pipeline.constraints, evaluator, None if found is None else found.architecture)
 
     def first(
         self, refined: SearchSpace, principles: Principles, evaluator: Evaluator, history: Sequence[Evaluation]
@@ -121,14 +143,18 @@ class Steps:
         if history or not self._ordered(self.pipeline.guidance.initial, principles):
             return []
         rng = np.random.default_rng(self._stream("first", evaluator.task))
-        there = askable(refined, evaluator, at_least=self._so_far(1))
+        feasible = self.feasible(evaluator)
+        there = askable(refined, evaluator, at_least=self._so_far(1), feasible=feasible)
         if there.size <= ENUMERABLE:
             members = list(there.members())
         else:
             members = list(dict.fromkeys(there.sample(rng) for _ in range(BACKGROUND)))
         perturbed = SHARPNESS * self._expects(principles)(members) + rng.gumbel(size=len(members))
         distinct: dict[Architecture, Architecture] = {}
+        confirms = feasible.confirmed if feasible is not None and feasible.exact is not None else None
         for at in np.argsort(-perturbed, kind="stable"):
+            if confirms is not None and not confirms(members[int(at)]):
+                continue
             distinct.setdefault(self.space.canonical(members[int(at)]), members[int(at)])
             if len(distinct) == self._guided_start:
                 break
@@ -189,15 +215,28 @@ class Steps:
             assert archive is not None
             order = source_ranking(archive)
             searcher: Searcher = asking(
-                lambda space: InOrder(space, order, seed=seed, identity=evaluator.identity), self.space, evaluator
+                lambda space: InOrder(space, order, seed=seed, identity=evaluator.identity),
+                self.space,
+                evaluator,
+                feasible=self.feasible(evaluator),
             )
         else:
             config = config.by(method)
-            searcher = config.searcher(self.space, evaluator, seed=seed, prior=with_images(NOTHING, evaluator))
+            searcher = config.searcher(
+                self.space,
+                evaluator,
+                seed=seed,
+                prior=with_images(NOTHING, evaluator),
+                feasible=self.feasible(evaluator),
+            )
         return search(searcher, evaluator.evaluate, budget=self.pipeline.budget, ask_size=config.asked), searcher
 
     def _so_far(self, g: int) -> int:
-        """Number of evaluations up to iteration g. A pool of at least this many still has some that are new."""
+        """Number of evaluations up to iteration g. A pool of at least this many still has some that are new.
+
+        0 if scores are inherited: a supernet has no weights for what lies outside its refined space."""
+        if self.pipeline.evaluator.kind == "supernet":
+            return 0
         return sum(self.pipeline.search.budget(iteration) for iteration in range(1, g + 1))
 
     def _ordered(self, wanted: bool | None, principles: Principles) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lapt.pipeline.config import Pipeline
+from lapt.pipeline.constraints import amount
 from lapt.pipeline.results import FinalResult, Found, RunResult, TargetResult
 from lapt.pipeline.steps import SOURCE_RANKING
 from lapt.reasoning.language.ledger import Ledger
@@ -61,9 +62,20 @@ def losses(result: RunResult, label: str) -> Iterator[str]:
     for target in result.targets:
         for method, found in rows_of(target, label):
             said = [f"{found.failed} of {found.evaluations} evaluations failed"] if found.failed else []
-            said += [f"{found.lacking:,} asked that the table lacks, at no cost"] if found.lacking else []
+            skipped = "that the table lacks" + (" or the constraints rule out" if found.quantities else "")
+            said += [f"{found.lacking:,} asked {skipped}, at no cost"] if found.lacking else []
             if said:
                 yield f"{target.task}, {method}: {', '.join(said)}."
+
+
+def within(found: Found, pipeline: Pipeline) -> str:
+    """The constrained quantities of the architecture found, beside their bounds; empty without constraints."""
+    said = (
+        f"{name} {amount(found.quantities[name])} ({bound.described})"
+        for name, bound in pipeline.constraints.items()
+        if name in found.quantities
+    )
+    return ", ".join(said)
 
 
 def named(control: str) -> str:

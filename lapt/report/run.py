@@ -22,6 +22,7 @@ from lapt.pipeline.wording import (
     rows_of,
     shown,
     weights,
+    within,
 )
 from lapt.principles import Principles
 from lapt.report.cells import cell_figures, legend
@@ -79,6 +80,7 @@ def _about(history: RunHistory) -> list[str]:
     read = "read {}, stated design principles, and refined the space of each target by them."
     if history.learned is None:
         read = "was to read {}, state design principles, and refine the space of each target by them."
+    bounds = ", ".join(f"{name} {bound.described}" for name, bound in pipeline.constraints.items())
     return [
         f"Searched: {space.name}, a space of {number(space.size)} architectures, for {_listed(pipeline.targets)}.",
         f"Why there: the {pipeline.reasoner.named} reasoner "
@@ -86,6 +88,7 @@ def _about(history: RunHistory) -> list[str]:
         f"How: {pipeline.search.method} with {pipeline.budget} evaluations a target in "
         f"{pipeline.adaptation.iterations} iterations; after each, the principles are adapted to what was found. "
         f"Seed {pipeline.seed}.",
+        *([f"Constraints: {bounds}. What breaks them is never trained, by the controls neither."] if bounds else []),
     ]
 
 
@@ -107,6 +110,7 @@ def _trouble(history: RunHistory) -> str | None:
 def _results_note(history: RunHistory, found: dict[str, TargetResult]) -> str:
     said = " ".join(
         f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}."
+        + (f" Of the architecture found: {kept}." if (kept := within(target, history.pipeline)) else "")
         for target in found.values()
     )
     said = " ".join([said, *((history.result and alarms(history.result)) or ())])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lapt.pipeline.results import RunResult, TargetResult
+from lapt.pipeline.config import Pipeline
+from lapt.pipeline.results import Found, RunResult, TargetResult
 from lapt.pipeline.wording import rows_of, shown
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.tables import Column, Table, number, numbers
@@ -34,6 +35,18 @@ def results(result: RunResult, label: str) -> Table:
     )
     table = table.marked(lambda cells: cells[1] == label)
     return table if any(found.failed for _, found in rows) else table.without("failed")
+
+
+def front(target: Found, pipeline: Pipeline) -> Table:
+    """The front of a search with two objectives, by rising cost."""
+    score, cost = pipeline.objectives
+    return Table.of(
+        [*numbers(cost, score, "evaluation"), Column("architecture", code=True)],
+        [
+            (f"{point.cost:,.4g}", shown(point.validation, target.unit), number(point.evaluation), point.architecture)
+            for point in target.front
+        ],
+    )
 
 
 def so_far(history: RunHistory) -> Table:

@@ -6,7 +6,19 @@ from collections.abc import Mapping, Sequence
 
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import RunResult, TargetResult
-from lapt.pipeline.wording import advice, against, caution, code, cost_of, ended_early, literal, losses, measured, paid
+from lapt.pipeline.wording import (
+    advice,
+    against,
+    caution,
+    code,
+    cost_of,
+    ended_early,
+    literal,
+    losses,
+    measured,
+    paid,
+    within,
+)
 from lapt.principles import Principles
 from lapt.reasoning.language.ledger import Ledger
 from lapt.report.run_tables import results
@@ -48,6 +60,8 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
         lines.append(f"* {literal(target.task)}: {code(str(target.architecture))}")
         if target.controls:
             lines[-1] += f" ({literal(against(target))})"
+        if kept := within(target, pipeline):
+            lines[-1] += f": {literal(kept)}"
         if target.final is not None:
             lines[-1] += f": {literal(cost_of(target, target.final))}"
     lines += ["", f"## Principles learned from {literal(source.task)}", "", *_statements(learned[source.task][-1][1])]

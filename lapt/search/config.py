@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, create_model
 from lapt.base.declarations import Frozen
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluator
+from lapt.search.feasible import Feasible
 from lapt.search.loop import asking
 from lapt.search.registry import SEARCHERS
 from lapt.search.searcher import NOTHING, Prior, Searcher
@@ -46,14 +47,15 @@ class SearchSection(Frozen):
         seed: int | Sequence[int],
         prior: Prior = NOTHING,
         at_least: int = 0,
+        feasible: Feasible | None = None,
     ) -> Searcher:
-        """A new searcher of the method, with its declared parameters. ``at_least``: as in ``askable``."""
+        """A new searcher of the method, with its declared parameters. ``at_least``, ``feasible``: as in ``askable``."""
         method = SEARCHERS[self.method]
 
         def make(there: SearchSpace) -> Searcher:
             return method(there, seed=seed, identity=evaluator.identity, prior=prior, **self.parameters)
 
-        return asking(make, space, evaluator, at_least=at_least)
+        return asking(make, space, evaluator, at_least=at_least, feasible=feasible)
 
     def by(self, method: str) -> SearchSection:
         """The same budget for another method, whose own parameters have their defaults.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from lapt.evaluation import Evaluation, Evaluator, Holding
+from lapt.search.feasible import Feasible, some_of
 from lapt.search.searcher import Searcher
 from lapt.spaces import Architecture, Pool, SearchSpace
 
@@ -47,31 +48,51 @@ def search(
 S = TypeVar("S", bound=Searcher)
 
 
-def asking(make: Callable[[SearchSpace], S], space: SearchSpace, evaluator: Evaluator, *, at_least: int = 0) -> S:
+def asking(
+    make: Callable[[SearchSpace], S],
+    space: SearchSpace,
+    evaluator: Evaluator,
+    *,
+    at_least: int = 0,
+    feasible: Feasible | None = None,
+) -> S:
     """A searcher of ``space``, made by ``make``, that asks only for architectures of ``askable``, if these are
-    fewer."""
-    held = _held(evaluator)
-    if held is None or held.lacking == "fail":
+    fewer.
+
+    It searches the feasible ones alone. If it proposes another all the same, that is skipped.
+    """
+    there = askable(space, evaluator, at_least=at_least, feasible=feasible)
+    if there is space:
         return make(space)
-    there = askable(space, evaluator, at_least=at_least)
-    if held.lacking == "never":
-        return make(there)
-    searcher = make(space)
-    searcher.there = there
+    held = _held(evaluator)
+    skips = held is not None and held.lacking == "skip"
+    inside = there
+    if skips:
+        inside = space if feasible is None else feasible.within(space, at_least=at_least)
+    searcher = make(inside)
+    if skips or feasible is not None:
+        searcher.there = there
+    if feasible is not None and feasible.exact is not None:
+        searcher.confirm = feasible.confirmed
     return searcher
 
 
-def askable(space: SearchSpace, evaluator: Evaluator, *, at_least: int = 0) -> SearchSpace:
-    """The part of ``space`` that a search may evaluate: all of it, unless the evaluator skips or hides architectures
-    that it lacks.
+def askable(
+    space: SearchSpace, evaluator: Evaluator, *, at_least: int = 0, feasible: Feasible | None = None
+) -> SearchSpace:
+    """The part of ``space`` that a search may evaluate: what meets the constraints, if there are any, without the
+    architectures that the evaluator skips or hides because it lacks them.
 
-    If it hides them, nothing may be left of a refined space. If fewer than ``at_least`` are left, those nearest to the
-    space count too.
+    Nothing may be left of a refined space. If fewer than ``at_least`` are left, those nearest to the space count too;
+    but what the evaluator skips does not. Raises SpaceError if constraints leave nothing.
     """
     held = _held(evaluator)
     if held is None or held.lacking == "fail":
-        return space
-    return Pool.of(space, held.pool().rows, at_least=at_least if held.lacking == "never" else 0)
+        return space if feasible is None else feasible.within(space, at_least=at_least)
+    rows = held.pool().rows
+    if feasible is None:
+        return Pool.of(space, rows, at_least=at_least if held.lacking == "never" else 0)
+    return some_of(Pool.of(space, filter(feasible.meets, rows), at_least=at_least))
 
 
 def scored(space: SearchSpace, evaluator: Evaluator) -> Sequence[Architecture]:

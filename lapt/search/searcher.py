@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from lapt.base.declarations import Frozen
 from lapt.base.faults import fault
 from lapt.evaluation import Evaluation
-from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace, Thinned
 from lapt.training.relaxation import Strengthen
 
 Expects = Callable[[Sequence[Architecture]], npt.NDArray[np.float64]]
@@ -58,13 +59,15 @@ class Prior:
     ``source``: evaluations of the source task, in the order they were asked; of the top of a whole table, best first.
     ``expects``: how far an architecture follows the principles. It can be pickled and hashed. ``strengths``: trains a
     mixed supernet on the training images of the task that is searched; None without images. ``advisers``: in place of
-    ``expects``, several expectations whose weights the target's scores decide.
+    ``expects``, several expectations whose weights the target's scores decide. ``costs``: a second objective, known of
+    N architectures before they are scored, lower is better; None for a search of the score alone.
     """
 
     source: tuple[Evaluation, ...] = ()
     expects: Expects | None = None
     strengths: Strengthen | None = None
     advisers: tuple[Adviser, ...] = ()
+    costs: Callable[[Sequence[Architecture]], npt.NDArray[np.float64]] | None = None
 
 
 NOTHING = Prior()
@@ -74,15 +77,20 @@ _PROPOSALS = 50
 """Known proposals in a row after which an unseen architecture replaces the method's choice."""
 
 
+_CONFIRMED = 100
+"""Number of architectures that are confirmed at most before a search gives up."""
+
+
 class Searcher(ABC):
     """Proposes architectures of one space and learns from evaluations. It never evaluates, writes or logs.
 
     ``ask(n)`` returns up to n members of ``space``, none of which was asked or told before, judged by ``identity``;
     fewer means that the space is exhausted. ``repeats`` counts proposals skipped because they were known. ``there``:
     the part of the space that can be evaluated, if it is less than the whole. Other proposals are skipped and counted
-    in ``lacking``; if a method proposes nothing else, ``there`` is sampled uniformly. ``tell`` takes evaluations in the
-    order they were asked; those of earlier iterations, which may lie outside ``space``, are told before the first ask.
-    All randomness comes from ``seed``: the same seed, asks and tells give the same proposals.
+    in ``lacking``; if a method proposes nothing else, ``there`` is sampled uniformly. ``confirm``: a last check of what
+    is about to be asked for, too dear for others; what fails it is skipped and counted likewise. ``tell`` takes
+    evaluations in the order they were asked; those of earlier iterations, which may lie outside ``space``, are told
+    before the first ask. All randomness comes from ``seed``: the same seed, asks and tells give the same proposals.
 
     A method implements ``propose`` (one candidate, drawn with ``self.rng``) and may override ``observe``. The fields of
     its class ``Parameters`` are keywords of its constructor, and keys of ``search`` in a pipeline. A method that learns
@@ -99,6 +107,8 @@ class Searcher(ABC):
     transfers: ClassVar[bool] = False
     """Whether the method learns from the source's evaluations: then it is a transfer method, and gets them even
     alone."""
+    objectives: ClassVar[bool] = False
+    """Whether the method searches for the front of two objectives where ``prior.costs`` says the second."""
     guided: ClassVar[bool] = False
     """Whether the method learns from the expectation of the principles."""
 
@@ -119,6 +129,7 @@ class Searcher(ABC):
         self.rng = np.random.default_rng(seed)
         self.repeats = self.lacking = 0
         self.there: SearchSpace | None = None
+        self.confirm: Callable[[Architecture], bool] | None = None
         self.history: list[Evaluation] = []
         self.advice: tuple[Weighed, ...] = ()
         self._identity = identity or space.encode
@@ -171,10 +182,12 @@ class Searcher(ABC):
             elif self._is_there(proposal):
                 return proposal
         rest = self.space if self.there is None else self.there
+        if self.confirm is not None:
+            return self._confirmed(rest)
         if rest.size <= ENUMERABLE:
             unseen = [member for member, identity in self._members_of(rest) if identity not in self._known]
             return unseen[int(self.rng.integers(len(unseen)))] if unseen else None
-        draws = (rest.sample(self.rng) for _ in range(1000 * _PROPOSALS))
+        draws = (rest.sample(self.rng) for _ in range(_PROPOSALS * (10 if isinstance(rest, Thinned) else 1000)))
         return next((draw for draw in draws if self._identity(draw) not in self._known), None)
 
     def _members_of(self, space: SearchSpace) -> list[tuple[Architecture, str]]:
@@ -183,9 +196,18 @@ class Searcher(ABC):
             self._listed = space, [(member, self._identity(member)) for member in space.members()]
         return self._listed[1]
 
+    def _confirmed(self, rest: SearchSpace) -> Architecture | None:
+        """An unknown member of ``rest`` that can be evaluated, in random order; None where a hundred cannot."""
+        drawn = (rest.sample(self.rng) for _ in range(10 * _PROPOSALS))
+        if rest.size <= ENUMERABLE:
+            members = [member for member, _ in self._members_of(rest)]
+            drawn = (members[int(at)] for at in self.rng.permutation(len(members)))
+        unknown = (draw for draw in drawn if self._identity(draw) not in self._known)
+        return next((draw for draw in islice(unknown, _CONFIRMED) if self._is_there(draw)), None)
+
     def _is_there(self, proposal: Architecture) -> bool:
         """Whether the proposal can be evaluated. If not, it is counted in ``lacking`` and becomes known."""
-        if self.there is None or self.there.contains(proposal):
+        if (self.there is None or self.there.contains(proposal)) and (self.confirm is None or self.confirm(proposal)):
             return True
         self._known.add(self._identity(proposal))
         self.lacking += 1

@@ -7,6 +7,7 @@ from lapt.spaces.family import CellFamily
 from lapt.spaces.layer import Architecture, Layer
 from lapt.spaces.pool import Pool
 from lapt.spaces.space import ENUMERABLE, SearchSpace
+from lapt.spaces.thinned import Thinned
 
 __all__ = [
     "BUILTIN",
@@ -19,6 +20,7 @@ __all__ = [
     "Pool",
     "SearchSpace",
     "Space",
+    "Thinned",
     "register",
     "space_named",
     "whole_of",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lapt.data.images import ImageData
 from lapt.errors import LaptError
 from lapt.evaluation import Checkpoint, Metric
+from lapt.latency.quiet import pause, working
 from lapt.training.augment import Augmenter
 from lapt.training.checkpoint import chance, read, restore, written
 from lapt.training.device import DeviceError, device_for, has_bfloat16, with_threads
@@ -128,6 +130,7 @@ def evaluate(
     network.eval()
     with controlled(device, threads), torch.inference_mode():
         for at in torch.arange(len(data), device=device).split(size):  # type: ignore[no-untyped-call]
+            pause()
             inputs, target = task.example(data.images[at].float() / 255, given[at], drawn[at])
             output = network(formatted(inputs, recipe))
             meter.update(output, target)
@@ -176,6 +179,7 @@ def _epochs(
         drawn = task.draw(len(data), generator).to(device)
         mean = MeanLoss()
         for step, batch in enumerate(order.tensor_split(steps)):
+            pause()
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * rate(recipe, step, epoch, steps)
             optimiser.zero_grad(set_to_none=True)
@@ -308,11 +312,11 @@ def recalibrate(network: TaskNetwork, task: Task, data: ImageData, recipe: Recip
 @contextmanager
 def controlled(device: torch.device, threads: int | None) -> Iterator[None]:
     """A block with a fixed number of threads, deterministic convolutions on GPUs, and one error for all lacks of
-    memory."""
+    memory. Inside, ``pause`` lets latencies be measured."""
     gpu = device.type == "cuda"
     deterministic = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False)
     try:
-        with with_threads(threads), deterministic if gpu else nullcontext():
+        with working(partial(_settle, device)), with_threads(threads), deterministic if gpu else nullcontext():
             yield
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in _OUT_OF_MEMORY):
@@ -320,6 +324,12 @@ def controlled(device: torch.device, threads: int | None) -> Iterator[None]:
         raise OutOfMemory(
             f"enough memory on {device}", " ".join(str(error).split())[:160], "use a smaller batch_size"
         ) from None
+
+
+def _settle(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "STATUS_ALLOC_FAILED")

@@ -109,19 +109,19 @@ def _with_a_score(source: pa.Table, declaration: Declaration, path: Path) -> pa.
 
 def _known(texts: list[str], space: SearchSpace, declaration: Declaration, path: Path) -> list[str]:
     """The architectures in the space's own notation. They may come in any notation that the space reads."""
-    found = {text: _as_written(text, space) for text in texts}
+    found = {text: as_written(text, space) for text in texts}
     strangers = [text for text, known in found.items() if isinstance(known, SpaceError)]
     if strangers:
-        bare = all(isinstance(_as_written(text.strip(), space), str) for text in strangers)
+        bare = all(isinstance(as_written(text.strip(), space), str) for text in strangers)
         raise BenchmarkError(
             f"architectures of {space.name} such as {space.encode(next(space.members()))} in {path}",
-            _some(f"{text!r:.200}" for text in strangers) + _reason(strangers[0], found[strangers[0]]),
+            some(f"{text!r:.200}" for text in strangers) + _reason(strangers[0], found[strangers[0]]),
             "remove the white space around them" if bare else "drop those rows, or declare the right space",
         )
     architectures = [known for text in texts if isinstance(known := found[text], str)]
     twice = [text for text, count in Counter(architectures).items() if count > 1]
     if twice:
-        raise BenchmarkError(f"each architecture once in {path}", f"{_some(twice)} more than once", "drop the others")
+        raise BenchmarkError(f"each architecture once in {path}", f"{some(twice)} more than once", "drop the others")
     if not architectures or (declaration.complete and len(architectures) != space.size):
         raise BenchmarkError(
             f"{space.size:,} architectures of {space.name} in {path}" if declaration.complete else f"rows in {path}",
@@ -131,7 +131,8 @@ def _known(texts: list[str], space: SearchSpace, declaration: Declaration, path:
     return architectures
 
 
-def _as_written(text: str, space: SearchSpace) -> str | SpaceError:
+def as_written(text: str, space: SearchSpace) -> str | SpaceError:
+    """The text of an architecture as the space writes it, or the reason why it is none."""
     try:
         return space.encode(space.as_member(space.decode(text)))
     except SpaceError as error:
@@ -146,7 +147,7 @@ def _reason(text: str, refusal: object) -> str:
 
 def _finite(source: pa.Table, column: str, architectures: list[str], path: Path, sparse: bool = False) -> Scores:
     """The numbers of a column. ``sparse``: empty cells are allowed, and become NaN."""
-    values = _numbers(source.column(column), column, architectures, path)
+    values = numbers_of(source.column(column), column, architectures, path)
     empty = np.asarray(source.column(column).is_null())
     refused = ~np.isfinite(values) & ~empty if sparse else ~np.isfinite(values)
     wrong = [f"{'an empty value' if empty[i] else values[i]} for {architectures[i]}" for i in np.flatnonzero(refused)]
@@ -154,18 +155,19 @@ def _finite(source: pa.Table, column: str, architectures: list[str], path: Path,
         remedy = "drop those rows or correct them"
         if empty[refused].any():
             remedy += ", or declare missing: fail, where asking for an empty one is an evaluation that fails"
-        raise BenchmarkError(f"finite numbers in column {column} of {path}", _some(wrong), remedy)
+        raise BenchmarkError(f"finite numbers in column {column} of {path}", some(wrong), remedy)
     return values
 
 
-def _numbers(cells: pa.ChunkedArray[Any], column: str, architectures: list[str], path: Path) -> Scores:
+def numbers_of(cells: pa.ChunkedArray[Any], column: str, architectures: list[str], path: Path) -> Scores:
+    """The numbers in the cells of a column, NaN for empty ones. Raises BenchmarkError for anything else."""
     try:
         return np.asarray(cells.cast(pa.float64()).to_numpy(), dtype=np.float64)
     except pa.ArrowException as error:
         got = first_line(error)
         if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
             pairs = zip(cells.to_pylist(), architectures, strict=True)
-            got = _some(f"{cell!r:.60} for {name}" for cell, name in pairs if cell is not None and not _is_number(cell))
+            got = some(f"{cell!r:.60} for {name}" for cell, name in pairs if cell is not None and not _is_number(cell))
         remedy = "write one number in a cell, with a point and no unit"
         if pa.types.is_nested(cells.type):
             got, remedy = f"cells of type {cells.type}", "write one number in a cell, such as the mean over seeds"
@@ -180,7 +182,8 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _some(architectures: Iterable[str]) -> str:
+def some(architectures: Iterable[str]) -> str:
+    """The first few of them, and the number of the others."""
     listed = list(architectures)
     more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
     return ", ".join(listed[:NAMED]) + more

@@ -112,7 +112,8 @@ def declaration_for(kind: str, declare: Path | None) -> Declaration:
     ImportUsageError for an unknown kind and a declaration that is missing or superfluous.
     """
     if kind not in KINDS:
-        raise ImportUsageError(f"a kind among {[*sorted(KINDS), MACRO, 'surrogate']}", repr(kind), "name one of them")
+        known_kinds = [*sorted(KINDS), MACRO, "columns", "surrogate"]
+        raise ImportUsageError(f"a kind among {known_kinds}", repr(kind), "name one of them")
     known = KINDS[kind]
     if known is not None:
         if declare is not None:

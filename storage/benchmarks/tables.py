@@ -6,6 +6,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from lapt.pipeline.benchmarking import Measured
 from lapt.spaces import Space
 from storage.addresses import address_of
 from storage.benchmarks.checks import check_percent, checked, column_name
+from storage.benchmarks.columns import ColumnsInfo, columns_there, declaration_of, import_columns, read_columns
 from storage.benchmarks.kinds import KINDS, CountColumn, Declaration, TaskColumns, declaration_for
 from storage.benchmarks.official.published_files import Progress, unheard
 from storage.benchmarks.official.reading import read_official
@@ -57,7 +59,7 @@ class BenchmarkInfo(Frozen):
 
     ``path``: the file in the data folder. ``replaced``: the first 12 digits of the checksum of the content that an
     import replaced. ``unchanged``: an import found the same content there. ``identity``: after the import of an
-    official file, whether its checksum is the one in its name.
+    official file, whether its checksum is the one in its name. ``columns``: further ones that were imported.
     """
 
     name: str
@@ -72,9 +74,10 @@ class BenchmarkInfo(Frozen):
     replaced: str | None = None
     unchanged: bool = False
     identity: str | None = None
+    columns: tuple[str, ...] = ()
 
 
-_NOT_WRITTEN = {"path", "replaced", "unchanged", "identity"}
+_NOT_WRITTEN = {"path", "replaced", "unchanged", "identity", "columns"}
 """Fields that are not written to a table's file: they belong to one import, or to one place."""
 
 
@@ -173,6 +176,7 @@ def list_benchmarks(data: str | Path | None = None) -> list[BenchmarkInfo]:
     for path in [*_shipped(), *sorted(data_folder(data).glob("*.parquet"))]:
         try:
             info = _described(pq.read_schema(path), path)
+            info = info.model_copy(update={"columns": columns_there(info.name, data_folder(data))})
         except (pa.ArrowException, OSError):
             warnings.warn(f"skipped the broken file {path}", BrokenFileWarning, stacklevel=2)
         except BenchmarkError:
@@ -207,7 +211,7 @@ def load(name: str, data: str | Path | None = None) -> Table:
         splits[task] = {"validation": _numbers(content, column_name(task, "validation"))}
         if column_name(task, "test") in content.column_names:
             splits[task]["test"] = _numbers(content, column_name(task, "test"))
-    return Table(
+    table = Table(
         name=info.name,
         space=info.space,
         architectures=_architectures(content),
@@ -219,6 +223,23 @@ def load(name: str, data: str | Path | None = None) -> Table:
         canonical=info.canonical,
         holes=info.holes,
     )
+    return replace(table, columns=read_columns(table, data_folder(data)))
+
+
+def add_columns(
+    path: str | Path,
+    *,
+    table: str | None = None,
+    declare: str | Path | None = None,
+    data: str | Path | None = None,
+    replace: bool = False,
+) -> ColumnsInfo:
+    """Import further columns of a shipped or imported table, joined by architecture.
+
+    Raises LaptError as ``load``, ``declaration_of`` and ``import_columns`` do.
+    """
+    declared = declaration_of(None if declare is None else Path(declare), table)
+    return import_columns(Path(path), declared, load(declared.table, data), data_folder(data), replace=replace)
 
 
 def _shipped() -> list[Path]:

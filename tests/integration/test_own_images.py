@@ -71,6 +71,40 @@ def test_the_pipeline_of_the_readme_runs_on_a_folder(folder: Path, tmp_path: Pat
         assert target["controls"][0]["method"] == "random"
 
 
+CAP = 200_000
+"""Parameters. With 24 channels and one cell a stage, the largest network has twice as many."""
+
+
+def test_the_network_found_fits_by_its_own_count_after_export(folder: Path, tmp_path: Path) -> None:
+    capped = ["--set", "evaluator.channels=24", "--set", f"constraints={{parameters: {{max: {CAP}}}}}"]
+    command, environment = [LAPT, *words(written(folder, tmp_path), *capped)], shared_server.environment()
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^lapt: constraints leave [\d,]+ of 15,625 architectures of nas201", done.stderr, re.MULTILINE)
+    result, store = json.loads(done.stdout), str(tmp_path / "store")
+    for target in result["targets"]:
+        source = tmp_path / f"{target['task']}.py"
+        more = ["--target", target["task"], "--format", "python", "--out", str(source), "--store", store]
+        exported = typed("export", result["run_id"], *more)
+        assert exported.returncode == 0, exported.stderr
+        said = subprocess.run([sys.executable, str(source)], capture_output=True, text=True, timeout=100, check=True)
+        (count,) = re.findall(r"(\d+) parameters", said.stdout)
+        assert int(count) == target["quantities"]["parameters"] <= CAP
+    query = "SELECT task, max(live_parameters) AS most FROM scores WHERE split = 'validation' GROUP BY task"
+    most = dict(map(dict.values, json.loads(typed("sql", query, "--json", "--store", store).stdout)["rows"]))
+    targets = {target["task"] for target in result["targets"]}
+    assert max(most[task] for task in targets) <= CAP  # of the controls too: nothing larger was trained
+    assert set(most) > targets
+
+
+def test_a_cap_that_no_network_meets_is_one_line_before_anything_is_trained(folder: Path, tmp_path: Path) -> None:
+    done = typed(*words(written(folder, tmp_path), "--set", "constraints.parameters.max=99"))  # a dead cell has 100
+    assert done.returncode == 2
+    (line,) = without_warnings(done.stderr)
+    assert line.startswith("lapt: expected an architecture of nas201 with parameters at most 99; got none; the nearest")
+    assert not (tmp_path / "store" / "scores").exists()
+
+
 def without_warnings(said: str) -> list[str]:
     """Its images are few, and what was read of them is said as well."""
     about = "lapt: warning: expected 100 validation", "lapt: images of "

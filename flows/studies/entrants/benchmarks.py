@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from flows.evaluators import EvaluatorOf, evaluator_of, predicted, space_of, table_of
 from lapt.base.statistics import Scores
@@ -41,4 +41,4 @@ def benchmark_of(pipeline: Pipeline, data: str | None) -> Benchmark:
         return Benchmark(*predicted(pipeline, config, space, data))
     table = table_of(pipeline, data)
     assert isinstance(config, TableEvaluation)
-    return Benchmark(table.checksum, partial(evaluator_of, table, config, space), table)
+    return Benchmark(table.checksum, cache(partial(evaluator_of, table, config, space)), table)

@@ -21,6 +21,7 @@ from lapt.base.digests import digest
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.pipeline.config import BootstrapArchive, Execution, Pipeline, TopArchive
+from lapt.pipeline.constraints import feasible_of
 from lapt.pipeline.controls import (
     ZERO_COST,
     InOrder,
@@ -38,6 +39,7 @@ from lapt.reasoning.config import ChatReasoner, FrequencyReasoner, deterministic
 from lapt.reasoning.language.direct import Direct
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.config import SECTIONS, SearchSection
+from lapt.search.feasible import Feasible
 from lapt.search.loop import askable, asking, scored, search
 from lapt.spaces import Architecture, DeclaredSpace, SearchSpace
 
@@ -53,7 +55,7 @@ LONG = 500
 class Searched:
     """The result of a method on one task: its evaluations in order, the learned principles and the first refined space.
 
-    ``lacking``: architectures that it proposed and the table lacks.
+    ``lacking``: architectures that it proposed and that were skipped.
     """
 
     evaluations: Sequence[Evaluation]
@@ -147,7 +149,11 @@ class Bench:
 
     def askable(self, task: str) -> SearchSpace:
         """The part of the whole space that a search on that task may evaluate."""
-        return askable(self.space, self.evaluator(task))
+        return askable(self.space, self.evaluator(task), feasible=self.feasible(task))
+
+    def feasible(self, task: str) -> Feasible | None:
+        """The architectures that meet the pipeline's constraints, which hold for every method."""
+        return feasible_of(self.pipeline.constraints, self.space, self.evaluator(task))
 
     def seeded(self, seed: int) -> Pipeline:
         return self.pipeline.model_copy(update={"seed": seed})
@@ -214,14 +220,17 @@ def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
     config = bench.pipeline.search.by(method)
     prior = Prior(source=tuple(bench.archive(seed).asked)) if SEARCHERS[method].transfers else NOTHING
     stream = _stream(seed, method, task)
-    return _run(bench, task, config.searcher(bench.space, bench.evaluator(task), seed=stream, prior=prior))
+    feasible = bench.feasible(task)
+    searcher = config.searcher(bench.space, bench.evaluator(task), seed=stream, prior=prior, feasible=feasible)
+    return _run(bench, task, searcher)
 
 
 def warm_start(bench: Bench, task: str, seed: int) -> Searched:
     """The pipeline's search method on the whole space, with the source's best as its initial population."""
     config, evaluator, there = bench.pipeline.search, bench.evaluator(task), bench.askable(task)
     first = [one for one in source_ranking(bench.archive(seed)) if there.contains(one)][: config.population_size]
-    searcher = config.searcher(bench.space, evaluator, seed=_stream(seed, "warm_start", task))
+    stream, feasible = _stream(seed, "warm_start", task), bench.feasible(task)
+    searcher = config.searcher(bench.space, evaluator, seed=stream, feasible=feasible)
     return _run(bench, task, searcher, first)
 
 
@@ -257,7 +266,9 @@ def subspace(bench: Bench, task: str, seed: int) -> Searched:
     refined = steps.refine(bench.learned(steps, seed), task=task)
     drawn = random_subspace(bench.space, refined, np.random.default_rng(_stream(seed, "random_subspace")))
     config, evaluator, seeded = bench.pipeline.search, bench.evaluator(task), _stream(seed, "inside", task)
-    return _run(bench, task, config.searcher(drawn, evaluator, seed=seeded, at_least=bench.pipeline.budget))
+    least, feasible = bench.pipeline.budget, bench.feasible(task)
+    searcher = config.searcher(drawn, evaluator, seed=seeded, at_least=least, feasible=feasible)
+    return _run(bench, task, searcher)
 
 
 def direct(bench: Bench, task: str, seed: int) -> Searched:
@@ -366,7 +377,11 @@ def other_searches(section: SearchSection) -> Iterator[tuple[str, SearchSection]
 
 def _in_order(bench: Bench, task: str, order: Iterable[Architecture]) -> Searched:
     evaluator = bench.evaluator(task)
-    return _run(bench, task, asking(lambda s: InOrder(s, order, identity=evaluator.identity), bench.space, evaluator))
+
+    def make(there: SearchSpace) -> InOrder:
+        return InOrder(there, order, identity=evaluator.identity)
+
+    return _run(bench, task, asking(make, bench.space, evaluator, feasible=bench.feasible(task)))
 
 
 def _run(bench: Bench, task: str, searcher: Searcher, first: Sequence[Architecture] = ()) -> Searched:

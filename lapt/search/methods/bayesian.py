@@ -14,6 +14,7 @@ from lapt.evaluation import top
 from lapt.search.advice import Advice, led
 from lapt.search.methods.model_based import Candidates, ModelBased, apart, whole
 from lapt.search.models.gaussian_process import Kernel, fit_kernel, log_likelihood, predict
+from lapt.search.models.hypervolume import Staircase
 from lapt.search.searcher import Expects
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 from lapt.spaces.features import Floats
@@ -38,9 +39,14 @@ class GaussianProcessSearch(ModelBased):
     ``near``: only neighbours of the best so far are candidates while it has unseen ones, a trust region (TuRBO,
     Eriksson et al. 2019) of one change. That helps if principles chose the first population, so it is on with a prior
     that expects something, and else off: around the best of a few random cells there is little to find.
+
+    With two objectives (``prior.costs``), the expected gain of hypervolume takes the place of expected improvement. It
+    is exact, since costs are known. Its reference is the worst score so far and the highest cost there is. Candidates
+    are then the whole space, wherever the advice leads.
     """
 
     guided = True
+    objectives = True
 
     class Parameters(ModelBased.Parameters):
         trust: float = Field(0.5, ge=0, description="slope of the mean in the principles' expectation")
@@ -51,7 +57,9 @@ class GaussianProcessSearch(ModelBased):
     def __init__(self, space: SearchSpace, **given: Any) -> None:
         super().__init__(space, **given)
         near = self.parameters.near
-        self.near = self.prior.expects is not None if near is None else near
+        self.near = (self.prior.expects is not None if near is None else near) and self.prior.costs is None
+        self._objectives: tuple[Staircase, Floats] | None = None
+        self._cost: tuple[Candidates, Floats] | None = None
         self._kernels: dict[float, Kernel] = {}
         self._weighing, self._weighed = Advice(self.prior.advisers), -1
         self._expected: dict[Architecture, float] = {}
@@ -71,6 +79,7 @@ class GaussianProcessSearch(ModelBased):
         expectations vary less than those of the space. The likelihood of the target's scores decides whether the mean
         is used.
         """
+        self._objectives = self._weighed_up(y, candidates)
         if self.prior.advisers:
             return self._advised(x, y, candidates)
         expects, slope = self.prior.expects, self.parameters.trust
@@ -115,7 +124,22 @@ class GaussianProcessSearch(ModelBased):
         there, best = self._weighing.expected(candidates.architectures), float(y.max())
         predicted = self._weighing.predicted(among, y, expected, across, there)
         rated = np.asarray(sum(share * self.merit(mean, deviation, best) for share, mean, deviation in predicted))
+        if self._objectives is not None:
+            return rated
         return np.where(led(self.advice, there), rated, rated - 2 * (np.ptp(rated) + 1))
+
+    def _weighed_up(self, y: Floats, candidates: Candidates) -> tuple[Staircase, Floats] | None:
+        """The front so far, and the candidates' costs; None for one objective."""
+        if self.prior.costs is None:
+            return None
+        if self._cost is None or self._cost[0] is not candidates:
+            known = self.prior.costs(candidates.architectures)
+            self._cost = candidates, np.where(np.isnan(known), np.nanmax(known), known)
+        there, told = self._cost[1], len(self.learned)
+        here = self.prior.costs([evaluation.architecture for evaluation in self.learned])
+        here = np.where(np.isnan(here), there.max(), here)
+        reference = float(y[:told].min()), float(max(there.max(), here.max()))
+        return Staircase.of(y[:told], here, reference), there
 
     def _each(self, expects: Expects, asked: Sequence[Architecture]) -> Floats:
         """Values of ``expects``, computed once per architecture: in a large space this takes longer than all else
@@ -127,6 +151,9 @@ class GaussianProcessSearch(ModelBased):
 
     def merit(self, mean: Floats, deviation: Floats, best: float) -> Floats:
         """N values from N means and deviations and the best target; the highest is asked for."""
+        if self._objectives is not None:
+            steps, costs = self._objectives
+            return steps.expected_gain(mean, deviation, costs)
         return expected_improvement(mean, deviation, best)
 
     def _candidates(self) -> Candidates:
@@ -177,6 +204,8 @@ class HeboLike(GaussianProcessSearch):
     features have no scale to warp), the noise added to the acquisitions, and the evolutionary search for the front,
     which is exact here.
     """
+
+    objectives = False
 
     def targets(self, scores: Floats) -> Floats:
         from scipy.stats import yeojohnson  # scipy takes half a second to import: not for those who do without

@@ -13,8 +13,16 @@ from torch.nn import functional
 
 from lapt.errors import SpaceError
 from lapt.families.dag.cell import DagCell
-from lapt.families.dag.networks.skeleton import KERNELS, POOL, Block, Skeleton, dag_counts, skeleton_of
-from lapt.networks.family import CellNetworks, Counts, Features, NetworkSize, connections
+from lapt.families.dag.networks.skeleton import (
+    KERNELS,
+    POOL,
+    Block,
+    Skeleton,
+    dag_built,
+    dag_counts,
+    skeleton_of,
+)
+from lapt.networks.family import Built, CellNetworks, Counts, Features, NetworkSize, connections
 from lapt.networks.operators import ConvNorm, FactorizedReduction, ResidualReduction, average_pool, stem_of
 from lapt.networks.shared import Candidates, Connection, SharedBody, SharedCell, Taken
 from lapt.spaces import Architecture, SearchSpace
@@ -229,12 +237,17 @@ class DagBody(SkeletonNetwork, SharedBody):
 class DagNetworks(CellNetworks):
     """The networks of NAS-Bench-201's and TransNAS-Bench-101's cells."""
 
+    in_closed_form = True
+
     def backbone(self, architecture: Architecture, size: NetworkSize) -> Backbone:
         operators = self._checked(architecture).operators
         return Backbone(self.family, operators, self._skeleton(size), size.image_channels)
 
     def counts(self, architecture: Architecture, size: NetworkSize, classes: int | None) -> Counts:
         return dag_counts(self.family, self._checked(architecture), size, classes)
+
+    def built(self, architecture: Architecture, size: NetworkSize) -> Built:
+        return dag_built(self.family, self._checked(architecture), size)
 
     def shared_body(self, space: SearchSpace, size: NetworkSize, partial: int) -> DagBody:
         return DagBody(self.family, self._skeleton(size), size.image_channels, connections(space), partial)

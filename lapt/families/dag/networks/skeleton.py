@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lapt.errors import ConfigError
 from lapt.families.dag.cell import DagCell
-from lapt.networks.family import Counts, NetworkSize, Size
+from lapt.networks.family import Built, Counts, NetworkSize, Size
 from lapt.spaces import Architecture
 
 KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
@@ -105,9 +105,13 @@ def skeleton_of(name: str, size: NetworkSize) -> Skeleton:
 
 
 class _Costs(NamedTuple):
-    """The cost of a skeleton around its cells, and what an edge with an operator adds over all cells together."""
+    """The cost of a skeleton around its cells, and what an edge with an operator adds over all cells together.
+
+    ``last``: the part of ``around`` behind the last cell, which a cell without a live edge leaves over.
+    """
 
     around: Counts
+    last: Counts
     edges: Mapping[tuple[str, bool], Counts]
     """Keys: the operator, and whether the edge leaves the cell's input."""
     out_channels: int
@@ -125,6 +129,20 @@ def dag_counts(family: DagCell, architecture: Architecture, size: NetworkSize, c
         pooled = (height + 1) * (width + 1)
         total = total.plus(Counts((costs.out_channels + 1) * classes, costs.out_channels * (pooled + classes)))
     return total
+
+
+def dag_built(family: DagCell, architecture: Architecture, size: NetworkSize) -> Built:
+    """The counts of what ``Backbone`` builds: the live edges, or the last normalisation alone if none is live.
+
+    An identity that changes the shape is a convolution; a pooling and any other identity have no weights.
+    """
+    costs, skeleton = _costs(family, size), skeleton_of(family.name, size)
+    live = family.live_edges(architecture.operators)
+    total = costs.around if live else costs.last
+    for edge in live:
+        source, _ = family.edges[edge]
+        total = total.plus(costs.edges[architecture.operators[edge], source == 0])
+    return Built(total, skeleton.out_channels, skeleton.reduction)
 
 
 @lru_cache(maxsize=64)
@@ -145,9 +163,8 @@ def _costs(family: DagCell, built: NetworkSize) -> _Costs:
                 seen = (block, size) if leaves else (block.inner, after)
                 edges[operator, leaves] = edges[operator, leaves].plus(_operator(family, operator, *seen))
         width, size = block.channels_out, after
-    if skeleton.final_norm:
-        around = around.plus(Counts(2 * width, 3 * width * _pixels(size)))
-    return _Costs(around, edges, width, size)
+    last = Counts(2 * width, 3 * width * _pixels(size)) if skeleton.final_norm else Counts()
+    return _Costs(around.plus(last), last, edges, width, size)
 
 
 def _operator(family: DagCell, operator: str, block: Block, size: Size) -> Counts:

@@ -27,7 +27,7 @@ from lapt.families.darts.networks.skeleton import (
     darts_skeleton,
     edges_of,
 )
-from lapt.networks.family import CellNetworks, Counts, Features, NetworkSize, Stem, connections
+from lapt.networks.family import Built, CellNetworks, Counts, Features, NetworkSize, Stem, connections
 from lapt.networks.operators import ConvNorm, FactorizedReduction, stem_of
 from lapt.networks.shared import Candidates, Compute, Connection, SharedBody, SharedCell, Taken
 from lapt.spaces import Architecture, SearchSpace
@@ -331,12 +331,18 @@ class DartsNetworks(CellNetworks):
     """The networks of DARTS cells."""
 
     drops_paths = True
+    in_closed_form = True
 
     def backbone(self, architecture: Architecture, size: NetworkSize) -> DartsBackbone:
         return DartsBackbone(self.family.genotype(architecture), size)
 
     def counts(self, architecture: Architecture, size: NetworkSize, classes: int | None) -> Counts:
         return darts_counts(self.family.genotype(architecture), size, classes)
+
+    def built(self, architecture: Architecture, size: NetworkSize) -> Built:
+        """As published: nothing of such a network is dead."""
+        skeleton = darts_skeleton(self.family.genotype(architecture), size)
+        return Built(self.counts(architecture, size, None), skeleton.out_channels, skeleton.reduction)
 
     def shared_body(self, space: SearchSpace, size: NetworkSize, partial: int) -> DartsBody:
         example = self.family.genotype(space.sample(np.random.default_rng(0)))

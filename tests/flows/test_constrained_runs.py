@@ -1,0 +1,61 @@
+"""A run with constraints, as its user sees it: in the terminal, as JSON, on the page and in the store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typed import typed
+
+from lapt.evaluators import Table
+
+pytestmark = pytest.mark.integration
+
+CAP = 300_000
+WORDS = [
+    "run", "nas201", "--set", f"constraints.parameters.max={CAP}", "--set", "targets=[cifar10]",
+    "--set", "controls=[random]",
+]  # fmt: skip
+
+
+def test_bounds_hold_for_all_that_was_asked_and_are_shown(tmp_path: Path, real_data: Path, nasbench201: Table) -> None:
+    store = ["--store", str(tmp_path)]
+    shown = typed(*WORDS, *store, data=real_data)
+    assert shown.returncode == 0, shown.stderr
+    kept = int((nasbench201.parameters <= CAP).sum())  # type: ignore[operator]
+    said = f"lapt: constraints leave {kept:,} of 15,625 architectures of nas201: parameters at most 300,000\n"
+    assert said in shown.stderr
+    assert "(at most 300,000)" in shown.stdout
+    result = json.loads(typed(*WORDS, "--json", *store, data=real_data).stdout)
+    (target,) = result["targets"]
+    for found in (target, *target["controls"]):
+        size = nasbench201.parameters[nasbench201.rows[found["architecture"]]]  # type: ignore[index]
+        assert found["quantities"] == {"parameters": size}
+    asked = "SELECT run_id, architecture FROM trials WHERE task = 'cifar10'"
+    rows = json.loads(typed("sql", asked, "--json", *store).stdout)["rows"]
+    assert len(rows) == 40
+    assert max(nasbench201.parameters[nasbench201.rows[row["architecture"]]] for row in rows) <= CAP  # type: ignore[index]
+    page = tmp_path / "page.html"
+    assert typed("report", result["run_id"], "--out", str(page), *store).returncode == 0
+    assert "Constraints: parameters at most 300,000." in page.read_text()
+    summary = (tmp_path / "reports" / f"{result['run_id']}.md").read_text()
+    assert f"parameters {target['quantities']['parameters']:,.0f} (at most 300,000)" in summary
+
+
+def test_a_study_keeps_the_constraints_of_its_pipeline(tmp_path: Path, real_data: Path, nasbench201: Table) -> None:
+    pipeline = tmp_path / "small.yaml"
+    pipeline.write_text(
+        "name: small\nspace: nas201\nevaluator: {kind: table, table: nasbench201}\n"
+        "source: {task: imagenet16_120, archive: {strategy: top, size: 50}}\ntargets: [cifar10]\n"
+        "adaptation: {iterations: 1}\nreasoner: {kind: frequency}\n"
+        f"constraints: {{parameters: {{max: {CAP}}}}}\n"
+    )
+    words = ["study", "compare", str(pipeline), "--seeds", "2", "--json", "--store", str(tmp_path / "store")]
+    done = typed(*words, "--methods", "lapt-rea,random,source_ranking,params", data=real_data)
+    assert done.returncode == 0, done.stderr
+    feasible = nasbench201.parameters <= CAP  # type: ignore[operator]
+    best = nasbench201.scores["cifar10"]["validation"][feasible].max()
+    rows = [row for row in json.loads(done.stdout)["rows"] if row["quantity"] == "validation"]
+    assert {row["method"] for row in rows} == {"lapt-rea", "random", "source_ranking", "params"}
+    assert all(row["mean"] <= best for row in rows)
