@@ -60,7 +60,8 @@ def ran(text: str, folder: Path) -> str:
 @pytest.mark.integration
 def test_the_python_examples_run(tmp_path: Path) -> None:
     said = [ran(text, tmp_path) for page in PAGES if page != GUIDE for text in blocks("python", page)]
-    found, space, deep, registered, checked, supernet = said
+    found, space, deep, capped, registered, checked, supernet = said
+    assert capped == ""
     assert registered == ""
     assert deep.startswith("A path leads from the input to the output through two or more nor_conv_3x3. 14%")
     assert found.startswith("6.0 |nor_conv_3x3~0|")
