@@ -20,7 +20,8 @@ from storage.store import Store
 pytestmark = pytest.mark.integration
 
 HELD = Path(__file__).parents[1] / "storage" / "store_of_0_1.zip"
-STAYS = ("scores", "trials", "principles", "subspaces", "supernets")
+STAYS = ("scores", "trials", "subspaces", "supernets")
+STATED = "SELECT principles_id, reasoner, task, iteration, step, statements FROM principles ORDER BY ALL"
 
 
 def comparable(result: dict[str, Any]) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def test_runs_of_the_first_version_are_replayed(tmp_path: Path) -> None:
         held.extractall(tmp_path)
     store = Store(tmp_path / "store")
     before = {name: query(store, f"SELECT * FROM {name} ORDER BY ALL") for name in STAYS}
+    stated = query(store, STATED).to_pylist()
     for run in ("digits_table", "invented", "tiny", "tiny_supernet"):
         first = json.loads((tmp_path / f"{run}.json").read_text())
         pipeline, _ = finished_run(store, first["run_id"])
@@ -57,6 +59,10 @@ def test_runs_of_the_first_version_are_replayed(tmp_path: Path) -> None:
         assert comparable(again) == comparable(first)
         assert {one["paid_now"] for target in again["targets"] for one in (target, *target["controls"])} == {0}
     assert {name: query(store, f"SELECT * FROM {name} ORDER BY ALL") for name in STAYS} == before
+    now = query(store, STATED).to_pylist()
+    assert all(row in now for row in stated)
+    # Since then patterns says what it learned in other words; what it searches is the same.
+    assert {row["reasoner"] for row in now if row not in stated} <= {"patterns"}
     origins = store.read("reasoner_calls", ["origin"]).column(0).to_pylist()
     assert (origins.count("model"), origins.count("store")) == (10, 10)
     assert len(list((tmp_path / "store" / "blobs").iterdir())) == 5
