@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-LOCKED_SECONDS = 5.0
-"""Seconds to wait for a lock; our own writers hold it for milliseconds."""
+LOCKED_SECONDS = 30.0
+"""Seconds to wait for a lock. Our own writers hold it for milliseconds, a first start on a busy machine for longer."""
 
 
 def cache_folder() -> Path:
