@@ -34,7 +34,7 @@ from lapt.reasoning.endpoint.calls import Caller, ChatModel, Limits, Prices
 from lapt.reasoning.endpoint.keys import check_block, key_from_variable
 from lapt.reasoning.endpoint.models import LangChainModel
 from lapt.reasoning.endpoint.providers import prices_of
-from lapt.reasoning.language.conditional import Conditional
+from lapt.reasoning.language.conditional.reasoner import Conditional
 from lapt.spaces import SearchSpace
 from storage.runs.record import RunRecord
 from storage.runs.replies import ManualModel, StoredRecordings

@@ -12,11 +12,11 @@ from lapt.archive import Archive
 from lapt.evaluation import top
 from lapt.reasoning.endpoint.calls import Caller, Question, ReasonerError, Unusable
 from lapt.reasoning.language.briefing import Briefing
-from lapt.reasoning.language.conditional import source_of
+from lapt.reasoning.language.conditional.reasoner import source_of
+from lapt.reasoning.language.conditional.stating import architectures_schema, read_architectures
+from lapt.reasoning.language.conditional.survey import Survey
 from lapt.reasoning.language.parts import EVERY_PART, PromptParts
 from lapt.reasoning.language.replies import proposals_schema, read_proposals
-from lapt.reasoning.language.stating import architectures_schema, read_architectures
-from lapt.reasoning.language.survey import Survey
 from lapt.reasoning.prompts.templates import rendered
 from lapt.search.searcher import Searcher
 from lapt.spaces import Architecture, SearchSpace

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lapt.reasoning.endpoint.answers import InvalidReply
-from lapt.reasoning.language import replies, stating
+from lapt.reasoning.language import replies
 from lapt.reasoning.language.chat import spread
+from lapt.reasoning.language.conditional import stating
 
 
 @dataclass(frozen=True)

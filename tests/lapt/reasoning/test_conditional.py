@@ -19,14 +19,14 @@ from lapt.reasoning import Chat, Frequency
 from lapt.reasoning.endpoint.answers import InvalidReply
 from lapt.reasoning.endpoint.calls import Completion, ReasonerError
 from lapt.reasoning.expectation import deviation, expectation_of
-from lapt.reasoning.language.conditional import Conditional
-from lapt.reasoning.language.grammar import Grammar
+from lapt.reasoning.language.conditional.grammar import Grammar
+from lapt.reasoning.language.conditional.reasoner import Conditional
+from lapt.reasoning.language.conditional.stating import read_architectures, read_principles, read_space
+from lapt.reasoning.language.conditional.survey import Survey
+from lapt.reasoning.language.conditional.wording import Wording
 from lapt.reasoning.language.meanings import TASKS
 from lapt.reasoning.language.parts import PromptParts
-from lapt.reasoning.language.stating import read_architectures, read_principles, read_space
-from lapt.reasoning.language.survey import Survey
 from lapt.reasoning.language.vocabulary import Vocabulary
-from lapt.reasoning.language.wording import Wording
 from lapt.spaces import BUILTIN, SearchSpace
 
 DARTS = BUILTIN["darts7"]

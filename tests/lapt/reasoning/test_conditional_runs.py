@@ -15,7 +15,7 @@ from lapt.pipeline.config import load_pipeline
 from lapt.pipeline.steps import Steps, TargetSearch
 from lapt.reasoning.config import ChatReasoner
 from lapt.reasoning.endpoint.calls import Caller, Completion, InMemory, Message
-from lapt.reasoning.language.conditional import Conditional
+from lapt.reasoning.language.conditional.reasoner import Conditional
 from lapt.reasoning.language.parts import CONDITIONS_ALONE, EVERY_PART, PromptParts
 from lapt.spaces import Architecture
 from lapt.testing.invented import invented_table

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from schema_replies import depth_of, instances, written
 
 from lapt.conditions.judging import fits
-from lapt.reasoning.language.grammar import Grammar
-from lapt.reasoning.language.stating import (
+from lapt.reasoning.language.conditional.grammar import Grammar
+from lapt.reasoning.language.conditional.stating import (
     architectures_schema,
     asked_of,
     principles_schema,
@@ -23,8 +23,8 @@ from lapt.reasoning.language.stating import (
     read_space,
     space_schema,
 )
+from lapt.reasoning.language.conditional.wording import Wording
 from lapt.reasoning.language.vocabulary import Vocabulary
-from lapt.reasoning.language.wording import Wording
 from lapt.spaces import BUILTIN
 from lapt.spaces.builtin import space_named
 

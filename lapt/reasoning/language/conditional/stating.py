@@ -15,11 +15,11 @@ from lapt.conditions.sentences import sentence
 from lapt.principles import Pattern, Principle
 from lapt.reasoning.endpoint.answers import InvalidReply, plain
 from lapt.reasoning.expectation import deviation
-from lapt.reasoning.language.grammar import Grammar
+from lapt.reasoning.language.conditional.grammar import Grammar
+from lapt.reasoning.language.conditional.wording import Wording
 from lapt.reasoning.language.replies import MOST, MOST_PROPOSED, Name, proposals_schema
 from lapt.reasoning.language.shapes import few, modelled, numbers, one, real_names, record, titled
 from lapt.reasoning.language.vocabulary import Vocabulary
-from lapt.reasoning.language.wording import Wording
 from lapt.spaces import Architecture, SearchSpace
 from lapt.spaces.refining import refined
 

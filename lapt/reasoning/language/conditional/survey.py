@@ -18,8 +18,8 @@ from lapt.principles import Kind, Pattern, Principle
 from lapt.reasoning.evidence import candidates_of
 from lapt.reasoning.expectation import deviation
 from lapt.reasoning.language.briefing import KINDS, Briefing
-from lapt.reasoning.language.grammar import Grammar
-from lapt.reasoning.language.wording import Wording
+from lapt.reasoning.language.conditional.grammar import Grammar
+from lapt.reasoning.language.conditional.wording import Wording
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 POOR = 10

@@ -12,7 +12,7 @@ from lapt.conditions.judging import fits
 from lapt.conditions.language import DEEPEST, Condition, condition_of, declared
 from lapt.conditions.sentences import sentence
 from lapt.reasoning.endpoint.answers import InvalidReply, plain
-from lapt.reasoning.language.grammar import Grammar, graphs_of
+from lapt.reasoning.language.conditional.grammar import Grammar, graphs_of
 
 _KINDS_OF_NAMES = {
     "layer": "layer",

@@ -18,7 +18,7 @@ from lapt.reasoning.endpoint.calls import Question
 from lapt.reasoning.evidence import counted, successor, uncounted
 from lapt.reasoning.expectation import background, expectation_of
 from lapt.reasoning.language.chat import Chat, combined, merged
-from lapt.reasoning.language.stating import (
+from lapt.reasoning.language.conditional.stating import (
     EFFECTS,
     STRENGTHS,
     asked_of,
@@ -27,7 +27,7 @@ from lapt.reasoning.language.stating import (
     read_space,
     space_schema,
 )
-from lapt.reasoning.language.survey import BEST, Survey
+from lapt.reasoning.language.conditional.survey import BEST, Survey
 from lapt.reasoning.prompts.templates import Prompt, rendered
 from lapt.spaces import Architecture, SearchSpace
 from lapt.spaces.refining import refined

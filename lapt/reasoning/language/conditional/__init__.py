@@ -1,0 +1,1 @@
+"""The form of prompts in which a language model states conditions."""
