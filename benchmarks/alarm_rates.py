@@ -16,7 +16,8 @@ from itertools import permutations
 import numpy as np
 from scipy.stats import spearmanr
 
-from flows.studies.entrants.methods import Bench, Watched
+from flows.studies.entrants.bench import Bench
+from flows.studies.entrants.methods import Watched
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.reasoning.expectation import advisers_of
 from lapt.search.loop import scored

@@ -15,7 +15,8 @@ import numpy as np
 
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import load_pipeline
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.reasoning import Patterns
 from lapt.search.loop import search
 from lapt.spaces import BUILTIN

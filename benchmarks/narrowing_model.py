@@ -17,11 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.studies.entrants.methods import Bench, alone
+from flows.studies.entrants.bench import Bench
+from flows.studies.entrants.methods import alone
 from lapt.archive import Archive
 from lapt.evaluation import Evaluation
 from lapt.pipeline.config import Execution, load_pipeline
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.principles import Claim, Origin, Principle, Principles
 from lapt.reasoning.evidence import claimed, counted, successor
 from lapt.reasoning.language.imported import Recorded, replies_in

@@ -20,7 +20,8 @@ from lapt.base.statistics import summarised
 from lapt.evaluation import Evaluation
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import Pipeline, load_pipeline, overridden
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.reasoning import Patterns
 from lapt.search.loop import search
 from lapt.search.models.hypervolume import front_of, hypervolume

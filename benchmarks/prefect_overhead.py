@@ -16,7 +16,7 @@ from pathlib import Path
 from flows.build import build
 from flows.server.settings import apply_environment
 from lapt.pipeline.config import Execution, load_pipeline
-from lapt.pipeline.steps import TargetSearch
+from lapt.pipeline.target import TargetSearch
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from scipy.stats import kendalltau
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from flows.studies.entrants.methods import Bench
+from flows.studies.entrants.bench import Bench
 from lapt.data.images import split
 from lapt.data.sources import load_images
 from lapt.evaluators.config import TrainingEvaluation

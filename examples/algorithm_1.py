@@ -3,7 +3,8 @@
 import lapt
 from lapt.algorithms import algorithm_1
 from lapt.pipeline.config import load_pipeline
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.reasoning import Frequency
 
 steps = Steps(load_pipeline("invented"), lapt.space("nas201"), Frequency(max_operators=2))

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 
-from flows.evaluators import EvaluatorOf, dispatched_to, evaluators_of, space_of
+from flows.evaluators import EvaluatorOf, SourceOf, dispatched_to, evaluators_of, read_from, space_of, table_named
 from flows.server.settings import apply_environment
 from lapt.algorithms import VERSION
-from lapt.base.digests import short
+from lapt.base.digests import digest, short
 from lapt.errors import ConfigError, Notice
 from lapt.evaluation import Evaluator
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.constraints import checked
 from lapt.pipeline.objectives import cost_of
-from lapt.pipeline.steps import Steps
-from lapt.reasoning import Chance, Chat, Frequency, Joined, Patterns, Reasoner, Stated
+from lapt.pipeline.sources import PrinciplesSource, RunSource, Source, sources_of
+from lapt.pipeline.steps import SOURCE_RANKING, Steps
+from lapt.principles import EXPERTS_SAY
+from lapt.reasoning import Chance, Chat, Frequency, Joined, Patterns, Reasoner, Recalled, Stated, Unguided
 from lapt.reasoning.config import (
     ChatReasoner,
     FrequencyReasoner,
@@ -34,9 +36,14 @@ from lapt.reasoning.endpoint.calls import Caller, ChatModel, Limits, Prices
 from lapt.reasoning.endpoint.keys import check_block, key_from_variable
 from lapt.reasoning.endpoint.models import LangChainModel
 from lapt.reasoning.endpoint.providers import prices_of
+from lapt.reasoning.exported import exported
 from lapt.reasoning.language.conditional.reasoner import Conditional
+from lapt.reasoning.recalled import without_tasks
+from lapt.reasoning.statements import StatedPrinciples
+from lapt.search import SEARCHERS
 from lapt.spaces import SearchSpace
-from storage.runs.record import RunRecord
+from storage.runs.record import RunRecord, principles_by_id, principles_of_run
+from storage.runs.record import space_of as space_named_by
 from storage.runs.replies import ManualModel, StoredRecordings
 from storage.store import Store
 
@@ -49,8 +56,26 @@ def reasoner_of(pipeline: Pipeline, execution: Execution, run_id: str, *, sample
 
     Raises LaptError for a model that cannot be asked: a missing package, key or provider.
     """
-    sample = pipeline.seed if sample is None else sample
-    return _reasoner(pipeline.reasoner, execution, run_id, sample, orders=pipeline.refinement == "order")
+    sample, config = pipeline.seed if sample is None else sample, pipeline.reasoner
+    sources = sources_of(pipeline.source)
+
+    def reads(one: Reasoning) -> Reasoner:
+        return _reasoner(one, execution, run_id, sample, orders=pipeline.refinement == "order")
+
+    if not sources:
+        return Unguided()
+    several = len(sources) > 1
+    # Of several sources each would state what is known from elsewhere: there it is an adviser of its own.
+    knows = isinstance(config, PatternsReasoner) and several and config.knowledge > 0
+    alone = config
+    if isinstance(config, PatternsReasoner) and knows and config.evidence:
+        alone = config.model_copy(update={"knowledge": 0.0})
+    parts = [reads(alone) if isinstance(one, Source) else recalled(one, pipeline, execution) for one in sources]
+    names = [one.named for one in sources]
+    if knows:
+        parts.append(reads(config.model_copy(update={"evidence": False})))
+        names.append(EXPERTS_SAY)
+    return Joined(parts, names=names, **widening(config)) if several else parts[0]
 
 
 def _reasoner(config: Reasoning, execution: Execution, run_id: str, sample: int, orders: bool) -> Reasoner:
@@ -75,6 +100,47 @@ def _reasoner(config: Reasoning, execution: Execution, run_id: str, sample: int,
             return Stated(config.principles, breadth=config.breadth, growth=config.growth)
         case FrequencyReasoner():
             return Frequency(max_operators=config.max_operators, max_sources=config.max_sources)
+
+
+def recalled(source: RunSource | PrinciplesSource, pipeline: Pipeline, execution: Execution) -> Reasoner:
+    """The reasoner that states stored principles. What they were taught by a target is left out, which is said.
+
+    Raises LaptError for principles that are not there, or that the space cannot follow.
+    """
+    space, targets, config = space_of(pipeline), set(pipeline.targets), pipeline.reasoner
+    teacher = Patterns(**config.model_dump(exclude={"kind"})) if isinstance(config, PatternsReasoner) else None
+    given = source.principles if isinstance(source, PrinciplesSource) else None
+    if not isinstance(given, StatedPrinciples):
+        store = Store(execution.store)
+        if isinstance(source, RunSource):
+            found = principles_of_run(store, source.run, source.target)
+        else:
+            found = principles_by_id(store, given or "")
+        there = space_named_by(store, found)
+        left, gone = without_tasks(found, targets if there.name == space.name else ())
+        _say_left_out(source.named, gone, len(found.principles), targets)
+        if left.ordering:
+            return Recalled(left, teacher=teacher, **widening(config))
+        given, _ = exported(there, left)
+    kept = given.without(space.name, targets)
+    _say_left_out(source.named, len(given.principles) - len(kept), len(given.principles), targets)
+    return Stated(given.model_copy(update={"principles": kept}), teacher=teacher, **widening(config))
+
+
+def _say_left_out(source: str, gone: int, of: int, targets: Iterable[str]) -> None:
+    """Say how many principles a target taught. Raises ConfigError if it taught all of them."""
+    if gone == of:
+        raise ConfigError(
+            f"principles of {source} that no target taught", f"{of} from {sorted(targets)}", "name another source"
+        )
+    if gone:
+        said = f"{gone} of {of} principles of {source} are left out: a target's own scores taught them"
+        warnings.warn(Notice(said), stacklevel=4)
+
+
+def widening(config: Reasoning) -> dict[str, float]:
+    """The reasoner's settings of how wide the refined space is; none if it has none."""
+    return {key: getattr(config, key) for key in ("breadth", "growth") if hasattr(config, key)}
 
 
 def caller_of(config: ChatReasoner, execution: Execution, run_id: str, *, sample: int) -> Caller:
@@ -164,6 +230,7 @@ class Built:
     evaluator: EvaluatorOf
     store: Store
     record: RunRecord
+    read: SourceOf
 
     @property
     def space(self) -> SearchSpace:
@@ -179,11 +246,14 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
     space, store = space_of(pipeline), Store(execution.store)
     checksum, evaluator = evaluators_of(pipeline, execution, space, store)
     say_constraints(pipeline, space, map(evaluator, pipeline.targets))
+    checksums, read = read_from(pipeline, execution, space, evaluator)
+    _check_transferred(pipeline, space, read)
+    _say_other_columns(pipeline, execution)
     for target in pipeline.targets:
         cost_of(pipeline, evaluator(target))  # an objective that is not known ends here
     if execution.dispatch == "deployment":
         evaluator = dispatched_to(pipeline, execution, evaluator)
-    record = RunRecord(store, run_id(pipeline, checksum))
+    record = RunRecord(store, run_id(pipeline, checksum_of(checksum, checksums)))
     reasoner = reasoner_of(pipeline, execution, record.run_id)
     return Built(
         pipeline=pipeline,
@@ -192,7 +262,32 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
         evaluator=evaluator,
         store=store,
         record=record,
+        read=read,
     )
+
+
+def _say_other_columns(pipeline: Pipeline, execution: Execution) -> None:
+    """Say it where the table of a source has scores of a target too: they are not read."""
+    for one in sources_of(pipeline.source):
+        if isinstance(one, Source) and one.table is not None:
+            both = [task for task in pipeline.targets if task in table_named(one.table, execution.data).scores]
+            if both:
+                said = f"the source is {one.task} of table {one.table}; its columns of {', '.join(both)} are not read"
+                warnings.warn(Notice(said), stacklevel=4)
+
+
+def _check_transferred(pipeline: Pipeline, space: SearchSpace, read: SourceOf) -> None:
+    """Raise ConfigError if a source's architectures are to be evaluated, and those of every source are of another
+    space."""
+    taken = SOURCE_RANKING in pipeline.controls or SEARCHERS[pipeline.search.method].transfers
+    sources = [one for one in sources_of(pipeline.source) if isinstance(one, Source)]
+    if taken and not any(read(one)[0] == space for one in sources):
+        what = SOURCE_RANKING if SOURCE_RANKING in pipeline.controls else pipeline.search.method
+        raise ConfigError(
+            f"a source whose architectures are of {space.name}, for {what}",
+            ", ".join(f"{one.named}, of {read(one)[0].name}" for one in sources),
+            f"leave {what} out: principles travel between spaces, architectures do not",
+        )
 
 
 def say_constraints(pipeline: Pipeline, space: SearchSpace, evaluators: Iterable[Evaluator]) -> None:
@@ -221,6 +316,11 @@ def built_for(pipeline: Pipeline, execution: Execution) -> Built:
     if found is not None and (found.pipeline, found.execution) == (pipeline, execution):
         return found
     return build(pipeline, execution)
+
+
+def checksum_of(evaluator: str, tables: Sequence[str]) -> str:
+    """The checksum of all data of a run: of its evaluator, and of the tables that sources name."""
+    return digest([evaluator, *tables]) if tables else evaluator
 
 
 def run_id(pipeline: Pipeline, data_checksum: str) -> str:

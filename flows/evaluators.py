@@ -26,7 +26,8 @@ from lapt.evaluators.surrogate import SurrogateEvaluator
 from lapt.evaluators.table import Rehearsal
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.latency.timing import Protocol
-from lapt.pipeline.config import BenchmarkPlan, Execution, MeasuredLatency, Pipeline, RandomArchive
+from lapt.pipeline.config import BenchmarkPlan, Execution, MeasuredLatency, Pipeline
+from lapt.pipeline.sources import RandomArchive, Source, sources_of, tasks_read
 from lapt.spaces import SearchSpace, space_named
 from lapt.testing import invented_table
 from storage.benchmarks.surrogates import load_surrogate
@@ -37,10 +38,39 @@ from storage.store import Store
 
 EvaluatorOf = Callable[[str], Evaluator]
 """Task -> its evaluator."""
+SourceOf = Callable[[Source], tuple[SearchSpace, Evaluator]]
+"""Source that is read -> its space and its evaluator."""
 
 
 def space_of(pipeline: Pipeline) -> SearchSpace:
     return space_named(pipeline.space)
+
+
+def read_from(
+    pipeline: Pipeline, execution: Execution, space: SearchSpace, evaluator: EvaluatorOf
+) -> tuple[list[str], SourceOf]:
+    """(checksums of the tables that sources name, source -> its space and evaluator).
+
+    Raises LaptError for a table or a task that is not there."""
+    named = {one.table for one in sources_of(pipeline.source) if isinstance(one, Source) and one.table is not None}
+    tables = {name: table_named(name, execution.data) for name in sorted(named)}
+
+    def read(source: Source) -> tuple[SearchSpace, Evaluator]:
+        if source.table is None:
+            return space, evaluator(source.task)
+        table = tables[source.table]
+        there = space if table.space == space.name else space_named(table.space)
+        return there, TableEvaluator(table, there, source.task, "never" if table.holes else None)
+
+    for one in sources_of(pipeline.source):
+        if isinstance(one, Source) and one.table is not None:
+            read(one)
+    return [table.checksum for table in tables.values()], read
+
+
+def table_named(name: str, data: str | None) -> Table:
+    """An imported table, a shipped one, or the invented one. Raises BenchmarkError if there is none."""
+    return invented_table() if name == "invented" else load(name, data)
 
 
 def table_of(pipeline: Pipeline, data: str | None) -> Table:
@@ -50,7 +80,7 @@ def table_of(pipeline: Pipeline, data: str | None) -> Table:
         raise ConfigError(
             "a pipeline with a table or a surrogate", f"evaluator.kind = {config.kind}", "name one that has"
         )
-    table = invented_table() if config.table == "invented" else load(config.table, data)
+    table = table_named(config.table, data)
     space = space_of(pipeline)
     if table.space != space.name:
         raise ConfigError(
@@ -104,7 +134,7 @@ def evaluators_of(
         )
     config = pipeline.evaluator
     table, seconds = table_of(pipeline, execution.data), config.seconds
-    for task in (pipeline.source.task, *pipeline.targets):
+    for task in pipeline.evaluated:
         table.column(task)
     read = {bound.column or name for name, bound in pipeline.constraints.items()} | set(pipeline.objectives)
     checksum = table.checksum_with(read)
@@ -125,24 +155,27 @@ def predicted(
     def evaluator(task: str) -> SurrogateEvaluator:
         return SurrogateEvaluator(surrogate, space, task, epoch=config.epoch)
 
-    source = evaluator(pipeline.source.task)
+    for source in map(evaluator, tasks_read(sources_of(pipeline.source))):
+        for target in pipeline.targets:
+            if evaluator(target).epoch == source.epoch:
+                raise ConfigError(
+                    f"another epoch for the target {target} than for the source {source.task}",
+                    f"{source.epoch} for both",
+                    "learn from an earlier one: source: {task: cifar10_epoch10, ...}",
+                )
     for target in pipeline.targets:
-        if evaluator(target).epoch == source.epoch:
-            raise ConfigError(
-                f"another epoch for the target {target} than for the source {source.task}",
-                f"{source.epoch} for both",
-                "learn from an earlier one: source: {task: cifar10_epoch10, ...}",
-            )
+        evaluator(target)  # an epoch that is not there ends here
     return surrogate.checksum, evaluator
 
 
 def _only_random(pipeline: Pipeline, scored_by: str) -> None:
-    if not isinstance(pipeline.source.archive, RandomArchive):
-        raise ConfigError(
-            f"source.archive.strategy random, with {scored_by}",
-            f"{pipeline.source.archive.strategy}, which needs every score of the source task",
-            "write archive: {strategy: random, samples: 64, size: 16}",
-        )
+    for source in sources_of(pipeline.source):
+        if isinstance(source, Source) and source.table is None and not isinstance(source.archive, RandomArchive):
+            raise ConfigError(
+                f"source.archive.strategy random, with {scored_by}",
+                f"{source.archive.strategy}, which needs every score of the source task",
+                "write archive: {strategy: random, samples: 64, size: 16}",
+            )
 
 
 def _trained(
@@ -167,7 +200,7 @@ def _trained(
     def evaluator(task: str) -> StoredEvaluator:
         return trained_evaluator(config, execution, space, store, task, latencies.get(task))
 
-    known = [evaluator(task).evaluator for task in (pipeline.source.task, *pipeline.targets)]
+    known = [evaluator(task).evaluator for task in pipeline.evaluated]
     keys = [one.key if isinstance(one, SupernetEvaluator) else one.fingerprint for one in known]
     keys += [one.measures.fingerprint for one in latencies.values()]
     return (keys[0] if isinstance(config.data, str) and not measured else digest(keys)), evaluator

@@ -20,7 +20,9 @@ from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.objectives import front
 from lapt.pipeline.results import ControlResult, Found, RunResult, TargetResult
-from lapt.pipeline.steps import SOURCE_RANKING, TargetSearch
+from lapt.pipeline.sources import Source
+from lapt.pipeline.steps import SOURCE_RANKING
+from lapt.pipeline.target import TargetSearch
 from lapt.pipeline.wording import named, refuted
 from lapt.principles import Principles
 from lapt.search.searcher import Refuted
@@ -75,12 +77,13 @@ class _Transfer:
     def __init__(self, built: Built) -> None:
         self.built, self.pipeline, self.costs = built, built.pipeline, meter.get()
         self.archive: Archive | None = None
+        """The first archive of the searched space, for methods and controls that read its architectures."""
 
     def run(self) -> RunResult:
         pipeline = self.pipeline
         found = algorithm_1(
             pipeline.targets,
-            build_archive=self.build_archive,
+            build_archive=self.build_archives,
             learn=self.learn,
             adapt_target=self.adapted,
         )
@@ -102,22 +105,36 @@ class _Transfer:
 
     @subflow(
         name="build-archive",
-        flow_run_name="{self.pipeline.space_name}: archive from {self.pipeline.source.task}",
+        flow_run_name="{self.pipeline.space_name}: archive from {self.pipeline.source.named}",
     )
-    def build_archive(self) -> Archive:
-        """Line 1: good architectures of the source task alone."""
-        source, hears = self.pipeline.source, listener.get()
-        hears.stage(f"building the archive on {source.task}")
-        evaluator = self.whole_space(source.task)
-        hears.target(source.task, source.archive.evaluations)
-        self.archive = evaluate_source(context(self.built.steps), context(evaluator), context(self.built.record))
-        hears.target_done(source.task)
-        return self.archive
+    def build_archives(self) -> tuple[Archive, ...]:
+        """Line 1: good architectures of the source tasks alone."""
+        archives = self.built.steps.build_archives(self.read)
+        mine = [one for one in archives if one.entries and one.space == self.built.space]
+        self.archive = mine[0] if mine else None
+        return archives
 
-    def learn(self, archive: Archive) -> Principles:
-        """Line 2: the principles learned from the archive."""
-        listener.get().stage(f"learning principles from {len(archive.entries)} architectures of {archive.task}")
-        return learn_principles(context(self.built.steps), data(archive), context(self.built.record))
+    def read(self, source: Source) -> Archive:
+        """The archive of one source."""
+        hears, built = listener.get(), self.built
+        hears.stage(f"building the archive on {source.named}")
+        there, evaluator = built.read(source)
+        if source.table is None:
+            evaluator = self.whole_space(source.task)
+            hears.target(source.named, source.archive.evaluations)
+        found = evaluate_source(context(built.steps), context(evaluator), context(built.record), source, context(there))
+        if source.table is None:
+            hears.target_done(source.named)
+        return found
+
+    def learn(self, archives: tuple[Archive, ...]) -> Principles:
+        """Line 2: the principles learned from the archives."""
+        source = self.pipeline.source
+        read = sum(len(archive.entries) for archive in archives)
+        listener.get().stage(
+            f"learning principles from {read} architectures of {source.named}" if read else f"source: {source.named}"
+        )
+        return learn_principles(context(self.built.steps), data(archives), context(self.built.record))
 
     def adapted(self, target: str, principles: Principles) -> TargetResult:
         """Lines 4 to 12, as a subflow with the target's tag."""

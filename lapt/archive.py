@@ -34,6 +34,11 @@ class Archive:
         return short([self.space.name, self.task, [self.space.encode(e.architecture) for e in self.entries]])
 
 
+def nothing_read(space: SearchSpace, source: str) -> Archive:
+    """The empty archive of a source that is not read: stored principles, or none."""
+    return Archive(space, source, entries=(), asked=(), chosen_from=0)
+
+
 def best_of_all(space: SearchSpace, evaluator: Evaluator, size: int) -> Archive:
     """The archive of the ``size`` best architectures that have a score, distinct by the evaluator's identity.
 

@@ -13,6 +13,7 @@ from lapt.evaluation import Evaluation, Evaluator, OnEpoch, best
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.objectives import front
 from lapt.pipeline.results import ControlResult, FinalResult, Found, RunResult
+from lapt.pipeline.sources import Source
 from lapt.pipeline.steps import Steps
 from lapt.principles import Principles
 from lapt.reasoning.language.ledger import Ledger
@@ -26,21 +27,24 @@ from tasks import artifacts
 from tasks.step import logged, step
 
 
-@step(name="evaluate-source", task_run_name="evaluate source")
-def evaluate_source(steps: Steps, evaluator: Evaluator, record: RunRecord) -> Archive:
-    """Line 1: the archive of good architectures, recorded as the evaluations of the source stage."""
-    archive = steps.build_archive(evaluator)
+@step(name="evaluate-source", task_run_name="evaluate {source.named}")
+def evaluate_source(
+    steps: Steps, evaluator: Evaluator, record: RunRecord, source: Source, space: SearchSpace
+) -> Archive:
+    """Line 1: the archive of good architectures, recorded as the evaluations of the source stage. ``space``: its
+    own."""
+    archive = steps.build_archive(evaluator, source, space)
     record.archive(archive, fingerprint=evaluator.fingerprint)
     artifacts.archive(steps.pipeline.name, archive)
     return archive
 
 
-@step(name="learn-principles", task_run_name="learn principles from {archive.task}")
-def learn_principles(steps: Steps, archive: Archive, record: RunRecord) -> Principles:
-    """Line 2: principles from the archive."""
-    principles = steps.learn(archive)
-    record.principles(principles, task=archive.task, iteration=0)
-    artifacts.principles(steps.pipeline.name, archive.task, principles)
+@step(name="learn-principles", task_run_name="learn principles")
+def learn_principles(steps: Steps, archives: Sequence[Archive], record: RunRecord) -> Principles:
+    """Line 2: principles from the archives, one for each source."""
+    principles, source = steps.learn(*archives), steps.pipeline.source.named
+    record.principles(principles, task=source, iteration=0)
+    artifacts.principles(steps.pipeline.name, source, principles)
     return principles
 
 
@@ -163,7 +167,7 @@ def train_final(
 def report_run(pipeline: Pipeline, result: RunResult, record: RunRecord) -> None:
     """Publish the table of targets as an artifact, and write the summary to the store."""
     artifacts.targets(result, pipeline.label)
-    learned = {task: record.principles_of(task) for task in (pipeline.source.task, *pipeline.targets)}
+    learned = {task: record.principles_of(task) for task in (pipeline.source.named, *pipeline.targets)}
     ledger = Ledger.of(StoredRecordings(record.store, record.run_id).rows())
     record.report(summary(pipeline, result, learned, ledger))
 

@@ -364,6 +364,6 @@ def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: An
     if as_json:
         print(result.model_dump_json(indent=2, ensure_ascii=True))
     else:
-        stated = RunRecord(Store(result.store), result.run_id).principles_of(pipeline.source.task)
+        stated = RunRecord(Store(result.store), result.run_id).principles_of(pipeline.source.named)
         show_run(pipeline, result, stated[-1][1] if stated else None)
     result.require_scores(unscored(pipeline))

@@ -180,7 +180,9 @@ def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
     stated = [principle for principle in learned.spoken if principle.learned]
     first = sorted(stated, key=lift, reverse=True)[:FIRST]
     most = f": {len(first)} of {len(stated)}, those that it bears out most" if len(stated) > FIRST else ""
-    out.print(f"\nPrinciples learned from {pipeline.source.task}{most}", style="bold")
+    if not first:
+        return
+    out.print(f"\nPrinciples learned from {pipeline.source.named}{most}", style="bold")
     for place, principle in enumerate(first, start=1):
         whole = f", {principle.chance(space):.0%} of all" if of_space else ""
         grounds = f" ({principle.support:.0%} of those read{whole})"

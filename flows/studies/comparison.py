@@ -10,7 +10,8 @@ from flows.evaluators import space_of
 from flows.studies.count import contrasts
 from flows.studies.count.contrasts import Quantity
 from flows.studies.count.figures import Figures, anytime
-from flows.studies.entrants.methods import Bench, Entrant
+from flows.studies.entrants.bench import Bench
+from flows.studies.entrants.methods import Entrant
 from flows.studies.jobs import Ledger, Outcome
 from flows.studies.rows import StudyResult
 from flows.studies.runs import Progress, Runs, chosen
@@ -50,10 +51,11 @@ class Comparison:
         self.pipeline = self.entrants[0].pipeline
         self.methods = tuple(dict.fromkeys(entrant.method for entrant in self.entrants))
         self.baselines = contrasts.baselines(self.entrants, baseline)
-        benchmark = Bench(self.pipeline, execution).benchmark
-        known_tasks = {task: benchmark.evaluator(task) for task in (self.pipeline.source.task, *self.pipeline.targets)}
+        bench = Bench(self.pipeline, execution)
+        benchmark = bench.benchmark
+        known_tasks = {task: benchmark.evaluator(task) for task in self.pipeline.evaluated}
         say_constraints(self.pipeline, space_of(self.pipeline), (known_tasks[task] for task in self.pipeline.targets))
-        ledger = None if store is None else Ledger(store, benchmark.checksum)
+        ledger = None if store is None else Ledger(store, bench.checksum)
         self.runs = Runs(name, self.entrants, seeds=seeds, first=first, execution=execution, ledger=ledger, fresh=fresh)
         self._units = {task: known_tasks[task].metric.unit for task in self.pipeline.targets}
         scores = {task: benchmark.scores(task) for task in self.pipeline.targets}
@@ -102,11 +104,11 @@ class Comparison:
     def _notes(self) -> tuple[str, ...]:
         source = self.pipeline.source
         factor = any(entrant.source_budget is not None or entrant.against for entrant in self.entrants)
-        read = source.archive.described
+        read = source.noted
         if any(entrant.source_budget for entrant in self.entrants):
-            read = "the best tenth of so many random architectures, or the best 50 of all"
+            read = f"{source.named}, the best tenth of so many random architectures, or the best 50 of all"
         notes = [
-            f"source {source.task}, {read}; {self.seeds} seed{'s' if self.seeds > 1 else ''}; "
+            f"source {read}; {self.seeds} seed{'s' if self.seeds > 1 else ''}; "
             f"LAPT's budget {self.pipeline.budget} evaluations a target"
         ]
         notes += (*self.runs.notes(), *self.own_notes)

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 import lapt
 from flows.studies.count.figures import Curve, Returned, points
-from flows.studies.entrants.methods import Bench, Entrant, Searched
+from flows.studies.entrants.bench import Bench
+from flows.studies.entrants.methods import Entrant, Searched
 from flows.studies.rows import StudyResult, TransferResult, Who
 from lapt.archive import NothingScored
 from lapt.base.digests import digest, short

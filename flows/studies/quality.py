@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from flows.evaluators import table_of
-from flows.studies.entrants.methods import Bench, counting
+from flows.studies.entrants.bench import Bench
+from flows.studies.entrants.methods import counting
 from flows.studies.rows import Row, StudyResult
 from lapt.archive import NothingScored
 from lapt.base.statistics import Scores, summarised, top_threshold
@@ -56,7 +57,7 @@ class Quality:
         by_name = {pipeline.reasoner.named: pipeline for pipeline in (*of_reasoners, *named)}
         self.pipeline, self.pipelines = declared, tuple(by_name.values())
         self.table = table_of(declared, execution.data)
-        for task in (declared.source.task, *declared.targets):
+        for task in declared.evaluated:
             self.table.column(task)
 
     def run(self, progress: Callable[[int, int], None] = lambda done, total: None) -> StudyResult:
@@ -96,12 +97,12 @@ class Quality:
     def _of_reasoner(self, pipeline: Pipeline) -> list[Row]:
         bench, reasoner = Bench(pipeline, self.execution), pipeline.reasoner
         times = self.draws if asks_a_model(reasoner) else self.seeds
-        if deterministic(reasoner) and not pipeline.source.archive.drawn:
+        if deterministic(reasoner) and not pipeline.source.drawn:
             times = 1
         found: dict[tuple[str, str], list[float]] = {}
         for seed in range(times):
             steps = bench.steps(seed)
-            learned = steps.learn(bench.archive(seed))
+            learned = steps.learn(*bench.archives(seed))
             for task in pipeline.targets:
                 evaluator = bench.evaluator(task)
                 refined = steps.refine(learned, task=task)
@@ -119,7 +120,7 @@ class Quality:
     def _notes(self) -> tuple[str, ...]:
         source = self.pipeline.source
         return (
-            f"source {source.task}, {source.archive.described}; omega: the whole space; omega_r: the first refined one",
+            f"source {source.noted}; omega: the whole space; omega_r: the first refined one",
             "kept: share of Omega's top that lies in Omega_r; lift: how many times as common it is in there as in "
             "Omega; best: rank of the best inside",
             "below q: share of Omega_r that scores no higher than Omega's quantile q (its ECDF there): q where "

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from flows.studies.count import contrasts
 from flows.studies.count.pairs import QUANTITY, WORSE, counts, pairs_of, ratios
-from flows.studies.entrants.methods import RESAMPLED, Bench, Entrant
+from flows.studies.entrants.bench import Bench
+from flows.studies.entrants.methods import RESAMPLED, Entrant
 from flows.studies.entrants.pairs import tasks_of
 from flows.studies.jobs import Job, Ledger, Outcome
 from flows.studies.rows import Pair, Row, TransferResult, Verdict
@@ -16,6 +17,7 @@ from lapt.base.statistics import summarised
 from lapt.errors import ConfigError
 from lapt.evaluators.config import TableEvaluation
 from lapt.pipeline.config import Execution, Pipeline
+from lapt.pipeline.sources import only_source
 from storage.store import Store
 
 MARKS: Mapping[Verdict, str] = {"helps": "↓", "hurts": "↑", "neither": ""}
@@ -138,7 +140,7 @@ class Transfer:
             yield row.model_copy(update={"seeds": self.seeds})
 
     def _notes(self, pairs: Sequence[Pair]) -> Iterator[str]:
-        source, budget, longest = self.mine[0].pipeline.source, self.declared.budget, self.alone[0].budget
+        source, budget, longest = only_source(self.mine[0].pipeline.source), self.declared.budget, self.alone[0].budget
         yield (
             f"{self.method} from the row's task, {source.archive.described}, to the column's, against {self.search} "
             f"alone; {self.seeds} seeds; {budget} evaluations a target"
@@ -162,7 +164,7 @@ class Transfer:
 
 
 def _between(entrant: Entrant) -> tuple[str, str]:
-    return entrant.pipeline.source.task, entrant.pipeline.targets[0]
+    return entrant.pipeline.source.named, entrant.pipeline.targets[0]
 
 
 def _named(entrant: Entrant) -> Named:

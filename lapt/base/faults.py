@@ -7,7 +7,7 @@ from datetime import date
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from lapt.base.elsewhere import instead_of_key, instead_of_method, instead_of_value
 from lapt.errors import ConfigError, or_meant
@@ -88,8 +88,8 @@ def _place(location: Sequence[int | str], model: type[BaseModel]) -> _Place:
             tag = str(part)
             at = next((one for one in members if part in get_args(one.model_fields[told_by].annotation)), Any)
             told_by = None
-        elif len(members) > 1:  # a union whose members are tried one by one, the location names the one that failed
-            at = Any
+        elif len(members) > 1:  # the location names the member by its tag, or the one tried that failed
+            at = _tagged(at).get(str(part), Any)
         elif part != "[key]":
             keys.append(str(part))
             at, told_by = _below(members[0], part)
@@ -103,6 +103,15 @@ def _members(annotation: Any) -> list[Any]:
     if get_origin(annotation) in (Union, UnionType):
         return [one for member in get_args(annotation) if member is not type(None) for one in _members(member)]
     return [annotation]
+
+
+def _tagged(annotation: Any) -> dict[str, Any]:
+    """The members of a union by their tags; those without one are left out."""
+    if get_origin(annotation) is Annotated:
+        return _tagged(get_args(annotation)[0])
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    annotated = [get_args(member) for member in members if get_origin(member) is Annotated]
+    return {said.tag: model for model, *more in annotated for said in more if isinstance(said, Tag)}
 
 
 def _below(annotation: Any, part: int | str) -> tuple[Any, str | None]:

@@ -11,7 +11,8 @@ from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.front.result import Found, Result
 from lapt.front.scored import OwnEvaluator, Written
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.principles import Principles
 from lapt.search import Searcher
 from lapt.spaces import Architecture, SearchSpace

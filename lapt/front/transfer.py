@@ -21,9 +21,10 @@ from lapt.front.places import space as space_of
 from lapt.front.result import Found, Result
 from lapt.front.scored import Known, OwnEvaluator, Score, number_of
 from lapt.front.study import Study
-from lapt.pipeline.config import Adaptation, Pipeline, RandomArchive, Source, TopArchive, reasoner_section
+from lapt.pipeline.config import Adaptation, Pipeline, reasoner_section
 from lapt.pipeline.constraints import checked
 from lapt.pipeline.objectives import cost_of
+from lapt.pipeline.sources import RandomArchive, Source, TopArchive
 from lapt.pipeline.steps import Steps
 from lapt.principles import Origin, Principles
 from lapt.reasoning import Reasoner
@@ -366,7 +367,7 @@ def _recorded(study: Study, store: str | None) -> Iterator[None]:
             result, task = study.result(), study.evaluator.task
             if study.archive is not None:
                 record.archive(study.archive)
-            record.principles(study.learned, task=pipeline.source.task, iteration=0)
+            record.principles(study.learned, task=pipeline.source.named, iteration=0)
             for iteration, refined, stated in result.refined:
                 numbered = [
                     (n, one)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -21,86 +21,12 @@ from lapt.latency.additive import NEEDED
 from lapt.latency.timing import Protocol
 from lapt.pipeline.constraints import Bound
 from lapt.pipeline.limits import UNLIMITED, RunLimits
+from lapt.pipeline.sources import AnySource, Source, is_read, sources_of, tasks_read
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.reasoning.endpoint.calls import Mode
 from lapt.search import SEARCHERS
 from lapt.search.config import ReaSearch, Search, keep_what_fits, spelt_out
 from lapt.spaces import Space
-
-
-class _Archive(Frozen):
-    """Architectures that are chosen by the scores of the whole source task, or by as many as are paid for."""
-
-    drawn: ClassVar[bool] = False
-    """Whether it is a different one for every seed."""
-    words: ClassVar[str]
-    """Its description, with the names of its fields in place of their values."""
-    strategy: str
-    size: int = Field(50, ge=1, description="architectures shown to the reasoner")
-
-    @property
-    def evaluations(self) -> int:
-        """Largest number of recorded evaluations; of a whole table, which was read, those of the archive."""
-        return self.size
-
-    @property
-    def described(self) -> str:
-        return self.words.format(**self.model_dump())
-
-
-class TopArchive(_Archive):
-    """The ``size`` best of the whole space. It needs every score of the source task, so a table."""
-
-    words = "the best {size} of all architectures"
-    strategy: Literal["top"] = "top"
-
-
-class WorstArchive(_Archive):
-    """The ``size`` worst of the whole space, shown as if they were its best: a control of the reasoner."""
-
-    words = "the worst {size} of all architectures, shown as if they were the best,"
-    strategy: Literal["worst"]
-
-
-class BootstrapArchive(_Archive):
-    """The ``size`` best of the whole space, drawn with replacement by every seed.
-
-    It shows how far results depend on the exact architectures that were read.
-    """
-
-    drawn = True
-    words = "{size} drawn with replacement from the best {size} of all architectures"
-    strategy: Literal["bootstrap"]
-    size: int = Field(50, ge=1, description="architectures drawn, from the same number of best ones")
-
-
-class RandomArchive(_Archive):
-    """The ``size`` best of ``samples`` random architectures evaluated on the source task."""
-
-    drawn = True
-    words = "the best {size} of {samples} random architectures"
-    strategy: Literal["random"]
-    size: int = Field(20, ge=1, description="architectures shown to the reasoner")
-    samples: int = Field(200, ge=1, description="source evaluations paid for")
-
-    @model_validator(mode="after")
-    def _enough(self) -> RandomArchive:
-        if self.size > self.samples:
-            raise ValueError(f"size ({self.size}) is larger than samples ({self.samples})")
-        return self
-
-    @property
-    def evaluations(self) -> int:
-        return self.samples
-
-
-class Source(Frozen):
-    """The source task, where principles are learned."""
-
-    task: Name
-    archive: Annotated[
-        TopArchive | WorstArchive | BootstrapArchive | RandomArchive, Field(discriminator="strategy")
-    ] = RandomArchive(strategy="random")
 
 
 class Adaptation(Frozen):
@@ -136,7 +62,7 @@ class Pipeline(Frozen):
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")
     space: Space
     evaluator: EvaluatorSection
-    source: Source
+    source: AnySource
     targets: tuple[Name, ...] = Field(min_length=1)
     reasoner: Reasoning = PatternsReasoner()
     adaptation: Adaptation = Adaptation()
@@ -166,6 +92,10 @@ class Pipeline(Frozen):
         search."""
         if not isinstance(declared, dict):
             return declared
+        if "sources" in declared:
+            if "source" in declared:
+                raise ValueError("source and sources say the same: keep one of them")
+            declared = {"source" if key == "sources" else key: value for key, value in declared.items()}
         kinds = {"search": {"method": "rea"}, "reasoner": {"kind": "patterns"}}
         said = {name: declared[name] for name in kinds if isinstance(declared.get(name), dict)}
         if "search" in said:
@@ -176,8 +106,19 @@ class Pipeline(Frozen):
     def _distinct_targets(self) -> Pipeline:
         if len(set(self.targets)) != len(self.targets):
             raise ValueError(f"targets {list(self.targets)} name a task twice")
-        if self.source.task in self.targets:
-            raise ValueError(f"targets name the source task {self.source.task}: principles go to other tasks")
+        for one in sources_of(self.source):
+            if isinstance(one, Source) and one.task in self.targets:
+                raise ValueError(f"targets name the source task {one.task}: principles go to other tasks")
+        return self
+
+    @model_validator(mode="after")
+    def _reads_what_it_transfers(self) -> Pipeline:
+        if is_read(self.source):
+            return self
+        if "source_ranking" in self.controls:
+            raise ValueError("controls name source_ranking, which needs a source whose architectures are read")
+        if SEARCHERS[self.search.method].transfers:
+            raise ValueError(f"search.method {self.search.method} needs a source whose architectures are read")
         return self
 
     @model_validator(mode="after")
@@ -200,7 +141,12 @@ class Pipeline(Frozen):
     def title(self) -> str:
         """The pipeline in one line: source, targets and space."""
         targets = ", ".join(self.targets) if len(self.targets) < 4 else f"{len(self.targets)} targets"
-        return f"{self.name}: {self.source.task} to {targets} in {self.space_name}, seed {self.seed}"
+        return f"{self.name}: {self.source.named} to {targets} in {self.space_name}, seed {self.seed}"
+
+    @property
+    def evaluated(self) -> tuple[str, ...]:
+        """The tasks that the evaluator scores: sources that are paid for, then targets."""
+        return (*tasks_read(sources_of(self.source)), *self.targets)
 
     @property
     def space_name(self) -> str:
@@ -387,6 +333,8 @@ def _apply(declared: dict[str, Any], override: str) -> None:
         if not isinstance(at, dict):
             raise ConfigError(f"a section at {parent!r}", f"--set {override}", "set the section's own keys")
     at[last] = _value(value, override)
+    if key in ("source", "sources"):  # two names of one section
+        declared.pop("sources" if key == "source" else "source", None)
 
 
 def _value(text: str, override: str) -> Any:

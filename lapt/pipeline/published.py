@@ -49,7 +49,7 @@ class PublishedTable:
         return (
             pipeline.space == self.space
             and getattr(pipeline.evaluator, "table", None) == self.benchmark
-            and pipeline.source.task == self.source
+            and pipeline.source.named == self.source
             and (asked == whole if any(row.rank is not None for row in self.rows) else asked <= whole)
             and pipeline.budget == self.budget
         )

@@ -5,39 +5,41 @@ A flow wraps each in a task; a study calls them as they are.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from lapt.algorithms import Found, adapt_target, algorithm_2, iterations_of
-from lapt.archive import Archive, best_of_all, best_of_random, resampled, worst_of_all
-from lapt.base.digests import digest
-from lapt.errors import BudgetSpent
+from lapt.algorithms import algorithm_2
+from lapt.archive import Archive, best_of_all, best_of_random, nothing_read, resampled, worst_of_all
+from lapt.base.digests import digest, short
 from lapt.evaluation import Evaluation, Evaluator, top
-from lapt.pipeline.config import BootstrapArchive, Pipeline, RandomArchive, WorstArchive
+from lapt.pipeline.config import Pipeline
 from lapt.pipeline.constraints import feasible_of, quantities
 from lapt.pipeline.controls import InOrder, source_ranking
 from lapt.pipeline.objectives import cost_of
+from lapt.pipeline.sources import (
+    AnyArchive,
+    BootstrapArchive,
+    RandomArchive,
+    Source,
+    WorstArchive,
+    only_source,
+    sources_of,
+)
 from lapt.principles import Principles
-from lapt.reasoning import Reasoner
+from lapt.reasoning import Joined, Reasoner
 from lapt.reasoning.expectation import BACKGROUND, Expectation, advisers_of, expectation_of, together
 from lapt.reasoning.ordering import promising_by
 from lapt.reasoning.reasoner import seeing
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
-from lapt.search.alarm import refuted
 from lapt.search.feasible import Feasible
 from lapt.search.loop import Evaluate, askable, asking, search
-from lapt.search.searcher import Adviser, Refuted, Weighed
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 SHARPNESS = 3.0
 """Sharpness of the first population's draw. Its mean expectation lies one or two deviations above its space's."""
-
-_EVERY = 5
-"""Number of new scores after which the advisers are judged again."""
 
 SOURCE_RANKING = "source_ranking"
 """The control that transfers the source's ranking, without principles and without a search."""
@@ -51,19 +53,42 @@ class Steps:
     space: SearchSpace
     reasoner: Reasoner
 
-    def build_archive(self, evaluator: Evaluator) -> Archive:
-        """Line 1: the archive A, from the source task alone."""
-        archive = self.pipeline.source.archive
+    def build_archives(self, read: Callable[[Source], Archive]) -> tuple[Archive, ...]:
+        """Line 1, for every source; an empty archive for what is not read. ``read``: builds that of one source."""
+        pipeline = self.pipeline
+        found = (
+            read(one) if isinstance(one, Source) else nothing_read(self.space, one.named)
+            for one in sources_of(pipeline.source)
+        )
+        return tuple(found) or (nothing_read(self.space, pipeline.source.named),)
+
+    def build_archive(
+        self, evaluator: Evaluator, source: Source | None = None, space: SearchSpace | None = None
+    ) -> Archive:
+        """Line 1: the archive A, from the source task alone, under the source's name.
+
+        ``source``: the pipeline's only one if unset. ``space``: the source's own, if it is another."""
+        there = self.space if space is None else space
+        source = only_source(self.pipeline.source) if source is None else source
+        return replace(self._archive(source.archive, evaluator, there), task=source.named)
+
+    def _archive(self, archive: AnyArchive, evaluator: Evaluator, there: SearchSpace) -> Archive:
         if isinstance(archive, RandomArchive):
-            return best_of_random(self.space, evaluator, archive.size, archive.samples, seed=self._stream("archive"))
+            return best_of_random(there, evaluator, archive.size, archive.samples, seed=self._stream("archive"))
         if isinstance(archive, WorstArchive):
-            return worst_of_all(self.space, evaluator, archive.size)
-        best = best_of_all(self.space, evaluator, archive.size)
+            return worst_of_all(there, evaluator, archive.size)
+        best = best_of_all(there, evaluator, archive.size)
         return resampled(best, seed=self._stream("archive")) if isinstance(archive, BootstrapArchive) else best
 
-    def learn(self, archive: Archive) -> Principles:
-        """Line 2: the principles learned from the archive."""
-        return self.reasoner.learn(self.space, archive)
+    def learn(self, *archives: Archive) -> Principles:
+        """Line 2: the principles learned from the archives, one for each source."""
+        reasoner = self.reasoner
+        if len(archives) == 1 or not isinstance(reasoner, Joined):
+            return reasoner.learn(self.space, archives[0])
+        read = next((archive for archive in archives if archive.entries), archives[0])
+        more = [read] * (len(reasoner.advisers) - len(archives))  # experts have no archive of their own
+        together = short([archive.digest for archive in archives])
+        return reasoner.learn_apart(self.space, (*archives, *more), self.pipeline.source.named, together)
 
     def refine(self, principles: Principles, *, task: str, without: frozenset[str] = frozenset()) -> SearchSpace:
         """Line 6: the refined space Omega_r; the whole space if principles order it and cut nothing.
@@ -252,129 +277,3 @@ class Steps:
 def with_images(prior: Prior, evaluator: Evaluator) -> Prior:
     """The prior with ``strengths`` of the evaluator, which only evaluators with training images have."""
     return replace(prior, strengths=getattr(evaluator, "strengths", None))
-
-
-Iteration = tuple[SearchSpace, tuple[Evaluation, ...], int]
-"""Omega_r, the evaluations so far, g."""
-
-
-class TargetSearch:
-    """One target's loop of refining, searching and adapting, by plain functions.
-
-    A subclass overrides a step to watch it or to run it elsewhere. ``archive``: of the source, for search methods that
-    transfer (``Steps.transfers``). After ``run``: ``repeats`` counts the repeated proposals that search methods passed
-    over, ``lacking`` those without a score in the table; ``space_size`` is that of the last refined space; ``stopped``
-    names the limit that ended the search before its last iteration, None if none did; ``advice`` holds the advisers'
-    weights at the last ask, ``refuted`` the advisers that the scores turned against.
-    """
-
-    def __init__(self, steps: Steps, evaluator: Evaluator, archive: Archive | None = None) -> None:
-        self.steps, self.evaluator, self.archive = steps, evaluator, archive
-        self.task = evaluator.task
-        self.repeats = self.lacking = 0
-        self.space_size = steps.space.size
-        self.stopped: str | None = None
-        self.advice: tuple[Weighed, ...] = ()
-        self.refuted: list[Refuted] = []
-        self._advisers: tuple[Adviser, ...] = ()
-        self._heeded = 0
-
-    def run(self, principles: Principles) -> Found:
-        """The incumbent, and every evaluation in order."""
-        self._advisers = advisers_of(self.steps.space, principles, task=self.task)
-        return adapt_target(principles, search=self.search, **self._steps)
-
-    def iterations(self, principles: Principles) -> Generator[Iteration, Sequence[Evaluation], Found]:
-        """``run`` as a generator, for callers that evaluate by themselves: yields iterations, is sent evaluations."""
-        self._advisers = advisers_of(self.steps.space, principles, task=self.task)
-        return iterations_of(principles, **self._steps)
-
-    @property
-    def _steps(self) -> dict[str, Any]:
-        return {
-            "iterations": self.steps.pipeline.adaptation.iterations,
-            "refine": self._refine,
-            "adapt": self.adapt,
-            "rescore": self.rescore,
-            "stopped": self.stop,
-        }
-
-    def refine(self, principles: Principles, g: int) -> SearchSpace:
-        """Line 6: Omega_r of iteration g."""
-        return self.steps.refine(principles, task=self.task, without=self._left_out)
-
-    @property
-    def _left_out(self) -> frozenset[str]:
-        """The advisers that the search goes on without."""
-        dropped = self.steps.pipeline.adaptation.refuted == "drop"
-        return frozenset(known.adviser for known in self.refuted) if dropped else frozenset()
-
-    def rescore(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation] | None:
-        """The best so far, scored anew for Omega_r, if scores depend on it; None if they stay valid."""
-        return None
-
-    def evaluate(self, architectures: list[Architecture], refined: SearchSpace, g: int) -> list[Evaluation]:
-        """Scores in the order asked; fewer where a limit is reached."""
-        return self.evaluator.evaluate(architectures)
-
-    def adapt(
-        self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], g: int
-    ) -> tuple[Principles, float]:
-        """Line 9: adapt the principles. After the last search they stay as they are, which saves a model's call."""
-        if g == self.steps.pipeline.adaptation.iterations:
-            return principles, base
-        return self.steps.adapt(principles, base, best_found, evaluations, task=self.task)
-
-    def stop(self, spent: BudgetSpent) -> None:
-        """Note the limit that ends the search."""
-        self.stopped = str(spent)
-
-    def _refine(self, principles: Principles, g: int) -> SearchSpace:
-        self.principles = principles
-        refined = self.refine(principles, g)
-        self.space_size = refined.size
-        return refined
-
-    def search(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
-        """Lines 7 and 8: this iteration's evaluations B_n."""
-        searcher, first = self.searcher(refined, history, g)
-
-        def evaluate(asked: list[Architecture]) -> list[Evaluation]:
-            self._heed(searcher.history)
-            return self.evaluate(asked, refined, g)
-
-        found = self.steps.search(searcher, evaluate, history, g, first)
-        self._heed([*history, *found])
-        self.count(searcher)
-        return found
-
-    def _heed(self, evaluations: Sequence[Evaluation]) -> None:
-        """Report each adviser once, as soon as the scores turn against it; every ``_EVERY`` scores are asked."""
-        if len(evaluations) < self._heeded + _EVERY:
-            return
-        self._heeded = len(evaluations)
-        for adviser, against in refuted(self._advisers, evaluations):
-            if adviser.name not in {known.adviser for known in self.refuted}:
-                self.refuted.append(Refuted(adviser.name, against, len(evaluations)))
-                self.refute(self.refuted[-1], adviser.statements)
-
-    def refute(self, of: Refuted, statements: Sequence[str]) -> None:
-        """Tell of an adviser that the scores turned against. ``statements``: its principles in words."""
-
-    def searcher(
-        self, refined: SearchSpace, history: Sequence[Evaluation], g: int
-    ) -> tuple[Searcher, list[Architecture]]:
-        """The search method of iteration g, and the architectures evaluated before its first ask."""
-        searcher = self.steps.searcher(
-            refined,
-            self.evaluator,
-            g,
-            self.steps.prior(self.principles, self.archive, task=self.task, without=self._left_out),
-        )
-        return searcher, self.steps.first(refined, self.principles, self.evaluator, history)
-
-    def count(self, searcher: Searcher) -> None:
-        """Count the proposals that a search method passed over (``repeats``, ``lacking``), and keep its ``advice``."""
-        self.advice = searcher.advice or self.advice
-        self.repeats += searcher.repeats
-        self.lacking += searcher.lacking

@@ -5,6 +5,7 @@ from lapt.reasoning.joined import Joined
 from lapt.reasoning.language.chat import Chat
 from lapt.reasoning.patterns import Patterns
 from lapt.reasoning.reasoner import Reasoner
+from lapt.reasoning.recalled import Recalled, Unguided
 from lapt.reasoning.stated import Stated
 
-__all__ = ["Chance", "Chat", "Frequency", "Joined", "Patterns", "Reasoner", "Stated"]
+__all__ = ["Chance", "Chat", "Frequency", "Joined", "Patterns", "Reasoner", "Recalled", "Stated", "Unguided"]

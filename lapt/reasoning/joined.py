@@ -7,7 +7,8 @@ from copy import copy
 
 from lapt.archive import Archive
 from lapt.evaluation import Evaluation
-from lapt.principles import Origin, Principle, Principles
+from lapt.principles import Count, Origin, Principle, Principles
+from lapt.reasoning.evidence import uncounted
 from lapt.reasoning.ordering import Ordering
 from lapt.reasoning.reasoner import Reasoner, seeing
 from lapt.spaces import SearchSpace
@@ -20,10 +21,18 @@ class Joined(Ordering):
     ``refinement: order`` the target's scores weigh them apart. An adaptation widens the space (``Ordering``).
     """
 
-    def __init__(self, advisers: Sequence[Reasoner], *, breadth: float = 0.015, growth: float = 20.0) -> None:
+    def __init__(
+        self,
+        advisers: Sequence[Reasoner],
+        *,
+        names: Sequence[str] = (),
+        breadth: float = 0.015,
+        growth: float = 20.0,
+    ) -> None:
+        """``names``: of the advisers, if they are not those of the reasoners."""
         super().__init__(breadth=breadth, growth=growth)
         self.advisers = tuple(advisers)
-        self.names = _distinct([adviser.name for adviser in advisers])
+        self.names = tuple(names) or _distinct([adviser.name for adviser in advisers])
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -36,9 +45,14 @@ class Joined(Ordering):
         return joined
 
     def learn(self, space: SearchSpace, archive: Archive) -> Principles:
-        found = [adviser.learn(space, archive) for adviser in self.advisers]
-        origin = Origin(reasoner=self.name, step="learn", task=archive.task, archive=archive.digest)
-        return self.stated(space, self._signed(found), found[0].counts, origin, self.breadth, None)
+        return self.learn_apart(space, [archive] * len(self.advisers), archive.task, archive.digest)
+
+    def learn_apart(self, space: SearchSpace, archives: Sequence[Archive], task: str, digest: str) -> Principles:
+        """Principles of all advisers, of which each reads an archive of its own. ``task``, ``digest``: of all these
+        archives together."""
+        found = [one.learn(space, archive) for one, archive in zip(self.advisers, archives, strict=True)]
+        origin = Origin(reasoner=self.name, step="learn", task=task, archive=digest)
+        return self.stated(space, self._signed(found), _counts(space, found), origin, self.breadth, None)
 
     def update(
         self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str
@@ -62,7 +76,7 @@ class Joined(Ordering):
         found = [adapt(one, self._part(principles, name)) for one, name in zip(self.advisers, self.names, strict=True)]
         origin = found[0].origin.model_copy(update={"reasoner": self.name})
         breadth = self._wider(principles, times)
-        return self.stated(space, self._signed(found), found[0].counts, origin, breadth, principles)
+        return self.stated(space, self._signed(found), _counts(space, found), origin, breadth, principles)
 
     def _signed(self, found: Sequence[Principles]) -> tuple[Principle, ...]:
         """All principles with the name of their reasoner. The claims of a space that one refines to are left out: the
@@ -86,6 +100,12 @@ class Joined(Ordering):
 
 SEPARATOR = ": "
 """Stands between the name of a joined reasoner and the name of its own adviser."""
+
+
+def _counts(space: SearchSpace, found: Sequence[Principles]) -> tuple[Count, ...]:
+    """The counts of all of them, each once; 0 of 0 for a candidate that nobody counted."""
+    known = tuple(dict.fromkeys(count for stated in found for count in stated.counts if count.of))
+    return (*known, *uncounted(space, known, found[0].origin.task))
 
 
 def _under(name: str, adviser: str) -> str:

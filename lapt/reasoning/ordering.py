@@ -177,8 +177,11 @@ def _kept(space: SearchSpace, promising: SearchSpace, stated: Principles) -> Ite
                 evidence = stated.evidence(kind, before.name)
                 here = [claimed(evidence[candidate], "keep") for candidate in kept]
                 claims += here
-                said.append(f"{before.name}: {', '.join(f'{c.candidate} ({c.count} of {c.of})' for c in here)}")
+                said.append(f"{before.name}: {', '.join(map(_counted, here))}")
     if claims:
-        yield Principle(
-            statement=f"That leaves, with the number that chose it: {'; '.join(said)}.", claims=tuple(claims)
-        )
+        beside = ", with the number that chose it" if any(claim.of for claim in claims) else ""
+        yield Principle(statement=f"That leaves{beside}: {'; '.join(said)}.", claims=tuple(claims))
+
+
+def _counted(claim: Claim) -> str:
+    return f"{claim.candidate} ({claim.count} of {claim.of})" if claim.of else claim.candidate

@@ -94,7 +94,7 @@ class Patterns(Ordering):
         worth = known.scale[first : first + len(experts)]
         worth = self.knowledge * worth / (theirs @ worth).std()
         for at, expert in enumerate(experts):
-            if self.evidence and contradicted(mine[:, at], theirs[:, at]):
+            if self.evidence and len(mine) and contradicted(mine[:, at], theirs[:, at]):
                 continue
             pattern = _pattern(expert.statement, float(worth[at]), mine[:, at], theirs[:, at], EXPERTS_SAY)
             yield Principle(statement=expert.statement, rationale=f"{expert.source}.", patterns=(pattern,))
@@ -132,7 +132,7 @@ def _pattern(feature: str, weight: float, good: Floats, space: Floats, task: str
     """The pattern of one feature. ``good``, ``space``: its values for n and N architectures, standardised over the
     space."""
     sign = 1.0 if weight >= 0 else -1.0
-    shares = (float((sign * values > 0).mean()) for values in (good, space))
+    shares = (float((sign * values > 0).mean()) if len(values) else 0.0 for values in (good, space))
     support, chance = (round(share, 4) for share in shares)
     return Pattern(feature=feature, weight=round(weight, 6), support=support, chance=chance, task=task)
 

@@ -21,14 +21,25 @@ GIVEN = "given"
 class Stated(Ordering):
     """Given principles, with their support in the archive beside them.
 
-    They stay as they are. An adaptation widens the space (``Ordering``). Deterministic.
+    They stay as they are. An adaptation widens the space (``Ordering``), and adds what ``teacher`` learns of the
+    target's best. Without architectures to read, the support is that of the statements' own evidence. Deterministic.
     """
 
     name = "stated"
 
-    def __init__(self, given: StatedPrinciples, *, breadth: float = 0.015, growth: float = 20.0) -> None:
+    def __init__(
+        self,
+        given: StatedPrinciples,
+        *,
+        breadth: float = 0.015,
+        growth: float = 20.0,
+        teacher: Ordering | None = None,
+    ) -> None:
         super().__init__(breadth=breadth, growth=growth)
-        self.given = given
+        self.given, self.teacher = given, teacher
+
+    def learned(self, space: SearchSpace, read: Sequence[Architecture], task: str) -> Iterable[Principle]:
+        return () if self.teacher is None else self.teacher.learned(space, read, task)
 
     def learn(self, space: SearchSpace, archive: Archive) -> Principles:
         """The given principles. Raises ConfigError for one that names something the space does not have."""
@@ -42,11 +53,12 @@ class Stated(Ordering):
 def stated_over(
     space: SearchSpace, statements: Sequence[Statement], read: Sequence[Architecture]
 ) -> Iterable[Principle]:
-    """Statements as principles of a space, with their support in architectures that were read."""
+    """Statements as principles of a space, with their support in architectures that were read; in their own evidence
+    if there are none."""
     cells = Cells.of(space, read)
     for one in statements:
         evidence = evidence_of(one.condition, cells, space)
-        shares = evidence.support, evidence.base_rate
+        shares = evidence.support if read else one.support, evidence.base_rate
         support, chance = shares if one.weight >= 0 else (1 - share for share in shares)
         pattern = Pattern(
             feature=one.said,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from lapt.base.declarations import Frozen, Name, text_of, value_of
 from lapt.base.faults import fault
@@ -21,12 +21,28 @@ MOST = 500
 """Largest number of principles in a file."""
 
 
+class Seen(Frozen):
+    """Good architectures that were read on a task, ``of`` in number, and the ``support``: how many met a condition."""
+
+    space: Name
+    task: Name
+    support: int = Field(ge=0)
+    of: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _is_a_part(self) -> Self:
+        if self.support > self.of:
+            raise ValueError(f"support ({self.support}) is larger than of ({self.of})")
+        return self
+
+
 class Statement(Frozen):
     """A principle as a condition.
 
     ``weight``: log-odds of an architecture that follows it against one that does not, relative to the others of its
     adviser; negative for what is to be avoided. ``statement``: in words; the condition's own sentence if unset.
     ``adviser``: who states it. Each adviser of a file has a weight of its own, which the target's scores update.
+    ``evidence``: the architectures that it was found in, task by task.
     """
 
     condition: Annotated[Condition, BeforeValidator(condition_of)]
@@ -34,6 +50,12 @@ class Statement(Frozen):
     statement: str = Field("", max_length=2000)
     adviser: str = Field("", max_length=60)
     rationale: str = Field("", max_length=2000)
+    evidence: tuple[Seen, ...] = Field((), max_length=200)
+
+    @property
+    def support(self) -> float:
+        """The share of the architectures read that meet the condition, over all of its evidence; 0 without any."""
+        return sum(seen.support for seen in self.evidence) / max(1, sum(seen.of for seen in self.evidence))
 
     @property
     def said(self) -> str:
@@ -64,6 +86,14 @@ class StatedPrinciples(Frozen):
                     f"number {number}, of {self.space}: {reason}",
                     f"leave it out, or write it for {space.name}",
                 )
+
+    def without(self, space: str, tasks: Collection[str]) -> tuple[Statement, ...]:
+        """The principles without those that were found on one of these tasks of a space."""
+        return tuple(
+            one
+            for one in self.principles
+            if not any(seen.space == space and seen.task in tasks for seen in one.evidence)
+        )
 
     @property
     def text(self) -> str:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import Found, TargetResult
+from lapt.pipeline.sources import NoSource, is_read
 from lapt.pipeline.wording import (
     against,
     alarms,
@@ -50,7 +51,7 @@ def run_page(history: RunHistory) -> str:
         when=_when(history),
         about=_about(history),
         trouble=_trouble(history),
-        source=pipeline.source.task,
+        source=pipeline.source.named,
         results=results(history.result, pipeline.label).without("architecture") if history.result else so_far(history),
         results_note=_results_note(history, found),
         targets=[
@@ -80,11 +81,16 @@ def _about(history: RunHistory) -> list[str]:
     read = "read {}, stated design principles, and refined the space of each target by them."
     if history.learned is None:
         read = "was to read {}, state design principles, and refine the space of each target by them."
+    if isinstance(source, NoSource):
+        why = "no source was named, so no principles guide the search."
+    elif is_read(source):
+        why = f"the {pipeline.reasoner.named} reasoner {read.format(source.described)}"
+    else:
+        why = f"{source.described} refined the space of each target. Nothing was read for it, and nothing paid."
     bounds = ", ".join(f"{name} {bound.described}" for name, bound in pipeline.constraints.items())
     return [
         f"Searched: {space.name}, a space of {number(space.size)} architectures, for {_listed(pipeline.targets)}.",
-        f"Why there: the {pipeline.reasoner.named} reasoner "
-        + read.format(f"{source.archive.described} of {source.task}"),
+        f"Why there: {why}",
         f"How: {pipeline.search.method} with {pipeline.budget} evaluations a target in "
         f"{pipeline.adaptation.iterations} iterations; after each, the principles are adapted to what was found. "
         f"Seed {pipeline.seed}.",
@@ -228,7 +234,7 @@ def _learned(history: RunHistory) -> dict[str, Any] | None:
         return None
     pipeline = history.pipeline
     about = (
-        f"Read: {pipeline.source.archive.described}. The bar says how many of those read do as the principle says, the "
+        f"Read: {pipeline.source.described}. The bar says how many of those read do as the principle says, the "
         "mark how many random architectures of the whole space would."
     )
     if stated.origin.instead_of:

@@ -129,7 +129,7 @@ def lineage(history: RunHistory, target: TaskHistory) -> Table:
 
 def budget(history: RunHistory, found: dict[str, TargetResult]) -> Table:
     """Evaluations, seconds and money, task by task. ``found``: task -> its result."""
-    order = [history.pipeline.source.task, *history.pipeline.targets]
+    order = [history.pipeline.source.named, *history.pipeline.targets]
     rows = []
     for cost in sorted(history.costs, key=lambda one: order.index(one.task) if one.task in order else len(order)):
         result = found.get(cost.task)

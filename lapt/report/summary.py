@@ -34,7 +34,7 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
     lines = [
         f"# {pipeline.name}, run {result.run_id}",
         "",
-        f"Principles learned from {source.archive.described} of {literal(source.task)}, by the "
+        f"Principles learned from {literal(source.described)}, by the "
         f"{code(pipeline.reasoner.named)} "
         f"reasoner; {pipeline.budget} evaluations a target, "
         f"{pipeline.adaptation.iterations} iterations, search method {pipeline.search.method}, seed {pipeline.seed}.",
@@ -64,7 +64,7 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
             lines[-1] += f": {literal(kept)}"
         if target.final is not None:
             lines[-1] += f": {literal(cost_of(target, target.final))}"
-    lines += ["", f"## Principles learned from {literal(source.task)}", "", *_statements(learned[source.task][-1][1])]
+    lines += ["", f"## Principles learned from {literal(source.named)}", "", *_statements(learned[source.named][-1][1])]
     for target in result.targets:
         lines += ["", *_adapted(target, learned[target.task])]
     if ledger is not None:

@@ -41,7 +41,7 @@ def run_history(store: Store, run_id: str) -> RunHistory:
         costs = _rows(connection, _COSTS, list(ids))
         measured = _rows(connection, _MEASURED, list(ids))
     record = RunRecord(store, run_id)
-    source = pipeline.source.task
+    source = pipeline.source.named
     learned = record.principles_of(source)
     searches = {task: _searches(ids, trials, task) for task in (source, *pipeline.targets)}
     versions = [json.loads(row["versions"]) for row in [*events, *measured] if row["versions"]]

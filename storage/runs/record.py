@@ -326,6 +326,20 @@ def principles_by_id(store: Store, wanted: str) -> Principles:
     return Principles.model_validate_json(bodies[found])
 
 
+def principles_of_run(store: Store, run: str, target: str | None = None) -> Principles:
+    """What a run learned from its source; or how it adapted that to a target, last. Raises StoreError."""
+    rows = stated_principles(store, run)
+    mine = [row for row in rows if (row["iteration"] == 0 if target is None else row["task"] == target)]
+    if not mine:
+        known = sorted({row["task"] for row in rows if row["iteration"]})
+        raise StoreError(
+            f"principles of run {run}" + (f" for the target {target}" if target else "") + f" in {store.address}",
+            f"principles for {known}" if rows else "no such run",
+            "see lapt principles list",
+        )
+    return Principles.model_validate_json(max(mine, key=lambda row: row["iteration"])["body"])
+
+
 def space_of(store: Store, principles: Principles) -> SearchSpace:
     """The whole space that principles belong to. A declared one is taken from a run that stated them.
 

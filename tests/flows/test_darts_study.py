@@ -19,7 +19,7 @@ from flows.evaluators import predicted, space_of
 from flows.studies import COMPARE, STUDIES, prepared
 from flows.studies.count.contrasts import Contrasts
 from flows.studies.count.figures import Curve, Figures, Returned
-from flows.studies.entrants.methods import Bench
+from flows.studies.entrants.bench import Bench
 from flows.studies.entrants.variants import darts, source_worth
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, load_pipeline

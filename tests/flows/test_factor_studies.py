@@ -11,7 +11,7 @@ import pytest
 from flows.screen.console import out
 from flows.screen.study import show_study
 from flows.studies import STUDIES, prepared
-from flows.studies.entrants.methods import Bench
+from flows.studies.entrants.bench import Bench
 from flows.studies.entrants.own import from_its_own
 from flows.studies.quality import Quality, of_space
 from flows.studies.rows import StudyResult

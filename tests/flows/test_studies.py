@@ -11,7 +11,8 @@ import pytest
 from openai_server import OpenAIServer, Reply, Request, serving, valid
 
 from flows.studies import STUDIES, Comparison, entrants_of, prepared
-from flows.studies.entrants.methods import Bench, Entrant
+from flows.studies.entrants.bench import Bench
+from flows.studies.entrants.methods import Entrant
 from flows.studies.rows import Row, StudyResult
 from flows.studies.show.tables import tables
 from lapt.errors import ConfigError

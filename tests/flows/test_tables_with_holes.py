@@ -19,7 +19,8 @@ from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.pipeline.results import NothingFound, RunResult, TargetResult
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.pipeline.wording import losses
 from lapt.reasoning import Frequency
 from lapt.search.loop import scored

@@ -19,7 +19,8 @@ from lapt.evaluation import quantity_of
 from lapt.evaluators import Table, TableEvaluator
 from lapt.pipeline.config import Pipeline, load_pipeline, overridden
 from lapt.pipeline.constraints import Bound, checked, feasible_of, quantities
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.reasoning import Frequency
 from lapt.search.config import SECTIONS
 from lapt.search.feasible import Feasible

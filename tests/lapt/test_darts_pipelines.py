@@ -10,7 +10,8 @@ import yaml
 
 from lapt.evaluation import Evaluation, Metric
 from lapt.pipeline.config import Pipeline
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.reasoning import Frequency, Patterns, Reasoner
 from lapt.spaces import BUILTIN, Architecture
 

@@ -15,7 +15,8 @@ from lapt.evaluation import Evaluation
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import Pipeline, load_pipeline
 from lapt.pipeline.objectives import cost_of, front
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.reasoning import Frequency, Patterns
 from lapt.search.config import SECTIONS
 from lapt.search.loop import search

@@ -12,7 +12,8 @@ from lapt.archive import Archive
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import Pipeline, load_pipeline
 from lapt.pipeline.results import RunResult, TargetResult
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.pipeline.wording import advice
 from lapt.reasoning import Frequency, Patterns, Reasoner
 from lapt.reasoning.expectation import advisers_of

@@ -178,7 +178,7 @@ def conditional(entrants: Sequence[Entrant]) -> Iterator[str]:
     if any(
         entrant.method.startswith("lapt-")
         and deterministic(entrant.pipeline.reasoner)
-        and not entrant.pipeline.source.archive.drawn
+        and not entrant.pipeline.source.drawn
         for entrant in entrants
     ):
         yield (

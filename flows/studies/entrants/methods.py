@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from flows.build import caller_of, reasoner_of, run_id
+from flows.build import caller_of
 from flows.evaluators import space_of
-from flows.studies.entrants.benchmarks import Benchmark, benchmark_of
+from flows.studies.entrants.bench import Bench
 from flows.studies.rows import Who
-from lapt.archive import Archive
 from lapt.base.digests import digest
 from lapt.errors import ConfigError
-from lapt.evaluation import Evaluation, Evaluator
-from lapt.pipeline.config import BootstrapArchive, Execution, Pipeline, TopArchive
-from lapt.pipeline.constraints import feasible_of
+from lapt.evaluation import Evaluation
+from lapt.pipeline.config import Pipeline
 from lapt.pipeline.controls import (
     ZERO_COST,
     InOrder,
@@ -32,16 +30,15 @@ from lapt.pipeline.controls import (
     random_subspace,
     source_ranking,
 )
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.sources import BootstrapArchive, Source, TopArchive, is_read
+from lapt.pipeline.target import TargetSearch
 from lapt.principles import Principles
-from lapt.reasoning import Frequency
 from lapt.reasoning.config import ChatReasoner, FrequencyReasoner, deterministic
 from lapt.reasoning.language.direct import Direct
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.config import SECTIONS, SearchSection
-from lapt.search.feasible import Feasible
-from lapt.search.loop import askable, asking, scored, search
-from lapt.spaces import Architecture, DeclaredSpace, SearchSpace
+from lapt.search.loop import asking, scored, search
+from lapt.spaces import Architecture, SearchSpace
 
 COUNTS = {"params": "parameters", "flops": "flops"}
 """Method by size -> the count that it uses."""
@@ -66,9 +63,7 @@ class Searched:
     lacking: int = 0
 
 
-Place = tuple[str, str | DeclaredSpace, str | None]
-"""The source of scores: evaluator, space, data folder."""
-Search = Callable[["Bench", str, int], Searched]
+Search = Callable[[Bench, str, int], Searched]
 """(bench, task, seed) -> result."""
 
 
@@ -116,90 +111,6 @@ class Watched(TargetSearch):
         self.stated.append(principles)
         self.refined.append(super().refine(principles, g))
         return self.refined[-1]
-
-
-class Bench:
-    """Things that the searches of one entrant share in one process: benchmark, space, archive.
-
-    ``draw``: of the reasoner. ``budget``: evaluations of methods that do not refine the space, the pipeline's if unset.
-    """
-
-    def __init__(
-        self, pipeline: Pipeline, execution: Execution, draw: int | None = None, budget: int | None = None
-    ) -> None:
-        self.pipeline, self.execution, self.draw = pipeline, execution, draw
-        self.budget = pipeline.budget if budget is None else budget
-
-    @property
-    def _place(self) -> Place:
-        return self.pipeline.evaluator.model_dump_json(), self.pipeline.space, self.execution.data
-
-    @property
-    def benchmark(self) -> Benchmark:
-        if self._place not in _benchmarks:
-            _benchmarks[self._place] = benchmark_of(self.pipeline, self.execution.data)
-        return _benchmarks[self._place]
-
-    @cached_property
-    def space(self) -> SearchSpace:
-        return space_of(self.pipeline)
-
-    def evaluator(self, task: str) -> Evaluator:
-        return self.benchmark.evaluator(task)
-
-    def askable(self, task: str) -> SearchSpace:
-        """The part of the whole space that a search on that task may evaluate."""
-        return askable(self.space, self.evaluator(task), feasible=self.feasible(task))
-
-    def feasible(self, task: str) -> Feasible | None:
-        """The architectures that meet the pipeline's constraints, which hold for every method."""
-        return feasible_of(self.pipeline.constraints, self.space, self.evaluator(task))
-
-    def seeded(self, seed: int) -> Pipeline:
-        return self.pipeline.model_copy(update={"seed": seed})
-
-    def run_id(self, seed: int) -> str:
-        """Id of the run that ``lapt run`` makes with that seed: the two share replies of a language model."""
-        return run_id(self.seeded(seed), self.benchmark.checksum)
-
-    def drawn(self, seed: int) -> int:
-        """The number of the reasoner's draw that belongs to that seed."""
-        return seed if self.draw is None else self.draw
-
-    def steps(self, seed: int) -> Steps:
-        pipeline = self.seeded(seed)
-        reasoner = reasoner_of(pipeline, self.execution, self.run_id(seed), sample=self.drawn(seed))
-        return Steps(pipeline, self.space, reasoner)
-
-    def archive(self, seed: int) -> Archive:
-        """The archive: the same for every seed if chosen from a whole table, else one for each draw of the reasoner."""
-        key = self._archived(seed)
-        if key not in _archives:
-            _archives[key] = Steps(self.seeded(key[-1]), self.space, Frequency()).build_archive(
-                self.evaluator(self.pipeline.source.task)
-            )
-        return _archives[key]
-
-    def learned(self, steps: Steps, seed: int) -> Principles:
-        """Principles learned from the archive; only once per archive if the reasoner is deterministic."""
-        reasoner = self.pipeline.reasoner
-        if not deterministic(reasoner):
-            return steps.learn(self.archive(seed))
-        key = (*self._archived(seed), reasoner.model_dump_json())
-        if key not in _principles:
-            _principles[key] = steps.learn(self.archive(seed))
-        return _principles[key]
-
-    def _archived(self, seed: int) -> tuple[str, str | DeclaredSpace, str | None, str, int]:
-        source = self.pipeline.source
-        drawn = self.drawn(seed) if source.archive.drawn else 0
-        return (*self._place, source.model_dump_json(), drawn)
-
-
-# Made once a process, whatever else the entrants differ in.
-_benchmarks: dict[Place, Benchmark] = {}
-_archives: dict[tuple[str, str | DeclaredSpace, str | None, str, int], Archive] = {}
-_principles: dict[tuple[str, str | DeclaredSpace, str | None, str, int, str], Principles] = {}
 
 
 # --- the methods ---------------------------------------------------------------------------------------------------
@@ -330,6 +241,8 @@ def with_other_archives(entrant: Entrant) -> Iterator[Entrant]:
     """The entrant; and if all seeds would read one archive and state the same principles, a resampled variant too."""
     yield entrant
     source = entrant.pipeline.source
+    if not isinstance(source, Source):
+        return
     if deterministic(entrant.pipeline.reasoner) and isinstance(source.archive, TopArchive):
         archive = BootstrapArchive(strategy="bootstrap", size=source.archive.size)
         resampled = entrant.pipeline.model_copy(update={"source": source.model_copy(update={"archive": archive})})
@@ -342,17 +255,20 @@ def with_controls(pipeline: Pipeline, longest: int = LONG) -> tuple[Entrant, ...
     All other search methods follow, alone and in LAPT; they run only if named. A method that refines the space has
     LAPT's budget; any other may go on to ``longest``.
     """
-    whole = not pipeline.source.archive.drawn  # then rankings of the archive are the same for every seed
+    whole = not pipeline.source.drawn  # then rankings of the archive are the same for every seed
     searches = dict(other_searches(pipeline.search))
     usual = [method for method in dict.fromkeys((pipeline.search.method, "rea", "random")) if method in searches]
     default = (
         *with_other_archives(lapt_entrant(pipeline)),
         *(Entrant(method, pipeline, partial(alone, method), longest) for method in usual),
-        Entrant("source_ranking", pipeline, ranking, longest, fixed=whole),
-        Entrant("mode", pipeline, mode, longest, fixed=whole),
-        Entrant("source_predictor", pipeline, predictor, longest, fixed=whole),
-        Entrant("random_subspace", pipeline, subspace, pipeline.budget, pipeline.reasoner.named),
     )
+    if is_read(pipeline.source):
+        default += (
+            Entrant("source_ranking", pipeline, ranking, longest, fixed=whole),
+            Entrant("mode", pipeline, mode, longest, fixed=whole),
+            Entrant("source_predictor", pipeline, predictor, longest, fixed=whole),
+            Entrant("random_subspace", pipeline, subspace, pipeline.budget, pipeline.reasoner.named),
+        )
     others = [Entrant(c, pipeline, partial(size, COUNTS[c]), longest, fixed=True, default=False) for c in COUNTS]
     others += [Entrant(s, pipeline, partial(zero_cost, s), longest, fixed=True, default=False) for s in ZERO_COST]
     others.append(Entrant("warm_start", pipeline, warm_start, longest, default=False))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flows.studies.entrants.methods import Bench, Searched, Watched
+from flows.studies.entrants.bench import Bench
+from flows.studies.entrants.methods import Searched, Watched
 from lapt.archive import Archive
 from lapt.evaluation import Evaluation, top
 from lapt.principles import Origin, Principles

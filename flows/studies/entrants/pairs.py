@@ -17,6 +17,7 @@ from flows.studies.entrants.methods import (
 )
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Pipeline
+from lapt.pipeline.sources import only_source
 from lapt.search import SEARCHERS
 
 
@@ -44,7 +45,7 @@ def pairs(declared: Pipeline, named: Sequence[Pipeline], draws: int, budget: int
 
 def tasks_of(pipeline: Pipeline) -> tuple[str, ...]:
     """Every task that the pipeline names: its source, then its targets."""
-    return (pipeline.source.task, *pipeline.targets)
+    return (only_source(pipeline.source).task, *pipeline.targets)
 
 
 def _of(pipeline: Pipeline, budget: int | None) -> list[Entrant]:
@@ -60,5 +61,5 @@ def _of(pipeline: Pipeline, budget: int | None) -> list[Entrant]:
 
 
 def _between(pipeline: Pipeline, source: str, target: str) -> Pipeline:
-    there = pipeline.source.model_copy(update={"task": source})
+    there = only_source(pipeline.source).model_copy(update={"task": source})
     return pipeline.model_copy(update={"source": there, "targets": (target,)})

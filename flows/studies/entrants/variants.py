@@ -24,7 +24,8 @@ from flows.studies.entrants.own import from_its_own
 from lapt.errors import ConfigError
 from lapt.evaluators.config import SurrogateEvaluation
 from lapt.evaluators.surrogate import epoch_of
-from lapt.pipeline.config import Pipeline, RandomArchive, TopArchive, WorstArchive, validated
+from lapt.pipeline.config import Pipeline, validated
+from lapt.pipeline.sources import RandomArchive, Source, TopArchive, WorstArchive, only_source
 from lapt.reasoning.config import (
     Alone,
     ChatReasoner,
@@ -116,18 +117,23 @@ def darts(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tuple[En
 
 def source_worth(pipeline: Pipeline) -> int:
     """Evaluations of the first target that take as many epochs of training as the source; 0 without a surrogate."""
-    config, archive = pipeline.evaluator, pipeline.source.archive
-    if not isinstance(config, SurrogateEvaluation) or not isinstance(archive, RandomArchive):
+    config, source = pipeline.evaluator, pipeline.source
+    if not isinstance(config, SurrogateEvaluation) or not isinstance(source, Source):
         return 0
-    paid = archive.samples * epoch_of(pipeline.source.task, config.epoch)
+    if not isinstance(source.archive, RandomArchive) or source.table is not None:
+        return 0
+    paid = source.archive.samples * epoch_of(source.task, config.epoch)
     return round(paid / epoch_of(pipeline.targets[0], config.epoch))
 
 
 def darts_notes(pipeline: Pipeline) -> Iterator[str]:
-    config, archive = pipeline.evaluator, pipeline.source.archive
-    if not isinstance(config, SurrogateEvaluation) or not isinstance(archive, RandomArchive):
+    config, source = pipeline.evaluator, pipeline.source
+    if not isinstance(config, SurrogateEvaluation) or not isinstance(source, Source):
         return
-    epochs = epoch_of(pipeline.source.task, config.epoch), epoch_of(pipeline.targets[0], config.epoch)
+    archive = source.archive
+    if not isinstance(archive, RandomArchive) or source.table is not None:
+        return
+    epochs = epoch_of(source.task, config.epoch), epoch_of(pipeline.targets[0], config.epoch)
     yield (
         f"multi-fidelity, not transfer: source and target are one task after {epochs[0]} and {epochs[1]} epochs; the "
         f"source's {archive.samples:,} evaluations train as many epochs as {source_worth(pipeline):,} of the target, "
@@ -180,7 +186,7 @@ def contamination(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> 
     counted, chance = _without_a_model(declared)
     entrants = []
     for pipeline in [*_chats(named), _under(declared, counted)]:
-        size = pipeline.source.archive.size
+        size = only_source(pipeline.source).archive.size
         archives = {
             "archive of the best": pipeline,
             f"archive of the worst {size}": _reading(pipeline, WorstArchive(strategy="worst", size=size)),
@@ -245,7 +251,7 @@ def _under(pipeline: Pipeline, reasoner: Reasoning) -> Pipeline:
 
 
 def _reading(pipeline: Pipeline, archive: WorstArchive | RandomArchive) -> Pipeline:
-    return pipeline.model_copy(update={"source": pipeline.source.model_copy(update={"archive": archive})})
+    return pipeline.model_copy(update={"source": only_source(pipeline.source).model_copy(update={"archive": archive})})
 
 
 def _prompted(pipeline: Pipeline, **changes: bool) -> Pipeline:
@@ -277,7 +283,7 @@ def source_budgets(
     found: list[Entrant] = []
     for budget in budgets:
         archive, cost = _archive(budget, whole)
-        source = pipeline.source.model_copy(update={"archive": archive})
+        source = only_source(pipeline.source).model_copy(update={"archive": archive})
         of_budget = _by_method(pipeline.model_copy(update={"source": source}))
         found += [replace(of_budget[method], source_budget=cost) for method in TRANSFERS]
     untransferred = _by_method(pipeline)

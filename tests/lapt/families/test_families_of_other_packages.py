@@ -24,7 +24,8 @@ from lapt.evaluators import Table, TableEvaluator
 from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.training import TrainingEvaluator, network_of
 from lapt.pipeline.config import Pipeline
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.reasoning import Frequency, Patterns, Reasoner
 from lapt.reasoning.language.briefing import Briefing
 from lapt.reasoning.language.parts import EVERY_PART

@@ -20,7 +20,7 @@ from lapt.errors import ConfigError, LaptError
 from lapt.evaluation import best
 from lapt.front.scored import Written, number_of
 from lapt.front.transfer import source_of
-from lapt.pipeline.steps import TargetSearch
+from lapt.pipeline.target import TargetSearch
 from lapt.search.config import SECTIONS
 
 SOURCE = lapt.table("invented", "invented_source")

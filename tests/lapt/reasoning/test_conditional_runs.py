@@ -12,7 +12,8 @@ from small_archives import SPACE
 
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import load_pipeline
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.reasoning.config import ChatReasoner
 from lapt.reasoning.endpoint.calls import Caller, Completion, InMemory, Message
 from lapt.reasoning.language.conditional.reasoner import Conditional

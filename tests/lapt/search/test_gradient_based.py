@@ -24,7 +24,8 @@ from lapt.evaluators.training import TrainingEvaluator
 from lapt.families.darts.cell import SOURCES
 from lapt.families.darts.genotype import genotype
 from lapt.pipeline.config import Pipeline, load_pipeline
-from lapt.pipeline.steps import Steps, TargetSearch
+from lapt.pipeline.steps import Steps
+from lapt.pipeline.target import TargetSearch
 from lapt.reasoning import Frequency
 from lapt.search import SEARCHERS, Prior
 from lapt.search.methods.gradient_based import Darts, GradientBased

@@ -13,7 +13,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 from torch import nn
 
-from flows.studies.entrants.methods import Bench, alone
+from flows.studies.entrants.bench import Bench
+from flows.studies.entrants.methods import alone
 from lapt.archive import Archive, best_of_random
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import Execution, load_pipeline
