@@ -10,8 +10,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 
-from flows.evaluators import EvaluatorOf, SourceOf, dispatched_to, evaluators_of, read_from, space_of, table_named
+from flows.evaluators import EvaluatorOf, dispatched_to, evaluators_of, space_of
 from flows.server.settings import apply_environment
+from flows.sources import SourceOf, check_transferred, read_from, recalled, say_other_columns, widening
 from lapt.algorithms import VERSION
 from lapt.base.digests import digest, short
 from lapt.errors import ConfigError, Notice
@@ -19,10 +20,10 @@ from lapt.evaluation import Evaluator
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.constraints import checked
 from lapt.pipeline.objectives import cost_of
-from lapt.pipeline.sources import PrinciplesSource, RunSource, Source, sources_of
-from lapt.pipeline.steps import SOURCE_RANKING, Steps
+from lapt.pipeline.sources import Source, sources_of
+from lapt.pipeline.steps import Steps
 from lapt.principles import EXPERTS_SAY
-from lapt.reasoning import Chance, Chat, Frequency, Joined, Patterns, Reasoner, Recalled, Stated, Unguided
+from lapt.reasoning import Chance, Chat, Frequency, Joined, Patterns, Reasoner, Stated, Unguided
 from lapt.reasoning.config import (
     ChatReasoner,
     FrequencyReasoner,
@@ -36,14 +37,9 @@ from lapt.reasoning.endpoint.calls import Caller, ChatModel, Limits, Prices
 from lapt.reasoning.endpoint.keys import check_block, key_from_variable
 from lapt.reasoning.endpoint.models import LangChainModel
 from lapt.reasoning.endpoint.providers import prices_of
-from lapt.reasoning.exported import exported
 from lapt.reasoning.language.conditional.reasoner import Conditional
-from lapt.reasoning.recalled import without_tasks
-from lapt.reasoning.statements import StatedPrinciples
-from lapt.search import SEARCHERS
 from lapt.spaces import SearchSpace
-from storage.runs.record import RunRecord, principles_by_id, principles_of_run
-from storage.runs.record import space_of as space_named_by
+from storage.runs.record import RunRecord
 from storage.runs.replies import ManualModel, StoredRecordings
 from storage.store import Store
 
@@ -100,47 +96,6 @@ def _reasoner(config: Reasoning, execution: Execution, run_id: str, sample: int,
             return Stated(config.principles, breadth=config.breadth, growth=config.growth)
         case FrequencyReasoner():
             return Frequency(max_operators=config.max_operators, max_sources=config.max_sources)
-
-
-def recalled(source: RunSource | PrinciplesSource, pipeline: Pipeline, execution: Execution) -> Reasoner:
-    """The reasoner that states stored principles. What they were taught by a target is left out, which is said.
-
-    Raises LaptError for principles that are not there, or that the space cannot follow.
-    """
-    space, targets, config = space_of(pipeline), set(pipeline.targets), pipeline.reasoner
-    teacher = Patterns(**config.model_dump(exclude={"kind"})) if isinstance(config, PatternsReasoner) else None
-    given = source.principles if isinstance(source, PrinciplesSource) else None
-    if not isinstance(given, StatedPrinciples):
-        store = Store(execution.store)
-        if isinstance(source, RunSource):
-            found = principles_of_run(store, source.run, source.target)
-        else:
-            found = principles_by_id(store, given or "")
-        there = space_named_by(store, found)
-        left, gone = without_tasks(found, targets if there.name == space.name else ())
-        _say_left_out(source.named, gone, len(found.principles), targets)
-        if left.ordering:
-            return Recalled(left, teacher=teacher, **widening(config))
-        given, _ = exported(there, left)
-    kept = given.without(space.name, targets)
-    _say_left_out(source.named, len(given.principles) - len(kept), len(given.principles), targets)
-    return Stated(given.model_copy(update={"principles": kept}), teacher=teacher, **widening(config))
-
-
-def _say_left_out(source: str, gone: int, of: int, targets: Iterable[str]) -> None:
-    """Say how many principles a target taught. Raises ConfigError if it taught all of them."""
-    if gone == of:
-        raise ConfigError(
-            f"principles of {source} that no target taught", f"{of} from {sorted(targets)}", "name another source"
-        )
-    if gone:
-        said = f"{gone} of {of} principles of {source} are left out: a target's own scores taught them"
-        warnings.warn(Notice(said), stacklevel=4)
-
-
-def widening(config: Reasoning) -> dict[str, float]:
-    """The reasoner's settings of how wide the refined space is; none if it has none."""
-    return {key: getattr(config, key) for key in ("breadth", "growth") if hasattr(config, key)}
 
 
 def caller_of(config: ChatReasoner, execution: Execution, run_id: str, *, sample: int) -> Caller:
@@ -247,8 +202,8 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
     checksum, evaluator = evaluators_of(pipeline, execution, space, store)
     say_constraints(pipeline, space, map(evaluator, pipeline.targets))
     checksums, read = read_from(pipeline, execution, space, evaluator)
-    _check_transferred(pipeline, space, read)
-    _say_other_columns(pipeline, execution)
+    check_transferred(pipeline, space, read)
+    say_other_columns(pipeline, execution)
     for target in pipeline.targets:
         cost_of(pipeline, evaluator(target))  # an objective that is not known ends here
     if execution.dispatch == "deployment":
@@ -264,30 +219,6 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
         record=record,
         read=read,
     )
-
-
-def _say_other_columns(pipeline: Pipeline, execution: Execution) -> None:
-    """Say it where the table of a source has scores of a target too: they are not read."""
-    for one in sources_of(pipeline.source):
-        if isinstance(one, Source) and one.table is not None:
-            both = [task for task in pipeline.targets if task in table_named(one.table, execution.data).scores]
-            if both:
-                said = f"the source is {one.task} of table {one.table}; its columns of {', '.join(both)} are not read"
-                warnings.warn(Notice(said), stacklevel=4)
-
-
-def _check_transferred(pipeline: Pipeline, space: SearchSpace, read: SourceOf) -> None:
-    """Raise ConfigError if a source's architectures are to be evaluated, and those of every source are of another
-    space."""
-    taken = SOURCE_RANKING in pipeline.controls or SEARCHERS[pipeline.search.method].transfers
-    sources = [one for one in sources_of(pipeline.source) if isinstance(one, Source)]
-    if taken and not any(read(one)[0] == space for one in sources):
-        what = SOURCE_RANKING if SOURCE_RANKING in pipeline.controls else pipeline.search.method
-        raise ConfigError(
-            f"a source whose architectures are of {space.name}, for {what}",
-            ", ".join(f"{one.named}, of {read(one)[0].name}" for one in sources),
-            f"leave {what} out: principles travel between spaces, architectures do not",
-        )
 
 
 def say_constraints(pipeline: Pipeline, space: SearchSpace, evaluators: Iterable[Evaluator]) -> None:

@@ -38,34 +38,10 @@ from storage.store import Store
 
 EvaluatorOf = Callable[[str], Evaluator]
 """Task -> its evaluator."""
-SourceOf = Callable[[Source], tuple[SearchSpace, Evaluator]]
-"""Source that is read -> its space and its evaluator."""
 
 
 def space_of(pipeline: Pipeline) -> SearchSpace:
     return space_named(pipeline.space)
-
-
-def read_from(
-    pipeline: Pipeline, execution: Execution, space: SearchSpace, evaluator: EvaluatorOf
-) -> tuple[list[str], SourceOf]:
-    """(checksums of the tables that sources name, source -> its space and evaluator).
-
-    Raises LaptError for a table or a task that is not there."""
-    named = {one.table for one in sources_of(pipeline.source) if isinstance(one, Source) and one.table is not None}
-    tables = {name: table_named(name, execution.data) for name in sorted(named)}
-
-    def read(source: Source) -> tuple[SearchSpace, Evaluator]:
-        if source.table is None:
-            return space, evaluator(source.task)
-        table = tables[source.table]
-        there = space if table.space == space.name else space_named(table.space)
-        return there, TableEvaluator(table, there, source.task, "never" if table.holes else None)
-
-    for one in sources_of(pipeline.source):
-        if isinstance(one, Source) and one.table is not None:
-            read(one)
-    return [table.checksum for table in tables.values()], read
 
 
 def table_named(name: str, data: str | None) -> Table:

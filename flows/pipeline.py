@@ -10,6 +10,7 @@ from prefect import flow, get_run_logger, tags
 
 from flows.build import Built, built_for
 from flows.final import FinalTraining
+from flows.library import grow_library, read_of, shown_by, with_conditions
 from flows.running.cancelling import cancellable
 from flows.running.progress import epochs, listener, meter, metered
 from flows.running.starting import started_by
@@ -17,6 +18,7 @@ from lapt.algorithms import algorithm_1
 from lapt.archive import Archive
 from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator, best
+from lapt.library.growing import Read
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.objectives import front
 from lapt.pipeline.results import ControlResult, Found, RunResult, TargetResult
@@ -58,8 +60,11 @@ def lapt_flow(pipeline: Pipeline, execution: Execution) -> RunResult:
         tags(f"space:{pipeline.space_name}"),
         metered(execution.limits),
     ):
-        result = _Transfer(built).run()
+        run = _Transfer(built)
+        result = run.run()
         built.record.finished(pipeline, by, result)
+        if execution.library is not None and result.stopped is None:
+            listener.get().told(grow_library(execution.library, run.seen))
         if execution.snapshot and result.stopped is None:  # it is written once
             snapshot(built.store, built.run_id)
     return result
@@ -78,6 +83,8 @@ class _Transfer:
         self.built, self.pipeline, self.costs = built, built.pipeline, meter.get()
         self.archive: Archive | None = None
         """The first archive of the searched space, for methods and controls that read its architectures."""
+        self.seen: list[tuple[SearchSpace, Read]] = []
+        """What each task showed, for a library."""
 
     def run(self) -> RunResult:
         pipeline = self.pipeline
@@ -125,6 +132,7 @@ class _Transfer:
         found = evaluate_source(context(built.steps), context(evaluator), context(built.record), source, context(there))
         if source.table is None:
             hears.target_done(source.named)
+        self.seen.append((found.space, read_of(self.pipeline, found, source, evaluator, built.run_id)))
         return found
 
     def learn(self, archives: tuple[Archive, ...]) -> Principles:
@@ -134,7 +142,9 @@ class _Transfer:
         listener.get().stage(
             f"learning principles from {read} architectures of {source.named}" if read else f"source: {source.named}"
         )
-        return learn_principles(context(self.built.steps), data(archives), context(self.built.record))
+        learned = learn_principles(context(self.built.steps), data(archives), context(self.built.record))
+        self.seen = [(space, with_conditions(seen, learned)) for space, seen in self.seen]
+        return learned
 
     def adapted(self, target: str, principles: Principles) -> TargetResult:
         """Lines 4 to 12, as a subflow with the target's tag."""
@@ -151,6 +161,9 @@ class _Transfer:
         incumbent, evaluations = search.run(principles)
         listener.get().target_done(target)
         search.end()
+        self.seen.append(
+            (built.space, shown_by(self.pipeline, built.space, search.evaluator, evaluations, built.run_id))
+        )
         return TargetResult.of(
             built.space,
             search.evaluator,

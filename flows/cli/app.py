@@ -146,6 +146,9 @@ def run(
     device: DeviceOption = "auto",
     pool: PoolOption = None,
     retry_failed: RetryOption = False,
+    library: Annotated[
+        str | None, typer.Option(help="File of a library of principles, to which the finished run adds its evidence.")
+    ] = None,
     max_evaluations: Annotated[
         int | None, typer.Option(min=1, help="End with the best so far after N, over all targets and controls.")
     ] = None,
@@ -161,9 +164,10 @@ def run(
 
     replies = "replay" if replay else "auto"
     limits = {"evaluations": max_evaluations, "seconds": max_seconds, "device_seconds": max_device_seconds}
-    execution = {"processes": processes, "device": device, "retry_failed": retry_failed, "replies": replies}
+    execution: dict[str, Any] = {"processes": processes, "device": device, "retry_failed": retry_failed}
     asked = load_pipeline(pipeline, overrides or (), reasoner)
-    _run(asked, store, as_json, limits=limits, snapshot=snapshot, **execution, **where(pool))
+    execution |= {"limits": limits, "snapshot": snapshot, "library": library, "replies": replies}
+    _run(asked, store, as_json, **execution, **where(pool))
 
 
 @benchmark.command("import")

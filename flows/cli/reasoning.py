@@ -75,13 +75,29 @@ def import_(
 @principles_app.command("list")
 def list_(
     run: Annotated[str | None, typer.Option(help="Only this run: its id, or its first letters.")] = None,
+    library: Annotated[
+        str | None, typer.Option(help="In place of a store: shipped, or the file of a library of principles.")
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="With --library: only principles of this space.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="With --library: only what tasks of this metric say, such as accuracy.")
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """List every set of principles, the latest run first."""
+    """List every set of principles, the latest run first; or the principles of a library, best founded first."""
     from flows.screen.store import show_principles
     from storage.runs.record import stated_principles
     from storage.store import Store
+
+    if library is not None:
+        from flows.screen.library import as_json as entries_as_json
+        from flows.screen.library import show_library
+        from storage.library import library_named
+
+        known = library_named(library)
+        (entries_as_json if as_json else show_library)(known, library, space, kind or ())
+        return
 
     rows = stated_principles(Store(store), run)
     if as_json:

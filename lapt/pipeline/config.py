@@ -116,9 +116,9 @@ class Pipeline(Frozen):
         if is_read(self.source):
             return self
         if "source_ranking" in self.controls:
-            raise ValueError("controls name source_ranking, which needs a source whose architectures are read")
+            raise ValueError("controls name source_ranking, which ranks architectures of a source: leave it out")
         if SEARCHERS[self.search.method].transfers:
-            raise ValueError(f"search.method {self.search.method} needs a source whose architectures are read")
+            raise ValueError(f"search.method {self.search.method} learns from scores of a source: name another")
         return self
 
     @model_validator(mode="after")
@@ -201,6 +201,7 @@ class Execution(Frozen):
         "inline", description="deployment: evaluations run on the workers of a Prefect work pool"
     )
     pool: str = Field("gpu", description="the work pool of dispatch: deployment")
+    library: str | None = added(None, description="a file, to which the finished run adds what its tasks showed")
     limits: RunLimits = added(UNLIMITED, description="limits of its cost; at one, it ends with its best so far")
     snapshot: bool = added(True, description="a DuckDB file of the run in the store, when it is finished")
 

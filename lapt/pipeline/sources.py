@@ -167,6 +167,19 @@ class PrinciplesSource(_Stored):
         return f"principles {self.principles}" if isinstance(self.principles, str) else self.name
 
 
+class LibrarySource(_Stored):
+    """What a library of principles says for the space. What it knows of a target is left out."""
+
+    library: str = Field(description="shipped, or the file of a library (lapt run --library)")
+    kinds: tuple[Name, ...] = added(
+        (), description="only what tasks of these kinds say, by their metric's name: accuracy, ssim; all if unset"
+    )
+
+    @property
+    def named(self) -> str:
+        return f"library {Path(self.library).stem}"
+
+
 NOTHING_KNOWN = "none"
 """The source of a search alone: no principles."""
 
@@ -198,9 +211,12 @@ def _form(declared: Any) -> str | None:
     return next((form for form in reversed(FORMS) if form in declared), "task")
 
 
-_EXPECTED = "expected a mapping with the key task, run or principles, a list of them, or none"
+_EXPECTED = "expected a mapping with the key task, run, principles or library, a list of them, or none"
 One = Annotated[
-    Annotated[Source, Tag("task")] | Annotated[RunSource, Tag("run")] | Annotated[PrinciplesSource, Tag("principles")],
+    Annotated[Source, Tag("task")]
+    | Annotated[RunSource, Tag("run")]
+    | Annotated[PrinciplesSource, Tag("principles")]
+    | Annotated[LibrarySource, Tag("library")],
     Discriminator(_form, custom_error_type="source", custom_error_message=_EXPECTED),
 ]
 
@@ -242,6 +258,7 @@ FORMS: dict[str, type[Frozen]] = {
     "task": Source,
     "run": RunSource,
     "principles": PrinciplesSource,
+    "library": LibrarySource,
     "none": NoSource,
     "several": Several,
 }
@@ -259,6 +276,7 @@ AnySource = Annotated[
     Annotated[Source, Tag("task")]
     | Annotated[RunSource, Tag("run")]
     | Annotated[PrinciplesSource, Tag("principles")]
+    | Annotated[LibrarySource, Tag("library")]
     | Annotated[NoSource, Tag("none")]
     | Annotated[Several, Tag("several")],
     Discriminator(_form, custom_error_type="source", custom_error_message=_EXPECTED),
@@ -267,7 +285,10 @@ AnySource = Annotated[
 """The section ``source``."""
 
 
-def sources_of(source: AnySource) -> tuple[Source | RunSource | PrinciplesSource, ...]:
+Single = Source | RunSource | PrinciplesSource | LibrarySource
+
+
+def sources_of(source: AnySource) -> tuple[Single, ...]:
     """The single sources; none of ``none``."""
     if isinstance(source, Several):
         return source.several

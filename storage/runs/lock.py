@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from lapt.errors import StoreError
 from storage.addresses import address_of
@@ -24,18 +25,46 @@ def only_attempt(store_address: str, run_id: str, waits: Callable[[str], None] |
     if folder is None:
         yield
         return
-    import fcntl
+
+    def busy(holder: str) -> None:
+        if waits is None:
+            raise StoreError(
+                f"no other attempt of run {run_id}",
+                f"one that is running: {holder}",
+                "wait for it (its results will be here), or stop it and run again",
+            ) from None
+        waits(holder)
 
     folder /= "locks"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / f"{run_id}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = _opened(folder / f"{run_id}.lock")
     except OSError as error:
         raise StoreError(
             f"a store folder that can be written at {store_address}",
             error.strerror or type(error).__name__,
             "choose another with --store or LAPT_STORE",
         ) from error
+    with _held(lock, busy):
+        yield
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold the lock in a file, which is made; wait for another process that holds it. Raises OSError."""
+    with _held(_opened(path), lambda holder: None):
+        yield
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+
+@contextmanager
+def _held(descriptor: int, busy: Callable[[str], None]) -> Iterator[None]:
+    """Hold a lock file that is open, and close it. ``busy``: called once with the holder, if another has it."""
+    import fcntl
+
     try:
         told = False
         while True:
@@ -44,14 +73,8 @@ def only_attempt(store_address: str, run_id: str, waits: Callable[[str], None] |
                 break
             except BlockingIOError:
                 holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-                if waits is None:
-                    raise StoreError(
-                        f"no other attempt of run {run_id}",
-                        f"one that is running: {holder}",
-                        "wait for it (its results will be here), or stop it and run again",
-                    ) from None
             if not told:
-                waits(holder)
+                busy(holder)
             told = True
             time.sleep(0.5)  # a lock that is waited for in the kernel would hear no cancel
         os.ftruncate(descriptor, 0)

@@ -63,6 +63,7 @@ def figures(result: StudyResult, quantity: str) -> dict[str, Row]:
     }
 
 
+@pytest.mark.integration
 def test_reasoners_are_compared_draw_by_draw_and_a_replay_gives_the_same_rows(
     server: OpenAIServer, tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_spent_budget_is_a_failure_of_that_model(server: OpenAIServer, tmp_pat
     assert "at most 1 calls of the language model" in result.failures[0]
 
 
+@pytest.mark.integration
 def test_stand_ins_are_counted(server: OpenAIServer, tmp_path: Path) -> None:
     server.answer_to = lambda request: Reply("no JSON at all")  # type: ignore[method-assign]
     named = chat(server, "reasoner.on_invalid=frequency", "reasoner.repairs=0", "reasoner.max_operators=2")
@@ -126,6 +128,7 @@ def test_stand_ins_are_counted(server: OpenAIServer, tmp_path: Path) -> None:
     assert ranks["lapt-rea, chat:openai:wise"].mean == ranks["lapt-rea, frequency"].mean
 
 
+@pytest.mark.integration
 def test_a_study_by_hand_writes_every_prompt_and_goes_on_when_they_are_answered(tmp_path: Path) -> None:
     named = chat(None, "adaptation.iterations=1", model="chat:manual")
     study = entrants("reasoners", named, draws=2)
@@ -242,6 +245,7 @@ def test_the_parts_that_are_left_out_are_those_of_the_form(server: OpenAIServer,
     }
 
 
+@pytest.mark.integration
 def test_a_model_proposes_architectures_in_either_form(server: OpenAIServer, tmp_path: Path) -> None:
     named = chat(server, "reasoner.prompt.form=conditions", "adaptation.iterations=1")
     result = compared(tmp_path, entrants("reasoners", named))

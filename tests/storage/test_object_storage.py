@@ -113,6 +113,7 @@ def test_checkpoints_and_supernets(bucket: str) -> None:
     assert checkpoint.load() is None
 
 
+@pytest.mark.integration
 def test_eight_processes_append_at_once_while_another_compacts_and_nothing_is_lost(bucket: str) -> None:
     appends = (
         "import sys; from storage.store import Store\n"
@@ -182,6 +183,7 @@ def test_a_run_that_was_just_started_is_not_taken_out(bucket: str) -> None:
     assert query(store, "SELECT run_id FROM runs").to_pylist() == [{"run_id": "ab"}]
 
 
+@pytest.mark.integration
 def test_no_credential_is_said(bucket: str, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(bucket)
     assert SECRET not in repr(store)

@@ -146,6 +146,7 @@ def test_a_run_under_way_is_not_taken_out(store: Store) -> None:
     assert rows_of(store, ONE) == 14
 
 
+@pytest.mark.integration
 def test_writers_and_readers_go_on_while_runs_are_taken_out(store: Store) -> None:
     for number in range(6):
         a_run(store, f"{number:012x}")

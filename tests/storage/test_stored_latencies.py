@@ -71,6 +71,7 @@ def test_what_does_not_change_it_does_not() -> None:
     assert LatencyEvaluator(other, QUICK).fingerprint == LatencyEvaluator(SPEC, QUICK).fingerprint
 
 
+@pytest.mark.integration
 def test_onnx_runtime_measures_the_exported_network(tmp_path: Path) -> None:
     protocol = Protocol(warm_up=1, repeats=5, runtime="onnxruntime")
     (found,) = stored(Store(tmp_path), protocol).evaluate(cells(1))  # type: ignore[arg-type]
@@ -79,6 +80,7 @@ def test_onnx_runtime_measures_the_exported_network(tmp_path: Path) -> None:
     assert found.value > 0
 
 
+@pytest.mark.integration
 def test_milliseconds_are_ratios_to_the_first_reference(tmp_path: Path) -> None:
     known = KnownLatency(stored(Store(tmp_path)), NAS201, 12)
     asked = cells(4)

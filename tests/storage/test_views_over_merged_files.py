@@ -84,6 +84,7 @@ def rows(store: Store, sql: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.integration
 @settings(max_examples=25, deadline=None)
 @given(st.lists(STEP, min_size=1, max_size=8))
 def test_a_view_counts_what_a_window_over_all_rows_counts(folder: Path, steps: list[Any]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 
 from flows.build import checksum_of, reasoner_of, run_id
-from flows.evaluators import read_from, space_of
+from flows.evaluators import space_of
+from flows.sources import read_from
 from flows.studies.entrants.benchmarks import Benchmark, benchmark_of
 from lapt.archive import Archive
 from lapt.evaluation import Evaluator

@@ -29,6 +29,7 @@ SPEC = TrainingSpec(
 )
 
 
+@pytest.mark.integration
 def test_scores_do_not_depend_on_the_number_of_processes() -> None:
     rng = np.random.default_rng(0)
     cells = [SPACE.sample(rng) for _ in range(4)]

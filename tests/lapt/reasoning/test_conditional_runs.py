@@ -62,6 +62,7 @@ class Answering:
         return Completion(json.dumps(drawn[-1]))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("refinement", ["product", "order"])
 def test_a_whole_run_with_a_model_that_says_whatever_the_schema_allows(refinement: str) -> None:
     pipeline = load_pipeline(

@@ -1,0 +1,222 @@
+"""Sources of a pipeline: tasks, tables, earlier runs, stored principles, several of them, none."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+
+from flows.build import Built, build
+from lapt.errors import ConfigError, LaptError, Notice
+from lapt.evaluation import Evaluator
+from lapt.pipeline.config import Execution, Pipeline, load_pipeline, validated
+from lapt.pipeline.sources import Source
+from lapt.pipeline.target import TargetSearch
+from lapt.principles import Principles
+from lapt.reasoning.expectation import advisers_of
+from lapt.reasoning.statements import StatedPrinciples
+from lapt.spaces import BUILTIN
+
+NAS201 = BUILTIN["nas201"]
+INVENTED = ("search.generations=1", "controls=[]", "reasoner={kind: patterns}", "targets=[invented_a]")
+BEST = "archive: {strategy: top, size: 30}"
+FILE = """\
+version: 1
+space: nas201
+principles:
+  - condition: {count: {operators: [nor_conv_3x3], at_least: 3}}
+    weight: 1.5
+    adviser: me
+    evidence: [{space: nas201, task: elsewhere, support: 8, of: 10}]
+  - condition: {choice: {layer: 0->3, operators: [skip_connect]}}
+    adviser: you
+    evidence: [{space: nas201, task: invented_a, support: 9, of: 10}]
+"""
+
+
+def declared(*overrides: str) -> Pipeline:
+    return load_pipeline("invented", [*INVENTED, *overrides])
+
+
+def built(pipeline: Pipeline, store: Path) -> Built:
+    return build(pipeline, Execution(store=str(store)))
+
+
+def learned(found: Built) -> Principles:
+    def read(source: Source):  # type: ignore[no-untyped-def]
+        there, evaluator = found.read(source)
+        return found.steps.build_archive(evaluator, source, there)
+
+    return found.steps.learn(*found.steps.build_archives(read))
+
+
+def asked(found: Built, principles: Principles) -> list[str]:
+    _, evaluations = TargetSearch(found.steps, found.evaluator("invented_a")).run(principles)
+    return [found.space.encode(one.architecture) for one in evaluations]
+
+
+def test_the_same_task_of_the_same_table_teaches_the_same(tmp_path: Path) -> None:
+    own = built(declared(f"source={{task: invented_source, {BEST}}}"), tmp_path)
+    table = built(declared(f"source={{table: invented, task: invented_source, {BEST}}}"), tmp_path)
+    one, other = learned(own), learned(table)
+    assert one.origin.task == "invented_source"
+    assert other.origin.task == "invented invented_source"
+    assert [p.weight for q in one.principles for p in q.patterns] == [
+        p.weight for q in other.principles for p in q.patterns
+    ]
+    assert asked(own, one) == asked(table, other)
+    assert own.run_id != table.run_id
+
+
+def test_a_table_is_read_and_its_own_scores_are_not_paid_for() -> None:
+    pipeline = declared("source={table: digits, task: jigsaw}")
+    assert pipeline.source.model_dump(mode="json")["archive"] == {"strategy": "top", "size": 50}
+    assert pipeline.evaluated == ("invented_a",)
+    assert declared().evaluated == ("invented_source", "invented_a")
+
+
+def test_columns_of_the_targets_in_the_table_of_a_source_are_not_read(tmp_path: Path) -> None:
+    pipeline = declared("source={table: invented, task: invented_source}")
+    with pytest.warns(Notice, match="its columns of invented_a are not read"):
+        found = built(pipeline, tmp_path)
+    read: list[str] = []
+    there, evaluator = found.read(pipeline.source)  # type: ignore[arg-type]
+
+    class Spied:
+        def __getattr__(self, name: str) -> object:
+            return getattr(evaluator, name)
+
+        def evaluate(self, architectures: list[object]) -> object:
+            read.extend([evaluator.task] * len(architectures))
+            return evaluator.evaluate(architectures)  # type: ignore[arg-type]
+
+    spied: Evaluator = Spied()  # type: ignore[assignment]
+    found.steps.build_archive(spied, None, there)
+    assert set(read) == {"invented_source"}
+
+
+def test_no_source_is_the_search_alone(tmp_path: Path) -> None:
+    found = built(declared("source=none"), tmp_path)
+    principles = learned(found)
+    assert principles.principles == ()
+    search = TargetSearch(found.steps, found.evaluator("invented_a"))
+    _, evaluations = search.run(principles)
+    assert len(evaluations) == found.pipeline.budget
+    assert search.space_size == NAS201.size
+    assert search.principles.principles == ()
+
+
+def test_principles_of_a_run_search_as_that_run_did(tmp_path: Path) -> None:
+    first = built(declared(f"source={{task: invented_source, {BEST}}}"), tmp_path)
+    principles = learned(first)
+    with first.record.attempt(first.pipeline):
+        first.record.principles(principles, task="invented_source", iteration=0)
+    again = built(declared(f"source={{run: {first.run_id}}}"), tmp_path)
+    recalled = learned(again)
+    assert recalled.parent == principles.id
+    assert asked(again, recalled) == asked(first, principles)
+    by_id = built(declared(f"source={{principles: {principles.id}}}"), tmp_path)
+    assert asked(by_id, learned(by_id)) == asked(first, principles)
+
+
+def test_what_a_target_taught_is_left_out_and_said(tmp_path: Path) -> None:
+    first = built(declared(f"source={{task: invented_source, {BEST}}}"), tmp_path)
+    principles = learned(first)
+    evaluations = first.evaluator("invented_a").evaluate([NAS201.decode(text) for text in asked(first, principles)])
+    adapted = first.steps.reasoner.update(NAS201, principles, evaluations, task="invented_a")
+    assert any(pattern.task == "invented_a" for one in adapted.principles for pattern in one.patterns)
+    with first.record.attempt(first.pipeline):
+        first.record.principles(principles, task="invented_source", iteration=0)
+        first.record.principles(adapted, task="invented_a", iteration=1)
+    pipeline = declared(f"source={{run: {first.run_id}, target: invented_a}}")
+    with pytest.warns(Notice, match="are left out of the source"):
+        recalled = learned(built(pipeline, tmp_path))
+    assert not any(pattern.task == "invented_a" for one in recalled.principles for pattern in one.patterns)
+    to_another = pipeline.model_copy(update={"targets": ("invented_b",)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept = learned(built(to_another, tmp_path))
+    assert any(pattern.task == "invented_a" for one in kept.principles for pattern in one.patterns)
+
+
+def test_a_file_of_principles_brings_its_own_evidence(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(FILE)
+    pipeline = declared(f"source={{principles: {path}}}")
+    path.unlink()  # its content is part of the pipeline
+    assert Pipeline.model_validate_json(pipeline.model_dump_json()) == pipeline
+    with pytest.warns(Notice, match="1 of 2 principles are left out of the source principles"):
+        found = built(pipeline, tmp_path)
+    stated = learned(found)
+    (mine,) = [one for one in stated.spoken if one.patterns]
+    assert (mine.adviser, mine.support) == ("me", 0.8)
+    assert mine.chance(NAS201) < 0.2
+    assert not any("0 of 0" in one.statement for one in stated.principles)
+    assert len(asked(found, stated)) == found.pipeline.budget
+
+
+def test_each_of_several_sources_is_an_adviser_and_experts_are_one_more(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(FILE)
+    sources = f"{{table: digits, task: jigsaw}}, {{task: invented_source, {BEST}}}, {{principles: {path}}}"
+    found = built(declared(f"sources=[{sources}]"), tmp_path)
+    stated = learned(found)
+    names = [adviser.name for adviser in advisers_of(NAS201, stated, task="invented_a")]
+    assert names == ["digits jigsaw", "invented_source", "principles: me", "experts"]
+    assert found.run_id == built(declared(f"source=[{sources}]"), tmp_path).run_id
+    assert len(asked(found, stated)) == found.pipeline.budget
+
+
+def test_one_source_in_a_list_is_that_source(tmp_path: Path) -> None:
+    alone = built(declared(f"source={{task: invented_source, {BEST}}}"), tmp_path)
+    listed = built(declared(f"sources=[{{task: invented_source, {BEST}}}]"), tmp_path)
+    assert asked(alone, learned(alone)) == asked(listed, learned(listed))
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("source={run: 0123456789ab}", "expected principles of run 0123456789ab"),
+        ("source={run: latest}", "source.run: string should match"),
+        ("source={run: 0123456789ab, targt: x}", "source.targt; did you mean target?"),
+        ("source={principles: 0123456789ab}", "'0123456789ab'"),
+        ("source={principles: nowhere.yaml}", "a UTF-8 text file at nowhere.yaml"),
+        ("source={table: nowhere, task: x}", "a table named 'nowhere'"),
+        ("source={table: digits, task: x}", "a task of table digits"),
+        ("source={table: digits}", "the key source.task"),
+        ("source={table: digits, task: invented_a}", "targets name the source task invented_a"),
+        ("source=5", "a mapping with the key task, run, principles or library, a list of them, or none"),
+        ("sources=[]", "at least 1 item"),
+        ("sources=[{task: invented_source}, {task: invented_source}]", "name invented_source twice"),
+        ("sources=[none, {task: invented_source}]", "source"),
+        ("controls=[source_ranking]", "controls name source_ranking"),
+    ],
+)
+def test_bad_sources_are_one_line(said: str, error: str, tmp_path: Path) -> None:
+    more = ["source=none"] if said.startswith("controls") else []
+    with pytest.raises(LaptError) as raised:
+        built(declared(*more, said), tmp_path)
+    assert error in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_source_and_sources_are_one_key() -> None:
+    whole = declared().model_dump(mode="json")
+    with pytest.raises(ConfigError, match="source and sources say the same"):
+        validated({**whole, "sources": [whole["source"]]}, "both")
+
+
+def test_evidence_is_counted_out_of_what_was_read() -> None:
+    with pytest.raises(ValueError, match="larger than of"):
+        StatedPrinciples.model_validate(
+            {
+                "space": "nas201",
+                "principles": [
+                    {
+                        "condition": {"width": {"at_least": 2}},
+                        "evidence": [{"space": "nas201", "task": "x", "support": 3, "of": 2}],
+                    }
+                ],
+            }
+        )
