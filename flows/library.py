@@ -1,4 +1,4 @@
-"""What a run adds to a library of principles."""
+"""The evidence that a run adds to a library of principles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from storage.library import grow
 
 
 def read_of(pipeline: Pipeline, archive: Archive, source: Source, evaluator: Evaluator, run: str) -> Read:
-    """What the archive of a source shows."""
+    """The evidence of a source's archive."""
     return Read(
         task=source.task,
         data=source.table or data_of(pipeline),
@@ -40,7 +40,7 @@ def with_conditions(seen: Read, learned: Principles) -> Read:
 def shown_by(
     pipeline: Pipeline, space: SearchSpace, evaluator: Evaluator, evaluations: Sequence[Evaluation], run: str
 ) -> Read:
-    """What the evaluations of a target show: the best quarter of them against the others."""
+    """The evidence of a target's evaluations: the best quarter of them against the others."""
     good, others = compared(evaluations, space)
     return Read(
         task=evaluator.task,

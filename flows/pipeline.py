@@ -84,7 +84,7 @@ class _Transfer:
         self.archive: Archive | None = None
         """The first archive of the searched space, for methods and controls that read its architectures."""
         self.seen: list[tuple[SearchSpace, Read]] = []
-        """What each task showed, for a library."""
+        """The evidence of each task, for a library."""
 
     def run(self) -> RunResult:
         pipeline = self.pipeline

@@ -108,7 +108,7 @@ def recalled(
 
 
 def _of_library(source: LibrarySource, space: SearchSpace, targets: set[str]) -> StatedPrinciples:
-    """What a library says for a space, without what the targets taught it."""
+    """The principles of a library for a space, without those that the targets taught."""
     library = library_named(source.library)
     found = statements(library.best_founded(space.name, kinds=source.kinds, without=targets), source.named)
     if not found:

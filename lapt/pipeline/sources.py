@@ -109,7 +109,7 @@ class Source(Frozen):
 
     @property
     def described(self) -> str:
-        """What is read, as part of a sentence."""
+        """The architectures that are read, as part of a sentence."""
         return f"{self.archive.described} of {self.named}"
 
     @property
@@ -137,7 +137,7 @@ class _Stored(Frozen):
 
 
 class RunSource(_Stored):
-    """What an earlier run learned from its source, or how its principles were adapted to one of its targets."""
+    """Principles of an earlier run: those it learned from its source, or those adapted to one of its targets."""
 
     run: str = Field(pattern=r"^[0-9a-f]{12}$", description="id of a run in the same store")
     target: Name | None = added(None, description="a target of that run; its source if unset")
@@ -168,7 +168,7 @@ class PrinciplesSource(_Stored):
 
 
 class LibrarySource(_Stored):
-    """What a library of principles says for the space. What it knows of a target is left out."""
+    """Principles of a library for the space, without those that a target taught."""
 
     library: str = Field(description="shipped, or the file of a library (lapt run --library)")
     kinds: tuple[Name, ...] = added(

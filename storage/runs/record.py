@@ -327,7 +327,7 @@ def principles_by_id(store: Store, wanted: str) -> Principles:
 
 
 def principles_of_run(store: Store, run: str, target: str | None = None) -> Principles:
-    """What a run learned from its source; or how it adapted that to a target, last. Raises StoreError."""
+    """The principles that a run learned from its source, or those it adapted last to a target. Raises StoreError."""
     rows = stated_principles(store, run)
     mine = [row for row in rows if (row["iteration"] == 0 if target is None else row["task"] == target)]
     if not mine:
