@@ -10,6 +10,7 @@ from flows.evaluators import table_of
 from flows.studies.comparison import Comparison
 from flows.studies.entrants.methods import LONG, RESAMPLED, Entrant, under_one, with_controls
 from flows.studies.entrants.pairs import pairs
+from flows.studies.entrants.sources import across
 from flows.studies.entrants.variants import (
     ablation,
     contamination,
@@ -127,6 +128,13 @@ STUDIES = {
     "ablation": Study("LAPT without one of its parts: Figure 4", "trans101", ablation),
     TRANSFER: Study(
         "every pair of tasks: what LAPT adds to the same search", "trans101", pairs, search="gp", longer=True
+    ),
+    "across": Study(
+        "sources, also of other spaces: each alone, all together, experts alone, and none",
+        "across",
+        across,
+        search="gp",
+        longer=True,
     ),
     "quality": Study("scores in the refined spaces against the whole", "trans101", None),
     "prompts": Study("what each part of the prompt is worth", "trans101", prompts),

@@ -59,7 +59,7 @@ class Patterns(Ordering):
         self.knowledge, self.evidence = knowledge, evidence
 
     def learn(self, space: SearchSpace, archive: Archive) -> Principles:
-        read = [entry.architecture for entry in archive.entries]
+        read = [entry.architecture for entry in archive.entries] if archive.space.name == space.name else []
         origin = Origin(reasoner=self.name, step="learn", task=archive.task, archive=archive.digest)
         learned = self.learned(space, read, archive.task) if self.evidence else ()
         stated = (*self._known(space, read), *learned)
