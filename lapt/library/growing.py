@@ -76,7 +76,7 @@ def grown(library: Library, space: SearchSpace, read: Read) -> tuple[Library, in
         return library, 0, 0
     entries = {entry.key: entry for entry in library.entries}
     before = len(entries)
-    new = [Entry(space=space.name, condition=one) for one in read.found]
+    new = [Entry(space=space.name, condition=one) for one in read.found if fits(one, space) is None]
     new += [
         Entry(space=space.name, condition=one.condition, statement=one.statement, cited=one.source)
         for one in applying(space)
