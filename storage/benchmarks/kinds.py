@@ -71,6 +71,7 @@ class Declaration(Frozen):
 _DECLARED = table_beside(__name__)
 NASBENCH201 = Declaration.model_validate(_DECLARED["nasbench201"])
 TRANSNAS101_MICRO = Declaration.model_validate(_DECLARED["transnas101_micro"])
+NAS_BENCH_GRAPH = Declaration.model_validate(_DECLARED["nas_bench_graph"])
 TRANSNAS101_METRICS: dict[str, list[str]] = _DECLARED["transnas101_metrics"]
 """Task of the table -> task and metric of the official file."""
 
@@ -96,6 +97,7 @@ MACRO = "transnas101-macro"
 KINDS: dict[str, Declaration | None] = {
     "nasbench201": NASBENCH201,
     "transnas101-micro": TRANSNAS101_MICRO,
+    "nas-bench-graph": NAS_BENCH_GRAPH,
     "table": None,
 }
 """KIND of ``lapt benchmark import`` -> its declaration; None where the user brings one."""

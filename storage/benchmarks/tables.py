@@ -26,7 +26,14 @@ from lapt.pipeline.benchmarking import Measured
 from lapt.spaces import Space
 from storage.addresses import address_of
 from storage.benchmarks.checks import check_percent, checked, column_name
-from storage.benchmarks.columns import ColumnsInfo, columns_there, declaration_of, import_columns, read_columns
+from storage.benchmarks.columns import (
+    ColumnsInfo,
+    columns_there,
+    declaration_of,
+    import_columns,
+    read_columns,
+    write_columns,
+)
 from storage.benchmarks.kinds import KINDS, CountColumn, Declaration, TaskColumns, declaration_for
 from storage.benchmarks.official.published_files import Progress, unheard
 from storage.benchmarks.official.reading import read_official
@@ -129,7 +136,12 @@ def import_benchmark(
     if not replace:
         _check_free(target, _info(kind, declaration, content), file)
     info = write_table(kind, declaration, content, target)
-    return info if official is None else info.model_copy(update={"identity": official.identity})
+    if official is None:
+        return info
+    if official.further:
+        write_columns(load(declaration.name, data), official.columns, official.further, data_folder(data))
+    there = columns_there(info.name, data_folder(data))
+    return info.model_copy(update={"identity": official.identity, "columns": there})
 
 
 def write_table(kind: str, declaration: Declaration, content: pa.Table, target: Path) -> BenchmarkInfo:
