@@ -30,8 +30,8 @@ class Graph:
 
     ``nodes``: their names, each after those that it reads. ``targets``: of E layers, whose positions in the space are
     ``layers``. ``sources``, ``operators``: N x E positions, of nodes and of operators. ``present``: N x E, whether the
-    operator is not zero. ``joined``: the nodes whose concatenation is the output; empty if layers feed it. ``open_ended``:
-    of these, only those are part of it that no layer reads.
+    operator is not zero. ``joined``: the nodes whose concatenation is the output; empty if layers feed it. Only those
+    of them are part of it that no layer reads, if it is ``open_ended``.
     """
 
     name: str

@@ -62,8 +62,15 @@ class Pool(SearchSpace):
         """The architectures that lie in ``space``; where fewer than ``at_least`` do, those too that lie outside
         in the fewest layers, all that lie equally far."""
         apart: dict[int, list[Architecture]] = {}
+        choices = [frozenset(layer.choices) for layer in space.layers]
+
+        def distance(architecture: Architecture) -> int:  # the space's, without its nodes where each is one layer
+            if space.groups:
+                return space.distance(architecture)
+            return sum(made not in known for made, known in zip(zip(*architecture, strict=True), choices, strict=True))
+
         for architecture in architectures:
-            apart.setdefault(space.distance(architecture), []).append(architecture)
+            apart.setdefault(distance(architecture), []).append(architecture)
         rows = apart.pop(0, [])
         for distance in sorted(apart):
             if len(rows) >= at_least:
@@ -129,7 +136,7 @@ class Pool(SearchSpace):
 
     @cached_property
     def _there(self) -> frozenset[Architecture]:
-        return frozenset(self.written(row) for row in self.rows)
+        return frozenset(map(self.written, self.rows) if self.groups else self.rows)
 
     @cached_property
     def _coded(self) -> Coded:

@@ -67,7 +67,7 @@ class GraphCell(CellFamily):
         raise SpaceError(
             f"a {self.name} network such as 0121-gcn-gin-fc-cheb",
             f"{text[:120]!r}",
-            f"write the node that each of four nodes reads (0 is the input), and operators among {list(self.operators)}",
+            f"write the node that each of four reads (0 is the input), and operators among {list(self.operators)}",
         )
 
     def key(self, architecture: Architecture) -> int:
@@ -154,7 +154,7 @@ def _canonical(cell: GraphCell, architecture: Architecture) -> Architecture:
 
 
 def _readers(operators: Sequence[int], read: Sequence[int], node: int) -> tuple[Tree, ...]:
-    """What reads a node, with all that reads them."""
+    """The readers of a node, each with all that reads it."""
     return tuple(
         Tree(operators[at - 1], _readers(operators, read, at)) for at in range(1, NODES + 1) if read[at - 1] == node
     )

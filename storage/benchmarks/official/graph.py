@@ -7,6 +7,7 @@ its code nor its pickles.
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def read(path: Path, progress: Progress) -> pa.Table:
     row = {GRAPH.key(architecture): at for at, architecture in enumerate(every)}
     columns: dict[str, pa.Array[Any]] = {"architecture": pa.array(map(GRAPH.encode, every), pa.string())}
     for done, (task, file) in enumerate(_files(path).items()):
-        content = unpickled(file, lambda share, done=done: progress((done + share) / len(TASKS)))
+        content = unpickled(file, partial(_heard, progress, done))
         trained = OPERATORS.get(task, GRAPH.operators)
         wanted = {key for key, at in row.items() if {*every[at].operators} <= {*trained}}
         _check_keys(content, wanted, file)
@@ -71,6 +72,10 @@ def read(path: Path, progress: Progress) -> pa.Table:
             numbers = np.rint(numbers) if figure == "parameters" else numbers
             columns[f"{task}_{figure}"] = pa.array(numbers, mask=np.isnan(numbers))
     return pa.table(columns)
+
+
+def _heard(progress: Progress, done: int, share: float) -> None:
+    progress((done + share) / len(TASKS))
 
 
 def identified(path: Path) -> str:
