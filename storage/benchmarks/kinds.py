@@ -94,10 +94,13 @@ TRANSNAS101_OFFICIAL = TRANSNAS101_MICRO.model_copy(update={"architecture": "arc
 MACRO = "transnas101-macro"
 """KIND of a benchmark whose architectures are in no built-in space: its import writes a plain file, not a table."""
 
+HELD = "nas-bench-graph"
+"""KIND whose files a package holds: its path may be left out where that is installed."""
+
 KINDS: dict[str, Declaration | None] = {
     "nasbench201": NASBENCH201,
     "transnas101-micro": TRANSNAS101_MICRO,
-    "nas-bench-graph": NAS_BENCH_GRAPH,
+    HELD: NAS_BENCH_GRAPH,
     "table": None,
 }
 """KIND of ``lapt benchmark import`` -> its declaration; None where the user brings one."""

@@ -34,7 +34,7 @@ from storage.benchmarks.columns import (
     read_columns,
     write_columns,
 )
-from storage.benchmarks.kinds import KINDS, CountColumn, Declaration, TaskColumns, declaration_for
+from storage.benchmarks.kinds import HELD, KINDS, CountColumn, Declaration, TaskColumns, declaration_for
 from storage.benchmarks.official.published_files import Progress, unheard
 from storage.benchmarks.official.reading import read_official
 from storage.benchmarks.table_files import columns_of
@@ -323,6 +323,8 @@ def _described(schema: pa.Schema, path: Path) -> BenchmarkInfo:
 
 def _import_command(name: str) -> str:
     kind = next((kind for kind, known in KINDS.items() if known is not None and known.name == name), None)
+    if kind == HELD:
+        return f"pip install 'lapt[graph]', then lapt benchmark import {kind}"
     return f"lapt benchmark import {kind} FILE" if kind else "lapt benchmark import table FILE --declare FILE.yaml"
 
 

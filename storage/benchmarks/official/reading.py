@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from storage.benchmarks.kinds import (
-    KINDS,
+    HELD,
     NAS_BENCH_GRAPH,
     NASBENCH201,
     TRANSNAS101_MICRO,
@@ -73,6 +73,6 @@ def where(kind: str) -> Path:
 
     Raises ImportUsageError for a kind that no package holds, BenchmarkError if its package is not installed.
     """
-    if KINDS.get(kind) is not NAS_BENCH_GRAPH:
+    if kind != HELD:
         raise ImportUsageError(f"the path of a file for kind {kind}", "none", "name it behind the kind")
     return official_graph.installed()
