@@ -63,14 +63,13 @@ class Pool(SearchSpace):
         in the fewest layers, all that lie equally far."""
         apart: dict[int, list[Architecture]] = {}
         choices = [frozenset(layer.choices) for layer in space.layers]
-
-        def distance(architecture: Architecture) -> int:  # the space's, without its nodes where each is one layer
-            if space.groups:
-                return space.distance(architecture)
-            return sum(made not in known for made, known in zip(zip(*architecture, strict=True), choices, strict=True))
-
         for architecture in architectures:
-            apart.setdefault(distance(architecture), []).append(architecture)
+            if space.groups:
+                distance = space.distance(architecture)
+            else:  # the same, in a tenth of the time
+                made = zip(*architecture, strict=True)
+                distance = sum(one not in known for one, known in zip(made, choices, strict=True))
+            apart.setdefault(distance, []).append(architecture)
         rows = apart.pop(0, [])
         for distance in sorted(apart):
             if len(rows) >= at_least:
