@@ -152,6 +152,8 @@ def test_files_that_are_missing_cut_short_or_run_something(
         (path / "light" / f"{task}.bench").unlink()
     with pytest.raises(BenchmarkError, match=r"got no cs.bench, arxiv.bench; download it again: pip install"):
         import_benchmark("nas-bench-graph", path)
+    with pytest.raises(BenchmarkError, match="got none of its files; name its folder nas_bench_graph"):
+        import_benchmark("nas-bench-graph", path.parent)
     for task in ("cs", "arxiv"):
         (path / "light" / f"{task}.bench").write_bytes(b"")
     cora = path / "light" / "cora.bench"

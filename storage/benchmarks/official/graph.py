@@ -93,6 +93,10 @@ def _files(path: Path) -> dict[str, Path]:
     folder = path / "light" if (path / "light").is_dir() else path
     files = {task: folder / f"{task}.bench" for task in TASKS}
     missing = [file.name for file in files.values() if not file.is_file()]
+    if len(missing) == len(TASKS):
+        raise BenchmarkError(
+            f"the folder of the package nas-bench-graph at {path}", "none of its files", f"name its folder {PACKAGE}"
+        )
     if missing:
         raise BenchmarkError(f"the files of NAS-Bench-Graph in {folder}", f"no {', '.join(missing)}", _REMEDY)
     return files
