@@ -16,7 +16,9 @@ from lapt.conditions.judging import holding, members_of
 from lapt.conditions.language import Condition
 from lapt.conditions.sentences import sentence
 from lapt.errors import ConfigError, SpaceError
+from lapt.evaluation import Metric
 from lapt.evaluators.config import TableEvaluation
+from lapt.evaluators.table import Table, TableEvaluator
 from lapt.families.graph.cell import SHAPES, SOURCES
 from lapt.families.graph.family import GRAPH
 from lapt.pipeline.config import load_pipeline
@@ -150,6 +152,23 @@ def test_the_output_is_the_nodes_that_no_other_reads(condition: dict[str, object
 
 def test_base_rates_are_over_functions() -> None:
     assert members_of(SPACE).architectures == GRAPH.functions
+
+
+def test_a_table_is_searched_function_by_function() -> None:
+    known = (GRAPH.functions[0], network("0112-gcn-gin-cheb-fc"), network("0123-skip-skip-gcn-gat"))
+    scores = {"cora": {"validation": np.array([1.0, 2.0, 3.0])}, "proteins": {"validation": np.array([np.nan, 5, 4])}}
+    metrics = {task: Metric("points") for task in scores}
+    texts = tuple(map(SPACE.encode, known))
+    table = Table("few", SPACE.name, texts, scores, metrics, "0", canonical=True, holes=True)  # type: ignore[arg-type]
+    for task, rows in (("cora", known), ("proteins", known[1:])):
+        holding = TableEvaluator(table, SPACE, task, "never").holding
+        assert set(holding.pool().rows) == set(rows)
+    evaluator = TableEvaluator(table, SPACE, "cora")
+    one, other, none = evaluator.evaluate(
+        [network("0121-gcn-gin-fc-cheb"), known[1], network("0000-" + "-".join(["skip"] * 4))]
+    )
+    assert (one.identity, one.score) == (other.identity, other.score) == (texts[1], 2.0)
+    assert none.failed
 
 
 def test_a_network_can_be_drawn() -> None:
