@@ -173,9 +173,18 @@ def run(
 @benchmark.command("import")
 def benchmark_import(
     kind: Annotated[
-        str, typer.Argument(help="nasbench201, transnas101-micro, transnas101-macro, table, columns or surrogate.")
+        str,
+        typer.Argument(
+            help="nasbench201, transnas101-micro, transnas101-macro, nas-bench-graph, table, columns or surrogate."
+        ),
     ],
-    path: Annotated[Path, typer.Argument(help="The benchmark's Parquet or official file; a surrogate's folder.")],
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The benchmark's Parquet or official file; a surrogate's folder. nas-bench-graph: the folder of its "
+            "package; the installed one if left out."
+        ),
+    ] = None,
     declare: Annotated[
         Path | None, typer.Option(help="For kinds table and columns: a YAML file that names its columns.")
     ] = None,
@@ -187,10 +196,12 @@ def benchmark_import(
     from lapt.pipeline.config import load_pipeline, presets
     from storage.benchmarks.columns import KIND as COLUMNS
     from storage.benchmarks.kinds import MACRO
+    from storage.benchmarks.official.reading import where as held
     from storage.benchmarks.official.transnas import import_macro
     from storage.benchmarks.surrogates import KIND, import_surrogate
     from storage.benchmarks.tables import add_columns, data_folder, import_benchmark
 
+    path = held(kind) if path is None else path
     if kind == COLUMNS:
         show_columns(add_columns(path, table=table, declare=declare, replace=replace))
         return

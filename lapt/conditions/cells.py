@@ -30,7 +30,8 @@ class Graph:
 
     ``nodes``: their names, each after those that it reads. ``targets``: of E layers, whose positions in the space are
     ``layers``. ``sources``, ``operators``: N x E positions, of nodes and of operators. ``present``: N x E, whether the
-    operator is not zero. ``joined``: the nodes whose concatenation is the output; empty if layers feed it.
+    operator is not zero. ``joined``: the nodes whose concatenation is the output; empty if layers feed it. Only those
+    of them are part of it that no layer reads, if it is ``open_ended``.
     """
 
     name: str
@@ -41,6 +42,16 @@ class Graph:
     operators: npt.NDArray[np.int64]
     present: Flags
     joined: tuple[int, ...]
+    open_ended: bool = False
+
+    @cached_property
+    def ends(self) -> Flags:
+        """N x nodes: whether a node is the output or a part of it."""
+        found = np.zeros((len(self.present), len(self.nodes)), dtype=bool)
+        found[:, [self.output, *self.joined]] = True
+        if self.open_ended:
+            found[np.arange(len(found))[:, None], self.sources] = False
+        return found
 
     @cached_property
     def inputs(self) -> tuple[int, ...]:
@@ -68,8 +79,7 @@ class Graph:
         fed[:, list(self.inputs)] = True
         for edge, target in enumerate(self.targets):
             fed[:, target] |= self.present[:, edge] & fed[rows, self.sources[:, edge]]
-        used = np.zeros_like(fed)
-        used[:, [self.output, *self.joined]] = True
+        used = self.ends.copy()
         for edge in reversed(range(len(self.targets))):
             used[rows, self.sources[:, edge]] |= self.present[:, edge] & used[:, self.targets[edge]]
         reading = np.stack([fed[rows, self.sources[:, edge]] for edge in range(len(self.targets))], axis=1)
@@ -86,7 +96,8 @@ class Graph:
             longer = np.where(counted[:, edge], _grown(longer, _FULLEST, 1), longer)
             found[:, target] |= np.where(through[:, edge], longer, np.uint64(0))
         if self.joined:
-            found[:, self.output] = np.bitwise_or.reduce(found[:, list(self.joined)], axis=1)
+            joined = np.where(self.ends, found, np.uint64(0))[:, list(self.joined)]
+            found[:, self.output] = np.bitwise_or.reduce(joined, axis=1)
         return found
 
 
@@ -168,7 +179,9 @@ class Cells:
         named = self.family.node_names(self.architectures[0])
         for at, (graph, nodes) in enumerate(zip(self.family.graphs(self.architectures[0]), named, strict=True)):
             layers = slice(first, first + len(graph.edges))
-            sources = self._read(at, nodes, layers)
+            sources, joined = self._read(at, nodes, layers), graph.joined
+            if self.family.open_ended:
+                joined = tuple(edge.target for edge in graph.edges)
             found.append(
                 Graph(
                     name=graph.name.removesuffix(" cell"),
@@ -178,7 +191,8 @@ class Cells:
                     sources=sources,
                     operators=self.chosen[:, layers],
                     present=present[:, layers],
-                    joined=graph.joined,
+                    joined=joined,
+                    open_ended=self.family.open_ended,
                 )
             )
             first = layers.stop

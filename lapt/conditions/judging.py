@@ -28,7 +28,7 @@ from lapt.conditions.language import (
     Width,
 )
 from lapt.errors import SpaceError
-from lapt.spaces import ENUMERABLE, SearchSpace
+from lapt.spaces import ENUMERABLE, SearchSpace, functions_of
 
 SAMPLED = 10_000
 """The number of members, of a fixed seed, by which a space too large to list is judged."""
@@ -38,7 +38,9 @@ Numbers = npt.NDArray[np.int64]
 
 @lru_cache(maxsize=4)
 def members_of(space: SearchSpace) -> Cells:
-    """All members of a space, or ``SAMPLED`` of a fixed seed if it is too large to list."""
+    """All members of a space (of some families, one a function), or ``SAMPLED`` of a fixed seed if it is too large."""
+    if (functions := functions_of(space)) is not None:
+        return Cells.of(space, functions)
     if space.size <= ENUMERABLE:
         return Cells.of(space, space.members())
     rng = np.random.default_rng(0)
@@ -172,8 +174,7 @@ def _(condition: Depth, cells: Cells) -> Flags:
             before = reached[rows, graph.sources[:, edge]]
             after = np.where(graph.present[:, edge] & (before >= 0), before + works[:, edge], -1)
             reached[:, target] = np.maximum(reached[:, target], after)
-        ends = [graph.output, *graph.joined]
-        deepest = np.maximum(deepest, reached[:, ends].max(axis=1))
+        deepest = np.maximum(deepest, np.where(graph.ends, reached, -1).max(axis=1))
     return _bounded(deepest, said.at_least, said.at_most)
 
 
@@ -224,8 +225,8 @@ def _counted(said: CountOf, cells: Cells) -> Numbers:
         if allowed:
             counted = counted & np.array([layer in allowed for layer in graph.layers])
         if said.into is not None:
-            ends = {*graph.nodes_named(said.into)} | ({*graph.joined} if said.into == "output" else set())
-            counted = counted & np.array([target in ends for target in graph.targets])
+            into = np.isin(graph.targets, graph.nodes_named(said.into))
+            counted = counted & (graph.ends[:, list(graph.targets)] if said.into == "output" else into)
         if said.reads is not None:
             counted = counted & np.isin(graph.sources, graph.nodes_named(said.reads))
         total += counted.sum(axis=1)

@@ -15,7 +15,7 @@ from lapt.base.digests import digest
 from lapt.base.statistics import Scores
 from lapt.errors import BenchmarkError, ConfigError, or_meant
 from lapt.evaluation import Evaluation, Evaluator, Holding, Lacking, Metric, Quantity, Wrapping, unknown_quantity
-from lapt.spaces import ENUMERABLE, Architecture, Pool, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, Pool, SearchSpace, functions_of
 
 Split = Literal["validation", "test"]
 
@@ -172,9 +172,14 @@ def _values(evaluator: TableEvaluator, values: Scores, architectures: Sequence[A
 def _pool(table: Table, space: SearchSpace, task: str) -> Pool:
     """Every architecture of ``space`` that has a score, in the order of the space's members if they can be listed.
 
+    In a table of canonical forms, one a function if the family lists them.
+
     Raises BenchmarkError if none has.
     """
-    if space.size <= ENUMERABLE:
+    functions = functions_of(space) if table.canonical else None
+    if functions is not None:
+        there = [one for one in functions if table.has(space.encode(one), task)]
+    elif space.size <= ENUMERABLE:
         evaluator = TableEvaluator(table, space, task)
         there = [member for member in space.members() if table.has(evaluator.identity(member), task)]
     else:

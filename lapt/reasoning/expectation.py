@@ -16,7 +16,7 @@ from lapt.principles import Principle, Principles
 from lapt.reasoning.experts.grounding import applying, known_to_hold
 from lapt.search.methods.model_based import whole
 from lapt.search.searcher import Adviser
-from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
+from lapt.spaces import ENUMERABLE, Architecture, SearchSpace, functions_of
 from lapt.spaces.features import Floats, one_hot
 
 BACKGROUND = 5_000
@@ -48,7 +48,9 @@ class Background:
 @lru_cache(maxsize=4)
 def background(space: SearchSpace) -> Background:
     """The background of a space, computed once per process."""
-    if space.size <= ENUMERABLE:
+    if (functions := functions_of(space)) is not None:
+        members = functions
+    elif space.size <= ENUMERABLE:
         members = tuple(whole(space).architectures)
     else:
         rng = np.random.default_rng(0)

@@ -137,10 +137,11 @@ def _is_cell(graph: CellGraph) -> bool:
 
 
 def _places(graph: CellGraph) -> Sequence[Place]:
-    if graph.joined:  # two inputs, nodes left and right of the middle, the output
-        inner = len(graph.joined)
+    if graph.joined:  # one or two inputs, nodes left and right of the middle, the output
+        inner = len({edge.target for edge in graph.edges})
+        inputs = [(-0.4, 1.0), (-0.4, -1.0)] if len(graph.nodes) > inner + 2 else [(-0.4, 0.0)]
         nodes = [(1.5 * (at + 1), 1.0 if at % 2 == 0 else -1.0) for at in range(inner)]
-        return [(-0.4, 1.0), (-0.4, -1.0), *nodes, (1.5 * (inner + 1), 0.0)]
+        return [*inputs, *nodes, (1.5 * (inner + 1), 0.0)]
     if _is_cell(graph):
         return [(1.6 * at, 0.0) for at in range(len(graph.nodes))]
     return [(1.6 * (at % ROW), -0.8 * (at // ROW)) for at in range(len(graph.nodes))]

@@ -6,6 +6,7 @@ from lapt.spaces.families import FAMILIES, register
 from lapt.spaces.family import CellFamily
 from lapt.spaces.layer import Architecture, Layer
 from lapt.spaces.pool import Pool
+from lapt.spaces.refining import functions_of
 from lapt.spaces.space import ENUMERABLE, SearchSpace
 from lapt.spaces.thinned import Thinned
 
@@ -21,6 +22,7 @@ __all__ = [
     "SearchSpace",
     "Space",
     "Thinned",
+    "functions_of",
     "register",
     "space_named",
     "whole_of",

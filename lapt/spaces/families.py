@@ -17,6 +17,7 @@ _OWN = {
     "nas201": "lapt.families.dag.family:NAS201",
     "trans101": "lapt.families.dag.family:TRANS101",
     "darts": "lapt.families.darts.family:DARTS",
+    "nas_bench_graph": "lapt.families.graph.family:GRAPH",
 }
 _registered: dict[str, str] = {}
 

@@ -47,6 +47,8 @@ class CellFamily(ABC):
     """Whether its networks can be trained as one supernet."""
     listed: ClassVar[bool] = False
     """Whether features are standardised over all of its cells, which takes a list of them; else over a sample."""
+    open_ended: ClassVar[bool] = False
+    """Whether the output joins only the nodes that no layer reads, which differ between architectures."""
     zero_last: ClassVar[bool] = False
     """Whether gradient-based methods choose ``zero`` only where nothing else is left."""
 
@@ -79,6 +81,14 @@ class CellFamily(ABC):
     def canonical(self, architecture: Architecture) -> Architecture:
         """One representative for all cells that compute the same function."""
         return architecture
+
+    @property
+    def functions(self) -> tuple[Architecture, ...] | None:
+        """The canonical form of every function of its whole space, where these are what base rates are taken over.
+
+        None: all architectures are, however often one function is written.
+        """
+        return None
 
     def computes(self, architecture: Architecture) -> bool:
         """Whether anything of the input reaches the output."""

@@ -62,8 +62,14 @@ class Pool(SearchSpace):
         """The architectures that lie in ``space``; where fewer than ``at_least`` do, those too that lie outside
         in the fewest layers, all that lie equally far."""
         apart: dict[int, list[Architecture]] = {}
+        choices = [frozenset(layer.choices) for layer in space.layers]
         for architecture in architectures:
-            apart.setdefault(space.distance(architecture), []).append(architecture)
+            if space.groups:
+                distance = space.distance(architecture)
+            else:  # the same, in a tenth of the time
+                made = zip(*architecture, strict=True)
+                distance = sum(one not in known for one, known in zip(made, choices, strict=True))
+            apart.setdefault(distance, []).append(architecture)
         rows = apart.pop(0, [])
         for distance in sorted(apart):
             if len(rows) >= at_least:
@@ -129,7 +135,7 @@ class Pool(SearchSpace):
 
     @cached_property
     def _there(self) -> frozenset[Architecture]:
-        return frozenset(self.written(row) for row in self.rows)
+        return frozenset(map(self.written, self.rows) if self.groups else self.rows)
 
     @cached_property
     def _coded(self) -> Coded:

@@ -1,11 +1,18 @@
-"""Refined spaces from candidates that are kept, such that they have architectures."""
+"""Parts of spaces: the functions that are judged, and refined spaces that have architectures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 
+from lapt.spaces.layer import Architecture
 from lapt.spaces.space import SearchSpace
+
+
+def functions_of(space: SearchSpace) -> tuple[Architecture, ...] | None:
+    """The family's ``functions`` that lie in a space; None where it names none, or none lies there."""
+    functions = space.family.functions or ()
+    return tuple(one for one in functions if space.contains(one)) or None
 
 
 def refined(

@@ -103,13 +103,26 @@ def import_columns(path: Path, declared: Columns, table: Table, folder: Path, *,
         found[name] = joined
         if missing := int(np.isnan(joined).sum()):
             warnings.warn(f"{path}: {missing:,} of {len(joined):,} rows of {table.name} have no {name}", stacklevel=3)
+    target = _write(table, found, folder)
+    known = {name: int(np.isfinite(values).sum()) for name, values in found.items()}
+    return ColumnsInfo(table=table.name, rows=len(table.architectures), known=known, path=str(target))
+
+
+def write_columns(table: Table, source: pa.Table, names: Sequence[str], folder: Path) -> None:
+    """Write columns of ``source``, whose ``architecture`` has the table's own texts, beside those that are there."""
+    at = {text: row for row, text in enumerate(source.column("architecture").to_pylist())}
+    rows = [at[text] for text in table.architectures]
+    found = {name: np.asarray(source.column(name).to_numpy(), dtype=np.float64)[rows] for name in names}
+    _write(table, {**read_columns(table, folder), **found}, folder)
+
+
+def _write(table: Table, found: Mapping[str, Scores], folder: Path) -> Path:
     target = folder / FOLDER / f"{table.name}.parquet"
     arrays = {name: pa.array(values, mask=np.isnan(values)) for name, values in found.items()}
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"architecture": pa.array(table.architectures), **arrays}), sink, compression="zstd")
     LocalFiles(target.parent).write(target.name, sink.getvalue().to_pybytes())
-    known = {name: int(np.isfinite(values).sum()) for name, values in found.items()}
-    return ColumnsInfo(table=table.name, rows=len(table.architectures), known=known, path=str(target))
+    return target
 
 
 def read_columns(table: Table, folder: Path) -> dict[str, Scores]:

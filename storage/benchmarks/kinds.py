@@ -71,6 +71,7 @@ class Declaration(Frozen):
 _DECLARED = table_beside(__name__)
 NASBENCH201 = Declaration.model_validate(_DECLARED["nasbench201"])
 TRANSNAS101_MICRO = Declaration.model_validate(_DECLARED["transnas101_micro"])
+NAS_BENCH_GRAPH = Declaration.model_validate(_DECLARED["nas_bench_graph"])
 TRANSNAS101_METRICS: dict[str, list[str]] = _DECLARED["transnas101_metrics"]
 """Task of the table -> task and metric of the official file."""
 
@@ -93,9 +94,13 @@ TRANSNAS101_OFFICIAL = TRANSNAS101_MICRO.model_copy(update={"architecture": "arc
 MACRO = "transnas101-macro"
 """KIND of a benchmark whose architectures are in no built-in space: its import writes a plain file, not a table."""
 
+HELD = "nas-bench-graph"
+"""KIND whose files a package holds: its path may be left out where that is installed."""
+
 KINDS: dict[str, Declaration | None] = {
     "nasbench201": NASBENCH201,
     "transnas101-micro": TRANSNAS101_MICRO,
+    HELD: NAS_BENCH_GRAPH,
     "table": None,
 }
 """KIND of ``lapt benchmark import`` -> its declaration; None where the user brings one."""

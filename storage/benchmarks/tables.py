@@ -26,8 +26,15 @@ from lapt.pipeline.benchmarking import Measured
 from lapt.spaces import Space
 from storage.addresses import address_of
 from storage.benchmarks.checks import check_percent, checked, column_name
-from storage.benchmarks.columns import ColumnsInfo, columns_there, declaration_of, import_columns, read_columns
-from storage.benchmarks.kinds import KINDS, CountColumn, Declaration, TaskColumns, declaration_for
+from storage.benchmarks.columns import (
+    ColumnsInfo,
+    columns_there,
+    declaration_of,
+    import_columns,
+    read_columns,
+    write_columns,
+)
+from storage.benchmarks.kinds import HELD, KINDS, CountColumn, Declaration, TaskColumns, declaration_for
 from storage.benchmarks.official.published_files import Progress, unheard
 from storage.benchmarks.official.reading import read_official
 from storage.benchmarks.table_files import columns_of
@@ -129,7 +136,12 @@ def import_benchmark(
     if not replace:
         _check_free(target, _info(kind, declaration, content), file)
     info = write_table(kind, declaration, content, target)
-    return info if official is None else info.model_copy(update={"identity": official.identity})
+    if official is None:
+        return info
+    if official.further:
+        write_columns(load(declaration.name, data), official.columns, official.further, data_folder(data))
+    there = columns_there(info.name, data_folder(data))
+    return info.model_copy(update={"identity": official.identity, "columns": there})
 
 
 def write_table(kind: str, declaration: Declaration, content: pa.Table, target: Path) -> BenchmarkInfo:
@@ -311,6 +323,8 @@ def _described(schema: pa.Schema, path: Path) -> BenchmarkInfo:
 
 def _import_command(name: str) -> str:
     kind = next((kind for kind, known in KINDS.items() if known is not None and known.name == name), None)
+    if kind == HELD:
+        return f"pip install 'lapt[graph]', then lapt benchmark import {kind}"
     return f"lapt benchmark import {kind} FILE" if kind else "lapt benchmark import table FILE --declare FILE.yaml"
 
 

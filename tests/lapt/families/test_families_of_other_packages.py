@@ -35,13 +35,15 @@ from lapt.spaces import BUILTIN, FAMILIES, Architecture, SearchSpace, register, 
 from lapt.testing.searchers import CHECKS, Check, Ground
 from lapt.training import Recipe
 
-FAMILY_CLASSES = "DagCell|DagFamily|DartsCell|DartsFamily|DeclaredSpace"
+FAMILY_CLASSES = "DagCell|DagFamily|DartsCell|DartsFamily|GraphCell|GraphFamily|DeclaredSpace"
 KNOW_ONE_BENCHMARK = {
     "lapt/evaluators/surrogate.py",
+    "storage/benchmarks/official/graph.py",
     "storage/benchmarks/surrogates.py",
     "flows/studies/literature.py",
 }
-"""Modules of NAS-Bench-301's surrogate and of the paper's tables, which are of DARTS cells and no others."""
+"""Modules of NAS-Bench-301's surrogate and of the paper's tables, which are of DARTS cells and no others, and of
+NAS-Bench-Graph's files, whose numbers are its family's."""
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +92,7 @@ def pipeline_of(space: SearchSpace, method: str) -> Pipeline:
 
 # --- a space like any other ------------------------------------------------------------------------------------------
 def test_its_space_is_among_the_others_and_counted(space: SearchSpace) -> None:
-    assert list(BUILTIN) == ["nas201", "trans101", "darts", "darts7", "sketch", "bare"]
+    assert list(BUILTIN) == ["nas201", "trans101", "darts", "darts7", "nas_bench_graph", "sketch", "bare"]
     cells = list(space.members())
     assert space.size == len(cells) == 4**3 * 4 * 2
     assert [space.decode(space.encode(cell)) for cell in cells] == cells
@@ -243,7 +245,8 @@ def test_names_are_taken_once_and_unknown_ones_are_said(space: SearchSpace) -> N
     for name, where in (("sketch", "sketch.cell:BARE"), ("nas201", "sketch.cell:SKETCH")):
         with pytest.raises(ConfigError, match=f"a name of its own for {where}; got {name}, of "):
             register(name, where)
-    with pytest.raises(SpaceError, match=r"a cell family among \['bare', 'darts', 'nas201', 'sketch', 'trans101'\]"):
+    known = re.escape(f"a cell family among {['bare', 'darts', 'nas201', 'nas_bench_graph', 'sketch', 'trans101']}")
+    with pytest.raises(SpaceError, match=known):
         SearchSpace(name="x", cell="sketched", layers=space.layers)
 
 
@@ -270,7 +273,8 @@ print(space_named("sketch").size, list(BUILTIN))
     path = os.pathsep.join([str(installed), str(Path(lapt.__file__).parents[1])])
     environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.stdout.splitlines() == ["|none~ False", "512 ['nas201', 'trans101', 'darts', 'darts7', 'sketch']"]
+    spaces = ["nas201", "trans101", "darts", "darts7", "nas_bench_graph", "sketch"]
+    assert done.stdout.splitlines() == ["|none~ False", f"512 {spaces}"]
     assert "the cell family lost is left out" in done.stderr
 
 

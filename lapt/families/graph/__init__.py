@@ -1,0 +1,1 @@
+"""Graph neural networks of four computing nodes: NAS-Bench-Graph."""
