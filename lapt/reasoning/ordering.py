@@ -177,8 +177,8 @@ def _kept(space: SearchSpace, promising: SearchSpace, stated: Principles) -> Ite
                 evidence = stated.evidence(kind, before.name)
                 here = [claimed(evidence[candidate], "keep") for candidate in kept]
                 claims += here
-                said.append(f"{before.name}: {', '.join(f'{c.candidate} ({c.count} of {c.of})' for c in here)}")
+                named = (f"{c.candidate} ({c.count} of {c.of})" if c.of else c.candidate for c in here)
+                said.append(f"{before.name}: {', '.join(named)}")
     if claims:
-        yield Principle(
-            statement=f"That leaves, with the number that chose it: {'; '.join(said)}.", claims=tuple(claims)
-        )
+        numbers = ", with the number that chose it" if any(claim.of for claim in claims) else ""
+        yield Principle(statement=f"That leaves{numbers}: {'; '.join(said)}.", claims=tuple(claims))

@@ -36,8 +36,8 @@ def mapped(operators: Sequence[str], source: SearchSpace, target: SearchSpace) -
     """The operators of ``target`` that stand for ``operators`` of ``source``, and notes on what is not quite the same.
 
     All operators of a kind stand for all of that kind. One alone stands for those of the same role, or for the nearest
-    of its kind: the kernel counts first, then the form. It stands for none if another operator of the source is nearer
-    to those. Raises Behind if nothing is left.
+    of its kind: the kernel counts first, then the form. It stands for none if the kernel of another operator of the
+    source is nearer to theirs: 1x1 would become what 3x3 does. Raises Behind if nothing is left.
     """
     theirs, ours = roles_in(source), roles_in(target)
     found: dict[str, None] = {}
@@ -79,12 +79,12 @@ def _nearest(role: Role, among: Mapping[str, Role]) -> list[str]:
 
 
 def _nearer(name: str, among: Mapping[str, Role], role: Role) -> list[str]:
-    """The other operators of the kind that are nearer to a role than ``name`` is."""
-    gap = _distance(among[name], role)
-    return [other for other, one in among.items() if one.kind == role.kind and _distance(one, role) < gap]
+    """The other operators of the kind whose kernel is nearer to that of a role than the kernel of ``name`` is."""
+    gap, _, _ = _distance(among[name], role)
+    return [other for other, one in among.items() if one.kind == role.kind and _distance(one, role)[0] < gap]
 
 
-def _distance(one: Role, other: Role) -> tuple[float, ...]:
+def _distance(one: Role, other: Role) -> tuple[float, float, float]:
     """The distance of roles of one kind: of the kernels, whether the forms differ, of the expansions."""
     kernel = 1.0 if None in (one.kernel, other.kernel) and one.kernel != other.kernel else 0.0
     if one.kernel is not None and other.kernel is not None:

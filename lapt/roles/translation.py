@@ -202,9 +202,11 @@ def _parts(parts: Sequence[Condition], way: Way, settles: bool | None) -> list[C
     """The parts that can be carried. What one that holds for all or none would settle raises; others are left out."""
     found, lost = [], []
     for part in parts:
+        said = len(way.notes)
         try:
             found.append(_carried(part, way))
         except Behind as behind:
+            del way.notes[said:]
             if settles is not None and behind.held is settles:
                 raise
             lost.append(behind.reason)

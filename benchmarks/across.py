@@ -1,0 +1,191 @@
+"""Principles carried to another search space: the ranks that a search reaches with them, and how they order tables.
+
+ranks: the 50 best of NAS-Bench-201 on ImageNet16-120 are read, and what they teach is carried to TransNAS-Bench-101's
+six tasks other than jigsaw (the preset trans101, search.method gp). Mean over seeds of 1 + the number of cells that are
+strictly better than the best found.
+tables: Spearman's correlation of what is carried with the scores of every cell of the target's tables, by the
+regression on roles, by carried findings (weights: log odds ratios), and by experts, in both directions.
+darts: the same from NAS-Bench-201's tasks over 2,000 random cells of DARTS, scored by NAS-Bench-301's surrogate.
+
+    python benchmarks/across.py tables darts ranks --seeds 10
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from flows.studies.entrants.methods import Bench, alone
+from lapt.archive import Archive, best_of_all
+from lapt.base.statistics import Scores
+from lapt.errors import ConfigError
+from lapt.evaluation import Evaluation
+from lapt.pipeline.config import Execution, load_pipeline
+from lapt.pipeline.steps import TargetSearch
+from lapt.principles import Principles
+from lapt.reasoning.across import learned_across
+from lapt.reasoning.carried import carried
+from lapt.reasoning.expectation import Expectation, advisers_of
+from lapt.reasoning.findings import findings
+from lapt.reasoning.statements import StatedPrinciples, Statement
+from lapt.reasoning.stated import stated_over
+from lapt.search.searcher import Adviser
+from lapt.spaces import Architecture, SearchSpace
+
+READ = 50
+NAS201 = ("nas201", ("cifar10", "cifar100", "imagenet16_120"))
+TRANS101 = ("trans101", ("class_object", "class_scene", "room_layout", "autoencoder", "normal", "segmentsemantic", "jigsaw"))
+
+
+def bench_of(preset: str, *settings: str) -> Bench:
+    return Bench(load_pipeline(preset, list(settings)), Execution(store="unused"))
+
+
+def archive_of(bench: Bench, task: str) -> Archive:
+    return best_of_all(bench.space, bench.evaluator(task), READ)
+
+
+def ranks(seeds: Sequence[int], settings: Sequence[str]) -> None:
+    """Print the mean rank of each method on each task."""
+    source, name = bench_of("nas201"), "nasbench201 imagenet16_120"
+    archive = archive_of(source, "imagenet16_120")
+    gp = bench_of("trans101", "search.method=gp", *settings)
+    known = bench_of("trans101", "search.method=gp", "reasoner={kind: patterns, evidence: false}", *settings)
+
+    def over(bench: Bench, learned: Callable[[int], Principles]) -> Callable[[str, int], Sequence[Evaluation]]:
+        return lambda task, seed: TargetSearch(bench.steps(seed), bench.evaluator(task)).run(learned(seed))[1]
+
+    def across(knowledge: float) -> Principles:
+        return learned_across(source.space, archive, gp.space, name=name, knowledge=knowledge)
+
+    both, only = across(1.0), across(0.0)
+    methods: dict[str, Callable[[str, int], Sequence[Evaluation]]] = {
+        "gp alone": lambda task, seed: alone("gp", gp, task, seed).evaluations,
+        "experts": over(known, lambda seed: known.learned(known.steps(seed), seed)),
+        "across, experts": over(gp, lambda seed: both),
+        "across": over(gp, lambda seed: only),
+        "jigsaw, experts": over(gp, lambda seed: gp.learned(gp.steps(seed), seed)),
+    }
+    tasks = gp.pipeline.targets
+    scores = {task: np.asarray(gp.benchmark.scores(task)) for task in tasks}
+    print(f"\nmean rank, {len(seeds)} seeds from {seeds[0]}, {' '.join(settings)}")
+    print(f"{'':18}", *(f"{task[:12]:>13}" for task in tasks), f"{'mean':>8}  95 % of the mean over seeds", flush=True)
+    first: np.ndarray | None = None
+    for method, run in methods.items():
+        found = np.array([[_rank(scores[task], run(task, seed)) for task in tasks] for seed in seeds])
+        means, of_seed = found.mean(axis=0), found.mean(axis=1)
+        first = of_seed if first is None else first
+        said = f"{of_seed.mean():8.1f}  {_interval(of_seed)}; less the first row {_interval(of_seed - first)}"
+        print(f"{method:18}", *(f"{mean:13.1f}" for mean in means), said, flush=True)
+
+
+def _rank(scores: Scores, evaluations: Sequence[Evaluation]) -> int:
+    best = max(evaluation.score for evaluation in evaluations if not evaluation.failed)
+    return 1 + int((scores > best).sum())
+
+
+def _interval(values: Scores) -> str:
+    rng = np.random.default_rng(0)
+    means = rng.choice(values, (2000, len(values))).mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return f"{values.mean():.1f} [{low:.1f}, {high:.1f}]"
+
+
+def expected(bench: Bench, task: str, target: SearchSpace) -> Iterator[tuple[str, Callable[[Sequence[Architecture]], Scores]]]:
+    """What the source's archive and experts expect of the target's architectures."""
+    name, archive = f"source {task}", archive_of(bench, task)
+    learned = learned_across(bench.space, archive, target, name=name)
+    advisers = {adviser.name: adviser for adviser in advisers_of(target, learned, task="")}
+    yield "regression", advisers[name].expects
+    found = findings(bench.space, [entry.architecture for entry in archive.entries])
+    if found and (moved := _carried(bench.space, target, found)) is not None:
+        yield "findings", moved
+    if "experts" in advisers:
+        yield "experts", advisers["experts"].expects
+    yield "all", Together(tuple(advisers.values()))
+
+
+class Together:
+    """The sum of advisers' expectations."""
+
+    def __init__(self, advisers: Sequence[Adviser]) -> None:
+        self.advisers = advisers
+
+    def __call__(self, architectures: Sequence[Architecture]) -> Scores:
+        return np.sum([adviser.expects(architectures) for adviser in self.advisers], axis=0)
+
+
+def _carried(source: SearchSpace, target: SearchSpace, found: Sequence[object]) -> Expectation | None:
+    statements = tuple(
+        Statement(condition=one.condition, weight=_logit(one.support) - _logit(one.base_rate))  # type: ignore[attr-defined]
+        for one in found
+    )
+    try:
+        moved = carried(StatedPrinciples(space=source.name, principles=statements), source, target)
+    except ConfigError:
+        return None
+    patterns = [pattern for one in stated_over(target, moved.statements.principles, ()) for pattern in one.patterns]
+    return Expectation(target, (), tuple((one.condition, one.weight) for one in patterns if one.condition is not None))
+
+
+def _logit(share: float) -> float:
+    kept = min(max(share, 0.01), 0.99)
+    return math.log(kept / (1 - kept))
+
+
+def correlations(sources: tuple[Bench, Sequence[str]], targets: Sequence[tuple[str, Sequence[Architecture], Scores]], space: SearchSpace) -> None:
+    """Print a row for each source task and target task. ``targets``: task, architectures, their scores."""
+    bench, tasks = sources
+    print(f"\n{'source':16} {'target':16} {'regression':>10} {'findings':>10} {'experts':>10} {'all':>10}")
+    for task in tasks:
+        known = dict(expected(bench, task, space))
+        for name, architectures, scores in targets:
+            row = {
+                kind: float(spearmanr(expects(architectures), scores).statistic) for kind, expects in known.items()
+            }
+            cells = (f"{row[kind]:10.2f}" if kind in row else f"{'-':>10}" for kind in ("regression", "findings", "experts", "all"))
+            print(f"{task:16} {name:16}", *cells, flush=True)
+
+
+def scored(bench: Bench, task: str, architectures: Sequence[Architecture]) -> tuple[str, Sequence[Architecture], Scores]:
+    found = [(one.architecture, one.score) for one in bench.evaluator(task).evaluate(architectures) if not one.failed]
+    return task, [architecture for architecture, _ in found], np.array([score for _, score in found])
+
+
+def tables() -> None:
+    """Print both directions between the two tables."""
+    for (source, tasks), (target, others) in ((NAS201, TRANS101), (TRANS101, NAS201)):
+        bench = bench_of(target)
+        members = list(bench.space.members())
+        correlations((bench_of(source), tasks), [scored(bench, task, members) for task in others], bench.space)
+
+
+def darts(seed: int) -> None:
+    """Print the correlations over random cells of the surrogate."""
+    bench, rng = bench_of("darts_surrogate"), np.random.default_rng(seed)
+    cells = [bench.space.sample(rng) for _ in range(2000)]
+    for source, tasks in (NAS201, TRANS101):
+        correlations((bench_of(source), tasks), [scored(bench, "cifar10", cells)], bench.space)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=["tables", "darts", "ranks"], help="of tables, darts, ranks")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=10_000)
+    parser.add_argument("--set", action="append", default=[], help="as for lapt run, for ranks")
+    said = parser.parse_args()
+    if "tables" in said.parts:
+        tables()
+    if "darts" in said.parts:
+        darts(said.first_seed)
+    if "ranks" in said.parts:
+        ranks(range(said.first_seed, said.first_seed + said.seeds), said.set)
+
+
+if __name__ == "__main__":
+    main()
