@@ -31,14 +31,19 @@ from lapt.reasoning.across import learned_across
 from lapt.reasoning.carried import carried
 from lapt.reasoning.expectation import Expectation, advisers_of
 from lapt.reasoning.findings import findings
-from lapt.reasoning.statements import StatedPrinciples, Statement
 from lapt.reasoning.stated import stated_over
+from lapt.reasoning.statements import StatedPrinciples, Statement
 from lapt.search.searcher import Adviser
 from lapt.spaces import Architecture, SearchSpace
 
 READ = 50
+AFTER = (10, 20, 50)
+"""Numbers of evaluations after which the best is ranked. The first 10 are those that principles choose."""
 NAS201 = ("nas201", ("cifar10", "cifar100", "imagenet16_120"))
-TRANS101 = ("trans101", ("class_object", "class_scene", "room_layout", "autoencoder", "normal", "segmentsemantic", "jigsaw"))
+TRANS101 = (
+    "trans101",
+    ("class_object", "class_scene", "room_layout", "autoencoder", "normal", "segmentsemantic", "jigsaw"),
+)
 
 
 def bench_of(preset: str, *settings: str) -> Bench:
@@ -72,31 +77,42 @@ def ranks(seeds: Sequence[int], settings: Sequence[str]) -> None:
     }
     tasks = gp.pipeline.targets
     scores = {task: np.asarray(gp.benchmark.scores(task)) for task in tasks}
-    print(f"\nmean rank, {len(seeds)} seeds from {seeds[0]}, {' '.join(settings)}")
-    print(f"{'':18}", *(f"{task[:12]:>13}" for task in tasks), f"{'mean':>8}  95 % of the mean over seeds", flush=True)
-    first: np.ndarray | None = None
-    for method, run in methods.items():
-        found = np.array([[_rank(scores[task], run(task, seed)) for task in tasks] for seed in seeds])
-        means, of_seed = found.mean(axis=0), found.mean(axis=1)
-        first = of_seed if first is None else first
-        said = f"{of_seed.mean():8.1f}  {_interval(of_seed)}; less the first row {_interval(of_seed - first)}"
-        print(f"{method:18}", *(f"{mean:13.1f}" for mean in means), said, flush=True)
+    found = {
+        method: np.array([[_ranks(scores[task], run(task, seed)) for task in tasks] for seed in seeds])
+        for method, run in methods.items()
+    }
+    for at, after in enumerate(AFTER):
+        print(f"\nmean rank after {after} evaluations, {len(seeds)} seeds from {seeds[0]} {' '.join(settings)}")
+        print(f"{'':18}", *(f"{task[:12]:>13}" for task in tasks), f"{'mean':>8}  95 %            less gp alone")
+        alone_of_seed = found["gp alone"][:, :, at].mean(axis=1)
+        for method, every in found.items():
+            of_seed = every[:, :, at].mean(axis=1)
+            cells = (f"{mean:13.1f}" for mean in every[:, :, at].mean(axis=0))
+            print(
+                f"{method:18}",
+                *cells,
+                f"{of_seed.mean():8.1f}  {_interval(of_seed)}",
+                _interval(of_seed - alone_of_seed),
+            )
 
 
-def _rank(scores: Scores, evaluations: Sequence[Evaluation]) -> int:
-    best = max(evaluation.score for evaluation in evaluations if not evaluation.failed)
-    return 1 + int((scores > best).sum())
+def _ranks(scores: Scores, evaluations: Sequence[Evaluation]) -> list[int]:
+    """The rank of the best of the first evaluations, for each of ``AFTER``."""
+    best = np.maximum.accumulate([-math.inf if one.failed else one.score for one in evaluations])
+    return [1 + int((scores > best[min(after, len(best)) - 1]).sum()) for after in AFTER]
 
 
 def _interval(values: Scores) -> str:
     rng = np.random.default_rng(0)
     means = rng.choice(values, (2000, len(values))).mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
-    return f"{values.mean():.1f} [{low:.1f}, {high:.1f}]"
+    return f"{values.mean():5.1f} [{low:.1f}, {high:.1f}]"
 
 
-def expected(bench: Bench, task: str, target: SearchSpace) -> Iterator[tuple[str, Callable[[Sequence[Architecture]], Scores]]]:
-    """What the source's archive and experts expect of the target's architectures."""
+def expected(
+    bench: Bench, task: str, target: SearchSpace
+) -> Iterator[tuple[str, Callable[[Sequence[Architecture]], Scores]]]:
+    """Expectations of the target's architectures by the source's archive and by experts, under their names."""
     name, archive = f"source {task}", archive_of(bench, task)
     learned = learned_across(bench.space, archive, target, name=name)
     advisers = {adviser.name: adviser for adviser in advisers_of(target, learned, task="")}
@@ -137,21 +153,28 @@ def _logit(share: float) -> float:
     return math.log(kept / (1 - kept))
 
 
-def correlations(sources: tuple[Bench, Sequence[str]], targets: Sequence[tuple[str, Sequence[Architecture], Scores]], space: SearchSpace) -> None:
+def correlations(
+    sources: tuple[Bench, Sequence[str]],
+    targets: Sequence[tuple[str, Sequence[Architecture], Scores]],
+    space: SearchSpace,
+) -> None:
     """Print a row for each source task and target task. ``targets``: task, architectures, their scores."""
     bench, tasks = sources
     print(f"\n{'source':16} {'target':16} {'regression':>10} {'findings':>10} {'experts':>10} {'all':>10}")
     for task in tasks:
         known = dict(expected(bench, task, space))
         for name, architectures, scores in targets:
-            row = {
-                kind: float(spearmanr(expects(architectures), scores).statistic) for kind, expects in known.items()
-            }
-            cells = (f"{row[kind]:10.2f}" if kind in row else f"{'-':>10}" for kind in ("regression", "findings", "experts", "all"))
+            row = {kind: float(spearmanr(expects(architectures), scores).statistic) for kind, expects in known.items()}
+            cells = (
+                f"{row[kind]:10.2f}" if kind in row else f"{'-':>10}"
+                for kind in ("regression", "findings", "experts", "all")
+            )
             print(f"{task:16} {name:16}", *cells, flush=True)
 
 
-def scored(bench: Bench, task: str, architectures: Sequence[Architecture]) -> tuple[str, Sequence[Architecture], Scores]:
+def scored(
+    bench: Bench, task: str, architectures: Sequence[Architecture]
+) -> tuple[str, Sequence[Architecture], Scores]:
     found = [(one.architecture, one.score) for one in bench.evaluator(task).evaluate(architectures) if not one.failed]
     return task, [architecture for architecture, _ in found], np.array([score for _, score in found])
 

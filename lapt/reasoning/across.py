@@ -1,4 +1,4 @@
-"""What good architectures of one space teach of another: a regression on what both have, the roles of operators."""
+"""Principles for one space from good architectures of another: a regression on what both have, roles of operators."""
 
 from __future__ import annotations
 

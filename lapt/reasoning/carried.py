@@ -69,5 +69,3 @@ def _one_of(alike: Sequence[Statement], weight: float) -> Statement:
         return alike[0]
     rationale = ". ".join(dict.fromkeys(one.rationale for one in alike if one.rationale))[:_LONGEST]
     return alike[0].model_copy(update={"weight": round(max(-100.0, min(100.0, weight)), 6), "rationale": rationale})
-
-

@@ -1,1 +1,1 @@
-"""What is said by roles of operators and of layers, and so holds in any search space."""
+"""Roles of operators and of layers: descriptions and translations that hold in any search space."""

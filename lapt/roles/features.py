@@ -141,7 +141,12 @@ def _cost(role: Role | None) -> float:
         return 0.0
     window = float((role.kernel or 3) ** 2)
     depthwise = window / _WIDTH
-    by_form = {"separable": 2 * (1 + depthwise), "dilated": 1 + depthwise, "depthwise": depthwise, "grouped": window / 4}
+    by_form = {
+        "separable": 2 * (1 + depthwise),
+        "dilated": 1 + depthwise,
+        "depthwise": depthwise,
+        "grouped": window / 4,
+    }
     if role.form == "inverted":
         return (role.expansion or 4.0) * (2 + depthwise)
     return by_form.get(str(role.form), window)
@@ -165,7 +170,7 @@ def names() -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def moments(space: SearchSpace) -> tuple[Floats, Floats]:
-    """The mean and the standard deviation of each column over a space, or a sample of it; 0 for one that is constant."""
+    """The mean and the standard deviation of each column over a space, or a sample of it; 0 where it is constant."""
     x = described(members_of(space))
     spread = x.std(axis=0)
     return x.mean(axis=0), np.where(spread > 1e-9, spread, 0.0)

@@ -79,5 +79,3 @@ def of_main_cell(cells: Cells) -> Graph:
     """The graph of the main cell of many architectures."""
     name = main_cell(cells.space)
     return next(graph for graph in cells.graphs if name in (None, graph.name))
-
-

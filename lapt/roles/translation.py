@@ -34,7 +34,7 @@ from lapt.conditions.language import (
     WidthOf,
 )
 from lapt.errors import SpaceError
-from lapt.roles.operators import Behind, mapped
+from lapt.roles.operators import Behind, mapped, roles_in
 from lapt.roles.positions import alike, graphs_of, into_node, is_end, is_input, main_cell, positions
 from lapt.spaces import SearchSpace
 
@@ -284,9 +284,10 @@ def _(condition: Choice, way: Way) -> Condition:
 
 def _straight(condition: Choice, way: Way, operators: tuple[str, ...]) -> Iterator[Iterable[Condition]]:
     """An identity from the input straight to the output is a path of identities, where no layer leads there."""
-    if positions(way.source)[condition.choice.layer] == "direct" and "direct" not in positions(way.target).values():
-        if condition.choice.operators == (way.source.family.identity,):
-            yield [Path(path=PathOf(only=operators, cell=way.cell_of(condition.choice.layer)))]
+    direct = positions(way.source)[condition.choice.layer] == "direct"
+    kinds = {role.kind for name, role in roles_in(way.source).items() if name in condition.choice.operators}
+    if direct and kinds == {"identity"} and "direct" not in positions(way.target).values():
+        yield [Path(path=PathOf(only=operators, cell=way.cell_of(condition.choice.layer)))]
 
 
 @_carried.register

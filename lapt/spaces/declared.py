@@ -73,8 +73,8 @@ class DeclaredSpace(BaseModel, CellFamily):
     ``{layer:source}`` for its source, which may be left out where a layer has one. ``codes``: what operators and
     sources are written as there, their names if unsaid; "" for an operator that leaves no trace. ``meanings``: what
     they compute, for language models. ``roles``: what operators are (``lapt.spaces.roles``), for principles that are
-    carried from or to other spaces; unsaid ones are told by names and meanings, if they can. ``network``: the function that builds networks (``lapt.networks.declared``),
-    imported when one is wanted, never here.
+    carried from or to other spaces; unsaid ones are told by names and meanings, if they can. ``network``: the function
+    that builds networks (``lapt.networks.declared``), imported when one is wanted, never here.
 
     Raises ConfigError unless every architecture has a text of its own.
     """

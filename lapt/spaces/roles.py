@@ -9,12 +9,14 @@ from lapt.base.declarations import Frozen
 
 Kind = Literal["zero", "identity", "pooling", "convolution"]
 Form = Literal["plain", "separable", "dilated", "depthwise", "grouped", "inverted", "average", "max"]
-"""The way that a convolution or a pooling computes. separable: depthwise, then 1x1. dilated: the same, with holes in the
-kernel. inverted: an inverted residual, a depthwise convolution between two of 1x1."""
+"""The way that a convolution or a pooling computes. separable: depthwise, then 1x1. dilated: the same, with holes in
+the kernel. inverted: an inverted residual, a depthwise convolution between two of 1x1."""
 
 _POOLS: tuple[Form, ...] = ("average", "max")
 _NUMBER = re.compile(r"\d+(\.\d+)?")
-_KERNEL = re.compile(r"(\d{1,2})x\1(?!\d)|(?<![a-z])k(?:ernel)?_?(\d{1,2})(?!\d)|(?:conv|pool|mb|ir|sep|dil)_?(\d{1,2})(?![\dx])")
+_KERNEL = re.compile(
+    r"(\d{1,2})x\1(?!\d)|(?<![a-z])k(?:ernel)?_?(\d{1,2})(?!\d)|(?:conv|pool|mb|ir|sep|dil)_?(\d{1,2})(?![\dx])"
+)
 _EXPANSION = re.compile(r"(?<![a-z])(?:e|exp|expand|expansion|ratio)_?(\d{1,2}(?:\.\d+)?)(?!\d)")
 _FORMS: tuple[tuple[str, Form], ...] = (
     (r"inverted|mb_?conv|(?<![a-z])mb_?\d|(?<![a-z])mb(?![a-z])|(?<![a-z])ir(?![a-z])", "inverted"),
@@ -26,7 +28,7 @@ _FORMS: tuple[tuple[str, Form], ...] = (
 
 
 class Role(Frozen):
-    """What an operator is.
+    """The nature of an operator.
 
     ``kernel``: side of the window of a convolution or pooling, None if unknown. ``expansion``: factor by which an
     inverted residual widens, None if unknown.

@@ -17,7 +17,9 @@ NAS201, TRANS101, DARTS = (BUILTIN[name] for name in ("nas201", "trans101", "dar
 BLOCKS: dict[str, Any] = {
     "name": "blocks",
     "encoding": "{s1}-{s2}-{s3}",
-    "layers": [{"name": f"s{at}", "operators": ["mb3_e3", "mb3_e6", "mb5_e6", "attention", "none"]} for at in (1, 2, 3)],
+    "layers": [
+        {"name": f"s{at}", "operators": ["mb3_e3", "mb3_e6", "mb5_e6", "attention", "none"]} for at in (1, 2, 3)
+    ],
 }
 
 
