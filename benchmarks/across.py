@@ -27,8 +27,7 @@ from lapt.evaluation import Evaluation
 from lapt.pipeline.config import Execution, load_pipeline
 from lapt.pipeline.steps import TargetSearch
 from lapt.principles import Principles
-from lapt.reasoning.across import learned_across
-from lapt.reasoning.carried import carried
+from lapt.reasoning.across import carried, learned_across
 from lapt.reasoning.expectation import Expectation, advisers_of
 from lapt.reasoning.findings import findings
 from lapt.reasoning.stated import stated_over

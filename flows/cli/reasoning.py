@@ -221,7 +221,7 @@ def carry(
 ) -> None:
     """Say principles of one search space for another, by what operators and layers are; what stays behind is told."""
     from lapt.front.places import space as space_of
-    from lapt.reasoning.carried import carried
+    from lapt.reasoning.across import carried
     from lapt.reasoning.statements import read_principles_file
     from lapt.roles.operators import without_role
 

@@ -104,7 +104,9 @@ def test_findings_are_said_of_the_target_and_weigh_nothing() -> None:
 def test_what_the_target_cannot_tell_apart_is_dropped_and_said() -> None:
     dropped = learned(TRANS101).dropped
     assert "by role: poolings (the same in all of trans101)" in dropped
-    assert not any("pooling" in pattern.feature for one in learned(TRANS101, 0.0).principles for pattern in one.patterns)
+    assert not any(
+        "pooling" in pattern.feature for one in learned(TRANS101, 0.0).principles for pattern in one.patterns
+    )
 
 
 def test_the_refined_space_says_no_counts_of_a_target_that_was_not_read() -> None:

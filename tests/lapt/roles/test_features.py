@@ -18,7 +18,9 @@ BLOCKS = whole_of(
         {
             "name": "blocks",
             "encoding": "{s1}-{s2}-{s3}",
-            "layers": [{"name": name, "operators": ["mb3_e6", "conv1", "attention", "none"]} for name in ("s1", "s2", "s3")],
+            "layers": [
+                {"name": name, "operators": ["mb3_e6", "conv1", "attention", "none"]} for name in ("s1", "s2", "s3")
+            ],
         }
     )
 )

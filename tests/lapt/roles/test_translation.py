@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from lapt.conditions.judging import fits, holding, members_of
 from lapt.conditions.language import condition_of, declared
 from lapt.errors import ConfigError
-from lapt.reasoning.carried import carried
+from lapt.reasoning.across import carried
 from lapt.reasoning.experts.grounding import applying
 from lapt.reasoning.statements import StatedPrinciples, Statement
+from lapt.roles.bounds import RARE
 from lapt.roles.operators import Behind
-from lapt.roles.translation import RARE, translated
+from lapt.roles.translation import translated
 from lapt.spaces import BUILTIN, DeclaredSpace, SearchSpace, whole_of
 
 NAS201, TRANS101, DARTS = (BUILTIN[name] for name in ("nas201", "trans101", "darts"))

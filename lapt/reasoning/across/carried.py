@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lapt.conditions.language import Condition
 from lapt.errors import ConfigError
 from lapt.reasoning.statements import StatedPrinciples, Statement
+from lapt.roles.bounds import rate
 from lapt.roles.operators import Behind
 from lapt.roles.translation import translated
 from lapt.spaces import SearchSpace
@@ -38,7 +39,9 @@ def carried(statements: StatedPrinciples, source: SearchSpace, target: SearchSpa
         except Behind as reason:
             behind.append((one.said, str(reason)))
             continue
-        rationale = ". ".join([f"{source.name}: {one.said}".rstrip("."), *notes, *filter(None, [one.rationale])])
+        shares = f"{rate(one.condition, source):.0%} of {source.name}, {rate(condition, target):.0%} of {target.name}"
+        said = f"{source.name}: {one.said}".rstrip(".")
+        rationale = ". ".join([said, shares, *notes, *filter(None, [one.rationale])])
         same = one.condition == condition and source.name == target.name
         moved = one.model_copy(
             update={

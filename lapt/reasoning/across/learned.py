@@ -18,8 +18,9 @@ from lapt.reasoning.experts.grounding import applying
 from lapt.reasoning.findings import findings
 from lapt.reasoning.patterns import Patterns, pattern_of, regression_said, separating, worth_of_experts
 from lapt.roles import features as by_role
+from lapt.roles.bounds import rate
 from lapt.roles.operators import Behind
-from lapt.roles.translation import rate, translated
+from lapt.roles.translation import translated
 from lapt.spaces import Architecture, SearchSpace
 
 
@@ -56,22 +57,24 @@ def _regression(
 ) -> tuple[list[Principle], list[str]]:
     """The regression as a principle, and its features that are constant in the target.
 
-    Each function counts once. The target's members are compared with the source's by their standardised features: one
-    deviation more of convolutions on a path is worth as much there as here.
+    Each function counts once. Features are standardised over their own space: one deviation more of convolutions on a
+    path is worth as much there as here. The weighted sum has deviation 1 over the target.
     """
     functions = list(dict.fromkeys(source.canonical(architecture) for architecture in read))
     mine = by_role.standardised(Cells.of(source, functions))
     theirs = by_role.standardised(Cells.of(source, background(source).members))
     weights, known = separating(mine, theirs), by_role.moments(target)[1] > 0
-    patterns = [
-        pattern_of(feature, float(weight), mine[:, at], theirs[:, at], name)
-        for at, (feature, weight) in enumerate(zip(by_role.names(), weights, strict=True))
-        if weight and known[at]
-    ]
     constant = [
         f"{feature} (the same in all of {target.name})"
         for feature, weight, tells in zip(by_role.names(), weights, known, strict=True)
         if weight and not tells
+    ]
+    spread = float((by_role.standardised(members_of(target)) @ weights).std())
+    weights = weights / spread if spread > 1e-9 else np.zeros_like(weights)
+    patterns = [
+        pattern_of(feature, float(weight), mine[:, at], theirs[:, at], name)
+        for at, (feature, weight) in enumerate(zip(by_role.names(), weights, strict=True))
+        if weight and known[at]
     ]
     if not patterns:
         return [], constant
