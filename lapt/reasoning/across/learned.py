@@ -13,7 +13,6 @@ from lapt.conditions.language import Condition
 from lapt.conditions.sentences import sentence
 from lapt.principles import EXPERTS_SAY, Origin, Pattern, Principle, Principles
 from lapt.reasoning.evidence import counted
-from lapt.reasoning.expectation import background
 from lapt.reasoning.experts.grounding import applying
 from lapt.reasoning.findings import findings
 from lapt.reasoning.patterns import Patterns, pattern_of, regression_said, separating, worth_of_experts
@@ -62,7 +61,7 @@ def _regression(
     """
     functions = list(dict.fromkeys(source.canonical(architecture) for architecture in read))
     mine = by_role.standardised(Cells.of(source, functions))
-    theirs = by_role.standardised(Cells.of(source, background(source).members))
+    theirs = by_role.standardised(members_of(source))
     weights, known = separating(mine, theirs), by_role.moments(target)[1] > 0
     constant = [
         f"{feature} (the same in all of {target.name})"

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from small_archives import SPACE, archive, cell
+from small_archives import SPACE, archive, archive_of, cell, scored
 
 from lapt.archive import Archive
 from lapt.conditions.cells import Cells
@@ -125,6 +125,19 @@ def test_patterns_adapts_what_another_space_taught() -> None:
         one.statement for one in stated.principles if one.patterns
     ]
     assert reasoner.translate(TRANS101, wider, task="target").size > 0.02 * TRANS101.size
+
+
+@pytest.mark.parametrize("source", [DARTS, BLOCKS], ids=lambda space: space.name)
+def test_any_space_teaches_any_other(source: SearchSpace) -> None:
+    rng = np.random.default_rng(3)
+    drawn = [source.sample(rng) for _ in range(500)]
+    skips = [name for name, role in roles_in(source).items() if role.kind == "identity"]
+    drawn.sort(key=lambda one: sum(one.operators.count(name) for name in skips))
+    stated = learned_across(source, archive_of(scored(*drawn[:20]), source, "source"), SPACE, knowledge=0.0)
+    (adviser,) = advisers_of(SPACE, stated, task="target")
+    assert adviser.name == "source"
+    some, none = adviser.expects([cell("ssssss"), cell("333333")])
+    assert some < none, "few identities there are few identities here"
 
 
 def test_a_regression_by_roles_is_no_condition() -> None:
