@@ -4,7 +4,8 @@ ranks: the 50 best of NAS-Bench-201 on ImageNet16-120 are read, and what they te
 six tasks other than jigsaw (the preset trans101, search.method gp). Mean over seeds of 1 + the number of cells that are
 strictly better than the best found.
 tables: Spearman's correlation of what is carried with the scores of every cell of the target's tables, by the
-regression on roles, by carried findings (weights: log odds ratios), and by experts, in both directions.
+regression on roles, by carried findings (weights: log odds ratios), by experts, by regression and experts, and, as a
+control that has learned nothing, by the rough number of weights; in both directions.
 darts: the same from NAS-Bench-201's tasks over 2,000 random cells of DARTS, scored by NAS-Bench-301's surrogate.
 
     python benchmarks/across.py tables darts ranks --seeds 10
@@ -22,20 +23,26 @@ from scipy.stats import spearmanr
 from flows.studies.entrants.methods import Bench, alone
 from lapt.archive import Archive, best_of_all
 from lapt.base.statistics import Scores
+from lapt.conditions.cells import Cells
 from lapt.errors import ConfigError
 from lapt.evaluation import Evaluation
 from lapt.pipeline.config import Execution, load_pipeline
 from lapt.pipeline.steps import TargetSearch
-from lapt.principles import Principles
+from lapt.principles import Origin, Pattern, Principle, Principles
+from lapt.reasoning import Patterns
 from lapt.reasoning.across import carried, learned_across
+from lapt.reasoning.evidence import counted
 from lapt.reasoning.expectation import Expectation, advisers_of
-from lapt.reasoning.findings import findings
+from lapt.reasoning.findings import Finding, findings
 from lapt.reasoning.stated import stated_over
 from lapt.reasoning.statements import StatedPrinciples, Statement
+from lapt.roles import features as by_role
 from lapt.search.searcher import Adviser
 from lapt.spaces import Architecture, SearchSpace
 
 READ = 50
+ALONE = "gp alone"
+KINDS = ("regression", "findings", "experts", "all", "size")
 AFTER = (10, 20, 50)
 """Numbers of evaluations after which the best is ranked. The first 10 are those that principles choose."""
 NAS201 = ("nas201", ("cifar10", "cifar100", "imagenet16_120"))
@@ -53,8 +60,8 @@ def archive_of(bench: Bench, task: str) -> Archive:
     return best_of_all(bench.space, bench.evaluator(task), READ)
 
 
-def ranks(seeds: Sequence[int], settings: Sequence[str]) -> None:
-    """Print the mean rank of each method on each task."""
+def ranks(seeds: Sequence[int], settings: Sequence[str], named: Sequence[str]) -> None:
+    """Print the mean rank of each method on each task. ``named``: the methods, all if there are none."""
     source, name = bench_of("nas201"), "nasbench201 imagenet16_120"
     archive = archive_of(source, "imagenet16_120")
     gp = bench_of("trans101", "search.method=gp", *settings)
@@ -68,12 +75,14 @@ def ranks(seeds: Sequence[int], settings: Sequence[str]) -> None:
 
     both, only = across(1.0), across(0.0)
     methods: dict[str, Callable[[str, int], Sequence[Evaluation]]] = {
-        "gp alone": lambda task, seed: alone("gp", gp, task, seed).evaluations,
+        ALONE: lambda task, seed: alone("gp", gp, task, seed).evaluations,
         "experts": over(known, lambda seed: known.learned(known.steps(seed), seed)),
         "across, experts": over(gp, lambda seed: both),
         "across": over(gp, lambda seed: only),
         "jigsaw, experts": over(gp, lambda seed: gp.learned(gp.steps(seed), seed)),
+        "size": over(gp, lambda seed: _large(gp.space)),
     }
+    methods = {method: run for method, run in methods.items() if method in named or method == ALONE or not named}
     tasks = gp.pipeline.targets
     scores = {task: np.asarray(gp.benchmark.scores(task)) for task in tasks}
     found = {
@@ -83,7 +92,7 @@ def ranks(seeds: Sequence[int], settings: Sequence[str]) -> None:
     for at, after in enumerate(AFTER):
         print(f"\nmean rank after {after} evaluations, {len(seeds)} seeds from {seeds[0]} {' '.join(settings)}")
         print(f"{'':18}", *(f"{task[:12]:>13}" for task in tasks), f"{'mean':>8}  95 %            less gp alone")
-        alone_of_seed = found["gp alone"][:, :, at].mean(axis=1)
+        alone_of_seed = found[ALONE][:, :, at].mean(axis=1)
         for method, every in found.items():
             of_seed = every[:, :, at].mean(axis=1)
             cells = (f"{mean:13.1f}" for mean in every[:, :, at].mean(axis=0))
@@ -93,6 +102,14 @@ def ranks(seeds: Sequence[int], settings: Sequence[str]) -> None:
                 f"{of_seed.mean():8.1f}  {_interval(of_seed)}",
                 _interval(of_seed - alone_of_seed),
             )
+
+
+def _large(space: SearchSpace) -> Principles:
+    """A control: principles that say no more than that large cells are good."""
+    pattern = Pattern(feature=f"{by_role.PREFIX}cost", weight=1.0, support=1.0, chance=0.5, task="size")
+    stated = Principle(statement="Large cells are good.", patterns=(pattern,))
+    origin = Origin(reasoner="size", step="learn", task="size", archive="")
+    return Patterns().stated(space, (stated,), tuple(counted(space, (), "size")), origin, 0.015, None)
 
 
 def _ranks(scores: Scores, evaluations: Sequence[Evaluation]) -> list[int]:
@@ -122,6 +139,8 @@ def expected(
     if "experts" in advisers:
         yield "experts", advisers["experts"].expects
     yield "all", Together(tuple(advisers.values()))
+    at = by_role.names().index(f"{by_role.PREFIX}cost")
+    yield "size", lambda architectures: by_role.standardised(Cells.of(target, architectures))[:, at]
 
 
 class Together:
@@ -131,13 +150,12 @@ class Together:
         self.advisers = advisers
 
     def __call__(self, architectures: Sequence[Architecture]) -> Scores:
-        return np.sum([adviser.expects(architectures) for adviser in self.advisers], axis=0)
+        return np.asarray(sum(adviser.expects(architectures) for adviser in self.advisers))
 
 
-def _carried(source: SearchSpace, target: SearchSpace, found: Sequence[object]) -> Expectation | None:
+def _carried(source: SearchSpace, target: SearchSpace, found: Sequence[Finding]) -> Expectation | None:
     statements = tuple(
-        Statement(condition=one.condition, weight=_logit(one.support) - _logit(one.base_rate))  # type: ignore[attr-defined]
-        for one in found
+        Statement(condition=one.condition, weight=_logit(one.support) - _logit(one.base_rate)) for one in found
     )
     try:
         moved = carried(StatedPrinciples(space=source.name, principles=statements), source, target)
@@ -159,15 +177,12 @@ def correlations(
 ) -> None:
     """Print a row for each source task and target task. ``targets``: task, architectures, their scores."""
     bench, tasks = sources
-    print(f"\n{'source':16} {'target':16} {'regression':>10} {'findings':>10} {'experts':>10} {'all':>10}")
+    print(f"\n{'source':16} {'target':16} {'regression':>10} {'findings':>10} {'experts':>10} {'all':>10} {'size':>10}")
     for task in tasks:
         known = dict(expected(bench, task, space))
         for name, architectures, scores in targets:
             row = {kind: float(spearmanr(expects(architectures), scores).statistic) for kind, expects in known.items()}
-            cells = (
-                f"{row[kind]:10.2f}" if kind in row else f"{'-':>10}"
-                for kind in ("regression", "findings", "experts", "all")
-            )
+            cells = (f"{row[kind]:10.2f}" if kind in row else f"{'-':>10}" for kind in KINDS)
             print(f"{task:16} {name:16}", *cells, flush=True)
 
 
@@ -200,13 +215,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=10_000)
     parser.add_argument("--set", action="append", default=[], help="as for lapt run, for ranks")
+    parser.add_argument("--methods", action="append", default=[], help="of the rows of ranks; gp alone is always run")
     said = parser.parse_args()
     if "tables" in said.parts:
         tables()
     if "darts" in said.parts:
         darts(said.first_seed)
     if "ranks" in said.parts:
-        ranks(range(said.first_seed, said.first_seed + said.seeds), said.set)
+        ranks(range(said.first_seed, said.first_seed + said.seeds), said.set, said.methods)
 
 
 if __name__ == "__main__":
