@@ -228,7 +228,7 @@ def leaves(space: SearchSpace) -> st.SearchStrategy[dict[str, Any]]:
     )
     cell = st.sampled_from([None, "normal", "reduce"]) if space is DARTS else st.none()
     node = st.sampled_from(["input", "output", space.layers[-1].sources[-1]])
-    bounds = st.tuples(st.sampled_from(["at_least", "at_most", "both"]), st.integers(0, 4), st.integers(0, 3)).map(
+    bounds = st.tuples(st.sampled_from(["at_least", "at_most", "both"]), st.integers(0, 4), st.integers(0, 2)).map(
         lambda drawn: {
             "at_least": {"at_least": drawn[1]},
             "at_most": {"at_most": drawn[1]},
