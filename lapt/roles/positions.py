@@ -31,8 +31,8 @@ def positions(space: SearchSpace) -> Mapping[str, Position]:
     for graph in graphs_of(space):
         for edge, (layer, target) in enumerate(zip(graph.layers, graph.targets, strict=True)):
             one = space.family.layers[layer]
-            known = [graph.nodes.index(source) for source in one.sources if source in graph.nodes]
-            reads = set(known) if len(one.sources) > 1 else {int(graph.sources[0, edge])}
+            known = {graph.nodes.index(source) for source in one.sources if source in graph.nodes}
+            reads = known if len(known) > 1 else {int(graph.sources[0, edge])}  # sources may be named otherwise
             first, last = reads <= set(graph.inputs), target == graph.output
             found[one.name] = "direct" if first and last else "first" if first else "last" if last else "inside"
     return found
@@ -50,6 +50,11 @@ def alike(one: SearchSpace, other: SearchSpace) -> bool:
 def is_input(space: SearchSpace, node: str) -> bool:
     """Whether it is an input of a cell."""
     return node == "input" or any(at in graph.inputs for graph in graphs_of(space) for at in graph.nodes_named(node))
+
+
+def is_node(space: SearchSpace, node: str) -> bool:
+    """Whether a cell has a node of that name."""
+    return any(graph.nodes_named(node) for graph in graphs_of(space))
 
 
 def into_node(space: SearchSpace, node: str, cell: str | None) -> list[str]:

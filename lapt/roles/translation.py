@@ -29,7 +29,7 @@ from lapt.conditions.language import (
 )
 from lapt.roles.bounds import bounded, check, nearest, scaled
 from lapt.roles.operators import Behind, roles_in
-from lapt.roles.positions import into_node, is_end, is_input, positions
+from lapt.roles.positions import into_node, is_end, is_input, is_node, positions
 from lapt.roles.way import Limits, Way
 from lapt.spaces import SearchSpace
 
@@ -113,6 +113,8 @@ def _(condition: Choice, way: Way) -> Condition:
     sources = set(said.sources)
     if len(way.source.layer(said.layer).sources) == 1 or sources == set(way.source.layer(said.layer).sources):
         sources = set()
+    if unknown := [source for source in sources if not is_node(way.source, source)]:
+        raise Behind(f"{unknown[0]} is no node of {way.source.name}'s graph")
     reading = {is_input(way.source, source) for source in sources}
     if len(reading) > 1:
         raise Behind("its sources are inputs and nodes alike")

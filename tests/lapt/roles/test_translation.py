@@ -18,6 +18,7 @@ from lapt.reasoning.experts.grounding import applying
 from lapt.reasoning.statements import StatedPrinciples, Statement
 from lapt.roles.bounds import RARE
 from lapt.roles.operators import Behind
+from lapt.roles.positions import positions
 from lapt.roles.translation import translated
 from lapt.spaces import BUILTIN, DeclaredSpace, SearchSpace, whole_of
 
@@ -148,6 +149,27 @@ def test_what_loses_its_meaning_stays_behind(
 ) -> None:
     with pytest.raises(Behind, match=reason):
         moved(said, source, target)
+
+
+def test_sources_that_are_no_nodes_stay_behind_and_layers_lie_one_after_the_other() -> None:
+    space = whole_of(
+        DeclaredSpace.model_validate(
+            {
+                "name": "sided",
+                "encoding": "{a},{b}:{b:source}",
+                "layers": [
+                    {"name": "a", "operators": ["conv3", "conv5"]},
+                    {"name": "b", "operators": ["conv3", "x"], "sources": ["left", "right"]},
+                ],
+            }
+        )
+    )
+    assert positions(space) == {"a": "first", "b": "last"}
+    with pytest.raises(Behind, match="left is no node of sided's graph"):
+        moved({"choice": {"layer": "b", "sources": ["left"]}}, space, DARTS)
+    assert moved({"choice": {"layer": "b", "operators": ["conv3"]}}, space, NAS201) == {
+        "count": {"operators": ["nor_conv_3x3"], "into": "output", "live": False, "at_least": 1}
+    }
 
 
 def test_bounds_are_those_of_the_nearest_share() -> None:
