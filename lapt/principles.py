@@ -46,8 +46,8 @@ class Claim(Count):
 class Pattern(Frozen):
     """A feature of cells that good architectures have more of, or less, than the space has on average.
 
-    ``feature``: a column of ``CellFamily.features``, the statement of an expert's principle (0 or 1), or the sentence
-    of ``condition`` (0 or 1).
+    ``feature``: a column of ``CellFamily.features`` or of ``lapt.roles.features``, the statement of an expert's
+    principle (0 or 1), or the sentence of ``condition`` (0 or 1).
     ``weight``: added to the expectation of an architecture by one standard deviation more of the feature; 0 for a
     finding that tells of the others and adds nothing. The deviation is that over the whole space; the unit is such that
     the expectations of all architectures have mean 0 and deviation 1. ``support`` and ``chance``: the share of the

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import JsonOption, StoreOption
-from flows.screen.console import command, say
+from flows.screen.console import command, err, say
 from lapt.errors import ConfigError
 from lapt.reasoning.statements import StatedPrinciples
 from storage.addresses import DEFAULT_STORE
@@ -224,6 +224,35 @@ def _write(out: Path, stated: StatedPrinciples) -> None:
     advisers = [name or "unnamed" for name in advisers_in(stated.principles)]
     say(f"wrote {len(stated.principles)} principles of {', '.join(advisers)} to {out}")
     say(f"What now?  lapt run PIPELINE --reasoner stated:{out}, or --reasoner patterns+stated:{out}")
+
+
+@principles_app.command("carry")
+def carry(
+    file: Annotated[Path, typer.Argument(help="A file of principles (lapt principles export, import).")],
+    to: Annotated[str, typer.Option(help="A search space by name, or the file of a declared one.")],
+    of: Annotated[
+        str | None, typer.Option("--from", help="The file's own space, if it is a declared one: its declaration.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The file to write; standard output if unset.")] = None,
+) -> None:
+    """Say principles of one search space for another, by what operators and layers are; what stays behind is told."""
+    from lapt.front.places import space as space_of
+    from lapt.reasoning.across import carried
+    from lapt.reasoning.statements import read_principles_file
+    from lapt.roles.operators import without_role
+
+    stated = read_principles_file(file)
+    source, target = space_of(of or stated.space), space_of(to)
+    found = carried(stated, source, target)
+    for space in dict.fromkeys((source, target)):
+        for operator, reason in without_role(space):
+            err.print(f"{operator} of {space.name} has no role: {reason}", soft_wrap=True)
+    for sentence, reason in found.behind:
+        err.print(f"left behind: {sentence} {reason}", soft_wrap=True)
+    if output is None:
+        print(found.statements.text, end="")
+    else:
+        _write(output, found.statements)
 
 
 @principles_app.command("schema")

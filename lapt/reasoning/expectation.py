@@ -14,6 +14,7 @@ from lapt.conditions.judging import holding
 from lapt.conditions.language import Condition
 from lapt.principles import Principle, Principles
 from lapt.reasoning.experts.grounding import applying, known_to_hold
+from lapt.roles import features as by_role
 from lapt.search.methods.model_based import whole
 from lapt.search.searcher import Adviser
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace, functions_of
@@ -65,8 +66,9 @@ def background(space: SearchSpace) -> Background:
 class Expectation:
     """N architectures -> N values with mean 0 and standard deviation 1 over ``space``: a ``Prior`` for a search.
 
-    ``weights``: (name of a column, worth of a standard deviation of it), relative to each other. ``conditions``: the
-    same of conditions, which hold (1) or not (0). A sum of log-odds, as if all were independent. Ready to be pickled.
+    ``weights``: (name of a column, worth of a standard deviation of it), relative to each other; a column of ``names``
+    or, of any space, of ``lapt.roles.features``. ``conditions``: the same of conditions, which hold (1) or not (0). A
+    sum of log-odds, as if all were independent. Ready to be pickled.
     """
 
     space: SearchSpace
@@ -76,13 +78,25 @@ class Expectation:
     def __call__(self, architectures: Sequence[Architecture]) -> Floats:
         centre, spread = _moments(self)
         total = np.zeros(len(architectures))
-        if self.weights:
+        if self.of_space:
             total += self.standardised(architectures) @ _vector(self)
+        if self.of_roles:
+            total += by_role.standardised(Cells.of(self.space, architectures)) @ _vector_by_role(self)
         if self.conditions:
             cells = Cells.of(self.space, architectures)
             for condition, weight in self.conditions:
                 total += weight * standardised(self.space, condition, holding(condition, cells))
         return np.asarray((total - centre) / spread)
+
+    @property
+    def of_roles(self) -> bool:
+        """Whether it has a weight of a description by roles."""
+        return any(name.startswith(by_role.PREFIX) for name, _ in self.weights)
+
+    @property
+    def of_space(self) -> bool:
+        """Whether it has a weight of another column."""
+        return not all(name.startswith(by_role.PREFIX) for name, _ in self.weights)
 
     def standardised(self, architectures: Sequence[Architecture]) -> Floats:
         """N x (number of ``names``): descriptions, each column with mean 0 and deviation 1 over the space."""
@@ -141,7 +155,9 @@ def _everywhere(space: SearchSpace, condition: Condition) -> Flags:
 def _over_background(expectation: Expectation) -> Floats:
     """The weighted sum for every member of ``background``, neither centred nor scaled."""
     known = background(expectation.space)
-    total = known.x @ _vector(expectation) if expectation.weights else np.zeros(len(known.members))
+    total = known.x @ _vector(expectation) if expectation.of_space else np.zeros(len(known.members))
+    if expectation.of_roles:
+        total = total + by_role.standardised(_cells(expectation.space)) @ _vector_by_role(expectation)
     for condition, weight in expectation.conditions:
         total = total + weight * standardised(expectation.space, condition, _everywhere(expectation.space, condition))
     return np.asarray(total)
@@ -149,7 +165,16 @@ def _over_background(expectation: Expectation) -> Floats:
 
 @lru_cache(maxsize=64)
 def _vector(expectation: Expectation) -> Floats:
-    worth = dict.fromkeys(names(expectation.space), 0.0)
+    return _worths(expectation, names(expectation.space))
+
+
+@lru_cache(maxsize=64)
+def _vector_by_role(expectation: Expectation) -> Floats:
+    return _worths(expectation, by_role.names())
+
+
+def _worths(expectation: Expectation, columns: Sequence[str]) -> Floats:
+    worth = dict.fromkeys(columns, 0.0)
     for name, weight in expectation.weights:
         if name in worth:
             worth[name] += weight

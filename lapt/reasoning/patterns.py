@@ -71,17 +71,17 @@ class Patterns(Ordering):
         known, columns = background(space), len(space.family.feature_names)
         functions = list(dict.fromkeys(space.canonical(architecture) for architecture in read))
         for found in findings(space, read):
-            yield _found(found, task)
+            yield principle_of(found, task)
         mine = Expectation(space, ()).standardised(functions)[:, :columns]
         weights = separating(mine, known.x[:, :columns])
         patterns = [
-            _pattern(name, float(weight), mine[:, at], known.x[:, at], task)
+            pattern_of(name, float(weight), mine[:, at], known.x[:, at], task)
             for at, (name, weight) in enumerate(zip(space.family.feature_names, weights, strict=True))
             if weight
         ]
         if patterns:
             patterns.sort(key=lambda pattern: -abs(pattern.weight))
-            yield Principle(statement=_statement(patterns, len(functions), task), patterns=tuple(patterns))
+            yield Principle(statement=regression_said(patterns, len(functions), task), patterns=tuple(patterns))
 
     def _known(self, space: SearchSpace, read: Sequence[Architecture]) -> Iterable[Principle]:
         experts, known, first = applying(space), background(space), len(space.family.feature_names)
@@ -89,15 +89,21 @@ class Patterns(Ordering):
             return
         functions = list(dict.fromkeys(space.canonical(architecture) for architecture in read))
         mine = Expectation(space, ()).standardised(functions)[:, first : first + len(experts)]
-        theirs = known.x[:, first : first + len(experts)]
-        # Held by as many as they are, each says as much as the others: what is rare says no more.
-        worth = known.scale[first : first + len(experts)]
-        worth = self.knowledge * worth / (theirs @ worth).std()
+        theirs, worth = known.x[:, first : first + len(experts)], self.knowledge * worth_of_experts(space)
         for at, expert in enumerate(experts):
             if self.evidence and len(mine) and contradicted(mine[:, at], theirs[:, at]):
                 continue
-            pattern = _pattern(expert.statement, float(worth[at]), mine[:, at], theirs[:, at], EXPERTS_SAY)
+            pattern = pattern_of(expert.statement, float(worth[at]), mine[:, at], theirs[:, at], EXPERTS_SAY)
             yield Principle(statement=expert.statement, rationale=f"{expert.source}.", patterns=(pattern,))
+
+
+def worth_of_experts(space: SearchSpace) -> Floats:
+    """K weights of the experts' principles that apply to ``space``; their weighted sum has deviation 1 over it."""
+    known, first = background(space), len(space.family.feature_names)
+    columns = slice(first, first + len(applying(space)))
+    # Held by as many as they are, each says as much as the others: what is rare says no more.
+    worth = known.scale[columns]
+    return np.asarray(worth / (known.x[:, columns] @ worth).std())
 
 
 def contradicted(good: Floats, space: Floats) -> bool:
@@ -128,7 +134,7 @@ def separating(good: Floats, space: Floats) -> Floats:
     return weights / spread if spread > 1e-9 else np.zeros_like(weights)
 
 
-def _pattern(feature: str, weight: float, good: Floats, space: Floats, task: str) -> Pattern:
+def pattern_of(feature: str, weight: float, good: Floats, space: Floats, task: str) -> Pattern:
     """The pattern of one feature. ``good``, ``space``: its values for n and N architectures, standardised over the
     space."""
     sign = 1.0 if weight >= 0 else -1.0
@@ -137,7 +143,7 @@ def _pattern(feature: str, weight: float, good: Floats, space: Floats, task: str
     return Pattern(feature=feature, weight=round(weight, 6), support=support, chance=chance, task=task)
 
 
-def _found(finding: Finding, task: str) -> Principle:
+def principle_of(finding: Finding, task: str) -> Principle:
     """The principle of a finding. Its weight is 0: the regression orders, and the finding tells a reader of it."""
     said = sentence(finding.condition)
     pattern = Pattern(
@@ -152,7 +158,7 @@ def _found(finding: Finding, task: str) -> Principle:
     return Principle(statement=said, rationale=rationale, patterns=(pattern,))
 
 
-def _statement(patterns: Sequence[Pattern], functions: int, task: str) -> str:
+def regression_said(patterns: Sequence[Pattern], functions: int, task: str) -> str:
     """The regression in words: the features of most weight. ``patterns``: the heaviest first."""
     more, less = (
         [f"{p.feature} ({p.support:.0%} against {p.chance:.0%})" for p in patterns if p.weight * sign > 0][:_SAID]

@@ -1,7 +1,7 @@
 """Search spaces of a user's own, declared in YAML: layers, candidates, and the text that an architecture is written as.
 
-LAPT knows only the choices of such a space. Two architectures are equal if their texts are, and no operator is taken
-for zero or the identity.
+LAPT knows only the choices of such a space, and what ``roles`` say of operators. Two architectures are equal if their
+texts are, and no operator is taken for zero or the identity that its role does not name so.
 """
 
 from __future__ import annotations
@@ -11,11 +11,22 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    model_validator,
+)
 
+from lapt.base.declarations import added
 from lapt.errors import ConfigError, SpaceError
 from lapt.spaces.family import CellFamily
 from lapt.spaces.layer import SOURCE, Architecture, Layer
+from lapt.spaces.roles import Role, inferred, role_of
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.>+-]*$", max_length=60)]
 """The name of a layer, operator or source: a word that a language model can repeat."""
@@ -39,6 +50,14 @@ Texts = Annotated[
 """A mapping from names to texts, as sorted pairs, so that it can be hashed."""
 
 
+def _are_roles(said: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    kinds = [role_of(text).kind for _, text in said]
+    for kind in ("zero", "identity"):
+        if kinds.count(kind) > 1:
+            raise ValueError(f"{kind} is one operator's role")
+    return said
+
+
 class DeclaredLayer(Layer):
     """A layer of a declaration. Without ``sources`` it chooses only its operator."""
 
@@ -53,8 +72,9 @@ class DeclaredSpace(BaseModel, CellFamily):
     ``encoding``: the text of an architecture, with ``{layer}`` for the operator that a layer chose and
     ``{layer:source}`` for its source, which may be left out where a layer has one. ``codes``: what operators and
     sources are written as there, their names if unsaid; "" for an operator that leaves no trace. ``meanings``: what
-    they compute, for language models. ``network``: the function that builds networks (``lapt.networks.declared``),
-    imported when one is wanted, never here.
+    they compute, for language models. ``roles``: what operators are (``lapt.spaces.roles``), for principles that are
+    carried from or to other spaces; unsaid ones are told by names and meanings, if they can. ``network``: the function
+    that builds networks (``lapt.networks.declared``), imported when one is wanted, never here.
 
     Raises ConfigError unless every architecture has a text of its own.
     """
@@ -67,6 +87,7 @@ class DeclaredSpace(BaseModel, CellFamily):
     layers: tuple[DeclaredLayer, ...] = Field(min_length=1, max_length=100)
     codes: Texts = ()
     meanings: Texts = ()
+    roles: Annotated[Texts, AfterValidator(_are_roles)] = added(())
     network: Annotated[str, StringConstraints(max_length=200)] | None = Field(
         None, pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$", exclude_if=lambda network: network is None
     )
@@ -84,6 +105,10 @@ class DeclaredSpace(BaseModel, CellFamily):
                 raise ConfigError(
                     f"{what} of operators and sources that {self.name} has", f"{unknown}", "correct or remove them"
                 )
+        operators = {name for layer in self.layers for name in layer.operators}
+        unknown = [name for name, _ in self.roles if name not in operators]
+        if unknown:
+            raise ConfigError(f"roles of operators that {self.name} has", f"{unknown}", "correct or remove them")
         self._check_slots()
         found = ambiguity([[text for _, text in part] for part in self._parts])
         if found is not None:
@@ -168,6 +193,35 @@ class DeclaredSpace(BaseModel, CellFamily):
     @property
     def explained(self) -> Mapping[str, str]:
         return dict(self.meanings)
+
+    @cached_property
+    def operator_roles(self) -> Mapping[str, Role]:
+        """Operator -> its role: the declared one, else the one that its name or meaning tells.
+
+        An operator named as zero is left out where layers choose what they read. Where they follow each other, it is a
+        layer that is not there, which the identity is.
+        """
+        meanings = dict(self.meanings)
+        found = {name: role_of(text) for name, text in self.roles}
+        follow = all(len(layer.sources) == 1 for layer in self.layers)
+        for operator in dict.fromkeys(operator for layer in self.layers for operator in layer.operators):
+            role = found.get(operator) or inferred(operator) or inferred(meanings.get(operator, ""))
+            if role is not None and role.kind == "zero" and operator not in dict(self.roles):
+                role = Role(kind="identity") if follow else None
+            if role is not None:
+                found[operator] = role
+        return found
+
+    @property
+    def zero(self) -> str | None:
+        return self._of_role("zero")
+
+    @property
+    def identity(self) -> str | None:
+        return self._of_role("identity")
+
+    def _of_role(self, kind: str) -> str | None:
+        return next((name for name, text in self.roles if role_of(text).kind == kind), None)
 
     @property
     def builder(self) -> str | None:

@@ -14,6 +14,7 @@ from lapt.errors import ConfigError, SpaceError
 from lapt.spaces.features import Floats, choices, one_hot
 from lapt.spaces.graphs import CellGraph, OperatorEdge
 from lapt.spaces.layer import SOURCE, Architecture, Layer
+from lapt.spaces.roles import Role, inferred
 
 
 class CellFamily(ABC):
@@ -127,6 +128,12 @@ class CellFamily(ABC):
     def identity(self) -> str | None:
         """The operator that passes its input on."""
         return None
+
+    @property
+    def operator_roles(self) -> Mapping[str, Role]:
+        """Operator -> its role, as names tell it. Operators may be missing: what they are is not known."""
+        found = {operator: inferred(operator) for layer in self.layers for operator in layer.operators}
+        return {operator: role for operator, role in found.items() if role is not None}
 
     # --- for conditions ----------------------------------------------------------------------------------------------
     def node_names(self, architecture: Architecture) -> tuple[tuple[str, ...], ...]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from flows.cli.app import app
@@ -52,3 +53,46 @@ def test_a_fault_is_one_line(text: str, more: list[str], said: str, tmp_path: Pa
     done = CliRunner().invoke(app, ["principles", "judge", str(tmp_path / "mine.yaml"), *more])
     assert done.exception is not None
     assert said in str(done.exception)
+
+
+# --- principles for another space ------------------------------------------------------------------------------------
+PRINCIPLES = """
+version: 1
+space: nas201
+principles:
+- {condition: {path: {operators: [nor_conv_3x3], at_least: 2}}, weight: 2, adviser: textbook}
+- {condition: {count: {operators: [avg_pool_3x3], at_least: 1}}, weight: -1, statement: No pooling.}
+"""
+BLOCKS = """
+name: blocks
+encoding: "{s1}-{s2}"
+layers:
+- {name: s1, operators: &blocks [conv3, attention, skip]}
+- {name: s2, operators: *blocks}
+"""
+
+
+def test_principles_are_carried_and_what_stays_behind_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(PRINCIPLES)
+    (tmp_path / "blocks.yaml").write_text(BLOCKS)
+    arguments = ["principles", "carry", str(tmp_path / "mine.yaml"), "--to"]
+    done = CliRunner().invoke(app, [*arguments, str(tmp_path / "blocks.yaml")])
+    assert done.exit_code == 0, done.stderr
+    carried = yaml.safe_load(done.stdout)
+    (one,) = carried["principles"]
+    assert carried["space"] == "blocks"
+    assert one["condition"] == {"path": {"operators": ["conv3"], "at_least": 2}}
+    assert (one["weight"], one["adviser"]) == (2.0, "textbook")
+    assert "left behind: No pooling. blocks has no pooling (avg_pool_3x3)" in done.stderr
+    assert "attention of blocks has no role" in done.stderr
+
+
+def test_carried_principles_are_a_file_that_goes_on_to_another_space(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(PRINCIPLES)
+    there, back = tmp_path / "darts.yaml", tmp_path / "back.yaml"
+    for file, space, output in ((tmp_path / "mine.yaml", "darts", there), (there, "nas201", back)):
+        done = CliRunner().invoke(app, ["principles", "carry", str(file), "--to", space, "--output", str(output)])
+        assert done.exit_code == 0, done.stderr
+        assert "wrote 2 principles" in done.stdout
+    found = [one["condition"] for one in yaml.safe_load(back.read_text())["principles"]]
+    assert found == [one["condition"] for one in yaml.safe_load(PRINCIPLES)["principles"]]

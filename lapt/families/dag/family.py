@@ -10,6 +10,7 @@ from lapt.families.dag import features as seen
 from lapt.families.dag.cell import DagCell
 from lapt.families.dag.program import program
 from lapt.families.meanings import OPERATORS, computed
+from lapt.families.roles import ROLES
 from lapt.spaces import Architecture
 
 
@@ -21,6 +22,7 @@ class DagFamily(DagCell):
     export = "lapt.families.dag.export:written"
     shares_weights = listed = True
     explained = OPERATORS
+    operator_roles = ROLES
     program = program
     features = seen.features
     feature_names = property(seen.feature_names)

@@ -8,6 +8,7 @@ from lapt.families.darts import features as seen
 from lapt.families.darts.cell import DartsCell
 from lapt.families.darts.program import program
 from lapt.families.meanings import OPERATORS, computed
+from lapt.families.roles import ROLES
 from lapt.spaces import Layer
 
 
@@ -19,6 +20,7 @@ class DartsFamily(DartsCell):
     export = "lapt.families.darts.export:written"
     shares_weights = zero_last = True
     explained = OPERATORS
+    operator_roles = ROLES
     program = program
     features = seen.features
     feature_names = property(seen.feature_names)

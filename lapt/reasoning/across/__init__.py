@@ -1,0 +1,6 @@
+"""Principles for another search space than they were stated or learned for."""
+
+from lapt.reasoning.across.carried import Carried, carried
+from lapt.reasoning.across.learned import learned_across
+
+__all__ = ["Carried", "carried", "learned_across"]
