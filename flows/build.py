@@ -12,7 +12,7 @@ from functools import partial
 
 from flows.evaluators import EvaluatorOf, dispatched_to, evaluators_of, space_of
 from flows.server.settings import apply_environment
-from flows.sources import SourceOf, check_transferred, read_from, recalled, say_other_columns, widening
+from flows.sources import SourceOf, check_read, check_transferred, read_from, recalled, say_other_columns, widening
 from lapt.algorithms import VERSION
 from lapt.base.digests import digest, short
 from lapt.errors import ConfigError, Notice
@@ -23,7 +23,8 @@ from lapt.pipeline.objectives import cost_of
 from lapt.pipeline.sources import Source, sources_of
 from lapt.pipeline.steps import Steps
 from lapt.principles import EXPERTS_SAY
-from lapt.reasoning import Chance, Chat, Frequency, Joined, Patterns, Reasoner, Stated, Unguided
+from lapt.reasoning import Chance, Chat, Frequency, Joined, Reasoner, Stated, Unguided
+from lapt.reasoning.across import PatternsAcross
 from lapt.reasoning.config import (
     ChatReasoner,
     FrequencyReasoner,
@@ -91,7 +92,7 @@ def _reasoner(config: Reasoning, execution: Execution, run_id: str, sample: int,
         case RandomReasoner():
             return Chance(seed=sample, max_operators=config.max_operators, max_sources=config.max_sources)
         case PatternsReasoner():
-            return Patterns(**config.model_dump(exclude={"kind"}))
+            return PatternsAcross(**config.model_dump(exclude={"kind"}))
         case StatedReasoner():
             return Stated(config.principles, breadth=config.breadth, growth=config.growth)
         case FrequencyReasoner():
@@ -202,6 +203,7 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
     checksum, evaluator = evaluators_of(pipeline, execution, space, store)
     say_constraints(pipeline, space, map(evaluator, pipeline.targets))
     checksums, read = read_from(pipeline, execution, space, evaluator)
+    check_read(pipeline, space, read)
     check_transferred(pipeline, space, read)
     say_other_columns(pipeline, execution)
     for target in pipeline.targets:

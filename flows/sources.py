@@ -10,17 +10,18 @@ from lapt.base.digests import digest
 from lapt.errors import ConfigError, Notice
 from lapt.evaluation import Evaluator
 from lapt.evaluators import TableEvaluator
-from lapt.library.entries import statements
+from lapt.library.entries import Library, statements
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.sources import LibrarySource, PrinciplesSource, RunSource, Source, sources_of
 from lapt.pipeline.steps import SOURCE_RANKING
 from lapt.reasoning import Patterns, Reasoner, Recalled, Stated
-from lapt.reasoning.config import PatternsReasoner, Reasoning
+from lapt.reasoning.across import carried
+from lapt.reasoning.config import PatternsReasoner, Reasoning, parts_of
 from lapt.reasoning.exported import exported
 from lapt.reasoning.recalled import without_tasks
-from lapt.reasoning.statements import StatedPrinciples
+from lapt.reasoning.statements import StatedPrinciples, Statement
 from lapt.search import SEARCHERS
-from lapt.spaces import SearchSpace, space_named
+from lapt.spaces import BUILTIN, SearchSpace, space_named
 from storage.library import library_named
 from storage.runs.record import principles_by_id, principles_of_run
 from storage.runs.record import space_of as space_named_by
@@ -64,6 +65,20 @@ def say_other_columns(pipeline: Pipeline, execution: Execution) -> None:
                 warnings.warn(Notice(said), stacklevel=4)
 
 
+def check_read(pipeline: Pipeline, space: SearchSpace, read: SourceOf) -> None:
+    """Raise ConfigError if a reasoner is to read architectures of another space, and cannot."""
+    for one in sources_of(pipeline.source):
+        if not isinstance(one, Source) or read(one)[0].name == space.name:
+            continue
+        unable = [part.named for part in parts_of(pipeline.reasoner) if not isinstance(part, PatternsReasoner)]
+        if unable:
+            raise ConfigError(
+                f"the reasoner patterns for a source of another space, {read(one)[0].name}",
+                unable[0],
+                f"name a source of {space.name}, or --reasoner patterns",
+            )
+
+
 def check_transferred(pipeline: Pipeline, space: SearchSpace, read: SourceOf) -> None:
     """Raise ConfigError if a source's architectures are to be evaluated, and those of every source are of another
     space."""
@@ -99,12 +114,28 @@ def recalled(
         there = space_named_by(store, found)
         left, gone = without_tasks(found, targets if there.name == space.name else ())
         _say_left_out(source.named, gone, len(found.principles), targets)
-        if left.ordering:
+        if left.ordering and there.name == space.name:
             return Recalled(left, teacher=teacher, **widening(config))
         given, _ = exported(there, left)
     kept = given.without(space.name, targets)
     _say_left_out(source.named, len(given.principles) - len(kept), len(given.principles), targets)
-    return Stated(given.model_copy(update={"principles": kept}), teacher=teacher, **widening(config))
+    here = _carried(given.model_copy(update={"principles": kept}), space, source.named)
+    return Stated(here, teacher=teacher, **widening(config))
+
+
+def _carried(given: StatedPrinciples, space: SearchSpace, source: str) -> StatedPrinciples:
+    """The principles for this space: themselves, or carried from theirs by roles. What stays behind is said.
+
+    Raises ConfigError if nothing can be carried, or if theirs is a declared space, whose file is not at hand.
+    """
+    if given.space == space.name:
+        return given
+    found = carried(given, space_named(given.space), space)
+    if found.behind:
+        said, why = found.behind[0]
+        of = f"{len(found.behind)} of {len(given.principles)} principles of the source {source}"
+        warnings.warn(Notice(f"{of} stay behind in {space.name}, the first: {said} ({why})"), stacklevel=4)
+    return found.statements
 
 
 def _of_library(source: LibrarySource, space: SearchSpace, targets: set[str]) -> StatedPrinciples:
@@ -112,6 +143,14 @@ def _of_library(source: LibrarySource, space: SearchSpace, targets: set[str]) ->
     library = library_named(source.library)
     found = statements(library.best_founded(space.name, kinds=source.kinds, without=targets), source.named)
     if not found:
+        travelled = [
+            one
+            for name in library.spaces
+            if name in BUILTIN and name != space.name
+            for one in _of_other_space(library, source, name, space)
+        ]
+        if travelled:
+            return StatedPrinciples(space=space.name, principles=tuple(travelled))
         raise ConfigError(
             f"principles for {space.name} in the {source.named} that no target taught",
             f"{len(library.entries)} principles, for {', '.join(library.spaces) or 'no space'}",
@@ -122,6 +161,14 @@ def _of_library(source: LibrarySource, space: SearchSpace, targets: set[str]) ->
         said = f"of the {source.named} {len(found)} principles count; what {', '.join(sorted(targets))} showed does not"
         warnings.warn(Notice(said), stacklevel=4)
     return StatedPrinciples(space=space.name, principles=found)
+
+
+def _of_other_space(library: Library, source: LibrarySource, there: str, space: SearchSpace) -> tuple[Statement, ...]:
+    """The principles of a library for another space, carried to this one. They are an adviser of their own."""
+    found = statements(library.best_founded(there, kinds=source.kinds), f"{source.named}, {there}")
+    if not found:
+        return ()
+    return _carried(StatedPrinciples(space=there, principles=found), space, f"{source.named}, {there}").principles
 
 
 def _say_left_out(source: str, gone: int, of: int, targets: Iterable[str]) -> None:

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from flows.build import Built, build
+from flows.build import Built, build, reasoner_of
+from flows.studies.entrants.sources import across
+from lapt.archive import nothing_read
 from lapt.errors import ConfigError, LaptError, Notice
 from lapt.evaluation import Evaluator
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline, validated
 from lapt.pipeline.sources import Source
 from lapt.pipeline.target import TargetSearch
 from lapt.principles import Principles
+from lapt.reasoning import Stated
 from lapt.reasoning.expectation import advisers_of
 from lapt.reasoning.statements import StatedPrinciples
 from lapt.spaces import BUILTIN
@@ -220,3 +223,68 @@ def test_evidence_is_counted_out_of_what_was_read() -> None:
                 ],
             }
         )
+
+
+OTHER = """\
+version: 1
+space: nas201
+principles:
+  - condition: {path: {operators: [nor_conv_3x3], at_least: 2}}
+    adviser: me
+  - condition: {count: {operators: [avg_pool_3x3], at_least: 2}}
+    adviser: me
+"""
+
+
+def test_a_file_for_another_space_is_carried_and_what_stays_behind_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "other.yaml"
+    path.write_text(OTHER)
+    pipeline = load_pipeline("trans101", [f"source={{principles: {path}}}", "controls=[]"])
+    with pytest.warns(Notice, match="1 of 2 principles of the source principles stay behind in trans101, .*no pooling"):
+        reasoner = reasoner_of(pipeline, Execution(store=str(tmp_path)), "0" * 12)
+    assert isinstance(reasoner, Stated)
+    (carried,) = reasoner.given.principles
+    assert (carried.adviser, carried.weight) == ("me", 1.0)
+    assert carried.rationale.startswith("nas201: ")
+    assert reasoner.learn(BUILTIN["trans101"], nothing_read(BUILTIN["trans101"], "principles")).space == "trans101"
+
+
+def test_a_library_without_the_space_speaks_for_it_from_others(tmp_path: Path) -> None:
+    pipeline = load_pipeline("darts_surrogate", ["source={library: shipped}", "controls=[]"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reasoner = reasoner_of(pipeline, Execution(store=str(tmp_path)), "0" * 12)
+    assert isinstance(reasoner, Stated)
+    advisers = {one.adviser for one in reasoner.given.principles}
+    assert advisers == {"library shipped, nas201", "library shipped, trans101"}
+    reasoner.given.check(BUILTIN["darts7"])
+
+
+def test_a_table_of_another_space_is_read_by_roles(tmp_path: Path, real_data: Path) -> None:
+    more = ["source={table: transnas101_micro, task: jigsaw}"]
+    found = build(declared(*more), Execution(store=str(tmp_path), data=str(real_data)))
+    stated = learned(found)
+    assert stated.space == "nas201"
+    assert stated.origin.step == "transfer"
+    names = [adviser.name for adviser in advisers_of(NAS201, stated, task="invented_a")]
+    assert names == ["experts", "transnas101_micro jigsaw"]
+    assert len(asked(found, stated)) == found.pipeline.budget
+    with pytest.raises(ConfigError, match="patterns for a source of another space, trans101; got frequency"):
+        build(declared(*more, "reasoner={kind: frequency}"), Execution(store=str(tmp_path), data=str(real_data)))
+    with pytest.raises(ConfigError, match="leave source_ranking out"):
+        build(declared(*more, "controls=[source_ranking]"), Execution(store=str(tmp_path), data=str(real_data)))
+
+
+def test_a_study_takes_each_source_alone_all_together_experts_and_none() -> None:
+    pipeline = declared("sources=[{table: digits, task: jigsaw}, {task: invented_source}]", "search.method=rea")
+    found = across(pipeline, (), 3)
+    assert [(one.method, one.variant) for one in found] == [
+        ("lapt-rea", "from digits jigsaw"),
+        ("lapt-rea", "from invented_source"),
+        ("lapt-rea", "from all together"),
+        ("lapt-rea", "experts alone"),
+        ("rea", None),
+    ]
+    assert all(one.against is not None and one.against.method == "rea" for one in found[:-1])
+    with pytest.raises(ConfigError, match="a pipeline with a source"):
+        across(declared("source=none"), (), 3)
