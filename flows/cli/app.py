@@ -247,7 +247,8 @@ def benchmark_build(
     """Make a benchmark table: train every distinct architecture. Takes hours; stored trainings are not repeated."""
     from flows.embedded import under_own_server
     from flows.evaluators import measuring
-    from flows.screen.tables import run_progress, show_benchmarks, show_noise
+    from flows.screen.progress import run_progress
+    from flows.screen.tables import show_benchmarks, show_noise
     from lapt.pipeline.benchmarking import Noise
     from lapt.pipeline.config import Execution, load_plan
     from storage.benchmarks.tables import BenchmarkInfo
@@ -321,7 +322,8 @@ def final(
     from flows.build import build
     from flows.embedded import under_own_server
     from flows.export import to_train
-    from flows.screen.tables import run_progress, show_final
+    from flows.screen.progress import run_progress
+    from flows.screen.tables import show_final
     from lapt.pipeline.config import Execution
     from lapt.pipeline.results import TargetResult
     from storage.store import Store
@@ -368,7 +370,8 @@ def _wait_for_interrupt() -> None:
 
 def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: Any) -> None:
     from flows.embedded import run_embedded
-    from flows.screen.tables import run_progress, show_run, unscored
+    from flows.screen.progress import run_progress
+    from flows.screen.tables import show_run, unscored
     from lapt.pipeline.config import Execution
     from storage.runs.record import RunRecord
     from storage.store import Store

@@ -16,17 +16,14 @@ from typing import Any
 import pyarrow as pa
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
-    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
-from flows.running.progress import Listener
 from flows.screen.console import SAID_SECONDS, command, err, fits, out, print_table, say
 from lapt.pipeline.benchmarking import Noise
 from lapt.pipeline.config import Pipeline
@@ -61,66 +58,6 @@ FIRST = 3
 
 
 # --- a run -----------------------------------------------------------------------------------------------
-class _Bars(Listener):
-    """Listener that shows one line for the stage and one bar for each target."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._stage = progress.add_task("getting ready", total=None, note="")
-        self._targets: dict[str, TaskID] = {}
-        self._said = -math.inf
-
-    def stage(self, text: str) -> None:
-        if text == self._progress.tasks[self._stage].description:
-            return
-        self._progress.update(self._stage, description=text)
-        if not self._progress.console.is_terminal:
-            self._progress.console.print(text)
-
-    def told(self, text: str) -> None:
-        self._progress.console.print(text, soft_wrap=True)
-
-    def target(self, task: str, budget: int, label: str = "") -> None:
-        name = f"  {task}, {label}" if label else f"  {task}"
-        self._targets[task] = self._progress.add_task(name, total=budget, note="")
-
-    def scored(self, task: str) -> None:
-        if task in self._targets:
-            self._progress.advance(self._targets[task])
-
-    def evaluated(self, task: str, done: int, incumbent: str) -> None:
-        self._progress.update(self._targets[task], completed=done, note=f"best {incumbent}")
-
-    def epoch(self, label: str, epoch: int, epochs: int, loss: float) -> None:
-        if label not in self._targets:
-            self._targets[label] = self._progress.add_task(f"  {label}", total=epochs, note="")
-        self._progress.update(self._targets[label], completed=epoch, note=f"loss {loss:.3g}")
-        now = time.monotonic()
-        if not self._progress.console.is_terminal and (now - self._said > SAID_SECONDS or epoch == epochs):
-            self._said = now
-            self._progress.console.print(f"{label}: epoch {epoch} of {epochs}, loss {loss:.3g}")
-
-    def target_done(self, task: str) -> None:
-        bar = self._targets[task]
-        done = self._progress.tasks[[t.id for t in self._progress.tasks].index(bar)].completed
-        self._progress.update(bar, total=done or 1, completed=done or 1)
-
-
-@contextmanager
-def run_progress() -> Iterator[Listener]:
-    """Show bars for a run, or lines where standard error is no terminal."""
-    columns = (
-        SpinnerColumn(finished_text=" "),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        yield _Bars(progress)
-
-
 def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) -> None:
     """Print the results of a run beside its controls, the best principles ``learned``, and the next commands."""
     found = results(result, pipeline.label).without("architecture")
