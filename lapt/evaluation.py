@@ -225,6 +225,11 @@ class Retrains(Evaluator, Protocol):
     @property
     def has_test(self) -> bool: ...
 
+    @property
+    def tested_on(self) -> int | None:
+        """The number of test images; None without a test split."""
+        ...
+
     def retrained(
         self, architecture: Architecture, checkpoint: Checkpoint | None = None
     ) -> tuple[Evaluation, bytes | None]:

@@ -160,6 +160,7 @@ def train_final(
         flops=found.flops,
         device_seconds=found.cost_seconds,
         error=found.error,
+        tested_on=evaluator.tested_on,
     )
 
 

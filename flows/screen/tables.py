@@ -37,6 +37,7 @@ from lapt.pipeline.wording import (
     lasting,
     losses,
     measured,
+    named,
     shown,
     visible,
     within,
@@ -72,6 +73,9 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
             out.print(f"  {kept}", soft_wrap=True)
         if target.final is not None:
             out.print(f"  {cost_of(target, target.final)}", soft_wrap=True)
+        for control in target.controls:
+            if control.final is not None:
+                out.print(f"  {named(control.method)}: {cost_of(control, control.final)}", soft_wrap=True)
         if target.front:
             print_table(replace(front(target, pipeline), caption=f"front of {target.task}"))
     out.print(caution(pipeline), style="dim")

@@ -188,6 +188,10 @@ class SupernetEvaluator(InWorkers):
         return self.final is not None and self.final.has_test
 
     @property
+    def tested_on(self) -> int | None:
+        return None if self.final is None else self.final.tested_on
+
+    @property
     def final_fingerprint(self) -> str:
         return self.final_evaluator.final_fingerprint
 

@@ -88,7 +88,12 @@ class TrainingEvaluator(InWorkers):
 
     @property
     def has_test(self) -> bool:
-        return data_of(self.spec).test() is not None
+        return self.tested_on is not None
+
+    @property
+    def tested_on(self) -> int | None:
+        test = data_of(self.spec).test()
+        return None if test is None else len(test)
 
     def retrained(
         self, architecture: Architecture, checkpoint: Checkpoint | None = None

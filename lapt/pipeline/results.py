@@ -32,6 +32,8 @@ class FinalResult(BaseModel):
     flops: int | None
     device_seconds: float
     error: str | None = None
+    tested_on: int | None = added(None)
+    """Number of test images."""
 
 
 class FrontPoint(NamedTuple):

@@ -162,6 +162,11 @@ class StoredEvaluator(Wrapping):
         """Whether ``final`` trains: there are networks to train, a final recipe and test images."""
         return self._retrains is not None and self._retrains.has_test
 
+    @property
+    def tested_on(self) -> int | None:
+        """The number of test images of ``final``; None without them."""
+        return None if self._retrains is None else self._retrains.tested_on
+
     def final(self, architecture: Architecture, on_epoch: OnEpoch | None = None) -> Evaluation | None:
         """As ``test``, with the size and seconds of the final retraining. ``on_epoch``: called after its epochs."""
         row = self._final(architecture, on_epoch)

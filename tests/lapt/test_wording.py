@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lapt.errors import or_meant
-from lapt.pipeline.results import ControlResult, TargetResult
+from lapt.pipeline.results import ControlResult, FinalResult, TargetResult
 from lapt.pipeline.wording import against, lasting, measured
 from lapt.report.pages import breakable
 
@@ -48,3 +48,30 @@ def test_the_distance_from_a_control(mine: float | None, theirs: float, unit: st
     )
     assert against(target) == said
     assert measured(target) == ("cross entropy" if higher else "cross entropy, lower is better")
+
+
+def with_test(test: float, images: int | None = 360, metric: str = "accuracy", unit: str = "%") -> dict[str, object]:
+    """A result with a test score, on so many images."""
+    final = FinalResult(test=test, parameters=1, flops=1, device_seconds=1.0, tested_on=images)
+    return {
+        "task": "t", "architecture": "a", "unit": unit, "metric": metric, "validation": 99.0, "test": test,
+        "final": final, "evaluations": 1, "paid_now": 1, "seconds": 0.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "said"),
+    [
+        (with_test(97.0), with_test(98.0), "as good as random search on test (-1 +- 2.4 points)"),
+        (with_test(97.0), with_test(80.0), "better than random search by 17 +- 4.5 points on test"),
+        (with_test(97.0, None), with_test(98.0, None), "worse than random search by 1 points on test"),
+        (with_test(0.5, 360, "ssim", ""), with_test(0.4, 360, "ssim", ""), "better than random search by 0.1 on test"),
+        (with_test(97.0, 100_000), with_test(98.0, 100_000), "worse than random search by 1 +- 0.14 points on test"),
+    ],
+)
+def test_the_distance_on_test_images_has_an_interval(
+    mine: dict[str, object], theirs: dict[str, object], said: str
+) -> None:
+    control = ControlResult.model_validate({**theirs, "method": "random"})
+    target = TargetResult.model_validate({**mine, "repeats": 0, "space_size": 1, "controls": (control,)})
+    assert against(target) == said
