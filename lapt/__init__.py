@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lapt.errors import LaptError
     from lapt.evaluation import Evaluation, Evaluator, Metric
-    from lapt.front.places import OpenStore, open_store, run, space, table
+    from lapt.front.places import OpenStore, known_principles, open_store, run, space, table
     from lapt.front.result import Result
     from lapt.front.study import Study
     from lapt.front.transfer import ask_tell, transfer
@@ -27,7 +27,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "lapt.errors": ("LaptError",),
     "lapt.evaluation": ("Evaluation", "Evaluator", "Metric"),
-    "lapt.front.places": ("OpenStore", "open_store", "run", "space", "table"),
+    "lapt.front.places": ("OpenStore", "known_principles", "open_store", "run", "space", "table"),
     "lapt.front.result": ("Result",),
     "lapt.front.study": ("Study",),
     "lapt.front.transfer": ("ask_tell", "transfer"),
@@ -49,6 +49,7 @@ __all__ = [
     "Study",
     "__version__",
     "ask_tell",
+    "known_principles",
     "open_store",
     "run",
     "space",

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lapt.errors import StoreError
+from lapt.errors import ConfigError, StoreError
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.results import RunResult, TargetResult
+from lapt.principles import Principles
 from lapt.spaces import SearchSpace, space_named
 
 if TYPE_CHECKING:
@@ -48,6 +49,35 @@ def table(name: str, task: str, *, data: str | Path | None = None) -> TableEvalu
 
         found = load(name, data)
     return TableEvaluator(found, space_named(found.space), task)
+
+
+def known_principles(
+    name_or_file: str | Path = "shipped", *, space: str | SearchSpace, without: Sequence[str] = ()
+) -> Principles:
+    """The principles of a library for a space, as a source of ``lapt.transfer``: the shipped one, or that of a file.
+
+    ``without``: names of tasks that have no say, such as the target's own. Raises ConfigError if nothing is left.
+
+    Examples:
+        >>> import lapt
+        >>> lapt.known_principles(space="nas201").principles[0].statement
+        'The input skips straight to the output, around a path with convolutions.'
+    """
+    from lapt.archive import nothing_read
+    from lapt.library.entries import statements
+    from lapt.reasoning import Stated
+    from lapt.reasoning.statements import StatedPrinciples
+    from storage.library import library_named
+
+    whole = space_named(space) if isinstance(space, str) else space
+    known = library_named(str(name_or_file))
+    found = statements(known.best_founded(whole.name, without=set(without)), "library")
+    if not found:
+        raise ConfigError(
+            f"principles for {whole.name} in library {name_or_file}", f"those for {list(known.spaces)}", "name another"
+        )
+    given = StatedPrinciples(space=whole.name, principles=found)
+    return Stated(given).learn(whole, nothing_read(whole, "library"))
 
 
 def run(pipeline: str, *overrides: str, store: str = "./lapt-store", **execution: Any) -> RunResult:
@@ -111,4 +141,4 @@ def open_store(path: str | Path) -> OpenStore:
     return OpenStore(str(path))
 
 
-__all__: Sequence[str] = ("OpenStore", "StoreError", "open_store", "run", "space", "table")
+__all__: Sequence[str] = ("OpenStore", "StoreError", "known_principles", "open_store", "run", "space", "table")
