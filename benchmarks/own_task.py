@@ -24,6 +24,8 @@ from storage.benchmarks.tables import load
 
 TARGETS = ("classification", "autoencoding")
 PAID = "64 trainings of jigsaw"
+EQUAL = "nothing, 84 trainings"
+"""The search alone, with as many evaluations in all as the paid source and the search from it have."""
 TABLE = "{table: nasbench201, task: imagenet16_120}"
 
 
@@ -32,15 +34,17 @@ def sources(library: str) -> dict[str, str]:
     return {
         PAID: "{task: jigsaw, archive: {strategy: random, samples: 64, size: 16}}",
         "nothing": "none",
+        EQUAL: "none",
         "table": TABLE,
         "library": f"{{library: {library}}}",
         "table and library": f"[{TABLE}, {{library: {library}}}]",
     }
 
 
-def rank(table: Table, task: str, source: str, more: list[str], seed: int) -> int:
+def rank(table: Table, task: str, source: tuple[str, str], more: list[str], seed: int) -> int:
     """Rank of the best that LAPT finds by validation: 1 + the architectures strictly better."""
-    declared = [f"source={source}", "controls=[]", f"targets=[{task}]", "search={method: gp, population_size: 5}"]
+    name, declared = source[0], [f"source={source[1]}", "controls=[]", f"targets=[{task}]"]
+    declared.append(f"search={{method: gp, population_size: {21 if name == EQUAL else 5}}}")
     pipeline = load_pipeline("digits_table", [*declared, *more])
     searched = lapt(Bench(pipeline, Execution(store="unused")), task, seed)
     found = best(searched.evaluations)
@@ -59,7 +63,7 @@ def main() -> None:
     table, seeds = load("digits"), range(given.first_seed, given.first_seed + given.seeds)
     with ProcessPoolExecutor(given.processes) as pool:
         logs = {
-            (name, task): [math.log(r) for r in pool.map(partial(rank, table, task, source, given.more), seeds)]
+            (name, task): [math.log(r) for r in pool.map(partial(rank, table, task, (name, source), given.more), seeds)]
             for name, source in sources(given.library).items()
             for task in TARGETS
         }
