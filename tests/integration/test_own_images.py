@@ -22,7 +22,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 (DECLARED,) = (text for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "# images.yaml" in text)
 SMALLER = [
     "evaluator.size=8", "evaluator.channels=4", "evaluator.recipe={epochs: 1, batch_size: 20}",
-    "evaluator.final_epochs=2", "source.archive={strategy: random, samples: 4, size: 2}",
+    "evaluator.final_epochs=2", "source={task: jigsaw, archive: {strategy: random, samples: 4, size: 2}}",
     "adaptation.iterations=1", "search.population_size=2",
 ]  # fmt: skip
 
