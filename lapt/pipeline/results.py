@@ -124,6 +124,8 @@ class TargetResult(Found):
     """The advisers' weights at the last ask, where principles order the space (``refinement: order``)."""
     refuted: tuple[Refuted, ...] = added(())
     """The advisers that the target's scores turned against."""
+    guessing: float | None = added(None)
+    """The score of guessing, if nothing that was evaluated is better than guessing."""
 
 
 class RunResult(BaseModel):

@@ -13,6 +13,17 @@ from lapt.pipeline.steps import SOURCE_RANKING
 from lapt.reasoning.language.ledger import Ledger
 from lapt.search.searcher import Refuted
 
+LONGER = "train longer (recipe.epochs)"
+"""The remedy for scores at chance."""
+
+
+def guessed_source(source: str, score: float, guessing: float) -> str:
+    """The warning of a source on which networks have learned nothing. Both scores in %; ``score``: the middle one."""
+    return (
+        f"the source {source} scores {score:.3g} % where guessing gives {guessing:.3g} %: principles learned from it "
+        f"mean nothing; {LONGER} or name another source"
+    )
+
 
 def rows_of(target: TargetResult, label: str) -> Iterator[tuple[str, Found]]:
     """(method, its result): LAPT first, under its ``label``, then the controls."""
@@ -45,8 +56,14 @@ def weights(result: RunResult) -> Iterator[str]:
 
 
 def alarms(result: RunResult) -> Iterator[str]:
-    """A sentence on each adviser that a target's scores turned against."""
+    """A sentence on each adviser that a target's scores turned against, and on targets where nothing was learned."""
     for target in result.targets:
+        if target.guessing is not None and target.validation is not None:
+            yield (
+                f"{target.task}: the best of {target.evaluations} scores {target.validation:.3g} % where guessing "
+                f"gives {target.guessing:.3g} %: these networks have learned nothing, and what was found means "
+                f"nothing; {LONGER}."
+            )
         yield from (f"{refuted(of, target.task)}." for of in target.refuted)
 
 
