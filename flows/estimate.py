@@ -23,10 +23,12 @@ from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.constraints import feasible_of
+from lapt.pipeline.limits import UNLIMITED
 from lapt.pipeline.planned import Part
 from lapt.pipeline.wording import lasting
 from lapt.search.loop import askable
 from lapt.spaces import Architecture
+from lapt.training import Recipe
 from storage.store import Store
 
 QUANTILES = (0.1, 0.5, 0.9)
@@ -102,6 +104,7 @@ def estimate(pipeline: Pipeline, execution: Execution, heard: Callable[[str], No
 
     Raises LaptError as the run would, for a table, an image, a source or a key that is not there.
     """
+    remarks = tuple(_remarks(pipeline, execution))
     execution = execution.model_copy(update={"dispatch": "inline", "replies": "replay"})
     space, store = space_of(pipeline), Store(execution.store)
     _, evaluator = evaluators_of(pipeline, execution, space, store)
@@ -112,7 +115,8 @@ def estimate(pipeline: Pipeline, execution: Execution, heard: Callable[[str], No
     parts, said = planned(pipeline, evaluator), trained(pipeline, evaluator)
     if not pipeline.evaluator.trains:
         return _of_look_ups(pipeline, parts)
-    measured = {task: _Measured(pipeline, evaluator(task), heard) for task in pipeline.evaluated}
+    finals = {part.task for part in parts if part.purpose == "final training"}
+    measured = {task: _Measured(pipeline, evaluator(task), heard, finals=task in finals) for task in pipeline.evaluated}
     of_parts = tuple(Estimated(part=part, seconds=_seconds(part, measured)) for part in parts)
     known = [one.seconds for one in of_parts if one.seconds is not None]
     total = Seconds(expected=START, low=START / 2, high=2 * START)
@@ -124,7 +128,7 @@ def estimate(pipeline: Pipeline, execution: Execution, heard: Callable[[str], No
         counted=said,
         parts=of_parts,
         seconds=total,
-        basis=(*basis, *_remarks(pipeline)),
+        basis=(*basis, *remarks),
         disk_bytes=EMPTY + sum(_bytes(part, measured) for part in parts),
     )
 
@@ -151,8 +155,14 @@ def _of_look_ups(pipeline: Pipeline, parts: Sequence[Part]) -> Estimate:
     )
 
 
-def _remarks(pipeline: Pipeline) -> Iterator[str]:
+def _remarks(pipeline: Pipeline, execution: Execution) -> Iterator[str]:
     """Sentences on what the estimate leaves out."""
+    if execution.dispatch == "deployment":
+        yield f"measured here, one machine's processes; the workers of the pool {execution.pool} have their own pace"
+    if execution.limits != UNLIMITED:
+        yield "a limit of the run may end it earlier"
+    low, _, high = QUANTILES
+    yield f"small and large: of all networks {low:.0%} have fewer multiply-adds, or {1 - high:.0%} have more"
     yield "scores that the store already has cost nothing, and are not taken off here"
     if LATENCY in (*pipeline.constraints, *pipeline.objectives):
         yield f"not in it: latencies, measured of {pipeline.latency.fit} networks first"
@@ -178,10 +188,11 @@ def _bytes(part: Part, measured: dict[str, _Measured]) -> int:
 class _Measured:
     """The paces of a task's networks, each measured when it is first needed."""
 
-    def __init__(self, pipeline: Pipeline, evaluator: Evaluator, heard: Callable[[str], None]) -> None:
+    def __init__(self, pipeline: Pipeline, evaluator: Evaluator, heard: Callable[[str], None], *, finals: bool) -> None:
+        """``finals``: whether its network is trained in the end."""
         inner = evaluator.evaluator if isinstance(evaluator, Wrapping) else evaluator
         assert isinstance(inner, InWorkers)
-        self.pipeline, self.evaluator, self.heard = pipeline, inner, heard
+        self.pipeline, self.evaluator, self.heard, self.finals = pipeline, inner, heard, finals
         self.spec, self.beside = inner.spec, inner.side_by_side
 
     @cached_property
@@ -205,8 +216,14 @@ class _Measured:
     @cached_property
     def of_finals(self) -> list[Pace]:
         if isinstance(self.evaluator, SupernetEvaluator):
-            return self._paces(self.evaluator.final_evaluator.spec)
+            return self._paces(self._final_spec)
         return self.of_trainings
+
+    @property
+    def _final_spec(self) -> TrainingSpec:
+        if isinstance(self.evaluator, SupernetEvaluator):
+            return self.evaluator.final_evaluator.spec
+        return self.spec
 
     @cached_property
     def of_supernet(self) -> tuple[Pace, float]:
@@ -250,9 +267,7 @@ class _Measured:
         return between([pace.training(recipe, images.training, images.validation) for pace in self.of_trainings])
 
     def _final(self) -> Seconds:
-        spec = self.spec
-        if isinstance(self.evaluator, SupernetEvaluator):
-            spec = self.evaluator.final_evaluator.spec
+        spec = self._final_spec
         images = images_of(spec, test=True)
         return between([pace.training(spec.final_recipe, images.every, images.test) for pace in self.of_finals])
 
@@ -265,24 +280,25 @@ class _Measured:
     @property
     def basis(self) -> Iterator[str]:
         """Sentences on what was measured."""
-        images = images_of(self.spec, test=False)
+        images, recipe = images_of(self.spec, test=False), self.spec.recipe
+        beside = f"{self.beside} side by side" if self.beside > 1 else "one at a time"
         if isinstance(self.evaluator, TrainingEvaluator):
-            yield self._said(self.spec, self.of_trainings, self.spec.recipe.epochs, images.training)
+            yield f"{self._said(self.of_trainings, recipe, images.training)}, {beside} on {self.evaluator.device}"
         if isinstance(self.evaluator, SupernetEvaluator):
             pace, score = self.of_supernet
-            yield self._said(self.spec, [pace], self.spec.recipe.epochs, images.training, "supernet")
-            yield f"{self.spec.name}: {lasting(round(score, 3))} an inherited score, {self.beside} side by side"
+            yield f"{self._said([pace], recipe, images.training)}, on {self.evaluator.device}"
+            yield f"{self.spec.name}: {score:.2g} s an inherited score, {beside}"
+        if self.finals:
+            yield f"{self._said(self.of_finals, self._final_spec.final_recipe, images.every)}, in the final training"
 
-    def _said(self, spec: TrainingSpec, of: Sequence[Pace], epochs: int, images: int, what: str = "") -> str:
+    def _said(self, of: Sequence[Pace], recipe: Recipe, images: int) -> str:
         from lapt.training.pace import steps_of
 
-        steps = steps_of(images, spec.recipe)
+        steps, epochs = steps_of(images, recipe), recipe.epochs
         seconds = ", ".join(f"{pace.step:.2g}" for pace in of)
-        networks = what or "small, median and large network"
-        return (
-            f"{spec.name}: {seconds} s a step ({networks}), {epochs} epoch{'s'[: epochs > 1]} of {steps} "
-            f"step{'s'[: steps > 1]}, {self.beside} side by side on {self.evaluator.device}"
-        )
+        networks = "the supernet" if len(of) == 1 else "a small, a median and a large network"
+        lasts = f"{epochs} epoch{'s'[: epochs > 1]} of {steps} step{'s'[: steps > 1]}"
+        return f"{self.spec.name}: {seconds} s a step ({networks}), {lasts} and a validation"
 
 
 def _none_trains(spec: TrainingSpec) -> LaptError:

@@ -17,7 +17,7 @@ from flows.running.progress import epochs, listener, meter, metered
 from flows.running.starting import started_by
 from lapt.algorithms import algorithm_1
 from lapt.archive import Archive
-from lapt.base.guessing import Guessing
+from lapt.base.guessing import Guessing, Reach
 from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.library.growing import Read
@@ -143,8 +143,8 @@ class _Transfer:
         guessing: Guessing | None = getattr(evaluator, "guessing", None)
         values = [entry.value for entry in found.entries if entry.value is not None]
         if guessing is not None and guessing.nothing_read(values, found.chosen_from):
-            said = guessed_source(found.task, median(values), guessing.percent)
-            get_run_logger().warning(said)
+            said = guessed_source(found.task, median(values), guessing.best_of(found.chosen_from))
+            get_run_logger().info(said)
             listener.get().told(f"warning: {said}")
 
     def learn(self, archives: tuple[Archive, ...]) -> Principles:
@@ -358,12 +358,12 @@ class _TargetSearch(TargetSearch):
         artifacts.leaderboard(self.built.pipeline.name, self.task, self.steps.space, self._evaluated)
 
 
-def _guessed(evaluator: Evaluator, incumbent: Evaluation | None, evaluations: Sequence[Evaluation]) -> float | None:
-    """The score of guessing, if the incumbent of these evaluations is no better; else None."""
+def _guessed(evaluator: Evaluator, incumbent: Evaluation | None, evaluations: Sequence[Evaluation]) -> Reach | None:
+    """The scores of guessing, if the incumbent of these evaluations is no better; else None."""
     guessing: Guessing | None = getattr(evaluator, "guessing", None)
     value = None if incumbent is None else incumbent.value
     nothing = guessing is not None and guessing.tells_nothing(value, len(evaluations))
-    return round(guessing.percent, 2) if guessing is not None and nothing else None
+    return guessing.best_of(len(evaluations)) if guessing is not None and nothing else None
 
 
 def _shown(incumbent: Evaluation | None) -> str:

@@ -6,9 +6,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import NamedTuple
 
 DOUBT = 0.05
 """Probability that the best of networks that only guess is taken for one that has learned."""
+
+
+class Reach(NamedTuple):
+    """Accuracies of guessing in %: of one guess, and the least that the best of ``tries`` must exceed."""
+
+    one: float
+    best: float
+    tries: int
+
+    @property
+    def described(self) -> str:
+        return f"guessing gives {self.one:.3g} %, and up to {self.best:.3g} % as the best of {self.tries}"
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,10 @@ class Guessing:
         """
         error = math.sqrt(self.share * (1 - self.share) / max(1, self.images))
         return 100 * (self.share + NormalDist().inv_cdf(1 - DOUBT / max(1, tries)) * error)
+
+    def best_of(self, tries: int) -> Reach:
+        """The accuracies as figures for a reader."""
+        return Reach(round(self.percent, 2), round(self.reach(tries), 2), tries)
 
     def tells_nothing(self, value: float | None, tries: int = 1) -> bool:
         """Whether an accuracy in %, the best of so many, is what guessing reaches too."""

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 
+from lapt.base.guessing import Reach
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.constraints import amount
 from lapt.pipeline.results import FinalResult, Found, RunResult, TargetResult
@@ -17,10 +18,10 @@ LONGER = "train longer (recipe.epochs)"
 """The remedy for scores at chance."""
 
 
-def guessed_source(source: str, score: float, guessing: float) -> str:
-    """The warning of a source on which networks have learned nothing. Both scores in %; ``score``: the middle one."""
+def guessed_source(source: str, score: float, guessing: Reach) -> str:
+    """The warning of a source on which networks have learned nothing. ``score``: the middle one of those read, in %."""
     return (
-        f"the source {source} scores {score:.3g} % where guessing gives {guessing:.3g} %: principles learned from it "
+        f"the source {source} scores {score:.3g} % where {guessing.described}: principles learned from it "
         f"mean nothing; {LONGER} or name another source"
     )
 
@@ -60,8 +61,8 @@ def alarms(result: RunResult) -> Iterator[str]:
     for target in result.targets:
         if target.guessing is not None and target.validation is not None:
             yield (
-                f"{target.task}: the best of {target.evaluations} scores {target.validation:.3g} % where guessing "
-                f"gives {target.guessing:.3g} %: these networks have learned nothing, and what was found means "
+                f"{target.task}: the best scores {target.validation:.3g} % where {target.guessing.described}: "
+                f"these networks have learned nothing, and what was found means "
                 f"nothing; {LONGER}."
             )
         yield from (f"{refuted(of, target.task)}." for of in target.refuted)

@@ -47,11 +47,12 @@ def test_the_first_steps_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_dry_run_measures_and_leaves_nothing(tmp_path: Path) -> None:
     pipeline, store = load_pipeline("digits", TINY), tmp_path / "store"
-    found = estimate(pipeline, Execution(store=str(store), processes=1))
+    found = estimate(pipeline, Execution(store=str(store), processes=1, device="cpu"))
     assert found.counted == "40 trainings (20 of searches, 20 of controls), then 2 final trainings"
     assert found.seconds is not None
     assert 0 < found.seconds.low < found.seconds.expected < found.seconds.high
-    assert "2 epochs of 34 steps" in found.basis[0]
+    assert "2 epochs of 34 steps and a validation, one at a time on cpu" in found.basis[0]
+    assert "12 epochs of 45 steps" in found.basis[1]  # all 1,438 training images, 32 a step
     assert found.disk_bytes > 0
     assert not store.exists()
 

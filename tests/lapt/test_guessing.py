@@ -86,17 +86,17 @@ def test_a_loss_is_not_compared_with_guessing() -> None:
 
 
 def test_the_warnings_name_score_chance_and_remedy() -> None:
-    assert guessed_source("jigsaw", 4.0, 100 / 24) == (
-        "the source jigsaw scores 4 % where guessing gives 4.17 %: principles learned from it mean nothing; train "
-        "longer (recipe.epochs) or name another source"
+    assert guessed_source("jigsaw", 4.0, Guessing(1 / 24, 360).best_of(200)) == (
+        "the source jigsaw scores 4 % where guessing gives 4.17 %, and up to 7.83 % as the best of 200: "
+        "principles learned from it mean nothing; train longer (recipe.epochs) or name another source"
     )
     target = TargetResult(
         task="classification", architecture="a", validation=11.0, metric="accuracy", unit="%", evaluations=20,
-        paid_now=20, seconds=1.0, repeats=0, space_size=1, guessing=10.0,
+        paid_now=20, seconds=1.0, repeats=0, space_size=1, guessing=Guessing(0.1, 360).best_of(20),
     )  # fmt: skip
     result = RunResult(run_id="0" * 12, pipeline="p", store="s", targets=(target,))
     (said,) = advice(result)
-    assert said.startswith("classification: the best of 20 scores 11 % where guessing gives 10 %")
+    assert said.startswith("classification: the best scores 11 % where guessing gives 10 %, and up to 14.4 %")
     learned = target.model_copy(update={"guessing": None})
     assert not list(advice(result.model_copy(update={"targets": (learned,)})))
     assert "guessing" not in learned.model_dump()
