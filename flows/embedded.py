@@ -34,11 +34,15 @@ def history_home(store_address: str) -> Path:
 def run_embedded(pipeline: Pipeline, execution: Execution, hears: Listener) -> RunResult:
     """Run one pipeline. If it needs something that is missing, it is refused before a server starts."""
     from flows.build import build, ready
+    from flows.evaluators import trained
 
     # A Secret block is kept by the server, which is not there yet: the flow reads it before it does anything else.
     asked = parts_of(pipeline.reasoner)
     later = any(isinstance(one, ChatReasoner) and one.key_block is not None for one in asked)
     built = build(pipeline, execution.model_copy(update={"replies": "replay"}) if later else execution)
+
+    if pipeline.evaluator.trains:
+        hears.told(f"this run pays for {trained(pipeline, built.evaluator)}, less what the store already has")
 
     def run() -> RunResult:
         from prefect import tags

@@ -27,6 +27,7 @@ from lapt.evaluators.table import Rehearsal
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.latency.timing import Protocol
 from lapt.pipeline.config import BenchmarkPlan, Execution, MeasuredLatency, Pipeline
+from lapt.pipeline.planned import Part, counted, parts_of
 from lapt.pipeline.sources import RandomArchive, Source, sources_of, tasks_read
 from lapt.spaces import SearchSpace, space_named
 from lapt.testing import invented_table
@@ -304,3 +305,14 @@ def dispatched_to(pipeline: Pipeline, execution: Execution, evaluator_of_task: E
         return DispatchedEvaluator(found, batch, Pool(execution.pool))
 
     return dispatched
+
+
+def planned(pipeline: Pipeline, evaluator: EvaluatorOf) -> tuple[Part, ...]:
+    """The parts of a run, with the final trainings of targets that have test images."""
+    stored = (evaluator(target) for target in pipeline.targets if pipeline.evaluator.trains)
+    return parts_of(pipeline, [one.task for one in stored if isinstance(one, StoredEvaluator) and one.retrains])
+
+
+def trained(pipeline: Pipeline, evaluator: EvaluatorOf) -> str:
+    """One line on what a run trains."""
+    return counted(planned(pipeline, evaluator), inherits=pipeline.evaluator.kind == "supernet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from statistics import median
 from typing import TypeVar, cast
 
 from prefect import flow, get_run_logger, tags
@@ -16,6 +17,7 @@ from flows.running.progress import epochs, listener, meter, metered
 from flows.running.starting import started_by
 from lapt.algorithms import algorithm_1
 from lapt.archive import Archive
+from lapt.base.guessing import Guessing, Reach
 from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.library.growing import Read
@@ -25,7 +27,7 @@ from lapt.pipeline.results import ControlResult, Found, RunResult, TargetResult
 from lapt.pipeline.sources import Source
 from lapt.pipeline.steps import SOURCE_RANKING
 from lapt.pipeline.target import TargetSearch
-from lapt.pipeline.wording import named, refuted
+from lapt.pipeline.wording import guessed_source, named, refuted
 from lapt.principles import Principles
 from lapt.search.searcher import Refuted
 from lapt.spaces import Architecture, SearchSpace
@@ -132,8 +134,18 @@ class _Transfer:
         found = evaluate_source(context(built.steps), context(evaluator), context(built.record), source, context(there))
         if source.table is None:
             hears.target_done(source.named)
+        self._warn_of_chance(found, evaluator)
         self.seen.append((found.space, read_of(self.pipeline, found, source, evaluator, built.run_id)))
         return found
+
+    def _warn_of_chance(self, found: Archive, evaluator: Evaluator) -> None:
+        """Warn if what is read of a source scores no better than guessing."""
+        guessing: Guessing | None = getattr(evaluator, "guessing", None)
+        values = [entry.value for entry in found.entries if entry.value is not None]
+        if guessing is not None and guessing.nothing_read(values, found.chosen_from):
+            said = guessed_source(found.task, median(values), guessing.best_of(found.chosen_from))
+            get_run_logger().info(said)
+            listener.get().told(f"warning: {said}")
 
     def learn(self, archives: tuple[Archive, ...]) -> Principles:
         """Line 2: the principles learned from the archives."""
@@ -179,6 +191,7 @@ class _Transfer:
             refuted=tuple(search.refuted),
             quantities=built.steps.quantities(search.evaluator, incumbent),
             front=front(self.pipeline, built.space, search.evaluator, evaluations),
+            guessing=_guessed(search.evaluator, incumbent, evaluations),
         )
 
     def control(self, target: str, method: str) -> ControlResult | None:
@@ -343,6 +356,14 @@ class _TargetSearch(TargetSearch):
         """Show the whole search in the Prefect UI."""
         self._progress.evaluated(self._asked, _shown(best(self._evaluated)), last=True)
         artifacts.leaderboard(self.built.pipeline.name, self.task, self.steps.space, self._evaluated)
+
+
+def _guessed(evaluator: Evaluator, incumbent: Evaluation | None, evaluations: Sequence[Evaluation]) -> Reach | None:
+    """The scores of guessing, if the incumbent of these evaluations is no better; else None."""
+    guessing: Guessing | None = getattr(evaluator, "guessing", None)
+    value = None if incumbent is None else incumbent.value
+    nothing = guessing is not None and guessing.tells_nothing(value, len(evaluations))
+    return guessing.best_of(len(evaluations)) if guessing is not None and nothing else None
 
 
 def _shown(incumbent: Evaluation | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, Self
 
+from lapt.base.guessing import Guessing
 from lapt.base.statistics import Scores
 from lapt.errors import ConfigError, or_meant
 from lapt.spaces import Architecture, Pool, SearchSpace
@@ -205,6 +206,12 @@ class Wrapping:
     @property
     def holding(self) -> Holding | None:
         found: Holding | None = getattr(self.evaluator, "holding", None)
+        return found
+
+    @property
+    def guessing(self) -> Guessing | None:
+        """Guessing on the validation images; None where classes are not known."""
+        found: Guessing | None = getattr(self.evaluator, "guessing", None)
         return found
 
     def identity(self, architecture: Architecture) -> str:

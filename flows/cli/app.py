@@ -15,6 +15,8 @@ import typer
 from flows.cli.options import JsonOption, ReplayOption, SetOption, StoreOption, where
 from flows.cli.reading import report, sql
 from flows.cli.reasoning import principles_app, reasoner_app
+from flows.cli.running import estimated
+from flows.cli.running import run as start
 from flows.cli.score import score
 from flows.cli.store import store_app
 from flows.cli.study import study
@@ -25,7 +27,6 @@ from lapt.errors import ConfigError, LaptError, Stopped, release
 from storage.addresses import DEFAULT_STORE
 
 if TYPE_CHECKING:
-    from lapt.pipeline.config import Pipeline
     from storage.benchmarks.surrogates import SurrogateInfo
     from storage.benchmarks.tables import BenchmarkInfo
 
@@ -132,7 +133,7 @@ def demo(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> Non
     minutes."""
     from lapt.pipeline.config import load_pipeline
 
-    _run(load_pipeline("digits"), store, as_json)
+    start(load_pipeline("digits"), store, as_json)
 
 
 @app.command()
@@ -157,6 +158,9 @@ def run(
         float | None, typer.Option(min=0.001, help="End with the best so far after N seconds of trainings.")
     ] = None,
     snapshot: Annotated[bool, typer.Option(help="Leave a DuckDB file of the finished run in the store.")] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would train, how long and how much; do none of it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run one pipeline: archive, principles, and a refine-search-adapt loop for each target."""
@@ -167,7 +171,7 @@ def run(
     execution: dict[str, Any] = {"processes": processes, "device": device, "retry_failed": retry_failed}
     asked = load_pipeline(pipeline, overrides or (), reasoner)
     execution |= {"limits": limits, "snapshot": snapshot, "library": library, "replies": replies}
-    _run(asked, store, as_json, **execution, **where(pool))
+    (estimated if dry_run else start)(asked, store, as_json, **execution, **where(pool))
 
 
 @benchmark.command("import")
@@ -366,22 +370,3 @@ def _wait_for_interrupt() -> None:
     import threading
 
     threading.Event().wait()
-
-
-def _run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: Any) -> None:
-    from flows.embedded import run_embedded
-    from flows.screen.progress import run_progress
-    from flows.screen.tables import show_run, unscored
-    from lapt.pipeline.config import Execution
-    from storage.runs.record import RunRecord
-    from storage.store import Store
-
-    execution = Execution(store=Store(store).address, **execution_settings)
-    with run_progress() as listener:
-        result = run_embedded(pipeline, execution, listener)
-    if as_json:
-        print(result.model_dump_json(indent=2, ensure_ascii=True))
-    else:
-        stated = RunRecord(Store(result.store), result.run_id).principles_of(pipeline.source.named)
-        show_run(pipeline, result, stated[-1][1] if stated else None)
-    result.require_scores(unscored(pipeline))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
+from lapt.base.guessing import Guessing
 from lapt.data.reading import Reading
 from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators.config import ImagesEvaluation, Networks
@@ -162,6 +163,21 @@ def doubts_of(spec: TrainingSpec) -> Iterator[str]:
         )
 
 
+def guessing_of(spec: TrainingSpec) -> Guessing | None:
+    """Guessing on the validation images; None where the score is no accuracy."""
+    from lapt.data.images import sides
+
+    task, found = task_of(spec), data_of(spec)
+    if task.metric.name != "accuracy":
+        return None
+    if found.validation is None:
+        labels = found.train.labels[sides(found.train, spec.validation_share, 0, limit=spec.training_images)[1]]
+    else:
+        labels = found.validation.labels
+    share = task.guess(labels)
+    return None if share is None else Guessing(share, len(labels))
+
+
 @lru_cache(maxsize=2)
 def _copies(source: _Source, validation_share: float, limit: int | None) -> dict[str, int]:
     from lapt.data.images import copies
@@ -238,6 +254,11 @@ class InWorkers(ABC):
     @cached_property
     def metric(self) -> Metric:
         return task_of(self.spec).metric
+
+    @cached_property
+    def guessing(self) -> Guessing | None:
+        """Guessing on the validation images, with which scores are compared; None where they are no accuracies."""
+        return guessing_of(self.spec)
 
     @property
     def device(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict
 
 from lapt.base.declarations import added
+from lapt.base.guessing import Reach
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.search.searcher import Refuted, Weighed
@@ -124,6 +125,8 @@ class TargetResult(Found):
     """The advisers' weights at the last ask, where principles order the space (``refinement: order``)."""
     refuted: tuple[Refuted, ...] = added(())
     """The advisers that the target's scores turned against."""
+    guessing: Reach | None = added(None)
+    """The scores of guessing, if nothing that was evaluated is better than guessing."""
 
 
 class RunResult(BaseModel):

@@ -6,12 +6,24 @@ import math
 import re
 from collections.abc import Iterator
 
+from lapt.base.guessing import Reach
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.constraints import amount
 from lapt.pipeline.results import FinalResult, Found, RunResult, TargetResult
 from lapt.pipeline.steps import SOURCE_RANKING
 from lapt.reasoning.language.ledger import Ledger
 from lapt.search.searcher import Refuted
+
+LONGER = "train longer (recipe.epochs)"
+"""The remedy for scores at chance."""
+
+
+def guessed_source(source: str, score: float, guessing: Reach) -> str:
+    """The warning of a source on which networks have learned nothing. ``score``: the middle one of those read, in %."""
+    return (
+        f"the source {source} scores {score:.3g} % where {guessing.described}: principles learned from it "
+        f"mean nothing; {LONGER} or name another source"
+    )
 
 
 def rows_of(target: TargetResult, label: str) -> Iterator[tuple[str, Found]]:
@@ -45,8 +57,14 @@ def weights(result: RunResult) -> Iterator[str]:
 
 
 def alarms(result: RunResult) -> Iterator[str]:
-    """A sentence on each adviser that a target's scores turned against."""
+    """A sentence on each adviser that a target's scores turned against, and on targets where nothing was learned."""
     for target in result.targets:
+        if target.guessing is not None and target.validation is not None:
+            yield (
+                f"{target.task}: the best scores {target.validation:.3g} % where {target.guessing.described}: "
+                f"these networks have learned nothing, and what was found means "
+                f"nothing; {LONGER}."
+            )
         yield from (f"{refuted(of, target.task)}." for of in target.refuted)
 
 

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lapt.base.guessing import largest_share
 from lapt.data.arrays import remedy_of
 from lapt.data.images import IGNORED, DataError, ImageData
 from lapt.evaluation import Metric
@@ -35,6 +36,9 @@ class _Labelled(Task):
     def meter(self) -> Meter:
         return Accuracy()
 
+    def guess(self, labels: Tensor) -> float | None:
+        return 1 / self.outputs  # variants are drawn evenly
+
 
 class Classification(_Labelled):
     """The given classes: objects, scenes, digits."""
@@ -51,6 +55,9 @@ class Classification(_Labelled):
                 got += f", and targets {targets.dtype} {list(targets.shape)}"
                 remedy = f"{remedy_of(targets)}, or {remedy}"
             raise DataError(f"at least two classes in {data.name}", got, remedy)
+
+    def guess(self, labels: Tensor) -> float | None:
+        return largest_share(torch.bincount(labels).tolist())
 
     def check(self, data: ImageData) -> None:
         super().check(data)

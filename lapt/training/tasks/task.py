@@ -61,6 +61,13 @@ class Task(ABC):
         """Targets for ``example`` beside the images: labels [N], or targets [N, ...]."""
         return data.labels
 
+    def guess(self, labels: Tensor) -> float | None:
+        """The share of images of these labels, int64 [N], that the best constant answer gets right.
+
+        None where answers are not right or wrong.
+        """
+        return None
+
     def draw(self, images: int, generator: torch.Generator) -> Tensor:
         """A variant for each image, int64 [images] on the CPU."""
         if self.variants == 1:
