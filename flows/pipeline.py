@@ -20,7 +20,7 @@ from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.library.growing import Read
 from lapt.pipeline.config import Execution, Pipeline
-from lapt.pipeline.objectives import front
+from lapt.pipeline.objectives import costs, front
 from lapt.pipeline.results import ControlResult, Found, RunResult, TargetResult
 from lapt.pipeline.sources import Source
 from lapt.pipeline.steps import SOURCE_RANKING
@@ -179,6 +179,7 @@ class _Transfer:
             refuted=tuple(search.refuted),
             quantities=built.steps.quantities(search.evaluator, incumbent),
             front=front(self.pipeline, built.space, search.evaluator, evaluations),
+            costs=costs(self.pipeline, search.evaluator, evaluations),
         )
 
     def control(self, target: str, method: str) -> ControlResult | None:

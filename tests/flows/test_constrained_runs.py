@@ -59,3 +59,26 @@ def test_a_study_keeps_the_constraints_of_its_pipeline(tmp_path: Path, real_data
     rows = [row for row in json.loads(done.stdout)["rows"] if row["quantity"] == "validation"]
     assert {row["method"] for row in rows} == {"lapt-rea", "random", "source_ranking", "params"}
     assert all(row["mean"] <= best for row in rows)
+
+
+def test_fronts_are_in_sql_as_the_result_has_them(tmp_path: Path, real_data: Path) -> None:
+    store = ["--store", str(tmp_path)]
+    two = ["--set", "search.method=gp", "--set", "objectives=[accuracy, parameters]", "--json", *store]
+    result = json.loads(typed(*WORDS, *two, data=real_data).stdout)
+    one = typed(*WORDS, "--set", "seed=1", "--json", *store, data=real_data)
+    assert one.returncode == 0, one.stderr
+    rows = json.loads(typed("sql", "SELECT * FROM front", "--json", *store).stdout)["rows"]
+    (target,) = result["targets"]
+    assert target["front"]
+    expected = [
+        (result["run_id"] + ending, "cifar10", method, architecture, number, value, cost)
+        for method, ending, found in (("lapt-gp", "", target), ("random", "-random", target["controls"][0]))
+        for architecture, value, cost, number in found["front"]
+    ]
+    assert [tuple(row.values())[:7] for row in rows] == expected
+    assert {tuple(row.values())[7:] for row in rows} == {("accuracy", "%", True, "parameters")}
+    named = "SELECT f.cost, e.parameters FROM front f JOIN evaluations e USING (run_id, task, ordinal)"
+    joined = json.loads(typed("sql", named, "--json", *store).stdout)["rows"]
+    assert len(joined) == len(rows)
+    assert all(row["cost"] == row["parameters"] for row in joined)
+    assert [target["costs"][number - 1] for *_, number in target["front"]] == [cost for *_, cost, _ in target["front"]]
