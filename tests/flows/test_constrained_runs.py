@@ -82,3 +82,6 @@ def test_fronts_are_in_sql_as_the_result_has_them(tmp_path: Path, real_data: Pat
     assert len(joined) == len(rows)
     assert all(row["cost"] == row["parameters"] for row in joined)
     assert [target["costs"][number - 1] for *_, number in target["front"]] == [cost for *_, cost, _ in target["front"]]
+    page = tmp_path / "page.html"
+    assert typed("report", result["run_id"], "--out", str(page), *store).returncode == 0
+    assert "cifar10: accuracy (%) against parameters; lapt-gp has" in page.read_text()
