@@ -61,7 +61,7 @@ def test_a_study_keeps_the_constraints_of_its_pipeline(tmp_path: Path, real_data
     assert all(row["mean"] <= best for row in rows)
 
 
-def test_fronts_are_in_sql_as_the_result_has_them(tmp_path: Path, real_data: Path) -> None:
+def test_fronts_are_in_sql_on_the_page_and_to_pick_from(tmp_path: Path, real_data: Path) -> None:
     store = ["--store", str(tmp_path)]
     two = ["--set", "search.method=gp", "--set", "objectives=[accuracy, parameters]", "--json", *store]
     result = json.loads(typed(*WORDS, *two, data=real_data).stdout)
@@ -85,3 +85,15 @@ def test_fronts_are_in_sql_as_the_result_has_them(tmp_path: Path, real_data: Pat
     page = tmp_path / "page.html"
     assert typed("report", result["run_id"], "--out", str(page), *store).returncode == 0
     assert "cifar10: accuracy (%) against parameters; lapt-gp has" in page.read_text()
+    middle = target["front"][len(target["front"]) // 2]
+    words = ["export", result["run_id"], "--pick", f"parameters<={middle[2]}", "--out", str(tmp_path / "net.py")]
+    exported = typed(*words, *store)
+    assert exported.returncode == 0, exported.stderr
+    assert f"picked evaluation {middle[3]} with accuracy" in exported.stderr
+    assert "not trained: run" in exported.stderr
+    source = (tmp_path / "net.py").read_text()
+    assert middle[0] in source
+    assert "\nNot trained. Run" in source
+    nothing = typed("export", result["run_id"], "--pick", "parameters<5", *store)
+    assert nothing.returncode == 2
+    assert f"the nearest is evaluation {target['front'][0][3]} with" in nothing.stderr
