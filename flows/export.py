@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from flows.build import run_id
+from flows.build import checksum_of, run_id
 from flows.evaluators import evaluators_of, space_of
+from flows.sources import read_from
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation
 from lapt.pipeline.config import Execution, Pipeline, overridden
@@ -137,14 +138,15 @@ def _trained(
     """The content of the file for a run that trains. ``text``: the encoded architecture."""
     config = pipeline.evaluator
     assert isinstance(config, TrainingEvaluation | SupernetEvaluation)
-    space = space_of(pipeline)
-    checksum, evaluator_of = evaluators_of(pipeline, Execution(store=store.address), space, store)
-    now = run_id(pipeline, checksum)
+    space, execution = space_of(pipeline), Execution(store=store.address)
+    checksum, evaluator_of = evaluators_of(pipeline, execution, space, store)
+    checksums, _ = read_from(pipeline, execution, space, evaluator_of)
+    now = run_id(pipeline, checksum_of(checksum, checksums))
     if now != run:
         raise ConfigError(
-            f"the images and the version of LAPT that run {run} was made with",
+            f"the images, the sources and the version of LAPT that run {run} was made with",
             f"others: with them the same pipeline is run {now}",
-            "restore the images, or run the pipeline again and export that run",
+            "restore them, or run the pipeline again and export that run",
         )
     stored = evaluator_of(task)
     assert isinstance(stored, StoredEvaluator)

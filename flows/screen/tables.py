@@ -107,8 +107,8 @@ def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, tuple[st
         else:
             yield "the network as readable Python", export
     first = result.targets[0]
-    if first.front and space_named(pipeline.space).family.export is not None:
-        middle = first.front[len(first.front) // 2]
+    if len(first.front) > 1 and space_named(pipeline.space).family.export is not None:
+        middle = first.front[(len(first.front) - 1) // 2]
         limit = f"{pipeline.objectives[1]}<={math.ceil(middle.cost)}"
         yield "the best within a limit, from the front", ("export", run, f"--target={first.task}", "--pick", limit)
     yield "how it went, evaluation by evaluation", ("sql", f"SELECT * FROM anytime WHERE run_id = '{run}'")

@@ -97,3 +97,25 @@ def test_fronts_are_in_sql_on_the_page_and_to_pick_from(tmp_path: Path, real_dat
     nothing = typed("export", result["run_id"], "--pick", "parameters<5", *store)
     assert nothing.returncode == 2
     assert f"the nearest is evaluation {target['front'][0][3]} with" in nothing.stderr
+
+
+def test_a_trained_architecture_of_the_front_is_exported_though_its_source_is_a_library(tmp_path: Path) -> None:
+    pipeline = tmp_path / "tiny.yaml"
+    pipeline.write_text(
+        "name: tiny\nspace: nas201\nsource: {library: shipped}\ntargets: [classification]\n"
+        "evaluator: {kind: training, data: digits, channels: 2, recipe: {epochs: 1, batch_size: 256}}\n"
+        "adaptation: {iterations: 1, top_r: 2}\nobjectives: [accuracy, parameters]\n"
+        "search: {method: gp, population_size: 2, generations: 1, ask_size: 2}\n"
+    )
+    store = ["--store", str(tmp_path / "store")]
+    done = typed("run", str(pipeline), "--processes", "1", "--json", *store)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    cheapest = result["targets"][0]["front"][0]
+    words = ["export", result["run_id"], "--pick", f"parameters<={cheapest[2]}", "--out", str(tmp_path / "net.py")]
+    exported = typed(*words, *store)
+    assert exported.returncode == 0, exported.stderr
+    assert f"picked evaluation {cheapest[3]} with" in exported.stderr
+    assert "Not trained" not in (tmp_path / "net.py").read_text()
+    refused = typed(*words, "--network", "classes=3", *store)
+    assert "a run that trains its networks" in refused.stderr
