@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from flows.build import run_id
+from flows.build import checksum_of, run_id
 from flows.evaluators import evaluators_of, space_of
+from flows.sources import read_from
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation
 from lapt.pipeline.config import Execution, Pipeline, overridden
+from lapt.pipeline.picking import described, limits_of, picked
 from lapt.pipeline.results import TargetResult
 from lapt.spaces import Architecture
 from storage.files import LocalFiles
@@ -45,23 +47,30 @@ def to_train(
     return pipeline, found
 
 
-SUFFIX = {"state-dict": ".pt", "onnx": ".onnx", "python": ".py"}
+Format = Literal["state-dict", "onnx", "python"]
+SUFFIX: dict[Format, str] = {"state-dict": ".pt", "onnx": ".onnx", "python": ".py"}
 
 
 def export(
-    store: Store, run: str, target: str | None, format: str, out: Path | None, stage: Callable[[str], None]
+    store: Store,
+    run: str,
+    target: str | None,
+    format: Format,
+    out: Path | None,
+    stage: Callable[[str], None],
+    *,
+    pick: str | None = None,
+    network: str | None = None,
 ) -> Path:
     """Write the network found for ``target`` (None: the run's only one) and return the file's path.
 
-    ``run``: a run id, or the start of one. ``stage``: called before slow steps. Raises LaptError: an unknown run or
-    target, a run that trained nothing, a network that could not be trained.
+    ``run``: a run id, or the start of one. ``stage``: called with what is to be known, and before slow steps. ``pick``:
+    limits for the front of two objectives, as of ``lapt.pipeline.picking``. ``network``: changes of an untrained
+    network's size. Raises LaptError: an unknown run or target, nothing on the front that meets the limits, a network
+    that could not be trained.
     """
+    limits = None if pick is None else limits_of(pick)
     pipeline, result = finished_run(store, run)
-    config = pipeline.evaluator
-    if not isinstance(config, TrainingEvaluation | SupernetEvaluation):
-        raise ConfigError(
-            "a run that trains its networks", f"run {result.run_id}, whose scores come from a table", "export another"
-        )
     found = _target(result.targets, target)
     named = re.sub(r"[^\w.-]+", "-", found.task)
     path = out or Path(f"{pipeline.name}-{named}{SUFFIX[format]}")
@@ -69,21 +78,79 @@ def export(
         raise ConfigError(f"a folder at {path.absolute().parent}", "none", "make it, or name another file with --out")
     if found.architecture is None:
         raise ConfigError(f"an architecture found for {found.task}", "none: every evaluation failed", "export another")
-    space = space_of(pipeline)
-    checksum, evaluator_of = evaluators_of(pipeline, Execution(store=store.address), space, store)
-    now = run_id(pipeline, checksum)
-    if now != result.run_id:
-        raise ConfigError(
-            f"the images and the version of LAPT that run {result.run_id} was made with",
-            f"others: with them the same pipeline is run {now}",
-            "restore the images, or run the pipeline again and export that run",
-        )
-    stored = evaluator_of(found.task)
-    assert isinstance(stored, StoredEvaluator)
-    told = {"run": result.run_id, "metric": found.metric, "validation": found.validation, "test": found.test}
-    content = _content(stored, config, space.canonical(space.decode(found.architecture)), told, format, stage)
+    told: dict[str, Any] = {"run": result.run_id, "metric": found.metric}
+    if limits is None:
+        text = found.architecture
+        told |= {"validation": found.validation, "test": found.test}
+    else:
+        point = picked(found, pipeline, limits)
+        stage(f"picked {described(point, found, pipeline)}")
+        text = point.architecture
+        told |= {"validation": point.validation, "test": None, pipeline.objectives[1]: point.cost}
+    if isinstance(pipeline.evaluator, TrainingEvaluation | SupernetEvaluation):
+        if network is not None:
+            raise ConfigError(
+                "no --network, for a run that trains its networks", network, "leave it out: the run has their size"
+            )
+        content = _trained(store, pipeline, result.run_id, found.task, text, told, format, stage)
+    else:
+        content = _untrained(pipeline, result.run_id, found.task, text, format, network, stage)
     LocalFiles(path.absolute().parent).write(path.name, content)
     return path
+
+
+def _untrained(
+    pipeline: Pipeline,
+    run: str,
+    task: str,
+    text: str,
+    format: Format,
+    changes: str | None,
+    stage: Callable[[str], None],
+) -> bytes:
+    """The content of the file for a run that trains nothing. ``text``: the encoded architecture."""
+    if format == "state-dict":
+        raise ConfigError(
+            "a run that trains its networks, for state-dict",
+            f"run {run}, whose scores come from a {pipeline.evaluator.kind}",
+            "export another, or the untrained network with --format python or onnx",
+        )
+    from lapt.export.untrained import Untrained
+
+    space = space_of(pipeline)
+    size = Untrained.of(space, task, changes)
+    source = f"Run {run} scored it by a {pipeline.evaluator.kind}, and trained nothing"
+    content = size.content(space, space.decode(text), format, f"Not trained. {source}. The network: {size.described}.")
+    stage(f"not trained: {source[0].lower()}{source[1:]}; written for {size.described} (--network changes this)")
+    return content
+
+
+def _trained(
+    store: Store,
+    pipeline: Pipeline,
+    run: str,
+    task: str,
+    text: str,
+    told: dict[str, Any],
+    format: Format,
+    stage: Callable[[str], None],
+) -> bytes:
+    """The content of the file for a run that trains. ``text``: the encoded architecture."""
+    config = pipeline.evaluator
+    assert isinstance(config, TrainingEvaluation | SupernetEvaluation)
+    space, execution = space_of(pipeline), Execution(store=store.address)
+    checksum, evaluator_of = evaluators_of(pipeline, execution, space, store)
+    checksums, _ = read_from(pipeline, execution, space, evaluator_of)
+    now = run_id(pipeline, checksum_of(checksum, checksums))
+    if now != run:
+        raise ConfigError(
+            f"the images, the sources and the version of LAPT that run {run} was made with",
+            f"others: with them the same pipeline is run {now}",
+            "restore them, or run the pipeline again and export that run",
+        )
+    stored = evaluator_of(task)
+    assert isinstance(stored, StoredEvaluator)
+    return _content(stored, config, space.canonical(space.decode(text)), told, format, stage)
 
 
 def _content(
@@ -91,7 +158,7 @@ def _content(
     config: TrainingEvaluation | SupernetEvaluation,
     architecture: Architecture,
     told: dict[str, Any],
-    format: str,
+    format: Format,
     stage: Callable[[str], None],
 ) -> bytes:
     """The content of the file. ``architecture``: canonical, as it was trained. ``told``: facts about the run."""

@@ -22,7 +22,7 @@ from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator, best
 from lapt.library.growing import Read
 from lapt.pipeline.config import Execution, Pipeline
-from lapt.pipeline.objectives import front
+from lapt.pipeline.objectives import costs, front
 from lapt.pipeline.results import ControlResult, Found, RunResult, TargetResult
 from lapt.pipeline.sources import Source
 from lapt.pipeline.steps import SOURCE_RANKING
@@ -192,6 +192,7 @@ class _Transfer:
             quantities=built.steps.quantities(search.evaluator, incumbent),
             front=front(self.pipeline, built.space, search.evaluator, evaluations),
             guessing=_guessed(search.evaluator, incumbent, evaluations),
+            costs=costs(self.pipeline, search.evaluator, evaluations),
         )
 
     def control(self, target: str, method: str) -> ControlResult | None:

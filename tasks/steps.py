@@ -11,7 +11,7 @@ from prefect import get_run_logger
 from lapt.archive import Archive
 from lapt.evaluation import Evaluation, Evaluator, OnEpoch, best
 from lapt.pipeline.config import Pipeline
-from lapt.pipeline.objectives import front
+from lapt.pipeline.objectives import costs, front
 from lapt.pipeline.results import ControlResult, FinalResult, Found, RunResult
 from lapt.pipeline.sources import Source
 from lapt.pipeline.steps import Steps
@@ -127,6 +127,7 @@ def search_control(
         lacking=searcher.lacking,
         quantities=steps.quantities(evaluator, found),
         front=front(steps.pipeline, steps.space, evaluator, evaluations),
+        costs=costs(steps.pipeline, evaluator, evaluations),
     )
 
 

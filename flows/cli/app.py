@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from flows.cli.options import JsonOption, ReplayOption, SetOption, StoreOption, where
+from flows.cli.options import JsonOption, NetworkOption, PickOption, ReplayOption, SetOption, StoreOption, where
 from flows.cli.reading import report, sql
 from flows.cli.reasoning import principles_app, reasoner_app
 from flows.cli.running import estimated
@@ -299,6 +299,8 @@ def export(
     target: Annotated[str | None, typer.Option(help="Target task; not needed if there is only one.")] = None,
     format: Annotated[Format, typer.Option(help="state-dict (weights and configuration), onnx or python.")] = "python",
     out: Annotated[Path | None, typer.Option(help="The file; <pipeline>-<target> here if unset.")] = None,
+    pick: PickOption = None,
+    network: NetworkOption = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write the network that a run found: trained weights, ONNX, or one readable Python file that needs only torch."""
@@ -308,7 +310,7 @@ def export(
     def stage(text: str) -> None:
         err.print(text, soft_wrap=True)
 
-    say(f"wrote {write(Store(store), run, target, format, out, stage)}")
+    say(f"wrote {write(Store(store), run, target, format, out, stage, pick=pick, network=network)}")
 
 
 @app.command()

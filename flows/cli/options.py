@@ -22,6 +22,20 @@ SetOption = Annotated[
 ReplayOption = Annotated[
     bool, typer.Option("--replay", help="Use only a language model's recorded replies; a missing one is an error.")
 ]
+PickOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME<NUMBER",
+        help="Of two objectives: the best score on the front within limits, e.g. 'latency_ms<5'.",
+    ),
+]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY=NUMBER,...",
+        help="Where scores come from a table, size of the untrained network: channels, cells, classes, images.",
+    ),
+]
 
 
 def where(pool: str | None) -> dict[str, str]:

@@ -106,6 +106,11 @@ def _next(pipeline: Pipeline, result: RunResult) -> Iterator[tuple[str, tuple[st
             yield "the network with its weights", (*export, "--format", "state-dict")
         else:
             yield "the network as readable Python", export
+    first = result.targets[0]
+    if len(first.front) > 1 and space_named(pipeline.space).family.export is not None:
+        middle = first.front[(len(first.front) - 1) // 2]
+        limit = f"{pipeline.objectives[1]}<={math.ceil(middle.cost)}"
+        yield "the best within a limit, from the front", ("export", run, f"--target={first.task}", "--pick", limit)
     yield "how it went, evaluation by evaluation", ("sql", f"SELECT * FROM anytime WHERE run_id = '{run}'")
     yield "the flow and its tasks as a graph", ("ui",)
 

@@ -29,7 +29,7 @@ WIDTH = 120
 """Width of the lines that are wrapped, in characters."""
 
 
-def python_source(space: SearchSpace, architecture: Architecture, task: Task, **size: Any) -> str:
+def python_source(space: SearchSpace, architecture: Architecture, task: Task, *, about: str = "", **size: Any) -> str:
     """Text of a module that rebuilds the network which LAPT trains, without LAPT.
 
     That network is ``lapt.training.network.build(lambda: backbone(space, architecture, ...), task, seed=...)`` for the
@@ -37,9 +37,9 @@ def python_source(space: SearchSpace, architecture: Architecture, task: Task, **
     evaluation mode, the same outputs for images [B, C, H, W] in 0..1; under ``torch.manual_seed(seed)`` it starts from
     the same weights. Its ``load(path)`` reads a saved state_dict, alone or as ``lapt.export.weights`` wraps it.
 
-    ``size``: as in :func:`lapt.networks.backbone`, without the images'. Raises SpaceError and ConfigError as that does,
-    and ExportError for a family whose networks are not written so, and for a head that is neither a Decoder nor a row
-    of torch's own layers.
+    ``about``: more for its reader, one paragraph. ``size``: as in :func:`lapt.networks.backbone`, without the images'.
+    Raises SpaceError and ConfigError as that does, and ExportError for a family whose networks are not written so, and
+    for a head that is neither a Decoder nor a row of torch's own layers.
     """
     family, networks = space.family, networks_of(space)
     if family.export is None:
@@ -63,6 +63,7 @@ def python_source(space: SearchSpace, architecture: Architecture, task: Task, **
         task=task.name,
         architecture=fill(space.encode(architecture), WIDTH - 4, subsequent_indent=" " * 4, break_long_words=False),
         input=f"[B, {input_shape}]",
+        about=fill(about, WIDTH),
         output=f"[{', '.join(['B', *map(str, output.shape[1:])])}]",
         live=found.live,
         dead=found.dead,

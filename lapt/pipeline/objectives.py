@@ -32,6 +32,20 @@ def cost_of(pipeline: Pipeline, evaluator: Evaluator) -> Quantity | None:
     return quantity_of(evaluator, cost, None if bound is None else bound.column)
 
 
+def costs(pipeline: Pipeline, evaluator: Evaluator, evaluations: Sequence[Evaluation]) -> tuple[float | None, ...]:
+    """The cost of each evaluation, in order; empty with one objective.
+
+    None: of a failed evaluation, and where it is not known.
+    """
+    quantity = cost_of(pipeline, evaluator)
+    if quantity is None:
+        return ()
+    scored = [one.architecture for one in evaluations if not one.failed]
+    known = iter((quantity.exact or quantity.of)(scored) if scored else ())
+    values = [np.nan if one.failed else float(next(known)) for one in evaluations]
+    return tuple(None if np.isnan(value) else value for value in values)
+
+
 def front(
     pipeline: Pipeline, space: SearchSpace, evaluator: Evaluator, evaluations: Sequence[Evaluation]
 ) -> tuple[FrontPoint, ...]:
@@ -39,15 +53,14 @@ def front(
 
     Failed evaluations, and those whose cost is not known, are left out.
     """
-    quantity = cost_of(pipeline, evaluator)
-    scored = [(number, one) for number, one in enumerate(evaluations, start=1) if not one.failed]
-    if quantity is None or not scored:
-        return ()
-    costs = (quantity.exact or quantity.of)([one.architecture for _, one in scored])
-    known = np.flatnonzero(~np.isnan(costs))
+    known = [
+        (number, one, cost)
+        for number, (one, cost) in enumerate(zip(evaluations, costs(pipeline, evaluator, evaluations), strict=False), 1)
+        if cost is not None
+    ]
     found = []
-    for at in front_of(np.array([scored[at][1].score for at in known]), costs[known]):
-        number, one = scored[known[at]]
+    for at in front_of(np.array([one.score for _, one, _ in known]), np.array([cost for _, _, cost in known])):
+        number, one, cost = known[at]
         assert one.value is not None
-        found.append(FrontPoint(space.encode(one.architecture), one.value, float(costs[known[at]]), number))
+        found.append(FrontPoint(space.encode(one.architecture), one.value, cost, number))
     return tuple(found)

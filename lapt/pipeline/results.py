@@ -75,6 +75,8 @@ class Found(BaseModel):
     """The constrained quantities of the architecture found, known before it was scored."""
     front: tuple[FrontPoint, ...] = added(())
     """With two objectives: what no other evaluation is better than in both, by rising cost."""
+    costs: tuple[float | None, ...] = added(())
+    """With two objectives: the cost of each evaluation, in order; None where it failed, or nothing is known."""
 
     @classmethod
     def of(

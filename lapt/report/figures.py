@@ -154,6 +154,11 @@ def _in_page(text: str, name: str, alt: str) -> str:
     return body.strip()
 
 
+def with_unit(name: str, unit: str) -> str:
+    """The name of an axis with its unit."""
+    return f"{name.replace('_', ' ')}{f' ({unit})' if unit else ''}"
+
+
 SETTLED = 3
 """Number of the first evaluation whose incumbent sets the range of the axis. Earlier ones may lie outside."""
 
@@ -182,7 +187,7 @@ def incumbents(axes: Any, searches: Sequence[Search]) -> None:
     axes.set_ylim(low, high)
     one = searches[0]
     axes.set_xlabel("evaluations")
-    axes.set_ylabel(f"validation {one.metric.replace('_', ' ')}{f' ({one.unit})' if one.unit else ''}")
+    axes.set_ylabel(f"validation {with_unit(one.metric, one.unit)}")
     axes.xaxis.get_major_locator().set_params(integer=True)
     legend_below(axes)
 

@@ -29,6 +29,7 @@ from lapt.principles import Principles
 from lapt.report.cells import cell_figures, legend
 from lapt.report.changes import Line, changes
 from lapt.report.figures import incumbents, some_outside, svg
+from lapt.report.fronts import front_part
 from lapt.report.history import RunHistory, Search, TaskHistory, Trial
 from lapt.report.pages import page
 from lapt.report.run_tables import budget, leaderboard, lineage, results, so_far
@@ -148,6 +149,7 @@ def _target(history: RunHistory, target: TaskHistory, result: TargetResult | Non
         + (", some of them outside" if some_outside(searches) else "")
         + "; vertical lines: a new iteration."
         + ("" if target.controls else " No control ran beside it."),
+        "front": front_part(f"{name}-front", history.pipeline, target, result),
         "grids": _grids(history.space, target),
         "refines": history.pipeline.reasoner.refines,
         "changes": _changes(history, target),

@@ -309,7 +309,7 @@ def _needed(sql: str) -> tuple[set[str], set[str]]:
         return set(SCHEMAS), set(VIEWS)
     views = [view for view in VIEWS if view in text]
     datasets = {dataset for dataset in SCHEMAS if dataset in text}.union(*(NEEDS[view] for view in views))
-    joined = {"evaluations"} if set(views) - set(SCHEMAS) else set[str]()
+    joined = {"evaluations"} if set(NEEDS["evaluations"]) <= datasets else set[str]()
     return datasets, {*views, *datasets, *joined} if views else set(VIEWS)
 
 

@@ -71,6 +71,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "anytime": _EVALUATIONS,
     "lineage": (*_EVALUATIONS, "principles"),
     "costs": (*_EVALUATIONS, "reasoner_calls", "supernets", "runs"),
+    "front": ("runs",),
 }
 """View -> the data sets that it reads, in an order in which each view follows those that it reads."""
 

@@ -59,3 +59,63 @@ def test_a_study_keeps_the_constraints_of_its_pipeline(tmp_path: Path, real_data
     rows = [row for row in json.loads(done.stdout)["rows"] if row["quantity"] == "validation"]
     assert {row["method"] for row in rows} == {"lapt-rea", "random", "source_ranking", "params"}
     assert all(row["mean"] <= best for row in rows)
+
+
+def test_fronts_are_in_sql_on_the_page_and_to_pick_from(tmp_path: Path, real_data: Path) -> None:
+    store = ["--store", str(tmp_path)]
+    two = ["--set", "search.method=gp", "--set", "objectives=[accuracy, parameters]", "--json", *store]
+    result = json.loads(typed(*WORDS, *two, data=real_data).stdout)
+    one = typed(*WORDS, "--set", "seed=1", "--json", *store, data=real_data)
+    assert one.returncode == 0, one.stderr
+    rows = json.loads(typed("sql", "SELECT * FROM front", "--json", *store).stdout)["rows"]
+    (target,) = result["targets"]
+    assert target["front"]
+    expected = [
+        (result["run_id"] + ending, "cifar10", method, architecture, number, value, cost)
+        for method, ending, found in (("lapt-gp", "", target), ("random", "-random", target["controls"][0]))
+        for architecture, value, cost, number in found["front"]
+    ]
+    assert [tuple(row.values())[:7] for row in rows] == expected
+    assert {tuple(row.values())[7:] for row in rows} == {("accuracy", "%", True, "parameters")}
+    named = "SELECT f.cost, e.parameters FROM front f JOIN evaluations e USING (run_id, task, ordinal)"
+    joined = json.loads(typed("sql", named, "--json", *store).stdout)["rows"]
+    assert len(joined) == len(rows)
+    assert all(row["cost"] == row["parameters"] for row in joined)
+    assert [target["costs"][number - 1] for *_, number in target["front"]] == [cost for *_, cost, _ in target["front"]]
+    page = tmp_path / "page.html"
+    assert typed("report", result["run_id"], "--out", str(page), *store).returncode == 0
+    assert "cifar10: accuracy (%) against parameters; lapt-gp has" in page.read_text()
+    middle = target["front"][len(target["front"]) // 2]
+    words = ["export", result["run_id"], "--pick", f"parameters<={middle[2]}", "--out", str(tmp_path / "net.py")]
+    exported = typed(*words, *store)
+    assert exported.returncode == 0, exported.stderr
+    assert f"picked evaluation {middle[3]} with accuracy" in exported.stderr
+    assert "not trained: run" in exported.stderr
+    source = (tmp_path / "net.py").read_text()
+    assert middle[0] in source
+    assert "\nNot trained. Run" in source
+    nothing = typed("export", result["run_id"], "--pick", "parameters<5", *store)
+    assert nothing.returncode == 2
+    assert f"the nearest is evaluation {target['front'][0][3]} with" in nothing.stderr
+
+
+def test_a_trained_architecture_of_the_front_is_exported_though_its_source_is_a_library(tmp_path: Path) -> None:
+    pipeline = tmp_path / "tiny.yaml"
+    pipeline.write_text(
+        "name: tiny\nspace: nas201\nsource: {library: shipped}\ntargets: [classification]\n"
+        "evaluator: {kind: training, data: digits, channels: 2, recipe: {epochs: 1, batch_size: 256}}\n"
+        "adaptation: {iterations: 1, top_r: 2}\nobjectives: [accuracy, parameters]\n"
+        "search: {method: gp, population_size: 2, generations: 1, ask_size: 2}\n"
+    )
+    store = ["--store", str(tmp_path / "store")]
+    done = typed("run", str(pipeline), "--processes", "1", "--json", *store)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    cheapest = result["targets"][0]["front"][0]
+    words = ["export", result["run_id"], "--pick", f"parameters<={cheapest[2]}", "--out", str(tmp_path / "net.py")]
+    exported = typed(*words, *store)
+    assert exported.returncode == 0, exported.stderr
+    assert f"picked evaluation {cheapest[3]} with" in exported.stderr
+    assert "Not trained" not in (tmp_path / "net.py").read_text()
+    refused = typed(*words, "--network", "classes=3", *store)
+    assert "a run that trains its networks" in refused.stderr
