@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_serializer, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, GetJsonSchemaHandler, Tag, model_serializer, model_validator
+from pydantic_core import CoreSchema
 
 from lapt.base.declarations import FileName, Frozen, Name, added
 from lapt.errors import ConfigError
@@ -201,6 +202,10 @@ class NoSource(_Stored):
     def _as_written(self) -> str:
         return NOTHING_KNOWN
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"const": NOTHING_KNOWN, "title": cls.__name__, "description": cls.__doc__}
+
 
 def _form(declared: Any) -> str | None:
     """The form of a source, before it is validated: the key that tells it."""
@@ -229,6 +234,13 @@ class Several(Frozen):
     @model_serializer
     def _as_written(self) -> tuple[One, ...]:
         return self.several
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The list of sources, as it is written."""
+        whole: dict[str, Any] = handler.resolve_ref_schema(handler(schema))
+        found: dict[str, Any] = whole["properties"]["several"]
+        return {**found, "title": cls.__name__, "description": cls.__doc__}
 
     @model_validator(mode="after")
     def _distinct(self) -> Several:
