@@ -37,8 +37,11 @@ SHARES = (0.3, 0.4, 0.3)
 """Weights of the values at these quantiles in the mean of a distribution (Swanson's rule; Hurst et al. 2000)."""
 DRAWN, BUILT = 200, 40
 """Random architectures that tell a space's sizes, by a formula and where each is built."""
-START = 12.0
-"""Seconds of a run that trains nothing: Prefect, its server, its tasks, and processes that start (docs/performance)."""
+START, PROCESSES = 12.0, 8.0
+"""Seconds of a run that trains nothing (Prefect, its server, its tasks), and of processes that start to train.
+
+Measured on two busy cores: 8 s to the first stage of a run, 6 s to the first score after it, 4 s for learning.
+"""
 ROW, EMPTY = 12_000, 8_000_000
 """Bytes in the store of an evaluation (a score, a trial, its tasks in Prefect's database), and of a run without any."""
 
@@ -118,10 +121,7 @@ def estimate(pipeline: Pipeline, execution: Execution, heard: Callable[[str], No
     finals = {part.task for part in parts if part.purpose == "final training"}
     measured = {task: _Measured(pipeline, evaluator(task), heard, finals=task in finals) for task in pipeline.evaluated}
     of_parts = tuple(Estimated(part=part, seconds=_seconds(part, measured)) for part in parts)
-    known = [one.seconds for one in of_parts if one.seconds is not None]
-    total = Seconds(expected=START, low=START / 2, high=2 * START)
-    for seconds in known:
-        total = total.plus(seconds)
+    total = _whole(START + PROCESSES, of_parts)
     basis = tuple(line for task in measured.values() for line in task.basis)
     return Estimate(
         pipeline=pipeline.name,
@@ -140,9 +140,7 @@ def _of_look_ups(pipeline: Pipeline, parts: Sequence[Part]) -> Estimate:
         lasts = None if each is None or not part.paid else part.paid * each
         seconds = NONE if lasts is None else Seconds(expected=lasts, low=lasts, high=lasts)
         found.append(Estimated(part=part, seconds=seconds))
-    total = Seconds(expected=START, low=START / 2, high=2 * START)
-    for one in found:
-        total = total.plus(one.seconds or NONE)
+    total = _whole(START, found)
     kind = "predictions of a surrogate" if pipeline.evaluator.kind == "surrogate" else "look-ups in a table"
     looked_up = sum(part.looked_up + part.paid for part in parts)
     return Estimate(
@@ -153,6 +151,14 @@ def _of_look_ups(pipeline: Pipeline, parts: Sequence[Part]) -> Estimate:
         basis=(f"{kind}: seconds in all, most of them for starting Prefect",),
         disk_bytes=EMPTY + looked_up * ROW // 2,
     )
+
+
+def _whole(start: float, parts: Sequence[Estimated]) -> Seconds:
+    """The duration of all parts, and of what a run takes besides, which may be half or twice as long."""
+    total = Seconds(expected=start, low=start / 2, high=2 * start)
+    for one in parts:
+        total = total.plus(one.seconds or NONE)
+    return total
 
 
 def _remarks(pipeline: Pipeline, execution: Execution) -> Iterator[str]:
