@@ -36,7 +36,7 @@ def test_an_interrupted_demo_goes_on_without_retraining(tmp_path: Path) -> None:
     _, err = first.communicate(timeout=60)
     assert first.returncode == 130, err.decode()
     paid = keys(store)
-    assert 10 <= len(paid) < 64
+    assert 10 <= len(paid) < 100
 
     done = subprocess.run(
         [LAPT, "demo", "--json", "--store", str(store)], capture_output=True, text=True, timeout=1200, check=False
@@ -55,9 +55,9 @@ def test_an_interrupted_demo_goes_on_without_retraining(tmp_path: Path) -> None:
             assert found["test"] > 0
     counted = query(Store(store), "SELECT task, split, count(*) AS n FROM scores GROUP BY ALL").to_pylist()
     counts = {(row["task"], row["split"]): row["n"] for row in counted}
-    assert counts["jigsaw", "validation"] == 64
+    assert ("jigsaw", "validation") not in counts  # its scores are in the table that comes with the package
     assert 20 <= counts["classification", "validation"] <= 60  # what several asked for was trained once
     page = (store / "reports" / f"{result['run_id']}.md").read_text()
-    assert "Principles learned from jigsaw" in page
+    assert "Principles learned from digits jigsaw" in page
     assert "1: " in page  # what each iteration did
     assert all(target["architecture"] in page for target in result["targets"])
