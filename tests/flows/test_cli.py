@@ -99,6 +99,7 @@ def test_a_finished_run_leaves_a_duckdb_file_that_any_client_reads(demo: tuple[P
     assert incumbents >= sum(target["evaluations"] for target in result["targets"])
 
 
+@pytest.mark.integration
 def test_the_same_command_again_is_the_same_run(demo: tuple[Path, dict[str, Any], str]) -> None:
     store, result, _ = demo
     again = lapt("run", "invented", "--store", str(store))
@@ -323,6 +324,7 @@ def test_a_study_is_named_after_what_it_does(real_data: Path) -> None:
     assert not any("nothing random" in note for note in study["notes"])
 
 
+@pytest.mark.integration
 def test_the_study_as_tables_fits_80_columns(real_data: Path) -> None:
     done = lapt("study", "nas201", "--seeds", "2", "--processes", "1", data=real_data)
     assert done.returncode == 0, done.stderr

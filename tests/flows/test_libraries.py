@@ -84,6 +84,7 @@ def grown_by(path: Path, first: int) -> None:
         grow_library(str(path), [(NAS201, read(f"task {first + at}", MEMBERS[first + at : first + at + 40]))])
 
 
+@pytest.mark.integration
 def test_two_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "both.json"
     context = multiprocessing.get_context("spawn")

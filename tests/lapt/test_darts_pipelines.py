@@ -61,6 +61,7 @@ def found(reasoner: Reasoner, method: str, seed: int = 0) -> tuple[Steps, list[E
     return steps, evaluations
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("method", ["rea", "gp", "local_search"])
 @pytest.mark.parametrize("reasoner", [Frequency(), Patterns(breadth=1e-8)], ids=lambda reasoner: reasoner.name)
 def test_what_is_transferred_is_worth_more_than_the_budget_alone(reasoner: Reasoner, method: str) -> None:

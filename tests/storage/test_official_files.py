@@ -101,6 +101,7 @@ def test_a_file_that_is_what_its_name_says(trained: Trained, data: Path, tmp_pat
     assert not data.exists()
 
 
+@pytest.mark.integration
 def test_transnas_bench_101(data: Path, tmp_path: Path) -> None:
     macro = ["64-4111-basic", "64-43243-basic", "64-112344-basic"]
     content = transnas(MICRO, macro)
