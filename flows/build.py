@@ -23,7 +23,7 @@ from lapt.pipeline.objectives import cost_of
 from lapt.pipeline.sources import Source, sources_of
 from lapt.pipeline.steps import Steps
 from lapt.principles import EXPERTS_SAY
-from lapt.reasoning import Chance, Chat, Frequency, Joined, Reasoner, Stated, Unguided
+from lapt.reasoning import Chance, Chat, Following, Frequency, Joined, Patterns, Reasoner, Stated, Unguided
 from lapt.reasoning.across import PatternsAcross
 from lapt.reasoning.config import (
     ChatReasoner,
@@ -38,7 +38,9 @@ from lapt.reasoning.endpoint.calls import Caller, ChatModel, Limits, Prices
 from lapt.reasoning.endpoint.keys import check_block, key_from_variable
 from lapt.reasoning.endpoint.models import LangChainModel
 from lapt.reasoning.endpoint.providers import prices_of
+from lapt.reasoning.experts.grounding import applying
 from lapt.reasoning.language.conditional.reasoner import Conditional
+from lapt.reasoning.ordering import Ordering
 from lapt.spaces import SearchSpace
 from storage.runs.record import RunRecord
 from storage.runs.replies import ManualModel, StoredRecordings
@@ -61,18 +63,24 @@ def reasoner_of(pipeline: Pipeline, execution: Execution, run_id: str, *, sample
 
     if not sources:
         return Unguided()
-    several = len(sources) > 1
-    # Of several sources each would state what is known from elsewhere: there it is an adviser of its own.
-    knows = isinstance(config, PatternsReasoner) and several and config.knowledge > 0
-    alone = config
-    if isinstance(config, PatternsReasoner) and knows and config.evidence:
-        alone = config.model_copy(update={"knowledge": 0.0})
+    if len(sources) == 1:
+        return reads(config) if isinstance(sources[0], Source) else recalled(sources[0], pipeline, execution)
+    alone, together, names = config, [], [one.named for one in sources]
+    if isinstance(config, PatternsReasoner):
+        # Each would state what is known from elsewhere, and what the target shows: these are advisers of their own.
+        if config.knowledge and config.evidence:
+            alone = config.model_copy(update={"knowledge": 0.0})
+        if config.knowledge and applying(space_of(pipeline)):
+            together.append(reads(config.model_copy(update={"evidence": False})))
+            names.append(EXPERTS_SAY)
     parts = [reads(alone) if isinstance(one, Source) else recalled(one, pipeline, execution) for one in sources]
-    names = [one.named for one in sources]
-    if knows:
-        parts.append(reads(config.model_copy(update={"evidence": False})))
-        names.append(EXPERTS_SAY)
-    return Joined(parts, names=names, **widening(config)) if several else parts[0]
+    if isinstance(config, PatternsReasoner):
+        for part in (*parts, *together):
+            assert isinstance(part, Ordering)
+            part.follows = False
+        together.append(Following(Patterns()))
+        names.append(Following.name)
+    return Joined([*parts, *together], names=names, **widening(config))
 
 
 def _reasoner(config: Reasoning, execution: Execution, run_id: str, sample: int, orders: bool) -> Reasoner:

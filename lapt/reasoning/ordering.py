@@ -34,6 +34,8 @@ class Ordering(ABC):
     """
 
     name: str
+    follows = True
+    """Whether an update adds what the target's best show. Of several that are joined, one does it for all."""
 
     def __init__(self, *, breadth: float = 0.015, growth: float = 20.0) -> None:
         self.breadth, self.growth = breadth, growth
@@ -64,7 +66,7 @@ class Ordering(ABC):
         earlier = (count for count in principles.counts if count.task != task)
         return self.stated(
             space,
-            (*kept, *self.learned(space, read, task)),
+            (*kept, *(self.learned(space, read, task) if self.follows else ())),
             (*counted(space, read, task), *earlier),
             origin,
             self._wider(principles, self.growth),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lapt.archive import Archive
+from lapt.base.digests import short
 from lapt.evaluation import Evaluation
 from lapt.principles import Origin, Principle, Principles
-from lapt.reasoning.evidence import uncounted
+from lapt.reasoning.evidence import counted, uncounted
 from lapt.reasoning.ordering import Ordering
 from lapt.spaces import Architecture, SearchSpace
 
@@ -40,6 +41,39 @@ class Recalled(Ordering):
 
     def learned(self, space: SearchSpace, read: Sequence[Architecture], task: str) -> Iterable[Principle]:
         return () if self.teacher is None else self.teacher.learned(space, read, task)
+
+
+class Following:
+    """What the target's best show, and nothing else: beside several sources, which stay as they are."""
+
+    name = "target"
+
+    def __init__(self, teacher: Ordering) -> None:
+        self.teacher = teacher
+
+    def learn(self, space: SearchSpace, archive: Archive) -> Principles:
+        """No principles: nothing of the target is known."""
+        origin = Origin(reasoner=self.name, step="learn", task=archive.task, archive="")
+        return Principles(space=space.name, principles=(), origin=origin)
+
+    def translate(self, space: SearchSpace, principles: Principles, *, task: str) -> SearchSpace:
+        return space
+
+    def update(
+        self, space: SearchSpace, principles: Principles, top_architectures: Sequence[Evaluation], *, task: str
+    ) -> Principles:
+        read = [evaluation.architecture for evaluation in top_architectures]
+        archive = short([space.encode(architecture) for architecture in read])
+        return Principles(
+            space=space.name,
+            principles=tuple(self.teacher.learned(space, read, task)),
+            counts=tuple(counted(space, read, task)),
+            origin=Origin(reasoner=self.name, step="update", task=task, archive=archive),
+        )
+
+    def explore(self, space: SearchSpace, principles: Principles, *, task: str) -> Principles:
+        origin = principles.origin.model_copy(update={"step": "explore", "task": task})
+        return principles.model_copy(update={"origin": origin})
 
 
 class Unguided:

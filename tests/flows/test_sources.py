@@ -171,6 +171,26 @@ def test_each_of_several_sources_is_an_adviser_and_experts_are_one_more(tmp_path
     assert len(asked(found, stated)) == found.pipeline.budget
 
 
+def test_what_the_target_shows_is_stated_once_by_an_adviser_of_its_own(tmp_path: Path) -> None:
+    found = built(declared(f"sources=[{{table: digits, task: jigsaw}}, {{task: invented_source, {BEST}}}]"), tmp_path)
+    stated = learned(found)
+    best = found.evaluator("invented_a").evaluate([NAS201.decode(text) for text in asked(found, stated)])
+    reasoner = found.steps.reasoner
+    for adapted in (
+        reasoner.update(NAS201, stated, best, task="invented_a"),
+        reasoner.explore(NAS201, reasoner.update(NAS201, stated, best, task="invented_a"), task="invented_a"),
+    ):
+        shown = [one for one in adapted.principles for pattern in one.patterns if pattern.task == "invented_a"]
+        assert shown
+        assert {one.adviser for one in shown} == {"target"}
+        assert len({one.statement for one in shown}) == len(dict.fromkeys(shown))
+        before = [one for one in stated.principles if one.patterns]
+        assert [one for one in adapted.principles if one.patterns and one.adviser != "target"] == before
+        names = [adviser.name for adviser in advisers_of(NAS201, adapted, task="invented_a")]
+        assert names == ["digits jigsaw", "invented_source", "experts"]
+    assert (adapted.breadth or 0) > (stated.breadth or 0)
+
+
 def test_one_source_in_a_list_is_that_source(tmp_path: Path) -> None:
     alone = built(declared(f"source={{task: invented_source, {BEST}}}"), tmp_path)
     listed = built(declared(f"sources=[{{task: invented_source, {BEST}}}]"), tmp_path)
