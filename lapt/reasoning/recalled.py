@@ -44,7 +44,7 @@ class Recalled(Ordering):
 
 
 class Following:
-    """What the target's best show, and nothing else: beside several sources, which stay as they are."""
+    """Principles of the target's best alone, beside several sources, which stay as they are."""
 
     name = "target"
 
