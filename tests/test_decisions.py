@@ -14,12 +14,12 @@ from flows.build import run_id
 from flows.studies import Comparison
 from flows.studies.entrants.bench import Bench
 from flows.studies.entrants.methods import with_controls
+from flows.studies.published import TABLE_2
 from lapt.algorithms import algorithm_2
 from lapt.base.statistics import rank, top_threshold
 from lapt.evaluation import Evaluation
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
-from lapt.pipeline.published import TABLE_2
 from lapt.pipeline.steps import Steps
 from lapt.pipeline.target import TargetSearch
 from lapt.principles import Principles

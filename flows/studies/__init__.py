@@ -20,11 +20,11 @@ from flows.studies.entrants.variants import (
     reasoners,
     source_budgets,
 )
+from flows.studies.published import TABLE_2, TABLE_2_IMAGENET, TABLE_3, PublishedTable
 from flows.studies.quality import Quality
 from flows.studies.transfer import Transfer
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline
-from lapt.pipeline.published import TABLE_2, TABLE_2_IMAGENET, TABLE_3, PublishedTable
 from lapt.search import SEARCHERS
 from storage.store import Store
 

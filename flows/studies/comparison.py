@@ -13,10 +13,10 @@ from flows.studies.count.figures import Figures, anytime
 from flows.studies.entrants.bench import Bench
 from flows.studies.entrants.methods import Entrant
 from flows.studies.jobs import Ledger, Outcome
+from flows.studies.published import BEST, Published
 from flows.studies.rows import StudyResult
 from flows.studies.runs import Progress, Runs, chosen
 from lapt.pipeline.config import Execution
-from lapt.pipeline.published import BEST, Published
 from storage.store import Store
 
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
+from flows.studies.published import TABLE_4, TABLE_5, PublishedNetwork
 from flows.studies.rows import Row, StudyResult
-from lapt.pipeline.published import TABLE_4, TABLE_5, PublishedNetwork
 
 APART = 0.02
 """Largest difference between published and counted parameters that needs no explanation."""

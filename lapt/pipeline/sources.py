@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -125,8 +126,9 @@ class _Stored(Frozen):
     drawn: ClassVar[bool] = False
 
     @property
+    @abstractmethod
     def named(self) -> str:
-        raise NotImplementedError
+        """Its name."""
 
     @property
     def noted(self) -> str:

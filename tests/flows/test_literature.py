@@ -10,9 +10,9 @@ from test_cli import refused
 from typed import typed
 
 from flows.studies.literature import TABLES, literature
+from flows.studies.published import TABLE_4, TABLE_5
 from lapt.families.darts.published_cells import PUBLISHED_CELLS
 from lapt.networks.references import REFERENCES
-from lapt.pipeline.published import TABLE_4, TABLE_5
 from storage.store import Store
 
 

@@ -11,10 +11,10 @@ import pytest
 from flows.cli.app import app
 from flows.studies import STUDIES, Comparison, entrants_of, prepared
 from flows.studies.entrants.methods import LONG
+from flows.studies.published import TABLE_2, TABLE_2_IMAGENET, TABLE_3
 from flows.studies.show.tables import tables
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
-from lapt.pipeline.published import TABLE_2, TABLE_2_IMAGENET, TABLE_3
 
 PIPELINE = """\
 name: my-own

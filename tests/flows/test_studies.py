@@ -13,11 +13,11 @@ from openai_server import OpenAIServer, Reply, Request, serving, valid
 from flows.studies import STUDIES, Comparison, entrants_of, prepared
 from flows.studies.entrants.bench import Bench
 from flows.studies.entrants.methods import Entrant
+from flows.studies.published import TABLE_3, Published
 from flows.studies.rows import Row, StudyResult
 from flows.studies.show.tables import tables
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
-from lapt.pipeline.published import TABLE_3, Published
 from lapt.reasoning.endpoint.calls import AwaitingReply
 from lapt.testing import invented_table
 from storage.runs.replies import waiting

@@ -26,4 +26,4 @@ def test_shipped_tables_hold_against_the_strict_reader(module: str) -> None:
 
 
 def test_there_are_shipped_tables() -> None:
-    assert "lapt.pipeline.published" in TABLES
+    assert "flows.studies.published" in TABLES

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.studies.entrants.methods import Entrant
+from flows.studies.published import BEST, Published
 from flows.studies.rows import Anytime, Row, Who
 from lapt.base.statistics import nested, summarised
-from lapt.pipeline.published import BEST, Published
 
 PRINTED = "printed"
 """Quantity of published figures that nothing here is measured by."""

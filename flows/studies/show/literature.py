@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from flows.studies.published import OURS
 from flows.studies.rows import Row, StudyResult
-from lapt.pipeline.published import OURS
 from lapt.report.tables import Table, numbers
 
 

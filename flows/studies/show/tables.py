@@ -8,12 +8,12 @@ from dataclasses import replace
 from flows.studies.count.contrasts import DIFFERENCE
 from flows.studies.count.figures import PRINTED
 from flows.studies.literature import TABLES
+from flows.studies.published import BEST
 from flows.studies.quality import REFINED
 from flows.studies.rows import Row, StudyResult, TransferResult, Who
 from flows.studies.show.factors import p_text, source_budget_tables, space_tables, variant_tables
 from flows.studies.show.literature import published_table
 from flows.studies.show.pairs import pair_tables
-from lapt.pipeline.published import BEST
 from lapt.report.tables import Column, Table, numbers
 
 
