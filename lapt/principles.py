@@ -62,6 +62,8 @@ class Pattern(Frozen):
     chance: float
     task: str
     condition: Condition | None = added(None)
+    unread: bool = added(False)
+    """Whether no architecture was read for it, so that ``support`` says nothing."""
 
 
 EXPERTS_SAY = "experts"
@@ -86,6 +88,11 @@ class Principle(Frozen):
     def learned(self) -> bool:
         """Whether it comes from architectures that were read, and was not known before."""
         return not any(pattern.task == EXPERTS_SAY for pattern in self.patterns)
+
+    @property
+    def unread(self) -> bool:
+        """Whether no architecture was read for any of it, so that ``support`` says nothing."""
+        return not self.claims and bool(self.patterns) and all(pattern.unread for pattern in self.patterns)
 
     @property
     def support(self) -> float:

@@ -108,7 +108,12 @@ def show_stated(principles: Principles, space: SearchSpace) -> None:
         if principle.rationale:
             out.print(f"   why: {principle.rationale}", soft_wrap=True)
         draws = f"; stated by draws {', '.join(str(d) for d in principle.draws)}" if len(principle.draws) > 1 else ""
-        grounds = f"{principle.support:.0%} of the architectures read do so, {principle.chance(space):.0%} at random"
+        read = (
+            "nothing was read for it"
+            if principle.unread
+            else f"{principle.support:.0%} of the architectures read do so"
+        )
+        grounds = f"{read}, {principle.chance(space):.0%} at random"
         out.print(f"   {grounds}{draws}", soft_wrap=True)
         for claim in principle.claims:
             counted = f"{claim.count} of {claim.of} on {claim.task}"

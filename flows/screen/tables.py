@@ -28,6 +28,7 @@ from flows.screen.console import SAID_SECONDS, command, err, fits, out, print_ta
 from lapt.pipeline.benchmarking import Noise
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import RunResult, TargetResult
+from lapt.pipeline.sources import is_read
 from lapt.pipeline.wording import (
     advice,
     against,
@@ -128,10 +129,12 @@ def _show_principles(pipeline: Pipeline, learned: Principles) -> None:
     most = f": {len(first)} of {len(stated)}, those that it bears out most" if len(stated) > FIRST else ""
     if not first:
         return
-    out.print(f"\nPrinciples learned from {pipeline.source.named}{most}", style="bold")
+    how = "learned from" if is_read(pipeline.source) else "of the source"
+    out.print(f"\nPrinciples {how} {pipeline.source.named}{most}", style="bold")
     for place, principle in enumerate(first, start=1):
-        whole = f", {principle.chance(space):.0%} of all" if of_space else ""
-        grounds = f" ({principle.support:.0%} of those read{whole})"
+        shares = [] if principle.unread else [f"{principle.support:.0%} of those read"]
+        shares += [f"{principle.chance(space):.0%} of all"] if of_space else []
+        grounds = f" ({', '.join(shares)})" if shares else ""
         room = max(2 * (out.width - 8) - len(grounds), 20)
         said = principle.statement
         if len(said) > room:

@@ -140,7 +140,9 @@ def pattern_of(feature: str, weight: float, good: Floats, space: Floats, task: s
     sign = 1.0 if weight >= 0 else -1.0
     shares = (float((sign * values > 0).mean()) if len(values) else 0.0 for values in (good, space))
     support, chance = (round(share, 4) for share in shares)
-    return Pattern(feature=feature, weight=round(weight, 6), support=support, chance=chance, task=task)
+    return Pattern(
+        feature=feature, weight=round(weight, 6), support=support, chance=chance, task=task, unread=not len(good)
+    )
 
 
 def principle_of(finding: Finding, task: str) -> Principle:

@@ -67,5 +67,6 @@ def stated_over(
             chance=round(chance, 4),
             task=GIVEN,
             condition=one.condition,
+            unread=not read and not one.evidence,
         )
         yield Principle(statement=one.said, rationale=one.rationale, patterns=(pattern,), adviser=one.adviser)

@@ -255,7 +255,7 @@ def _principles(stated: Principles, space: SearchSpace, learned: bool | None = N
         {
             "statement": principle.statement,
             "rationale": principle.rationale,
-            "support": round(100 * principle.support),
+            "support": None if principle.unread else round(100 * principle.support),
             "chance": round(100 * principle.chance(space)) if stated.space == space.name else None,
         }
         for principle in stated.spoken

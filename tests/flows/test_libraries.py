@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from flows.cli.app import app
 from flows.library import data_of, grow_library, with_conditions
 from lapt.archive import nothing_read
 from lapt.errors import ConfigError, LaptError, Notice
-from lapt.library.entries import Library, read_library
+from lapt.library.entries import read_library, statements
 from lapt.library.growing import Read
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline
 from lapt.principles import Principles
@@ -52,10 +53,13 @@ def test_what_the_targets_taught_does_not_count_and_that_is_said(tmp_path: Path)
 
 
 def test_a_task_that_no_reading_is_of_leaves_nothing_out(tmp_path: Path) -> None:
-    named = of_table("source={library: shipped}", "targets=[jigsaw]").model_copy(update={"targets": ("own",)})
-    library = Library.model_validate_json(json.dumps({"version": 1, "entries": []}))
-    assert library.entries == ()
-    assert named.evaluated == ("own",)
+    path = tmp_path / "mine.json"
+    grow_library(str(path), [(NAS201, read("elsewhere", MEMBERS[-60:]))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        principles = stated(of_table(f"source={{library: {path}}}"), tmp_path)
+    sure = statements(read_library(path).best_founded("nas201"), "library mine")
+    assert len(sure) == sum(bool(one.patterns) for one in principles.principles) > 0
 
 
 def test_the_content_of_a_library_is_part_of_the_run(tmp_path: Path) -> None:

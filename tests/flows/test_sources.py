@@ -16,7 +16,7 @@ from lapt.pipeline.config import Execution, Pipeline, load_pipeline, validated
 from lapt.pipeline.sources import Source
 from lapt.pipeline.target import TargetSearch
 from lapt.principles import Principles
-from lapt.reasoning import Stated
+from lapt.reasoning import Patterns, Stated
 from lapt.reasoning.expectation import advisers_of
 from lapt.reasoning.statements import StatedPrinciples
 from lapt.spaces import BUILTIN
@@ -157,6 +157,19 @@ def test_a_file_of_principles_brings_its_own_evidence(tmp_path: Path) -> None:
     assert mine.chance(NAS201) < 0.2
     assert not any("0 of 0" in one.statement for one in stated.principles)
     assert len(asked(found, stated)) == found.pipeline.budget
+
+
+def test_a_principle_that_nothing_was_read_for_shows_no_share_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "bare.yaml"
+    path.write_text("version: 1\nspace: nas201\nprinciples:\n- condition: {width: {at_least: 2}}\n")
+    alone = learned(built(declared(f"source={{principles: {path}}}"), tmp_path))
+    beside = learned(built(declared(f"sources=[{{principles: {path}}}, {{task: invented_source, {BEST}}}]"), tmp_path))
+    for stated in (alone, beside):
+        (bare,) = [one for one in stated.principles if one.statement.startswith("Two or more layers of the cell read")]
+        assert bare.unread
+        assert not any(one.unread for one in stated.principles if one.adviser in ("invented_source", "experts"))
+    experts = Patterns(evidence=False).learn(NAS201, nothing_read(NAS201, "none"))
+    assert all(one.unread for one in experts.spoken)
 
 
 def test_each_of_several_sources_is_an_adviser_and_experts_are_one_more(tmp_path: Path) -> None:

@@ -123,6 +123,11 @@ def _experts(target: SearchSpace, knowledge: float) -> Iterable[Principle]:
     for expert, weight, share in zip(experts, knowledge * worth_of_experts(target), shares, strict=True):
         chance = round(float(share), 4)
         pattern = Pattern(
-            feature=expert.statement, weight=round(float(weight), 6), support=chance, chance=chance, task=EXPERTS_SAY
+            feature=expert.statement,
+            weight=round(float(weight), 6),
+            support=chance,
+            chance=chance,
+            task=EXPERTS_SAY,
+            unread=True,
         )
         yield Principle(statement=expert.statement, rationale=f"{expert.source}.", patterns=(pattern,))
