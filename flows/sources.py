@@ -156,8 +156,7 @@ def _of_library(source: LibrarySource, space: SearchSpace, targets: set[str]) ->
             f"{len(library.entries)} principles, for {', '.join(library.spaces) or 'no space'}",
             "name another source, or let runs add to it: lapt run PIPELINE --library FILE",
         )
-    whole = statements(library.best_founded(space.name, kinds=source.kinds), source.named)
-    if targets & {seen.task for one in whole for seen in one.evidence}:
+    if targets & {seen.task for entry in library.entries if entry.space == space.name for seen in entry.readings}:
         said = f"of the {source.named} {len(found)} principles count; what {', '.join(sorted(targets))} showed does not"
         warnings.warn(Notice(said), stacklevel=4)
     return StatedPrinciples(space=space.name, principles=found)

@@ -11,7 +11,7 @@ from flows.build import Built, build, reasoner_of
 from flows.studies.entrants.sources import across
 from lapt.archive import nothing_read
 from lapt.errors import ConfigError, LaptError, Notice
-from lapt.evaluation import Evaluator
+from lapt.evaluators.table import Split, Table
 from lapt.pipeline.config import Execution, Pipeline, load_pipeline, validated
 from lapt.pipeline.sources import Source
 from lapt.pipeline.target import TargetSearch
@@ -79,24 +79,24 @@ def test_a_table_is_read_and_its_own_scores_are_not_paid_for() -> None:
     assert declared().evaluated == ("invented_source", "invented_a")
 
 
-def test_columns_of_the_targets_in_the_table_of_a_source_are_not_read(tmp_path: Path) -> None:
-    pipeline = declared("source={table: invented, task: invented_source}")
-    with pytest.warns(Notice, match="its columns of invented_a are not read"):
+def test_columns_of_the_targets_in_the_table_of_a_source_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = load_pipeline("digits_table", ["source={table: digits, task: jigsaw}", "controls=[]"])
+    with pytest.warns(Notice, match="its columns of classification, autoencoding are not read"):
         found = built(pipeline, tmp_path)
-    read: list[str] = []
-    there, evaluator = found.read(pipeline.source)  # type: ignore[arg-type]
+    read: set[str] = set()
+    column = Table.column
 
-    class Spied:
-        def __getattr__(self, name: str) -> object:
-            return getattr(evaluator, name)
+    def watched(table: Table, task: str, split: Split = "validation") -> object:
+        read.add(task)
+        return column(table, task, split)
 
-        def evaluate(self, architectures: list[object]) -> object:
-            read.extend([evaluator.task] * len(architectures))
-            return evaluator.evaluate(architectures)  # type: ignore[arg-type]
-
-    spied: Evaluator = Spied()  # type: ignore[assignment]
-    found.steps.build_archive(spied, None, there)
-    assert set(read) == {"invented_source"}
+    monkeypatch.setattr(Table, "column", watched)
+    assert learned(found).principles
+    assert read == {"jigsaw"}
+    found.evaluator("classification")
+    assert read == {"jigsaw", "classification"}, "the watch sees what is read"
 
 
 def test_no_source_is_the_search_alone(tmp_path: Path) -> None:
