@@ -1,7 +1,8 @@
-"""Folders of image files in torchvision's ImageFolder layout, decoded once into memory."""
+"""Folders of image files in torchvision's ImageFolder layout, decoded once into memory or to a file."""
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections import Counter
@@ -31,7 +32,9 @@ from lapt.data.pictures import (
     pixels_of,
     range_of,
 )
+from lapt.data.pixels import Pixels, StoredPixels
 from lapt.data.reading import Reading
+from lapt.data.stored import Cache
 from lapt.errors import Notice
 
 T = TypeVar("T")
@@ -60,7 +63,7 @@ class _Folder:
     """A folder during reading: its files by split, their headers, and the target format."""
 
     def __init__(self, path: Path, reading: Reading) -> None:
-        self.path, self.reading = path, reading
+        self.path, self.reading, self.cache = path, reading, Cache.of_user(reading.max_cache)
         layout = laid_out(path)
         self.folders, self.passed_over = layout.splits, str(layout.passed_over)
         self.classes = tuple(layout.train)
@@ -79,6 +82,8 @@ class _Folder:
             self.look.ranges.update(self._ranges())
             train = self._decoded("train")
             if narrow := self._narrow(train):
+                if isinstance(train.images, StoredPixels):
+                    self.cache.forget(train.images)
                 self.look.ranges["8-bit"] = narrow
                 train = self._decoded("train")
             self._check_contrast("train", train)
@@ -185,7 +190,7 @@ class _Folder:
         Raises DataError if the cause is that the lower bits were dropped.
         """
         depths = {self.headers[file].depth for file in self.files["train"]}
-        low, high = int(train.images.min()), int(train.images.max())
+        low, high = int(train.spans.min()), int(train.spans.max())
         if depths == {CUT} and high - low < 4 * LEVELS:
             raise DataError(
                 f"16 bits a colour that are used in {shown(self.path)}, of which Pillow reads the higher 8",
@@ -202,16 +207,23 @@ class _Folder:
         listed = [(file, self.classes.index(label)) for label, found in self.splits[split].items() for file in found]
         shape = (len(listed), 1 if self.look.grey else 3, self.look.side, self.look.side)
         where = shown(self._folder(split) if self.folders else self.path)
+        labels = torch.tensor([label for _, label in listed], dtype=torch.int64)
+        return ImageData(self._pixels([file for file, _ in listed], shape, where), labels, self.classes, name=where)
+
+    def _pixels(self, files: list[Path], shape: tuple[int, int, int, int], where: str) -> Pixels:
+        """The pixels of the files, uint8 of ``shape``: in memory, or from the cache if all splits are too large."""
+        decoded = partial(self._all, partial(pixels_of, look=self.look), files)
+        if math.prod(shape[1:]) * len(self._every) > self.reading.in_memory:
+            return self.cache.pixels(files, self.look, shape, decoded, where)
         try:
             images = np.empty(shape, dtype=np.uint8)
         except MemoryError:
             raise DataError(
-                f"memory for {list(shape)} bytes of {where}", "less", "choose a smaller size or fewer images"
+                f"memory for {list(shape)} bytes of {where}", "less", "lower evaluator.in_memory or evaluator.size"
             ) from None
-        for index, pixels in enumerate(self._all(partial(pixels_of, look=self.look), [file for file, _ in listed])):
+        for index, pixels in enumerate(decoded()):
             images[index] = pixels
-        labels = torch.tensor([label for _, label in listed], dtype=torch.int64)
-        return ImageData(torch.from_numpy(images), labels, self.classes, name=where)
+        return torch.from_numpy(images)
 
     def _folder(self, split: Split) -> Path:
         return self.folders["validation" if split == "test" and self.only_two else split]
@@ -219,8 +231,7 @@ class _Folder:
     def _check_contrast(self, split: Split, data: ImageData) -> None:
         """Warn of images with a single value. Raises DataError for a class of only such images, if the reading caused
         it."""
-        pixels = data.images.flatten(1)
-        flat = dict(zip(self.files[split], (pixels.amin(1) == pixels.amax(1)).tolist(), strict=True))
+        flat = dict(zip(self.files[split], (data.spans[:, 0] == data.spans[:, 1]).tolist(), strict=True))
         for name, files in self.splits[split].items():
             headers = [self.headers[file] for file in files]
             if all(flat[file] for file in files) and any(h.clear or h.depth != "8-bit" for h in headers):

@@ -17,3 +17,8 @@ class Reading(Frozen):
     # 2^27 in RGB are 0.5 GB, and as much again while they are converted; telephones take pictures of 108 million.
     max_pixels: int = added(2**27, ge=1, description="of an image file; a larger one is refused without reading")
     max_bytes: int = added(2**32, ge=1, description="of an unpacked .npz file; a larger one is refused")
+    # They change no pixel, so they are no part of what a score is known by.
+    in_memory: int = added(
+        2**29, ge=0, description="bytes of a folder's decoded images that every process may hold; more are kept on disk"
+    )
+    max_cache: int = added(2**36, ge=1, description="bytes of all decoded images on disk; the oldest sets are removed")

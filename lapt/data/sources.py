@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lapt.data.arrays import load_npz
 from lapt.data.folders import load_folder
@@ -82,7 +83,7 @@ def _hardened(data: ImageData, seed: int) -> ImageData:
     noise = generator.normal(0, 0.1 * 255, tuple(data.images.shape))
     turned = [
         rotate(image, angle, axes=(1, 2), reshape=False, order=1)
-        for image, angle in zip(data.images.numpy().astype(np.float64), angles, strict=True)
+        for image, angle in zip(cast(Tensor, data.images).numpy().astype(np.float64), angles, strict=True)
     ]
     images = np.rint(np.stack(turned) + noise).clip(0, 255).astype(np.uint8)
     return replace(data, images=torch.from_numpy(images), name="digits_hard")

@@ -153,7 +153,7 @@ def _epochs(
     checkpoint: Checkpoint | None,
 ) -> Iterator[float]:
     """The mean training loss of each epoch."""
-    device = data.images.device
+    device = data.device
     # Drawn on the CPU, an epoch at a time: the same on every device, and one transfer.
     generator = torch.Generator().manual_seed(seed)
     augmenter = Augmenter(recipe.augmentation, task)
@@ -295,7 +295,7 @@ def recalibrate(network: TaskNetwork, task: Task, data: ImageData, recipe: Recip
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative mean
-    device = data.images.device
+    device = data.device
     given = task.given(data)
     drawn = task.draw(len(data), generator).to(device)
     # Shuffled: folders are sorted by class, and a batch of one class varies too little.

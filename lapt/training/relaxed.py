@@ -186,7 +186,7 @@ class _Learner:
         self.recipe = recipe.model_copy(update={"epochs": relaxation.epochs})
         self.images = 0
         self.mixed = cast(MixedSupernet, network.backbone)
-        family, device = self.mixed.space.family, data.images.device
+        family, device = self.mixed.space.family, data.device
         self.choices = Choices(self.mixed.connections, family.zero, relaxation, device)
         self._weights = optimiser_of(network, recipe)
         self._architecture = torch.optim.Adam(
@@ -231,7 +231,7 @@ class _Learner:
 
     def _examples(self, data: ImageData) -> Iterator[Example]:
         """Every image once, in a new order. The draws are made on the CPU, so they are the same on every device."""
-        device, grey, given = data.images.device, self.network.mean.flatten(), self.task.given(data)
+        device, grey, given = data.device, self.network.mean.flatten(), self.task.given(data)
         order = torch.randperm(len(data), generator=self._generator).to(device)
         draws = self._augmenter.draw(len(data), self._generator).to(device)
         drawn = self.task.draw(len(data), self._generator).to(device)

@@ -98,6 +98,6 @@ class TrainedSupernet:
         count = min(calibration_images, len(training))
         spread = torch.linspace(0, len(training) - 1, count).long()  # folders are sorted by class
         with self.supernet.only(architecture), with_threads(threads):
-            seen = training.subset(spread.to(training.images.device)).to(self.network.mean.device)
+            seen = training.subset(spread.to(training.device)).to(self.network.mean.device)
             recalibrate(self.network, self.task, seen, self.recipe, torch.Generator().manual_seed(0))
             return evaluate(self.network, self.task, validation, self.recipe, threads=threads)

@@ -1,0 +1,234 @@
+"""Folders of images that every process reads from one file on disk."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from lapt.data import stored
+from lapt.data.images import DataError, ImageData
+from lapt.data.pixels import StoredPixels, blocks
+from lapt.data.sources import load_images
+from lapt.errors import Notice
+from lapt.training.loop import train
+from lapt.training.network import build
+from lapt.training.recipe import Recipe
+from lapt.training.tasks import make_task
+
+SIDE = 12
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LAPT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def _folder(root: Path, *, per_class: int = 8, splits: tuple[str, ...] = ("train", "val", "test")) -> Path:
+    draw = np.random.default_rng(0)
+    for split in splits:
+        for at, label in enumerate("abc"):
+            (root / split / label).mkdir(parents=True)
+            for n in range(per_class):
+                pixels = draw.integers(60 * at, 60 * at + 120, (SIDE, SIDE, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(root / split / label / f"{n}.png")
+    return root
+
+
+def _read(folder: Path, **how: int) -> tuple[ImageData, ImageData, ImageData]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Notice)
+        found = load_images(str(folder), **how)
+        assert found.validation is not None
+        test = found.test()
+    assert test is not None
+    return found.train, found.validation, test
+
+
+def test_a_stored_folder_is_the_same_data(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "images")
+    for held, kept in zip(_read(folder), _read(folder, in_memory=0), strict=True):
+        assert isinstance(held.images, torch.Tensor)
+        assert isinstance(kept.images, StoredPixels)
+        assert kept.shape == held.shape
+        assert kept.digest == held.digest
+        assert all(torch.equal(a, b) for a, b in zip(kept.statistics, held.statistics, strict=True))
+        assert torch.equal(kept.spans, held.spans)
+        at = torch.tensor([5, 0, 1, 2, 17, 5])
+        assert torch.equal(kept.images[at], held.images[at])
+        assert torch.equal(
+            kept.subset(at).subset(torch.tensor([4, 0])).images[torch.tensor([0, 1])], held.images[[17, 5]]
+        )
+        assert kept.subset(at).digest == held.subset(at).digest
+
+
+def test_a_training_scores_the_same_from_either(tmp_path: Path) -> None:
+    folder, scores = _folder(tmp_path / "images"), []
+    for in_memory in (2**29, 0):
+        training, validation, _ = _read(folder, in_memory=in_memory)
+        task = make_task("classification", training)
+        network = build(lambda: _Small(), task, seed=0)
+        recipe = Recipe(epochs=2, batch_size=8)
+        scores.append(train(network, task, training, validation, recipe, seed=0, device="cpu").values)
+    assert scores[0] == scores[1]
+
+
+class _Small(torch.nn.Module):
+    out_channels, reduction = 4, 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(3, 4, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.convolution(images))
+
+
+@given(st.lists(st.integers(0, 19), max_size=12), st.lists(st.integers(0, 11), max_size=5))
+def test_any_positions_are_read_in_their_order(
+    tmp_path_factory: pytest.TempPathFactory, first: list[int], then: list[int]
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "twenty.uint8"
+    every = np.random.default_rng(1).integers(0, 256, (20, 3, 4, 5), dtype=np.uint8)
+    file.write_bytes(every.tobytes())
+    pixels = StoredPixels.whole(file, (20, 3, 4, 5))
+    assert np.array_equal(pixels[torch.tensor(first, dtype=torch.int64)].numpy(), every[np.array(first, dtype=int)])
+    then = [at for at in then if at < len(first)]
+    some = pixels.only(torch.tensor(first, dtype=torch.int64))[torch.tensor(then, dtype=torch.int64)]
+    assert np.array_equal(some.numpy(), every[np.array(first, dtype=int)][np.array(then, dtype=int)])
+
+
+def test_blocks_are_all_images_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lapt.data.pixels.BLOCK", 2 * 3 * SIDE * SIDE)
+    training, _, _ = _read(_folder(tmp_path / "images"), in_memory=0)
+    found = list(blocks(training.images))
+    assert [len(block) for block in found] == [2] * 12
+    assert torch.equal(torch.cat(found), training.images[torch.arange(24)])
+
+
+def test_a_moved_folder_and_another_process_find_what_was_decoded(tmp_path: Path, cache: Path) -> None:
+    folder = _folder(tmp_path / "images")
+    _read(folder, in_memory=0)
+    files = {file: file.stat().st_ino for file in cache.glob("*.uint8")}
+    assert len(files) == 3
+    moved = folder.rename(tmp_path / "elsewhere")
+    read = f"from lapt.data.sources import load_images as l; print(l({str(moved)!r}, in_memory=0).train.digest)"
+    told = subprocess.run([sys.executable, "-W", "ignore", "-c", read], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == _read(moved, in_memory=0)[0].digest
+    assert {file: file.stat().st_ino for file in cache.glob("*.uint8")} == files
+
+
+def test_a_changed_image_is_decoded_again(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "images")
+    before = _read(folder, in_memory=0)[0].digest
+    Image.new("RGB", (SIDE, SIDE), (9, 9, 9)).save(folder / "train" / "a" / "0.png")
+    with pytest.warns(UserWarning, match="one value"):
+        after = load_images(str(folder), in_memory=0).train
+    assert after.digest != before
+    assert after.images[torch.tensor([0])].flatten(2).tolist() == [[[9] * SIDE * SIDE] * 3]
+
+
+def test_what_is_decoded_is_said_with_its_size(tmp_path: Path, cache: Path) -> None:
+    with pytest.warns(
+        Notice, match=r"24 images of .* at 12 x 12 pixels are 0\.0 MB: they are decoded once, to .*cache"
+    ):
+        load_images(str(_folder(tmp_path / "images")), in_memory=0)
+
+
+def test_the_sets_used_longest_ago_make_room(tmp_path: Path, cache: Path) -> None:
+    size = 24 * 3 * SIDE * SIDE
+    first, second = (_folder(tmp_path / name, splits=("train",), per_class=n) for name, n in (("one", 8), ("two", 7)))
+    warnings.simplefilter("ignore", Notice)
+    kept = load_images(str(first), in_memory=0, max_cache=size + 10).train
+    load_images(str(second), in_memory=0, max_cache=size + 10)
+    (left,) = cache.glob("*.uint8")
+    assert left.stat().st_size == 21 * 3 * SIDE * SIDE
+    assert len(kept.images[torch.arange(24)]) == 24  # it is open, so it can still be read
+    assert load_images(str(first), in_memory=0, max_cache=size + 10).train.digest == kept.digest
+
+
+@pytest.mark.parametrize(
+    ("free", "most", "said"),
+    [
+        (
+            stored.SPARED + 100,
+            2**30,
+            r"0\.0 MB in .*cache for 24 decoded images .*; got 0\.0 MB there; name another with",
+        ),
+        (2**40, 100, r"got 0\.0 MB at most \(evaluator\.max_cache\); raise it, choose a smaller evaluator\.size"),
+    ],
+)
+def test_too_small_a_disk_is_said_before_anything_is_decoded(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, free: int, most: int, said: str
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free}))
+    with pytest.raises(DataError, match=said):
+        load_images(str(_folder(tmp_path / "images")), in_memory=0, max_cache=most)
+    assert not list(cache.glob("*.uint8"))
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LAPT_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"decoded images in .*file; got .*; name another with LAPT_CACHE"):
+        load_images(str(_folder(tmp_path / "images")), in_memory=0)
+
+
+def test_an_interrupted_decoding_leaves_no_file(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _folder(tmp_path / "images")
+    decode, done = stored.np.ascontiguousarray, []
+
+    def interrupted(image: np.ndarray) -> np.ndarray:
+        done.append(image)
+        if len(done) == 10:
+            raise KeyboardInterrupt
+        return decode(image)
+
+    monkeypatch.setattr(stored.np, "ascontiguousarray", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _read(folder, in_memory=0)
+    assert not [file for file in cache.iterdir() if file.suffix != ".lock"]
+    monkeypatch.undo()
+    monkeypatch.setenv("LAPT_CACHE", str(cache))
+    assert len(_read(folder, in_memory=0)[0]) == 24
+
+
+def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path, cache: Path) -> None:
+    folder = _folder(tmp_path / "images")
+    torn = folder / "train" / "b" / "3.png"
+    torn.write_bytes(torn.read_bytes()[:-60])
+    with pytest.raises(DataError, match=r"b/3\.png"):
+        load_images(str(folder), in_memory=0)
+    assert not list(cache.glob("*.uint8"))
+    assert not list(cache.glob("*.part"))
+
+
+def test_masks_of_two_levels_are_stretched_from_the_file_too(tmp_path: Path, cache: Path) -> None:
+    for label, value in (("a", 0), ("b", 1)):
+        (tmp_path / "masks" / label).mkdir(parents=True)
+        for n in range(4):
+            pixels = np.full((SIDE, SIDE), value, dtype=np.uint8)
+            pixels[n] = 1 - value
+            Image.fromarray(pixels).save(tmp_path / "masks" / label / f"{n}.png")
+    warnings.simplefilter("ignore", Notice)
+    kept = load_images(str(tmp_path / "masks"), in_memory=0).train
+    assert kept.digest == load_images(str(tmp_path / "masks")).train.digest
+    assert kept.spans.unique().tolist() == [0, 128]
+    assert len(list(cache.glob("*.uint8"))) == 1
+
+
+def test_stored_pixels_are_not_sent_by_accident(tmp_path: Path) -> None:
+    """Workers read a set by its specification: a pickled one would carry an open file."""
+    training, _, _ = _read(_folder(tmp_path / "images"), in_memory=0)
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(training.images)
