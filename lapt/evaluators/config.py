@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from lapt.base.declarations import FileName, Frozen, added
 from lapt.data.reading import Reading
 from lapt.errors import ConfigError
 from lapt.evaluation import Lacking
 from lapt.training import Recipe
+from lapt.training.metrics import known_score
+from lapt.training.recipe import AnyRecipe
 
 
 class _Model(Frozen):
@@ -76,10 +78,14 @@ class Networks(_Model, Reading):
         exclude_if=lambda stem: stem == "cifar",
         description="of DARTS networks; imagenet reduces the side to an eighth",
     )
-    score: Literal["metric", "loss"] = Field("metric", description="value that the search compares")
+    score: Annotated[str, AfterValidator(known_score)] = Field(
+        "metric",
+        description="value that the search compares: the task's own metric, its loss, balanced_accuracy, f1, auroc, "
+        "mae, or a metric of an installed package",
+    )
     validation_share: float = Field(0.2, gt=0, lt=1, description="share of the training images that is held out")
     training_images: int | None = Field(None, ge=2, description="largest number of training images; all if unset")
-    recipe: Recipe = Recipe()
+    recipe: AnyRecipe = Recipe()
     seed: int = Field(0, ge=0, description="of the networks' weights and batches, whatever the search's seed is")
 
 
@@ -119,7 +125,7 @@ class FinalTraining(_Model):
 
     channels: int = Field(16, ge=1, description="as of the evaluator, for the final network")
     cells: int = Field(1, ge=1, description="as of the evaluator, for the final network")
-    recipe: Recipe = Recipe()
+    recipe: AnyRecipe = Recipe()
 
 
 class SupernetEvaluation(ImagesEvaluation):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
-
-from lapt.errors import ConfigError
+from lapt.base.offered import Offered
 from lapt.search.methods.bayesian import GaussianProcessSearch, HeboLike
 from lapt.search.methods.by_optuna import OptunaSearch
 from lapt.search.methods.gradient_based import Darts, FairDarts, PcDarts, Snas
@@ -38,42 +35,11 @@ _OWN: dict[str, type[Searcher]] = {
 }
 
 
-class Searchers(Mapping[str, type[Searcher]]):
-    """Name -> class. LAPT's own names cannot be taken. Another package is imported when its method is looked up."""
-
-    def __getitem__(self, name: str) -> type[Searcher]:
-        """The class of a method. Raises KeyError for an unknown name, ConfigError for an offer that is no search
-        method."""
-        if name in _OWN:
-            return _OWN[name]
-        offer = self._offers[name]
-        try:
-            found = offer.load()
-        except Exception as error:  # whatever another package does when it is imported
-            raise self._broken(offer, f"{type(error).__name__}: {error}") from error
-        if not (isinstance(found, type) and issubclass(found, Searcher)):
-            raise self._broken(offer, f"{found!r:.80}")
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        yield from dict.fromkeys([*_OWN, *self._offers])
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    @property
-    def _offers(self) -> dict[str, EntryPoint]:
-        return {offer.name: offer for offer in entry_points(group=GROUP)}
-
-    @staticmethod
-    def _broken(offer: EntryPoint, got: str) -> ConfigError:
-        package = offer.dist.name if offer.dist is not None else offer.value
-        return ConfigError(
-            f"a subclass of lapt.search.Searcher behind the method {offer.name} of {package}",
-            " ".join(got.split()),
-            f"mend or remove {package}",
-        )
+def _is_searcher(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Searcher)
 
 
-SEARCHERS = Searchers()
+SEARCHERS: Offered[type[Searcher]] = Offered(
+    GROUP, _OWN, kind="method", wanted="a subclass of lapt.search.Searcher", suits=_is_searcher
+)
 """Name -> class of each search method."""

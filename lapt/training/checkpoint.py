@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ class State(TypedDict):
     """State of the generator of orders, augmentations and examples."""
     chance: list[Tensor]
     """States of torch's global generators: of the CPU, and of the GPU where the training runs on one."""
+    average: NotRequired[dict[str, Any]]
+    """The moving average of the weights; empty if there is none."""
 
 
 def written(state: State) -> bytes:

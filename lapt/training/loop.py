@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import AveragedModel
 
 from lapt.data.images import ImageData
 from lapt.errors import LaptError
@@ -125,7 +126,7 @@ def evaluate(
     data = data.to(device)
     drawn = task.draw(len(data), torch.Generator().manual_seed(seed)).to(device)
     given = task.given(data)
-    meter, loss = task.meter(), MeanLoss()
+    meters, loss = task.meters(), MeanLoss()
     size = 4 * (recipe.batch_size // recipe.accumulation)  # no activations are kept: more fit than in training
     network.eval()
     with controlled(device, threads), torch.inference_mode():
@@ -133,9 +134,10 @@ def evaluate(
             pause()
             inputs, target = task.example(data.images[at].float() / 255, given[at], drawn[at])
             output = network(formatted(inputs, recipe))
-            meter.update(output, target)
+            for meter in meters.values():
+                meter.update(output, target)
             loss.update(task.loss(output, target), len(at))
-        values = {task.loss_name: loss.value()} | {task.measured.name: meter.value()}
+        values = {task.loss_name: loss.value()} | {name: meter.value() for name, meter in meters.items()}
     value = values[task.metric.name]
     if not math.isfinite(value) or not math.isfinite(values[task.loss_name]):
         raise diverged(f"a {task.metric.name} of {value} on {data.name}")
@@ -160,7 +162,8 @@ def _epochs(
     grey = network.mean.flatten()
     given = task.given(data)
     optimiser = optimiser_of(network, recipe)
-    forward = _forward(network, recipe)
+    average = averaged(network, recipe.average) if recipe.average else None
+    forward, loss_of, mix = _forward(network, recipe), task.training_loss(data, recipe), task.mixer(recipe)
     half = _half(recipe, device)
     # Sizes differ by one image at most: no image is dropped, and no batch is too small for BatchNorm.
     steps = parts(len(data), math.ceil(len(data) / recipe.batch_size))
@@ -169,12 +172,14 @@ def _epochs(
     if stood is not None:
         state = read(stood)
         restore(state, network, optimiser, generator, device)
+        if average is not None:
+            average.load_state_dict(state["average"])
         losses, spent.before = list(state["losses"]), state["seconds"]
     yield from losses
     for epoch in range(len(losses), recipe.epochs):
         network.train()
         _drop_paths(network, recipe.drop_path * epoch / recipe.epochs)
-        order = torch.randperm(len(data), generator=generator).to(device)
+        order = task.order(data, recipe, generator).to(device)
         draws = augmenter.draw(len(data), generator).to(device)
         drawn = task.draw(len(data), generator).to(device)
         mean = MeanLoss()
@@ -186,17 +191,21 @@ def _epochs(
             for at in batch.tensor_split(parts(len(batch), recipe.accumulation)):
                 images = augmenter.apply(data.images[at], draws.at(at), grey)
                 inputs, target = task.example(images, given[at], drawn[at])
+                if mix is not None:
+                    inputs, target = mix(inputs, target)
                 with torch.autocast(device.type, torch.bfloat16, enabled=half):
                     output, *auxiliary = forward(formatted(inputs, recipe))
-                loss = task.loss(output.float(), target, recipe.label_smoothing)
+                loss = loss_of(output.float(), target)
                 total = loss
                 for second in auxiliary:
-                    total = total + recipe.auxiliary * task.loss(second.float(), target, recipe.label_smoothing)
+                    total = total + recipe.auxiliary * loss_of(second.float(), target)
                 (total * (len(at) / len(batch))).backward()  # type: ignore[no-untyped-call]
                 mean.update(loss, len(at))
             if recipe.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
             optimiser.step()
+            if average is not None:
+                average.update_parameters(network)
         loss_of_epoch = mean.value()
         if not math.isfinite(loss_of_epoch):
             raise diverged(f"a loss of {loss_of_epoch} in epoch {epoch + 1}")
@@ -211,6 +220,7 @@ def _epochs(
                         "seconds": spent.seconds,
                         "draws": generator.get_state(),
                         "chance": chance(device),
+                        "average": {} if average is None else average.state_dict(),
                     }
                 )
             )
@@ -219,8 +229,23 @@ def _epochs(
             on_epoch(epoch + 1, loss_of_epoch)
         yield loss_of_epoch
     _drop_paths(network, 0.0)
+    if average is not None:
+        network.load_state_dict(average.module.state_dict())
     if recipe.recalibrate_batch_norm:
         recalibrate(network, task, data, recipe, generator)
+
+
+def averaged(network: nn.Module, decay: float) -> AveragedModel:
+    """A moving average of the network's weights and buffers, updated after each step.
+
+    After n steps its decay is (1 + n) / (10 + n), ``decay`` at most: else short trainings would be scored by their
+    first weights.
+    """
+
+    def mean(average: Tensor, weights: Tensor, steps: Tensor | int) -> Tensor:
+        return average + (weights - average) * (1 - min(decay, (1 + float(steps)) / (10 + float(steps))))
+
+    return AveragedModel(network, avg_fn=mean, use_buffers=True)
 
 
 def _forward(network: TaskNetwork, recipe: Recipe) -> Callable[[Tensor], tuple[Tensor, ...]]:
@@ -253,13 +278,16 @@ def parts(images: int, wanted: int) -> int:
 def rate(recipe: Recipe, step: int, epoch: int, steps: int) -> float:
     """Learning rate at ``step`` of ``steps`` in ``epoch``, both from 0, as a share of the recipe's.
 
-    It rises linearly over the warm-up, then (cosine) falls from 1 to 0 over the remaining epochs.
+    It rises linearly over the warm-up, then (cosine) falls from 1 to 0 over the remaining epochs, or
+    (exponential) to 97 % after each of them.
     """
     passed = epoch + step / steps
     if passed < recipe.warmup_epochs:
         return (passed + 1 / steps) / (recipe.warmup_epochs + 1 / steps)
     if recipe.schedule == "constant":
         return 1.0
+    if recipe.schedule == "exponential":
+        return float(0.97 ** int(passed - recipe.warmup_epochs))
     return 0.5 * (1 + math.cos(math.pi * (passed - recipe.warmup_epochs) / (recipe.epochs - recipe.warmup_epochs)))
 
 

@@ -9,8 +9,10 @@ A meter's ``update`` changes only its own sums. ``value`` may be called at any t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -71,6 +73,27 @@ class Ssim(_Mean):
     def update(self, output: Tensor, target: Tensor) -> None:
         first, second = ((x.clamp(self.low, self.high) - self.low) / (self.high - self.low) for x in (output, target))
         self.add(ssim(first, second).sum(), len(target))
+
+
+class Collected:
+    """A metric of all answers together, computed from outputs [N, K] and targets on the CPU.
+
+    ``probabilities``: softmax of the outputs.
+    """
+
+    def __init__(self, compute: Callable[[np.ndarray, np.ndarray], float], *, probabilities: bool) -> None:
+        self.compute, self.probabilities = compute, probabilities
+        self.outputs: list[Tensor] = []
+        self.targets: list[Tensor] = []
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        output = output.float()
+        self.outputs.append(output.softmax(1) if self.probabilities else output)
+        self.targets.append(target)
+
+    def value(self) -> float:
+        outputs, targets = (torch.cat(parts).numpy(force=True) for parts in (self.outputs, self.targets))
+        return float(self.compute(outputs, targets))
 
 
 class MeanIoU:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from lapt.base.declarations import Frozen
+from lapt.base.declarations import Frozen, added
 from lapt.base.digests import digest
 
 
@@ -20,6 +20,13 @@ class Augmentation(Frozen):
         None, description="mirror half of the images; if unset, unless a mirror image changes the label (digits)"
     )
     cutout: int = Field(0, ge=0, description="side of the square that is greyed out, in pixels")
+    resized_crop: float = added(
+        0.0, ge=0, lt=1, description="smallest share of the area of a random crop that is resized, in place of a border"
+    )
+    colour: float = added(
+        0.0, ge=0, le=1, description="largest change of brightness, contrast and saturation; half as much of the hue"
+    )
+    rand_augment: int = added(0, ge=0, le=30, description="strength of two random operations (RandAugment), of 31")
 
     @classmethod
     def none(cls) -> Augmentation:
@@ -40,11 +47,24 @@ class Recipe(Frozen):
     momentum: float = Field(0.9, ge=0, lt=1, description="sgd's momentum; adamw's first beta")
     nesterov: bool = Field(True, description="sgd only")
     weight_decay: float = Field(5e-4, ge=0, allow_inf_nan=False)
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="cosine falls to zero, step by step")
+    schedule: Literal["cosine", "constant", "exponential"] = Field(
+        "cosine", description="cosine falls to zero, step by step; exponential to 97 % after each epoch"
+    )
     warmup_epochs: float = Field(0.0, ge=0, description="linear rise of the learning rate at the start")
     augmentation: Augmentation = Augmentation()
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="of the training loss of classifications")
     gradient_clip: float | None = Field(None, gt=0, description="largest norm of the whole gradient")
+    mixup: float = added(0.0, ge=0, allow_inf_nan=False, description="of classifications: alpha of mixup")
+    cutmix: float = added(0.0, ge=0, allow_inf_nan=False, description="alpha of CutMix; with mixup, one a step")
+    class_weights: Literal["none", "balanced"] = added(
+        "none", description="of the training loss of classifications; balanced: as much for each class"
+    )
+    sampling: Literal["all", "balanced"] = added(
+        "all", description="images of an epoch; balanced: classifications draw as many of each class, with repetition"
+    )
+    average: float = added(
+        0.0, ge=0, lt=1, description="decay of the moving average of the weights that is scored, such as 0.999; 0: none"
+    )
     # Of networks that have them; left out of what is written down where they are 0, so that scores keep their keys.
     drop_path: float = Field(
         0.0,
@@ -111,6 +131,42 @@ class Recipe(Frozen):
             auxiliary=0.4,
         )
 
+    @classmethod
+    def imagenet_2018(cls) -> Recipe:
+        """Recipe of DARTS networks on ImageNet: Liu, Simonyan and Yang 2019, section 3.3, and their published code."""
+        return cls(
+            epochs=250,
+            batch_size=128,
+            nesterov=False,
+            weight_decay=3e-5,
+            schedule="exponential",
+            label_smoothing=0.1,
+            gradient_clip=5.0,
+            augmentation=Augmentation(resized_crop=0.08, colour=0.4),
+            auxiliary=0.4,
+        )
+
+    @classmethod
+    def modern(cls) -> Recipe:
+        """Recipe after torchvision's of 2021 (Vryniotis), with its batch and rate for one small machine.
+
+        Kept: warm-up and cosine, label smoothing, mixup, CutMix, a resized crop, an averaged network, no decay to speak
+        of. RandAugment stands for TrivialAugment. There: 600 epochs, rate 0.5 for batches of 1,024.
+        """
+        return cls(
+            epochs=100,
+            batch_size=128,
+            learning_rate=0.06,
+            nesterov=False,
+            weight_decay=2e-5,
+            warmup_epochs=5,
+            label_smoothing=0.1,
+            mixup=0.2,
+            cutmix=1.0,
+            average=0.999,
+            augmentation=Augmentation(resized_crop=0.35, rand_augment=9),
+        )
+
     @property
     def digest(self) -> str:
         """SHA-256 of every field: another recipe may give another score."""
@@ -123,3 +179,38 @@ class Recipe(Frozen):
         """
         parts = 2 * self.accumulation
         return self.model_copy(update={"accumulation": parts}) if parts <= self.batch_size // 2 else None
+
+
+Named = Literal["nas201", "darts", "imagenet_2018", "modern"]
+"""Name of a recipe of the literature."""
+_NAMED = {
+    "nas201": Recipe.published_nas201,
+    "darts": Recipe.published_darts,
+    "imagenet_2018": Recipe.imagenet_2018,
+    "modern": Recipe.modern,
+}
+
+
+class Like(Recipe):
+    """A named recipe with changes: ``{like: modern, epochs: 30}``."""
+
+    like: Named
+
+
+def _spelt_out(declared: Any) -> Any:
+    """The keys of a recipe that is declared by name, with its changes."""
+    name = declared if isinstance(declared, str) else declared.get("like") if isinstance(declared, dict) else None
+    if name is None:
+        return declared
+    if name not in _NAMED:
+        raise ValueError(f"no recipe {name!r}: expected {', '.join(get_args(Named))}, or the keys of a recipe")
+    changes = {} if isinstance(declared, str) else {key: value for key, value in declared.items() if key != "like"}
+    whole = _NAMED[name]().model_dump(mode="json")
+    changed = changes.get("augmentation")
+    if isinstance(changed, dict):
+        changes = {**changes, "augmentation": {**whole["augmentation"], **changed}}
+    return {**whole, **changes}
+
+
+AnyRecipe = Annotated[Recipe, BeforeValidator(_spelt_out, json_schema_input_type=Recipe | Like | Named)]
+"""A recipe by its keys, by name, or by name with changes."""

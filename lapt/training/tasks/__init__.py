@@ -1,5 +1,6 @@
 """The tasks of TransNAS-Bench-101 (Duan et al. 2021), and rotations."""
 
+from lapt.base.offered import Offered
 from lapt.data.images import DataError, ImageData
 from lapt.training.tasks.kinds import (
     Autoencoding,
@@ -10,9 +11,12 @@ from lapt.training.tasks.kinds import (
     Segmentation,
     SurfaceNormal,
 )
-from lapt.training.tasks.task import Score, Task
+from lapt.training.tasks.task import Task
 
-TASKS: dict[str, type[Task]] = {
+GROUP = "lapt.tasks"
+"""Group of entry points through which other packages offer tasks: a name, and its Task subclass."""
+
+_OWN: dict[str, type[Task]] = {
     "classification": Classification,
     "jigsaw": Jigsaw,
     "rotation": Rotation,
@@ -27,14 +31,23 @@ TASKS: dict[str, type[Task]] = {
     "segmentsemantic": Segmentation,
     "normal": SurfaceNormal,
 }
+
+
+def _is_task(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Task)
+
+
+TASKS: Offered[type[Task]] = Offered(
+    GROUP, _OWN, kind="task", wanted="a subclass of lapt.training.tasks.Task", suits=_is_task
+)
 """Name -> task."""
 
 
-def make_task(name: str, data: ImageData, *, score: Score = "metric") -> Task:
+def make_task(name: str, data: ImageData, *, score: str = "metric") -> Task:
     """The task ``name`` on training data. Raises DataError: an unknown name, data without the task's targets."""
     if name not in TASKS:
         raise DataError(f"a task among {sorted(TASKS)}", repr(name), "name one of them")
     return TASKS[name](data, score=score)
 
 
-__all__ = ["TASKS", "Score", "Task", "make_task"]
+__all__ = ["TASKS", "Task", "make_task"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -18,13 +19,15 @@ from lapt.data.images import IGNORED, DataError, ImageData
 from lapt.evaluation import Metric
 from lapt.training.heads import Decoder, pooled
 from lapt.training.meters import Accuracy, MeanIoU, MeanSquaredError, Meter, Ssim
-from lapt.training.tasks.task import Score, Task
+from lapt.training.recipe import Recipe
+from lapt.training.tasks.task import Task
 
 
 class _Labelled(Task):
     """Base class of tasks with cross-entropy over ``outputs`` labels."""
 
     measured = Metric("accuracy", "%")
+    answers = "labels"
     outputs: int
 
     def head(self, out_channels: int, reduction: int) -> nn.Module:
@@ -44,8 +47,9 @@ class Classification(_Labelled):
     """The given classes: objects, scenes, digits."""
 
     name = "classification"
+    augmentations = Task.augmentations | {"any"}
 
-    def __init__(self, data: ImageData, *, score: Score = "metric") -> None:
+    def __init__(self, data: ImageData, *, score: str = "metric") -> None:
         super().__init__(data, score=score)
         self.outputs = len(data.classes)
         if self.outputs < 2:
@@ -58,6 +62,35 @@ class Classification(_Labelled):
 
     def guess(self, labels: Tensor) -> float | None:
         return largest_share(torch.bincount(labels).tolist())
+
+    def training_loss(self, data: ImageData, recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
+        """Cross-entropy; with balanced weights, a class of n of N images in K classes weighs N / (K n)."""
+        if recipe.class_weights == "none":
+            return super().training_loss(data, recipe)
+        counts, smoothing = torch.bincount(data.labels, minlength=self.outputs), recipe.label_smoothing
+        weights = len(data) / (counts > 0).sum() / counts.clamp(min=1)
+        return lambda output, target: F.cross_entropy(output, target, weights, label_smoothing=smoothing)
+
+    def order(self, data: ImageData, recipe: Recipe, generator: torch.Generator) -> Tensor:
+        if recipe.sampling == "all":
+            return super().order(data, recipe, generator)
+        labels = data.labels.cpu()
+        each = 1 / torch.bincount(labels, minlength=self.outputs)[labels]
+        return torch.multinomial(each, len(data), replacement=True, generator=generator)
+
+    def mixer(self, recipe: Recipe) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
+        """Mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019) of a batch, one of them drawn if both are on."""
+        if not recipe.mixup and not recipe.cutmix:
+            return None
+        from torchvision.transforms import v2  # type: ignore[import-untyped]
+
+        mixes = [
+            kind(alpha=alpha, num_classes=self.outputs)
+            for kind, alpha in ((v2.MixUp, recipe.mixup), (v2.CutMix, recipe.cutmix))
+            if alpha
+        ]
+        mix: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = v2.RandomChoice(mixes)
+        return mix
 
     def check(self, data: ImageData) -> None:
         super().check(data)
@@ -75,7 +108,7 @@ class Rotation(_Labelled):
     name = "rotation"
     variants = outputs = 4
 
-    def __init__(self, data: ImageData, *, score: Score = "metric") -> None:
+    def __init__(self, data: ImageData, *, score: str = "metric") -> None:
         super().__init__(data, score=score)
         _, height, width = self.shape
         if height != width:
@@ -96,7 +129,7 @@ class Jigsaw(_Labelled):
 
     name = "jigsaw"
 
-    def __init__(self, data: ImageData, *, score: Score = "metric") -> None:
+    def __init__(self, data: ImageData, *, score: str = "metric") -> None:
         super().__init__(data, score=score)
         _, height, width = self.shape
         if min(height, width) < 4:
@@ -153,7 +186,7 @@ class Autoencoding(Task):
     name = "autoencoding"
     measured = Metric("SSIM")
     loss_name = "l1"
-    augmentations = frozenset({"crop", "flip"})
+    augmentations = frozenset({"crop", "flip", "colour"})
 
     def example(self, images: Tensor, given: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
         return images, images
@@ -176,7 +209,7 @@ class _Targeted(Task):
     augmentations = frozenset()
     wanted: str
 
-    def __init__(self, data: ImageData, *, score: Score = "metric") -> None:
+    def __init__(self, data: ImageData, *, score: str = "metric") -> None:
         super().__init__(data, score=score)
         self.target_shape = tuple(self._targets(data).shape[1:])
 
@@ -233,7 +266,7 @@ class Segmentation(_Targeted):
     measured = Metric("mIoU", "%")
     wanted = "integer targets [N, H, W]"
 
-    def __init__(self, data: ImageData, *, score: Score = "metric") -> None:
+    def __init__(self, data: ImageData, *, score: str = "metric") -> None:
         super().__init__(data, score=score)
         self.outputs = 0
         self.outputs = self._highest(data) + 1
@@ -286,6 +319,7 @@ class RoomLayout(_Targeted):
 
     name = "room_layout"
     measured = Metric("l2", higher_is_better=False)
+    answers = "vectors"
     loss_name = "l2"
     wanted = "float targets [N, K]"
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from lapt.data.images import DataError, ImageData
 from lapt.evaluation import Metric
-from lapt.training.meters import Meter
-
-Score = Literal["metric", "loss"]
-"""The score of a task. The loss still tells networks apart when accuracy is saturated."""
+from lapt.training.meters import Collected, Meter
+from lapt.training.metrics import METRICS, PLAIN, Answers
+from lapt.training.recipe import Recipe
 
 
 class Task(ABC):
@@ -25,13 +26,23 @@ class Task(ABC):
     name: ClassVar[str]
     measured: ClassVar[Metric]
     loss_name: ClassVar[str] = "cross_entropy"
-    augmentations: ClassVar[frozenset[str]] = frozenset({"crop", "flip", "cutout"})
+    answers: ClassVar[Answers] = "images"
+    augmentations: ClassVar[frozenset[str]] = frozenset({"crop", "flip", "cutout", "colour"})
     """Augmentations that keep this task's targets right."""
     variants: ClassVar[int] = 1
     """Number of ways to make an example of one image (rotations, permutations); one is drawn."""
 
-    def __init__(self, data: ImageData, *, score: Score = "metric") -> None:
-        self.score: Score = score
+    def __init__(self, data: ImageData, *, score: str = "metric") -> None:
+        """``score``: ``metric``, ``loss`` (it still tells networks apart when accuracy is saturated), or a name of
+        ``METRICS``. Raises DataError for a metric of other answers."""
+        self.score = score
+        if score not in PLAIN and METRICS[score].answers != self.answers:
+            fitting = [name for name, one in METRICS.items() if one.answers == self.answers]
+            raise DataError(
+                f"evaluator.score to be a metric of {self.answers}, as {self.name} answers with",
+                f"{score}, of {METRICS[score].answers}",
+                f"choose {', '.join([*PLAIN, *fitting])}",
+            )
         self.shape = data.shape
         self.classes = data.classes
         self.flippable = data.flippable
@@ -39,7 +50,9 @@ class Task(ABC):
     @property
     def metric(self) -> Metric:
         """The metric of the score."""
-        return self.measured if self.score == "metric" else Metric(self.loss_name, higher_is_better=False)
+        if self.score == "metric":
+            return self.measured
+        return Metric(self.loss_name, higher_is_better=False) if self.score == "loss" else METRICS[self.score].metric
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -86,6 +99,26 @@ class Task(ABC):
     def loss(self, output: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """Mean over the batch, a scalar."""
 
+    def training_loss(self, data: ImageData, recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
+        """The loss of (output, target) in a training on ``data``."""
+        return partial(self.loss, label_smoothing=recipe.label_smoothing)
+
+    def order(self, data: ImageData, recipe: Recipe, generator: torch.Generator) -> Tensor:
+        """The images of an epoch in order, int64 [N] on the CPU: each once, unless the recipe balances classes."""
+        return torch.randperm(len(data), generator=generator)
+
+    def mixer(self, recipe: Recipe) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
+        """Function of a batch's (inputs, targets) that mixes images and their targets; None if nothing is mixed."""
+        return None
+
     @abstractmethod
     def meter(self) -> Meter:
         """A new meter of ``measured``."""
+
+    def meters(self) -> dict[str, Meter]:
+        """New meters by the name of their metric: of ``measured``, and of the score's own metric if it has one."""
+        found = {self.measured.name: self.meter()}
+        if self.score not in PLAIN:
+            chosen = METRICS[self.score]
+            found[chosen.metric.name] = Collected(chosen.compute, probabilities=self.answers == "labels")
+        return found

@@ -25,6 +25,11 @@ CHANGED = {
     "drop_path": 0.2,
     "auxiliary": 0.4,
     "recalibrate_batch_norm": True,
+    "mixup": 0.2,
+    "cutmix": 1.0,
+    "class_weights": "balanced",
+    "sampling": "balanced",
+    "average": 0.999,
     "mixed_precision": True,
     "channels_last": True,
     "compile": True,
@@ -34,7 +39,8 @@ CHANGED = {
 def test_every_field_is_in_the_digest() -> None:
     assert set(CHANGED) == set(Recipe.model_fields)
     digests = {Recipe.model_validate({name: value}).digest for name, value in CHANGED.items()}
-    augmentations = [{"crop_padding": 1}, {"flip": True}, {"flip": False}]
+    augmentations = [{"crop_padding": 1}, {"flip": True}, {"flip": False}, {"resized_crop": 0.1}, {"colour": 0.1}]
+    augmentations.append({"rand_augment": 3})
     digests |= {Recipe(augmentation=Augmentation.model_validate(changed)).digest for changed in augmentations}
     assert len(digests | {Recipe().digest}) == len(CHANGED) + len(augmentations) + 1
 
