@@ -1,6 +1,7 @@
 """The tasks of TransNAS-Bench-101 (Duan et al. 2021), and rotations."""
 
-from lapt.data.images import DataError, ImageData
+from lapt.data.images import ImageData
+from lapt.errors import DataError
 from lapt.training.tasks.kinds import (
     Autoencoding,
     Classification,
