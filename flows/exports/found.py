@@ -20,7 +20,7 @@ from lapt.pipeline.results import Found, RunResult, TargetResult
 from lapt.spaces import Architecture
 from storage.files import LocalFiles
 from storage.runs.evaluator import StoredEvaluator
-from storage.runs.finals import Trained, images_of, trained_as, trained_of
+from storage.runs.finals import Trained, images_of, keep, trained_as, trained_of
 from storage.runs.record import finished_run
 from storage.store import Store
 
@@ -188,7 +188,7 @@ def _files(
             "no --network, for a run that trains its networks", asked.network, "leave it out: the run has their size"
         )
     if trained is None:
-        trained = _trained_here(store, declared, asked, task, architecture, say, counting)
+        trained = _trained_here(store, declared, result.run_id, asked, task, architecture, say, counting)
     from flows.exports.files import Exported
 
     config = (declared if trained is None else trained.pipeline).evaluator
@@ -248,6 +248,7 @@ def _latest(
 def _trained_here(
     store: Store,
     declared: Pipeline,
+    run_id: str,
     asked: Asked,
     task: str,
     architecture: Architecture,
@@ -272,6 +273,9 @@ def _trained_here(
     say("training the network")
     with counting(f"{task}, final training", "epochs") as heard:
         final = stored.final(architecture, lambda epoch, epochs, loss: heard(epoch, epochs))
+        if final is not None:
+            text = stored.space.encode(architecture)
+            keep(store, run_id, declared, task, text, stored.key(architecture, "test"))
         return _Trained(declared, None if final is None else final.value, None, stored.weights(architecture))
 
 

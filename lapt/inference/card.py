@@ -15,8 +15,8 @@ from lapt.errors import ConfigError
 INPUT, OUTPUT = "images", "output"
 """Names of the input and the output, in ONNX too."""
 RESIZE = (
-    "turn upright as EXIF says, lay on the background where transparent, resize the shorter side (bilinear), cut out "
-    "the centre"
+    "decode a JPEG at the smallest scale with twice this size, turn upright as EXIF says, lay on the background where "
+    "transparent, resize the shorter side (bilinear), cut out the centre"
 )
 IN_PYTHON = (
     *("task", "classes", "image_size", "channel_order", "value_range", "mean", "std", "background", "ranges"),
