@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -45,7 +46,9 @@ class Exported:
 
     @cached_property
     def task(self) -> Task:
-        return make_task(self.spec.task, standing_in(self.images), score=self.spec.score)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are about labels, of which one image has few
+            return make_task(self.spec.task, standing_in(self.images), score=self.spec.score)
 
     @cached_property
     def network(self) -> TaskNetwork:

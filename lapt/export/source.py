@@ -128,12 +128,15 @@ def _constants(card: Card) -> str:
 
 def _constant(name: str, value: Any) -> str:
     """An assignment, in one line if it fits, with a comment if that fits too."""
-    if isinstance(value, Mapping):
-        line = f"{name.upper()} = {{{', '.join(f'{_literal(key)}: {_literal(one)}' for key, one in value.items())}}}"
-    else:
-        line = f"{name.upper()} = {_literal(value)}"
+    opening, parts, closing = "", [_literal(value)], ""
+    if isinstance(value, tuple):
+        opening, parts, closing = "(", [_literal(one) for one in value], ",)" if len(value) == 1 else ")"
+    elif isinstance(value, Mapping):
+        opening, closing = "{", "}"
+        parts = [f"{_literal(key)}: {_literal(one)}" for key, one in value.items()]
+    line = f"{name.upper()} = {opening}{', '.join(parts)}{closing}"
     if len(line) > WIDTH:
-        return "\n".join([f"{name.upper()} = (", *(f"    {_literal(one)}," for one in value), ")"])
+        return "\n".join([f"{name.upper()} = {opening}", *(f"    {part}," for part in parts), closing[-1]])
     said = f"{line}  # {_SAID[name]}" if name in _SAID else line
     return said if len(said) <= WIDTH else line
 

@@ -132,7 +132,7 @@ def test_the_files_alone_reach_the_reported_test_score(
 def disturbed(
     run: Run, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
-    """What ``export`` says of the images, which are moved, have one more, or are looked for from another folder."""
+    """Words of ``export`` on the images, which are moved, have one more, or are looked for from another folder."""
     images = run.home / "shapes"
     if request.param == "moved":
         moved = Path(shutil.move(images, tmp_path / "shapes"))
