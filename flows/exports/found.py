@@ -203,7 +203,13 @@ def _files(
         say("writing ONNX and checking it against torch")
     contents = exported.content(asked.format)
     if trained is None:
-        say(f"not trained: the store has no weights of {text}; written with random ones (--train trains it)")
+        final = getattr(config, "final", "") is not None
+        how = (
+            "--train trains it"
+            if final
+            else "lapt final RUN --set evaluator.final.recipe.epochs=100 trains what was found"
+        )
+        say(f"not trained: the store has no weights of {text}; written with random ones ({how})")
     classifies = trained is not None and exported.task.name == "classification" and asked.format != "state-dict"
     return _Files(contents, classifies)
 

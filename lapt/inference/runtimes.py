@@ -106,7 +106,9 @@ def _python(path: Path, weights: Path) -> Opened:
 def _check_trained(card: Card, path: Path) -> None:
     if not card.trained:
         raise ConfigError(
-            f"a trained network in {path}", "one that was exported untrained", "train it: lapt export RUN --train"
+            f"a trained network in {path}",
+            "one that was exported untrained",
+            "export what a run trained: lapt export RUN --train",
         )
 
 

@@ -183,7 +183,7 @@ def test_any_architecture_is_written_untrained_and_trained_when_asked(run: Run, 
     assert "written with random ones (--train trains it)" in run.export(*words).stderr
     refused = typed("predict", str(tmp_path / "net.py"), "shapes/test")
     assert refused.returncode == 2
-    assert "one that was exported untrained; train it: lapt export RUN --train" in refused.stderr
+    assert "one that was exported untrained; export what a run trained" in refused.stderr
     weights = run.export(*words, "--format", "state-dict")
     assert weights.returncode == 2
     assert "of which the store has no weights; train it with --train" in weights.stderr

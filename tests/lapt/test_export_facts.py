@@ -185,7 +185,7 @@ def test_exports_that_cannot_be_used_are_one_line(tmp_path: Path, monkeypatch: p
             "old.py",
             "an export of LAPT with its classes and preprocessing in .*; got none, or one of an earlier version",
         ),
-        ("untrained.py", "got one that was exported untrained; train it: lapt export RUN --train"),
+        ("untrained.py", "got one that was exported untrained; export what a run trained"),
         ("alone.py", "the weights of .*alone.py in .*alone.pt; got no such file"),
         ("torn.py", "expected a Python file at .*torn.py"),
         ("no.onnx", "expected an ONNX model in .*no.onnx; got .*write it again"),
