@@ -192,10 +192,17 @@ def latency_of(
     measured: MeasuredLatency,
 ) -> KnownLatency:
     """The latency of a task's deployed networks on this machine, kept in the store. Raises ConfigError."""
-    final = dict(config.final) if isinstance(config, SupernetEvaluation) and config.final is not None else {}
-    spec = TrainingSpec.of(config, space, task, execution.device, **final)
+    spec = final_spec(config, space, task, execution.device)
     protocol = Protocol(**measured.model_dump(include=set(Protocol.model_fields)))
     return KnownLatency(_stored(LatencyEvaluator(spec, protocol), execution, space, store, 0), space, measured.fit)
+
+
+def final_spec(
+    config: TrainingEvaluation | SupernetEvaluation, space: SearchSpace, task: str, device: str
+) -> TrainingSpec:
+    """The specification of a task's final network; without a final training, of the networks that are scored."""
+    final = dict(config.final) if isinstance(config, SupernetEvaluation) and config.final is not None else {}
+    return TrainingSpec.of(config, space, task, device, **final)
 
 
 def trained_evaluator(

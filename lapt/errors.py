@@ -50,6 +50,10 @@ class BenchmarkError(LaptError):
     """A benchmark table that is missing, incomplete or inconsistent."""
 
 
+class DataError(LaptError):
+    """Image data that cannot be found or read, or do not suit the task."""
+
+
 class StoreError(LaptError):
     """A result store that cannot be read or written."""
 

@@ -237,6 +237,11 @@ class Retrains(Evaluator, Protocol):
         """The number of test images; None without a test split."""
         ...
 
+    @property
+    def noted(self) -> str:
+        """The facts about the training images (``lapt.data.facts.Images``), as JSON."""
+        ...
+
     def retrained(
         self, architecture: Architecture, checkpoint: Checkpoint | None = None
     ) -> tuple[Evaluation, bytes | None]:

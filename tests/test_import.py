@@ -21,13 +21,14 @@ TORCH = (
     *("lapt.networks", "lapt.training.", "lapt.data.", "lapt.export", "lapt.search.models.neural"),
     "lapt.evaluators.zero_cost",
 )
-"""Modules that need torch. ``lapt.training``, its recipe and ``lapt.data.reading`` do not: configuration has them.
-Of a cell family, its networks and their export do."""
+"""Modules that need torch. ``lapt.training``, its recipe and ``lapt.data.reading`` do not: configuration has them. What
+reads image files does not either: ``lapt predict`` needs ONNX Runtime alone. Of a cell family, its networks and their
+export do."""
 LIGHT = [
     m
     for m in MODULES
     if not (m.startswith(TORCH) or (m.startswith("lapt.families") and {"networks", "export"} & {*m.split(".")}))
-    or m in ("lapt.training.recipe", "lapt.data.reading")
+    or m in ("lapt.training.recipe", *(f"lapt.data.{name}" for name in ("reading", "facts", "pictures", "layout")))
 ]
 
 

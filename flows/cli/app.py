@@ -8,11 +8,22 @@ import signal
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.options import JsonOption, NetworkOption, PickOption, ReplayOption, SetOption, StoreOption, where
+from flows.cli.networks import export, final
+from flows.cli.options import (
+    DeviceOption,
+    JsonOption,
+    PoolOption,
+    ReplayOption,
+    RetryOption,
+    SetOption,
+    StoreOption,
+    where,
+)
+from flows.cli.predict import predict
 from flows.cli.reading import report, sql
 from flows.cli.reasoning import principles_app, reasoner_app
 from flows.cli.running import estimated
@@ -21,7 +32,7 @@ from flows.cli.score import score
 from flows.cli.store import store_app
 from flows.cli.study import study
 from flows.cli.workers import announce, deploy, doctor, worker
-from flows.screen.console import command, complain, err, say, warned
+from flows.screen.console import command, complain, say, warned
 from flows.server.settings import mend, somewhere
 from lapt.errors import ConfigError, LaptError, Stopped, release
 from storage.addresses import DEFAULT_STORE
@@ -44,20 +55,14 @@ app.add_typer(reasoner_app, name="reasoner")
 app.add_typer(principles_app, name="principles")
 app.command()(study)
 app.command()(report)
-for more in (score, sql, deploy, worker, doctor, announce):
+for more in (export, final, predict, score, sql, deploy, worker, doctor, announce):
     app.command()(more)
 
-Format = Literal["state-dict", "onnx", "python"]
 INTERRUPTED = 130
 """Exit status after Ctrl-C, and after a cancel in Prefect's UI: 128 + SIGINT, as in shells and in Typer."""
 ProcessesOption = Annotated[
     int | None, typer.Option(min=1, help="Number of trainings side by side; if unset, one per core, or one on a GPU.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="Device of trainings: auto, cpu, cuda, cuda:1, mps.")]
-PoolOption = Annotated[
-    str | None, typer.Option(help="Evaluate on the workers of this Prefect work pool (gpu, cpu), and not here.")
-]
-RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Train again what has only failed so far.")]
 ReasonerOption = Annotated[
     str | None,
     typer.Option(help="In place of the pipeline's: patterns, frequency, random, chat:PROVIDER:MODEL or chat:manual."),
@@ -291,64 +296,6 @@ def benchmark_list(as_json: JsonOption = False) -> None:
         print(json.dumps([info.model_dump(mode="json") for info in known], indent=2))
     else:
         show_benchmarks(known)
-
-
-@app.command()
-def export(
-    run: Annotated[str, typer.Argument(help="Id of a finished run, or its first letters.")],
-    target: Annotated[str | None, typer.Option(help="Target task; not needed if there is only one.")] = None,
-    format: Annotated[Format, typer.Option(help="state-dict (weights and configuration), onnx or python.")] = "python",
-    out: Annotated[Path | None, typer.Option(help="The file; <pipeline>-<target> here if unset.")] = None,
-    pick: PickOption = None,
-    network: NetworkOption = None,
-    store: StoreOption = DEFAULT_STORE,
-) -> None:
-    """Write the network that a run found: trained weights, ONNX, or one readable Python file that needs only torch."""
-    from flows.export import export as write
-    from storage.store import Store
-
-    def stage(text: str) -> None:
-        err.print(text, soft_wrap=True)
-
-    say(f"wrote {write(Store(store), run, target, format, out, stage, pick=pick, network=network)}")
-
-
-@app.command()
-def final(
-    run: Annotated[str, typer.Argument(help="Id of a finished run, or its first letters.")],
-    target: Annotated[str | None, typer.Option(help="Target task; all if left out.")] = None,
-    overrides: SetOption = None,
-    device: DeviceOption = "auto",
-    pool: PoolOption = None,
-    retry_failed: RetryOption = False,
-    store: StoreOption = DEFAULT_STORE,
-    as_json: JsonOption = False,
-) -> None:
-    """Train the network that a run found from scratch. An interrupted training goes on from its last epoch."""
-    from flows.build import build
-    from flows.embedded import under_own_server
-    from flows.export import to_train
-    from flows.screen.progress import run_progress
-    from flows.screen.tables import show_final
-    from lapt.pipeline.config import Execution
-    from lapt.pipeline.results import TargetResult
-    from storage.store import Store
-
-    pipeline, _ = to_train(Store(store), run, target, overrides or ())
-    execution = Execution(store=Store(store).address, device=device, retry_failed=retry_failed, **where(pool))
-    build(pipeline, execution)
-
-    def train() -> list[TargetResult]:
-        from flows.final import train_found
-
-        return train_found(run, execution, target, overrides or [])
-
-    with run_progress() as listener:
-        results = under_own_server(train, execution.store, listener)
-    if as_json:
-        print(json.dumps([one.model_dump(mode="json") for one in results], indent=2))
-    else:
-        show_final(results)
 
 
 @app.command()

@@ -22,6 +22,11 @@ SetOption = Annotated[
 ReplayOption = Annotated[
     bool, typer.Option("--replay", help="Use only a language model's recorded replies; a missing one is an error.")
 ]
+DeviceOption = Annotated[str, typer.Option(help="Device of trainings: auto, cpu, cuda, cuda:1, mps.")]
+PoolOption = Annotated[
+    str | None, typer.Option(help="Evaluate on the workers of this Prefect work pool (gpu, cpu), and not here.")
+]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Train again what has only failed so far.")]
 PickOption = Annotated[
     str | None,
     typer.Option(

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lapt.data.images import IGNORED, DataError, DataSets, ImageData
+from lapt.data.images import IGNORED, DataSets, ImageData
 from lapt.data.layout import counted, listed, shown
 from lapt.data.reading import Reading
-from lapt.errors import printable
+from lapt.errors import DataError, printable
 
 _FAULTS = (OSError, ValueError, EOFError, MemoryError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """Errors of numpy for files that are torn, of another kind, or with unsupported content."""

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from lapt.data.images import DataError, DataSets, ImageData
+from lapt.data.images import DataSets, ImageData
 from lapt.data.layout import Classes, Split, counted, inside, laid_out, listed, shown
 from lapt.data.pictures import (
     CUT,
@@ -35,7 +35,7 @@ from lapt.data.pictures import (
 from lapt.data.pixels import Pixels, StoredPixels
 from lapt.data.reading import Reading
 from lapt.data.stored import Cache
-from lapt.errors import Notice
+from lapt.errors import DataError, Notice
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ class _Folder:
                 self._check_contrast("test", decoded)
             return decoded
 
-        return DataSets(train, test, validation)
+        return DataSets(train, test, validation, self.look)
 
     # --- headers -------------------------------------------------------------------------------------------------
     def _surveyed(self) -> dict[Path, Header]:
@@ -125,7 +125,9 @@ class _Folder:
     def _look(self) -> Look:
         sides = [min(self.headers[file].size) for file in self.files["train"]]
         side = self.reading.size or min(LARGEST_DEFAULT, median_low(sides))
-        return Look(side, all(self.headers[file].grey for file in self.files["train"]), self.reading.background, {})
+        return Look(
+            (side, side), all(self.headers[file].grey for file in self.files["train"]), self.reading.background, {}
+        )
 
     def _warn_of_headers(self) -> None:
         where, training = shown(self.path), self.files["train"]
@@ -205,7 +207,7 @@ class _Folder:
 
     def _decoded(self, split: Split) -> ImageData:
         listed = [(file, self.classes.index(label)) for label, found in self.splits[split].items() for file in found]
-        shape = (len(listed), 1 if self.look.grey else 3, self.look.side, self.look.side)
+        shape = (len(listed), 1 if self.look.grey else 3, *self.look.size)
         where = shown(self._folder(split) if self.folders else self.path)
         labels = torch.tensor([label for _, label in listed], dtype=torch.int64)
         return ImageData(self._pixels([file for file, _ in listed], shape, where), labels, self.classes, name=where)
@@ -302,7 +304,7 @@ class _Folder:
         if self.only_two:
             said.append("the second split is the test set, so validation images are drawn from the first")
         chosen = "" if self.reading.size else " (evaluator.size says another)"
-        said.append(f"{self.look.side} x {self.look.side} pixels{chosen}, {'grey' if self.look.grey else 'RGB'}")
+        said.append(f"{' x '.join(map(str, self.look.size))} pixels{chosen}, {'grey' if self.look.grey else 'RGB'}")
         said += [f"{depth} values {a:g} to {b:g} scaled to 0 to 255" for depth, (a, b) in self.look.ranges.items()]
         headers = self.headers.values()
         if any(header.clear for header in headers):

@@ -12,15 +12,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lapt.data.facts import Images
+from lapt.data.pictures import Look
 from lapt.data.pixels import Pixels, StoredPixels, blocks
-from lapt.errors import LaptError
+from lapt.errors import DataError
 
 IGNORED = 255
 """Segmentation label of pixels that count neither in the loss nor in the metric."""
-
-
-class DataError(LaptError):
-    """Image data that cannot be found or read, or do not suit the task."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,12 +121,14 @@ class DataSets:
     """The training images of a source, and its test images, which are decoded by the first ``test()``, for the final
     report.
 
-    ``validation``: the source's own validation images; without them, ``split`` draws some.
+    ``validation``: the source's own validation images; without them, ``split`` draws some. ``look``: the format that
+    files were brought to; None for images that came as arrays.
     """
 
     train: ImageData
     load_test: Callable[[], ImageData | None]
     validation: ImageData | None = None
+    look: Look | None = None
 
     def test(self) -> ImageData | None:
         """The test images; None if the source has no test split."""
@@ -145,11 +145,33 @@ class DataSets:
             return self.train.digest
         return hashlib.sha256(f"{self.train.digest} {self.validation.digest}".encode()).hexdigest()
 
+    def noted(self, source: str) -> Images:
+        """The facts about these images, for a network that is trained on them. ``source``: their declaration."""
+        channels, height, width = self.train.shape
+        look = self.look or Look((height, width), channels == 1)
+        facts = Images(source, self.digest, self.train.shape, self.train.classes, look.background, dict(look.ranges))
+        targets = self.train.targets
+        if targets is None:
+            return facts
+        labels = None if targets.is_floating_point() else targets[targets != IGNORED]
+        highest = None if labels is None or not labels.numel() else int(labels.max())
+        return replace(facts, target=tuple(targets.shape[1:]), highest=highest)
+
     def split(self, validation_share: float, seed: int, *, limit: int | None = None) -> tuple[ImageData, ImageData]:
         """(training, validation): the source's own validation images, or else a hold-out; see ``sides``."""
         if self.validation is None:
             return split(self.train, validation_share, seed, limit=limit)
         return limited(self.train, limit, seed), self.validation
+
+
+def standing_in(images: Images) -> ImageData:
+    """One black image with the shape, the classes and the highest label of the images, for building their network."""
+    targets = None
+    if images.target is not None:
+        kind = torch.float32 if images.highest is None else torch.int64
+        targets = torch.full((1, *images.target), images.highest or 0, dtype=kind)
+    black = torch.zeros((1, *images.shape), dtype=torch.uint8)
+    return ImageData(black, torch.zeros(1, dtype=torch.int64), images.classes, targets, name=images.source)
 
 
 def copies(data: DataSets, validation_share: float, seed: int, *, limit: int | None = None) -> dict[str, int]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from lapt.data.images import DataError
 from lapt.data.pictures import SUFFIXES
-from lapt.errors import printable
+from lapt.errors import DataError, printable
 
 Split = Literal["train", "validation", "test"]
 Classes = dict[str, list[Path]]
@@ -110,6 +109,11 @@ def laid_out(path: Path) -> Layout:
                 "name the folders alike",
             )
     return Layout(found["train"], found.get("validation", {}), found.get("test", {}), splits, passed)
+
+
+def images_in(folder: Path) -> list[Path]:
+    """All image files below a folder, by name. Raises DataError for a folder that cannot be read."""
+    return sorted(_walk(folder, PassedOver(folder)))
 
 
 def holds_images(folder: Path) -> bool:

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from lapt.data.arrays import load_npz
 from lapt.data.folders import load_folder
-from lapt.data.images import DataError, DataSets, ImageData, split
+from lapt.data.images import DataSets, ImageData, split
 from lapt.data.layout import holds_images, shown
 from lapt.data.reading import Reading
+from lapt.errors import DataError
 
 INSTALL = "install it: pip install 'lapt[train]'"
 

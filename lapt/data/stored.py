@@ -16,10 +16,9 @@ import numpy as np
 import PIL
 from filelock import FileLock
 
-from lapt.data.images import DataError
 from lapt.data.layout import shown
 from lapt.data.pixels import StoredPixels
-from lapt.errors import Notice
+from lapt.errors import DataError, Notice
 
 SPARED = 2**28
 """Bytes of the disk that are left free."""

@@ -62,11 +62,11 @@ class TrainingSpec(Networks):
         """Arguments for ``lapt.networks``, beside the images."""
         return {"channels": self.channels, "cells": self.cells, "stem": self.stem}
 
-    def network_size(self) -> NetworkSize:
-        """With the size of its images."""
+    def network_size(self, shape: tuple[int, int, int] | None = None) -> NetworkSize:
+        """With the size of its images. ``shape``: theirs, (C, H, W), if it is known without reading them."""
         from lapt.networks.family import NetworkSize
 
-        channels, height, width = data_of(self).train.shape
+        channels, height, width = shape or data_of(self).train.shape
         return NetworkSize(**self.size_of_network, image_channels=channels, image_size=(height, width))
 
     @property

@@ -192,6 +192,10 @@ class SupernetEvaluator(InWorkers):
         return None if self.final is None else self.final.tested_on
 
     @property
+    def noted(self) -> str:
+        return self.final_evaluator.noted
+
+    @property
     def final_fingerprint(self) -> str:
         return self.final_evaluator.final_fingerprint
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from lapt.base.digests import digest
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, DataError
 from lapt.evaluation import Evaluation, Quantity
 from lapt.evaluators.deployed import known_of
 from lapt.evaluators.images import (
@@ -29,6 +29,7 @@ from lapt.training import Recipe
 if TYPE_CHECKING:
     from lapt.evaluation import Checkpoint
     from lapt.training.network import TaskNetwork
+    from lapt.training.tasks import Task
 
 VERSION = 2
 """Raise it by hand when the same specification would give other scores. It is part of every fingerprint."""
@@ -95,6 +96,10 @@ class TrainingEvaluator(InWorkers):
         test = data_of(self.spec).test()
         return None if test is None else len(test)
 
+    @property
+    def noted(self) -> str:
+        return data_of(self.spec).noted(self.spec.data).as_json
+
     def retrained(
         self, architecture: Architecture, checkpoint: Checkpoint | None = None
     ) -> tuple[Evaluation, bytes | None]:
@@ -134,7 +139,6 @@ class Job(NamedTuple):
 
     def run(self) -> Outcome:
         """Train in this process. Raises DataError when the images are no longer those of the job."""
-        from lapt.data.images import DataError
         from lapt.networks.family import BuilderError
         from lapt.training.loop import Diverged, OutOfMemory
 
@@ -188,19 +192,26 @@ def _trained(job: Job, recipe: Recipe) -> Outcome:
 
 
 def network_of(
-    spec: TrainingSpec, architecture: Architecture, weights: bytes | None = None, *, auxiliary: bool = False
+    spec: TrainingSpec,
+    architecture: Architecture,
+    weights: bytes | None = None,
+    *,
+    auxiliary: bool = False,
+    task: Task | None = None,
 ) -> TaskNetwork:
     """The network of a canonical architecture, initialised as ``spec`` says, or with ``weights`` (an Outcome's).
 
-    ``auxiliary``: with a second head, for training. Raises LaptError if it cannot be built.
+    ``auxiliary``: with a second head, for training. ``task``: the one of ``spec``, if it is known without the images.
+    Raises LaptError if it cannot be built.
     """
     import torch
 
     from lapt.networks.family import networks_of
     from lapt.training.network import build
 
-    networks, size = networks_of(spec.space), spec.network_size()
-    network = build(lambda: networks.backbone(architecture, size), task_of(spec), seed=spec.seed, auxiliary=auxiliary)
+    task = task or task_of(spec)
+    networks, size = networks_of(spec.space), spec.network_size(task.shape)
+    network = build(lambda: networks.backbone(architecture, size), task, seed=spec.seed, auxiliary=auxiliary)
     if weights is not None:
         network.load_state_dict(torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True))
     return network

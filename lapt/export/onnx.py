@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from lapt.errors import ConfigError, LaptError
+from lapt.inference.card import INPUT, OUTPUT, Card
 
 OPSET = 18
 """The opset that torch's exporter writes without conversion. ONNX Runtime reads it since 1.14."""
@@ -23,10 +24,13 @@ class ExportError(LaptError):
     """A network that cannot be written down, or a model that does not compute what the network does."""
 
 
-def onnx_model(network: nn.Module, shape: tuple[int, int, int], *, tolerance: float = 1e-4) -> bytes:
+def onnx_model(
+    network: nn.Module, shape: tuple[int, int, int], card: Card | None = None, *, tolerance: float = 1e-4
+) -> bytes:
     """The network in evaluation mode as one ONNX file: "images" [batch, C, H, W] -> "output" [batch, ...], float32.
 
-    ``shape``: (C, H, W), fixed in the model; the batch is free. The network stays as it is, mode and device included.
+    ``shape``: (C, H, W), fixed in the model; the batch is free. ``card``: the facts for the model's metadata. The
+    network stays as it is, mode and device included.
 
     ONNX Runtime then runs the model on random images, one and three at a time. Raises ExportError when an output is
     further than ``tolerance`` from torch's, or than ``tolerance`` times the largest output where that is above 1
@@ -48,14 +52,17 @@ def onnx_model(network: nn.Module, shape: tuple[int, int, int], *, tolerance: fl
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
-            input_names=["images"],
-            output_names=["output"],
+            input_names=[INPUT],
+            output_names=[OUTPUT],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
         )
     assert program is not None
     proto = program.model_proto
-    for part in (proto.graph, *proto.graph.node):
+    graph = proto.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         del part.metadata_props[:]  # the exporter's notes: stack traces with this machine's paths, and more
+    for name, text in (card.as_texts if card is not None else {}).items():
+        proto.metadata_props.add(key=name, value=text)
     model: bytes = proto.SerializeToString()
     check(model, copy, shape, tolerance)
     return model
@@ -72,7 +79,7 @@ def check(model: bytes, network: nn.Module, shape: tuple[int, int, int], toleran
     generator = torch.Generator().manual_seed(0)
     for batch in (1, 3):
         images = torch.rand(batch, *shape, generator=generator)
-        (found,) = session.run(None, {"images": images.numpy()})
+        (found,) = session.run(None, {INPUT: images.numpy()})
         with torch.no_grad():
             expected = network(images)
         difference = float((torch.from_numpy(found) - expected).abs().max())

@@ -10,7 +10,7 @@ import torch
 from lapt.data.images import ImageData
 from lapt.errors import ConfigError, or_meant
 from lapt.export.onnx import onnx_model
-from lapt.export.source import python_source
+from lapt.export.source import python_source, untold
 from lapt.networks.family import NetworkSize, networks_of
 from lapt.spaces import Architecture, SearchSpace
 from lapt.training.network import build
@@ -48,11 +48,11 @@ class Untrained(NamedTuple):
     ) -> bytes:
         """The file. ``about``: sentences for readers of the source. Raises LaptError if the network cannot be built."""
         if format == "python":
-            size = {"channels": self.channels, "cells": self.cells}
+            size: dict[str, Any] = {"channels": self.channels, "cells": self.cells}
             return python_source(space, architecture, self._task, about=about, **size).encode()
         built = NetworkSize(self.channels, self.cells, image_channels=self.images[0], image_size=self.images[1:])
         network = build(lambda: networks_of(space).backbone(architecture, built), self._task, seed=0)
-        return onnx_model(network, self.images)
+        return onnx_model(network, self.images, untold(self._task))
 
     @property
     def _task(self) -> Task:

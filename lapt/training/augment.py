@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lapt.data.images import DataError
+from lapt.errors import DataError
 from lapt.training.recipe import Augmentation
 from lapt.training.tasks import Task
 

@@ -229,7 +229,8 @@ class StoredEvaluator(Wrapping):
         with checkpoint.followed(on_epoch):
             found, weights = inner.retrained(architecture, checkpoint)
         blob = None if weights is None else self.store.put_blob(weights)
-        row = {**self._row(_checked(replace(found, key=key)), "test"), "weights": blob}
+        row = self._row(_checked(replace(found, key=key)), "test")
+        row |= {"weights": blob, "images": None if blob is None else inner.noted}
         self._retried.add(key)
         self.store.append("scores", [row])
         checkpoint.forget()
@@ -332,6 +333,7 @@ class StoredEvaluator(Wrapping):
             "live_parameters": evaluation.live_parameters,
             "measures": json.dumps(dict(evaluation.measures), sort_keys=True) if evaluation.measures else None,
             "weights": None,
+            "images": None,
         }
 
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from lapt.data.images import DataError
-from lapt.errors import ConfigError
+from lapt.errors import ConfigError, DataError
 from lapt.export.untrained import Untrained
 from lapt.spaces import BUILTIN
 

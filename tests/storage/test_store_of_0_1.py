@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from flows.build import Built, build
@@ -117,3 +118,17 @@ def test_a_study_is_read(earlier: Store, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["report", study, "--store", earlier.address, "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert "lapt-rea" in out.read_text()
+
+
+def test_trained_networks_are_exported(earlier: Store, tmp_path: Path) -> None:
+    """The first version did not say which trainings were a run's: score and seconds tell."""
+    (target,) = printed(earlier, "tiny")["targets"]
+    for words, one in ([], target), (["--control", "random"], target["controls"][0]):
+        out = tmp_path / "net.py"
+        command = ["export", RUNS["tiny"], *words, "--store", earlier.address, "--out", str(out)]
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+        told = torch.load(out.with_suffix(".pt"), weights_only=True)["config"]["export"]
+        assert told["test"] == one["test"]
+        assert told["classes"] == [str(digit) for digit in range(10)]
+        assert told["image_size"] == [8, 8]

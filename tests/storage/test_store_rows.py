@@ -142,7 +142,7 @@ def test_files_say_which_schema_wrote_them(store: Store) -> None:
     name = store.append("scores", [{"key": "k"}])
     metadata = pq.read_schema(Path(store.address) / "scores" / name).metadata
     assert metadata[b"lapt.schema"] == b"scores"
-    assert metadata[b"lapt.version"] == b"2"
+    assert metadata[b"lapt.version"] == b"3"
 
 
 def test_file_names_sort_by_time(store: Store) -> None:

@@ -249,7 +249,7 @@ def test_when_the_time_is_spent_what_has_begun_is_stored_and_no_more_is_begun(
 
 def test_a_final_training_is_paid_for_once(store: Store) -> None:
     class Retrained(Counting):
-        has_test, final_fingerprint = True, "final:1"
+        has_test, final_fingerprint, noted = True, "final:1", "{}"
 
         def retrained(self, architecture: Architecture, checkpoint: object = None) -> tuple[Evaluation, bytes]:
             return self._one(architecture), b"weights"

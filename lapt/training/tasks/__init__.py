@@ -1,7 +1,8 @@
 """The tasks of TransNAS-Bench-101 (Duan et al. 2021), and rotations."""
 
 from lapt.base.offered import Offered
-from lapt.data.images import DataError, ImageData
+from lapt.data.images import ImageData
+from lapt.errors import DataError
 from lapt.training.tasks.kinds import (
     Autoencoding,
     Classification,

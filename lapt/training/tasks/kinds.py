@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from lapt.base.guessing import largest_share
 from lapt.data.arrays import remedy_of
-from lapt.data.images import IGNORED, DataError, ImageData
+from lapt.data.images import IGNORED, ImageData
+from lapt.errors import DataError
 from lapt.evaluation import Metric
 from lapt.training.heads import Decoder, pooled
 from lapt.training.meters import Accuracy, MeanIoU, MeanSquaredError, Meter, Ssim

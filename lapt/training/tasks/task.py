@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from lapt.data.images import DataError, ImageData
+from lapt.data.images import ImageData
+from lapt.errors import DataError
 from lapt.evaluation import Metric
 from lapt.training.meters import Collected, Meter
 from lapt.training.metrics import METRICS, PLAIN, Answers

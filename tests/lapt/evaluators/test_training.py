@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lapt.data.images import DataError
 from lapt.data.sources import load_images
-from lapt.errors import LaptError
+from lapt.errors import DataError, LaptError
 from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.training import Job, TrainingEvaluator
 from lapt.networks import counts

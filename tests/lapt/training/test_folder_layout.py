@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapt.data.images import DataError
 from lapt.data.layout import SPLITS, SYSTEM, Split, laid_out, split_named
+from lapt.errors import DataError
 
 
 def touch(root: Path, *files: str) -> Path:

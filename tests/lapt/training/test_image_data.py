@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from lapt.data.images import DataError, ImageData, split
+from lapt.data.images import ImageData, split
 from lapt.data.reading import Reading
 from lapt.data.sources import load_images
+from lapt.errors import DataError
 from lapt.training.tasks import make_task
 
 DIGITS = load_images("digits")

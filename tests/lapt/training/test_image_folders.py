@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lapt.data.images import DataError
 from lapt.data.sources import load_images
+from lapt.errors import DataError
 
 RED = (250, 0, 0)
 

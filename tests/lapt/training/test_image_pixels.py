@@ -16,10 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lapt.data.images import DataError
 from lapt.data.pictures import filled
 from lapt.data.sources import load_images
-from lapt.errors import Notice
+from lapt.errors import DataError, Notice
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

@@ -11,8 +11,8 @@ import torch
 from pydantic import ValidationError
 
 from lapt.base import offered
-from lapt.data.images import DataError, ImageData
-from lapt.errors import ConfigError
+from lapt.data.images import ImageData
+from lapt.errors import ConfigError, DataError
 from lapt.evaluation import Metric
 from lapt.evaluators.config import TrainingEvaluation
 from lapt.training import metrics, tasks

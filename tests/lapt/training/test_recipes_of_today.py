@@ -10,7 +10,8 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from lapt.data.images import DataError, ImageData
+from lapt.data.images import ImageData
+from lapt.errors import DataError
 from lapt.evaluators.config import TrainingEvaluation
 from lapt.training import Augmentation, Recipe
 from lapt.training.augment import Augmenter

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lapt.data import stored
-from lapt.data.images import DataError, ImageData
+from lapt.data.images import ImageData
 from lapt.data.pixels import StoredPixels, blocks
 from lapt.data.sources import load_images
-from lapt.errors import Notice
+from lapt.errors import DataError, Notice
 from lapt.training.loop import train
 from lapt.training.network import build
 from lapt.training.recipe import Recipe

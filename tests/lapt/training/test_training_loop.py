@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from lapt.data.images import DataError, ImageData, split
+from lapt.data.images import ImageData, split
 from lapt.data.sources import load_images
+from lapt.errors import DataError
 from lapt.networks import backbone
 from lapt.spaces import BUILTIN
 from lapt.training import WORKER, Augmentation, Recipe

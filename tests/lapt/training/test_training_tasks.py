@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from lapt.data.images import DataError, ImageData
+from lapt.data.images import ImageData
+from lapt.errors import DataError
 from lapt.training.network import build
 from lapt.training.tasks import TASKS, make_task
 from lapt.training.tasks.kinds import permutations, shuffled
