@@ -115,7 +115,7 @@ def guessed_images(spec: TrainingSpec, weights: bytes) -> Images:
     Raises ConfigError where this does not do: for another task than classification, and where the pipeline names no
     size.
     """
-    if spec.size is None or TASKS[spec.task] is not Classification:
+    if spec.height_and_width is None or TASKS[spec.task] is not Classification:
         raise ConfigError(
             f"the images {spec.data}, of which a training by an earlier version of LAPT kept no note",
             "none there",
@@ -124,4 +124,4 @@ def guessed_images(spec: TrainingSpec, weights: bytes) -> Images:
     state = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
     outputs = [tensor.shape[0] for name, tensor in state.items() if name.startswith("head.")][-1]
     classes = tuple(f"class {number}" for number in range(outputs))
-    return Images(spec.data, "", (len(state["mean"]), spec.size, spec.size), classes, spec.background)
+    return Images(spec.data, "", (len(state["mean"]), *spec.height_and_width), classes, spec.background)

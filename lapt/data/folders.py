@@ -124,10 +124,10 @@ class _Folder:
 
     def _look(self) -> Look:
         sides = [min(self.headers[file].size) for file in self.files["train"]]
-        side = self.reading.size or min(LARGEST_DEFAULT, median_low(sides))
-        return Look(
-            (side, side), all(self.headers[file].grey for file in self.files["train"]), self.reading.background, {}
-        )
+        side = min(LARGEST_DEFAULT, median_low(sides))
+        size = self.reading.height_and_width or (side, side)
+        grey = all(self.headers[file].grey for file in self.files["train"])
+        return Look(size, grey, self.reading.background, {})
 
     def _warn_of_headers(self) -> None:
         where, training = shown(self.path), self.files["train"]
@@ -311,9 +311,14 @@ class _Folder:
             said.append(f"transparency laid on {self.look.background}")
         if frames := sum(header.frames for header in headers):
             said.append(f"the first frame of {counted(frames, 'file')}")
-        if cropped := sum(max(header.size) > 2 * min(header.size) for header in headers):
-            said.append(f"more than half of {counted(cropped, 'image')} is outside of the square that is read")
+        if cropped := sum(self._lost(header) > 0.5 for header in headers):
+            said.append(f"more than half of {counted(cropped, 'image')} is outside of the part that is read")
         return "; ".join(said)
+
+    def _lost(self, header: Header) -> float:
+        """The share of an image that is cut off, unless it is turned by its orientation."""
+        (width, height), (high, wide) = header.size, self.look.size
+        return 1 - min(width / height, wide / high) / max(width / height, wide / high)
 
 
 def _tried(function: Callable[[Path], T], file: Path) -> T | Unreadable:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
+from lapt.data.reading import Reading
 from lapt.data.sources import load_images
 from lapt.errors import DataError
 
@@ -148,7 +150,7 @@ def test_a_class_that_only_the_test_tree_has(folder: Path) -> None:
 def test_what_was_done_is_said_in_one_line(folder: Path) -> None:
     assert said_of(str(folder))[-2:] == [
         f"images of {folder}: 4 to train on (train), 1 for the test (test); 2 classes; 32 x 32 pixels (evaluator.size "
-        "says another), RGB; more than half of 1 image is outside of the square that is read",
+        "says another), RGB; more than half of 1 image is outside of the part that is read",
         f"expected images that show something in {folder}; got 1 of one value each ['test/dog/0.png']; remove them if "
         "they are no part of the data",
     ]
@@ -245,3 +247,24 @@ def test_a_folder_called_as_images_of_lapt_is_meant_by_its_path(
     if source.startswith("digits"):  # a folder of other things is no matter
         (tmp_path / "other" / source / "notes").mkdir(parents=True)
         assert len(load_images(source, tmp_path / "other").train) == 1438
+
+
+def test_a_height_and_a_width_of_ones_own(tmp_path: Path) -> None:
+    """Images of 60 x 30 are halved, and cut at the sides where they are too wide; squares above and below."""
+    for label, colour in (("a", 90), ("b", 200)):
+        paint(tmp_path / label / "0.png", colour, (60, 30))
+        paint(tmp_path / label / "1.png", colour, (90, 30))
+        paint(tmp_path / label / "2.png", colour, (20, 20))
+    train = load_images(str(tmp_path), size=[15, 30]).train
+    assert train.shape == (1, 15, 30)
+    assert load_images(str(tmp_path), size=15).train.shape == (1, 15, 15)
+    said = said_of(str(tmp_path), size=[15, 30])
+    assert any("15 x 30 pixels, grey" in line for line in said)
+    assert not any("outside of the part that is read" in line for line in said)
+    assert any("more than half of 6 images" in line for line in said_of(str(tmp_path), size=[90, 15]))
+
+
+@pytest.mark.parametrize("size", [7, [32, 7], [0, 9]])
+def test_sides_that_are_too_small_are_named(size: Any) -> None:
+    with pytest.raises(ValidationError, match=r"sides of 8 pixels or more are expected; got [70]"):
+        Reading(size=size)
