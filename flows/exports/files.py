@@ -105,6 +105,8 @@ class Exported:
                 "train it with --train, or export it untrained with --format python or onnx",
             )
         declared = {"space": self.spec.space.name, "task": self.spec.task, **self.declared}
+        if (builder := self.spec.space.family.builder) is not None:
+            declared["builder"] = builder
         config = {**self.told, "architecture": self.card.architecture, "training": declared, "export": self.card.facts}
         return with_config(self.weights, config)
 

@@ -116,6 +116,12 @@ def test_a_trained_architecture_of_the_front_is_exported_though_its_source_is_a_
     exported = typed(*words, *store)
     assert exported.returncode == 0, exported.stderr
     assert f"picked evaluation {cheapest[3]} with" in exported.stderr
+    found = cheapest[0] == result["targets"][0]["architecture"]  # alone had a final training
+    assert ("Not trained" in (tmp_path / "net.py").read_text()) != found
+    assert ("--train trains it" in exported.stderr) != found
+    trained = typed(*words, "--train", *store)
+    assert trained.returncode == 0, trained.stderr
     assert "Not trained" not in (tmp_path / "net.py").read_text()
+    assert (tmp_path / "net.pt").is_file()
     refused = typed(*words, "--network", "classes=3", *store)
     assert "a run that trains its networks" in refused.stderr
