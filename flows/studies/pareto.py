@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.studies.count import contrasts
-from flows.studies.count.fronts import bands, differences, filled, tested
+from flows.studies.count.fronts import bands, differences, filled, p_values_of
 from flows.studies.entrants.bench import Bench
 from flows.studies.entrants.fronts import REFERENCE, cap_of, device_of
 from flows.studies.entrants.methods import Entrant
@@ -175,7 +175,7 @@ class Pareto:
             for (line, n), runs in found.items()
             if line.who.method != self.baseline
         }
-        p_values = tested(less)
+        p_values = p_values_of(less)
         for (line, n), runs in found.items():
             unit = "share" if quantity == HYPERVOLUME else "evaluations"
             row = Row(**line.who._asdict(), target=line.target, quantity=quantity, unit=unit, budget=n)

@@ -36,7 +36,7 @@ def differences(mine: Mapping[int, float], baseline: Mapping[int, float]) -> lis
     return [mine[seed] - baseline[seed] for seed in sorted(mine.keys() & baseline.keys())]
 
 
-def tested(found: Mapping[Key, Sequence[float]]) -> dict[Key, float]:
+def p_values_of(found: Mapping[Key, Sequence[float]]) -> dict[Key, float]:
     """p of each list of differences over seeds: Wilcoxon signed-rank, Holm over all that are given."""
     p_values = [paired_p_value(values, [0.0] * len(values)) for values in found.values()]
     return dict(zip(found, holm(p_values), strict=True))
