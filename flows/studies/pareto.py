@@ -165,15 +165,15 @@ class Pareto:
 
     def _compared(self, quantity: str, found: Mapping[tuple[Line, int], Seeds]) -> Iterator[Row]:
         """A row each, and one for the difference from LAPT's, with p. The number is the row's budget."""
-        baseline = {
-            (line.target, n if quantity == HYPERVOLUME else 0): runs
-            for (line, n), runs in found.items()
-            if line.who.method == self.baseline
-        }
+
+        def place(line: Line, n: int) -> tuple[str, int | None]:
+            return line.target, n if quantity == HYPERVOLUME else None  # a method's longest budget is its own
+
+        baseline = {place(*one): runs for one, runs in found.items() if one[0].who.method == self.baseline}
         less = {
-            (line, n): differences(runs, baseline[line.target, n if quantity == HYPERVOLUME else 0])
+            (line, n): differences(runs, baseline[place(line, n)])
             for (line, n), runs in found.items()
-            if line.who.method != self.baseline
+            if line.who.method != self.baseline and place(line, n) in baseline
         }
         p_values = p_values_of(less)
         for (line, n), runs in found.items():

@@ -71,14 +71,19 @@ class Bench:
         return feasible_of(self.pipeline.constraints, self.space, self.evaluator(task))
 
     def true_front(self, task: str) -> TrueFront | None:
-        """The front of all architectures that have a score; None with one objective, and if they cannot be listed."""
+        """The front of all architectures that have a score and meet the constraints.
+
+        None with one objective, and if they cannot be listed.
+        """
         evaluator = self.evaluator(task)
         cost = cost_of(self.pipeline, evaluator)
         if cost is None or self.benchmark.table is None:
             return None
-        key = (*self._place, task, *self.pipeline.objectives)
+        key = (*self._place, task, *self.pipeline.objectives, repr(self.pipeline.constraints))
         if key not in _fronts:
-            _fronts[key] = TrueFront.of(evaluator, cost, scored(self.space, evaluator))
+            feasible, there = self.feasible(task), scored(self.space, evaluator)
+            kept = there if feasible is None else list(filter(feasible.meets, there))
+            _fronts[key] = TrueFront.of(evaluator, cost, kept)
         return _fronts[key]
 
     def seeded(self, seed: int) -> Pipeline:

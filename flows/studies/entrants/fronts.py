@@ -38,8 +38,9 @@ def fronts(
     """Every method with two objectives on every device, then LAPT, its search and random search under caps.
 
     ``devices``: columns of ``table`` with latencies; if unset, those whose name has latency, without those that name
-    another task. Methods that fit a model have the pipeline's budget; the others have twice as much. Raises ConfigError
-    for a method of one objective, and if there is no such column.
+    another task. ``draws`` does not matter: every seed has its own. Methods that fit a model have the pipeline's
+    budget; the others have twice as much. Raises ConfigError for a method of one objective, and if there is no such
+    column.
     """
     pipeline = under_one(declared, named)
     method = pipeline.search.method
@@ -47,9 +48,9 @@ def fronts(
         raise ConfigError("a search with two objectives", f"search.method {method}", "write --set search.method=gp")
     found: list[Entrant] = []
     for device in _devices(table, pipeline, devices):
-        found += _of_both(pipeline.model_copy(update={"objectives": (_score(table, pipeline), device)}), draws)
+        found += _of_both(pipeline.model_copy(update={"objectives": (_score(table, pipeline), device)}))
         for quantile in quantiles:
-            found += _capped(pipeline, device, float(np.nanquantile(table.quantities[device], quantile / 100)), draws)
+            found += _capped(pipeline, device, float(np.nanquantile(table.quantities[device], quantile / 100)))
     return tuple(found)
 
 
@@ -64,10 +65,10 @@ def cap_of(entrant: Entrant) -> float | None:
     return None if entrant.pipeline.cost else entrant.pipeline.constraints[device_of(entrant)].max
 
 
-def _of_both(pipeline: Pipeline, draws: int) -> Iterator[Entrant]:
+def _of_both(pipeline: Pipeline) -> Iterator[Entrant]:
     method, longer = pipeline.search.method, 2 * pipeline.budget
-    yield lapt_entrant(pipeline, draws=draws)
-    yield Entrant(method, pipeline, partial(alone, method), pipeline.budget)
+    yield lapt_entrant(pipeline)
+    yield Entrant(method, pipeline, partial(alone, method), longer if method == REFERENCE else pipeline.budget)
     yield Entrant("random", pipeline, partial(alone, "random"), longer)
     if method != REFERENCE:
         yield Entrant(REFERENCE, pipeline, partial(alone, REFERENCE), longer)
@@ -78,12 +79,12 @@ def _of_both(pipeline: Pipeline, draws: int) -> Iterator[Entrant]:
         yield Entrant(name, pipeline.model_copy(update={"search": section}), partial(alone, "optuna"), budget)
 
 
-def _capped(pipeline: Pipeline, device: str, cap: float, draws: int) -> Iterator[Entrant]:
+def _capped(pipeline: Pipeline, device: str, cap: float) -> Iterator[Entrant]:
     """LAPT, its search and random search for the score alone, under the cap."""
     method, each = pipeline.search.method, max(1, round(CAPPED / (1 + pipeline.adaptation.iterations)))
     capped = overridden(pipeline, ["objectives=[]", f"search.population_size={each}", "search.generations=1"])
     capped = capped.model_copy(update={"constraints": {**pipeline.constraints, device: Bound(max=cap)}})
-    yield lapt_entrant(capped, draws=draws)
+    yield lapt_entrant(capped)
     for other in (method, "random"):
         yield Entrant(other, capped, partial(alone, other), capped.budget)
 
