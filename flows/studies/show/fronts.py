@@ -22,9 +22,7 @@ def front_tables(result: ParetoResult) -> Iterator[Table]:
         areas = [row for row in rows if row.quantity == HYPERVOLUME]
         if areas:
             yield _areas(areas, f"{result.heading}: {target}, share of the true front's hypervolume")
-        reached = [row for row in rows if row.quantity == TO_REFERENCE]
-        if reached:
-            yield _reached(reached)
+            yield _tests(areas, [row for row in rows if row.quantity == TO_REFERENCE])
         ranks = [row for row in rows if row.quantity == FEASIBLE_RANK]
         if ranks:
             yield _ranks(ranks, f"{result.heading}: {target}, rank under a cap after {ranks[0].budget} evaluations")
@@ -50,19 +48,32 @@ def _missing(shares: Sequence[float]) -> Any:
 
 
 def _areas(rows: Sequence[Row], caption: str) -> Table:
-    """Hypervolumes of each method, then the p values, so that both fit a narrow screen."""
-    budgets = sorted({row.budget or 0 for row in rows})
+    budgets, of = _by_budget(rows)
+    lines = [(method, *(_interval(mine[n], 4) for n in budgets)) for method, mine in of.items()]
+    return Table.of([Column("method", least=16), *numbers(*(f"after {n}" for n in budgets))], lines, caption)
+
+
+def _tests(areas: Sequence[Row], reached: Sequence[Row]) -> Table:
+    """The p values of the hypervolumes, and the evaluations to the reference's with theirs, if it ran."""
+    (budgets, of), to_reference = _by_budget(areas), {row.method: row for row in reached}
     lines = []
-    for method in dict.fromkeys(row.method for row in rows):
-        of = {row.budget: row for row in rows if row.method == method}
-        lines.append((method, *(_interval(of[n], 4) for n in budgets), *(_p(of[n]) for n in budgets)))
-    names = [f"after {n}" for n in budgets] + [f"p, {n}" for n in budgets]
-    return Table.of([Column("method", least=16), *numbers(*names)], lines, caption)
+    for method, mine in of.items():
+        row = to_reference.get(method)
+        last = ("", "", "")
+        if row is not None:
+            last = (_interval(row, 1), f"{row.seeds - row.censored} of {row.seeds}", _p(row))
+        lines.append((method, *(_p(mine[n]) for n in budgets), *last))
+    names = [*(f"p, {n}" for n in budgets), "evaluations to nsga2's", "reached", "p"]
+    table = Table.of([Column("method", least=16), *numbers(*names)], lines)
+    return table if to_reference else table.without(*names[-3:])
 
 
-def _reached(rows: Sequence[Row]) -> Table:
-    lines = [(row.method, _interval(row, 1), f"{row.seeds - row.censored} of {row.seeds}", _p(row)) for row in rows]
-    return Table.of([Column("method", least=16), *numbers("evaluations to nsga2's", "reached", "p")], lines)
+def _by_budget(rows: Sequence[Row]) -> tuple[list[int], dict[str, dict[int, Row]]]:
+    """The numbers of evaluations, and the rows by method and number."""
+    of: dict[str, dict[int, Row]] = {}
+    for row in rows:
+        of.setdefault(row.method, {})[row.budget or 0] = row
+    return sorted({row.budget or 0 for row in rows}), of
 
 
 def _ranks(rows: Sequence[Row], caption: str) -> Table:
