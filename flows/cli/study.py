@@ -27,7 +27,8 @@ def study(
         typer.Argument(
             help="compare, with a pipeline of your own (its file alone suffices); nas201, nas201-imagenet, trans101, "
             "darts, digits, transfer (every pair of tasks, with gp unless --set search.method says another), across "
-            "(sources, also of other spaces), source-budget, ablation, quality, reasoners, contamination, prompts; "
+            "(sources, also of other spaces), pareto (fronts of accuracy and latency), "
+            "source-budget, ablation, quality, reasoners, contamination, prompts; "
             "table4, table5: published networks and their sizes, which take --store and --json alone."
         ),
     ],
@@ -54,6 +55,16 @@ def study(
     draws: Annotated[int, typer.Option(min=1, help="Draws of each reasoner, where they are not the seeds.")] = 3,
     budgets: Annotated[
         str | None, typer.Option(help="source-budget: source evaluations, separated by commas, full for all.")
+    ] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(
+            help="pareto: columns of latencies, separated by commas; those of the table and its targets if unset."
+        ),
+    ] = None,
+    quantiles: Annotated[
+        str | None,
+        typer.Option(help="pareto: caps, as quantiles in %, separated by commas (5,10,25,50,75), or none."),
     ] = None,
     resampled: Annotated[
         bool,
@@ -105,6 +116,7 @@ def study(
     of_all = [setting for setting in settings if not (named and setting.startswith("reasoner."))]
     declared = load_pipeline(preset, of_all, STUDIES[name].reasoner)
     what: dict[str, Any] = {"draws": draws, "budgets": _listed(budgets), "budget": budget, "own": other is None}
+    what |= {"devices": _listed(devices), "quantiles": _quantiles(quantiles)}
     if list_methods:
         _print_methods(entrants_of(name, declared, named, **what))
         return
@@ -180,6 +192,21 @@ def _refuse_others(context: typer.Context, name: str) -> None:
             raise ConfigError(
                 f"--store and --json alone with {name}, which runs nothing", parameter.opts[0], "leave it out"
             )
+
+
+def _quantiles(said: str | None) -> list[float] | None:
+    """The quantiles in %. Raises ConfigError for what is no number from 0 to 100."""
+    if said is None:
+        return None
+    found = []
+    for one in [] if said == "none" else said.split(","):
+        try:
+            found.append(float(one))
+        except ValueError:
+            found.append(-1.0)
+        if not 0 <= found[-1] <= 100:
+            raise ConfigError("--quantiles from 0 to 100, or none", repr(one), "write, for example, --quantiles 10,50")
+    return found
 
 
 def _listed(names: str | None) -> list[str] | None:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from flows.screen.console import out, print_table
 from flows.screen.counting import counting
 from flows.studies.comparison import Comparison
+from flows.studies.pareto import Pareto
 from flows.studies.quality import Quality
 from flows.studies.rows import StudyResult
 from flows.studies.show.tables import remarks, tables
@@ -16,7 +17,9 @@ from flows.studies.transfer import Transfer
 from lapt.pipeline.wording import lasting
 
 
-def study_progress(comparison: Comparison | Quality | Transfer) -> AbstractContextManager[Callable[[int, int], None]]:
+def study_progress(
+    comparison: Comparison | Quality | Transfer | Pareto,
+) -> AbstractContextManager[Callable[[int, int], None]]:
     """Show the progress of a study in jobs."""
     return counting(f"{comparison.title}, {comparison.seeds} seed{'s' if comparison.seeds > 1 else ''}", "jobs")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.evaluators import table_of
 from flows.studies.comparison import Comparison
+from flows.studies.entrants.fronts import fronts
 from flows.studies.entrants.methods import LONG, RESAMPLED, Entrant, under_one, with_controls
 from flows.studies.entrants.pairs import pairs
 from flows.studies.entrants.sources import across
@@ -20,6 +21,7 @@ from flows.studies.entrants.variants import (
     reasoners,
     source_budgets,
 )
+from flows.studies.pareto import Pareto
 from flows.studies.published import TABLE_2, TABLE_2_IMAGENET, TABLE_3, PublishedTable
 from flows.studies.quality import Quality
 from flows.studies.transfer import Transfer
@@ -32,6 +34,8 @@ COMPARE = "compare"
 """The study of the user's own pipeline."""
 TRANSFER = "transfer"
 """The study of every pair of tasks."""
+PARETO = "pareto"
+"""The study of fronts."""
 
 Entrants = Callable[..., tuple[Entrant, ...]]
 """(declared pipeline, the pipeline under each other reasoner that is named, draws) -> entrants of the study."""
@@ -53,8 +57,8 @@ class Study:
     ``preset``: used unless another pipeline is named. ``budget``: evaluations that methods which do not refine the
     space may use with the preset; LAPT's if unset, and with other pipelines. ``of_benchmark``: whether it has the name
     of its benchmark. ``reasoner``, ``search``: kind and method in place of the pipeline's, unless others are named.
-    ``of_sources``: whether ``entrants`` takes source budgets, ``longer``: whether it takes a budget for methods that
-    do not refine the space. ``notes``: remarks on the study.
+    ``of_sources``: whether ``entrants`` takes source budgets, ``of_devices``: columns and quantiles,
+    ``longer``: whether it takes a budget for methods that do not refine the space. ``notes``: remarks on the study.
     """
 
     title: str
@@ -67,6 +71,7 @@ class Study:
     reasoner: str | None = None
     search: str | None = None
     of_sources: bool = False
+    of_devices: bool = False
     longer: bool = False
     notes: Callable[[Pipeline], Iterable[str]] = lambda pipeline: ()
 
@@ -129,6 +134,9 @@ STUDIES = {
     TRANSFER: Study(
         "every pair of tasks: what LAPT adds to the same search", "trans101", pairs, search="gp", longer=True
     ),
+    PARETO: Study(
+        "fronts of accuracy and latency, and the best under caps on the latency", PARETO, fronts, of_devices=True
+    ),
     "across": Study(
         "sources, also of other spaces: each alone, all together, experts alone, and none",
         "across",
@@ -179,6 +187,8 @@ def entrants_of(
     data: str | None = None,
     budgets: Sequence[str] | None = None,
     budget: int | None = None,
+    devices: Sequence[str] | None = None,
+    quantiles: Sequence[float] | None = None,
     own: bool = True,
 ) -> tuple[Entrant, ...]:
     """The entrants of the study, for each method that can be named. Raises ConfigError for an option that it does not
@@ -191,6 +201,11 @@ def entrants_of(
         more = {"whole": len(table_of(declared, data).architectures)} | ({"budgets": budgets} if budgets else {})
     elif budgets:
         raise ConfigError("--budgets with source-budget alone", f"{name}", "leave it out")
+    if study.of_devices:
+        asked = {"devices": devices, "quantiles": quantiles}
+        more |= {"table": table_of(declared, data)} | {key: of for key, of in asked.items() if of is not None}
+    elif devices is not None or quantiles is not None:
+        raise ConfigError(f"--devices and --quantiles with {PARETO} alone", name, "leave them out")
     if study.longer:
         if budget is not None and budget < declared.budget:
             raise ConfigError(
@@ -214,10 +229,12 @@ def prepared(
     fresh: bool = False,
     budgets: Sequence[str] | None = None,
     budget: int | None = None,
+    devices: Sequence[str] | None = None,
+    quantiles: Sequence[float] | None = None,
     own: bool = True,
     resampled: bool = False,
     **settings: Any,
-) -> Comparison | Quality | Transfer:
+) -> Comparison | Quality | Transfer | Pareto:
     """The study of that name, ready to run. Raises LaptError as ``Comparison``.
 
     ``budgets`` to ``own``: as in ``entrants_of``. ``resampled``: with the variants that read resampled archives.
@@ -225,7 +242,16 @@ def prepared(
     """
     study, title = STUDIES[name], titled(name, declared, own=own)
     entrants = entrants_of(
-        name, declared, named, draws=draws, data=execution.data, budgets=budgets, budget=budget, own=own
+        name,
+        declared,
+        named,
+        draws=draws,
+        data=execution.data,
+        budgets=budgets,
+        budget=budget,
+        devices=devices,
+        quantiles=quantiles,
+        own=own,
     )
     if study.entrants is None:
         if settings.get("methods") or settings.get("baseline") or settings.get("first"):
@@ -238,12 +264,11 @@ def prepared(
             "leave it out",
         )
     entrants = tuple(entrant for entrant in entrants if resampled or entrant.variant != RESAMPLED)
-    if name == TRANSFER:
+    if name in (TRANSFER, PARETO):
         if settings.pop("baseline", None):
-            raise ConfigError(f"no --baseline with {name}, which has the search alone", "one", "leave it out")
-        return Transfer(
-            name, declared, entrants, title=title, execution=execution, store=store, fresh=fresh, **settings
-        )
+            raise ConfigError(f"no --baseline with {name}, which has its own", "one", "leave it out")
+        kind = Transfer if name == TRANSFER else Pareto
+        return kind(name, declared, entrants, title=title, execution=execution, store=store, fresh=fresh, **settings)
     table, notes = study.published, tuple(study.notes(declared))
     if table is not None and not table.stands_beside(declared):
         notes += (f"no published figures beside these: {table.name} of the paper is of {table.setting}",)

@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 import lapt
 from flows.studies.count.figures import Curve, Returned, points
 from flows.studies.entrants.bench import Bench
+from flows.studies.entrants.measures import under_constraints
 from flows.studies.entrants.methods import Entrant, Searched
-from flows.studies.rows import StudyResult, TransferResult, Who
+from flows.studies.rows import ParetoResult, StudyResult, TransferResult, Who
 from lapt.archive import NothingScored
 from lapt.base.digests import digest, short
 from lapt.base.statistics import Scores, evaluations_to, rank, top_threshold
@@ -110,7 +111,16 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
         values=tuple(sign * float(incumbents[n]) if np.isfinite(incumbents[n]) else None for n in at),
         failed=sum(evaluation.failed for evaluation in searched.evaluations),
         lacking=searched.lacking,
+        shares=() if (front := bench.true_front(task)) is None else front.shares(searched.evaluations),
+        constrained=_constrained(bench, task, searched),
     )
+
+
+def _constrained(bench: Bench, task: str, searched: Searched) -> dict[str, float]:
+    feasible = bench.feasible(task)
+    if feasible is None:
+        return {}
+    return under_constraints(bench.pipeline.constraints, feasible, bench.evaluator(task), searched.evaluations)
 
 
 def _ranks(found: Scores, all_scores: Scores) -> tuple[int, ...]:
@@ -203,8 +213,9 @@ def kept(store: Store, study_id: str) -> tuple[StudyResult, dict[str, str]]:
     """A stored study's result, and the versions that ran it. Raises StoreError if its file is gone or unreadable."""
     try:
         whole = json.loads(store.files.read(_file(study_id)))
-        kind = TransferResult if "pairs" in whole["result"] else StudyResult
-        return kind.model_validate(whole["result"]), whole["versions"]
+        said = whole["result"]
+        kind = TransferResult if "pairs" in said else ParetoResult if "infeasible" in said else StudyResult
+        return kind.model_validate(said), whole["versions"]
     except (OSError, ValueError, KeyError) as error:
         raise StoreError(
             f"the file {_file(study_id)} of {store.address}", f"{type(error).__name__}: {error}", "run the study again"
@@ -225,5 +236,5 @@ def code() -> str:
 
 def _read(written: dict[str, Any]) -> Curve:
     returned = {int(budget): Returned(*found) for budget, found in written["returned"].items()}
-    lists = {name: tuple(written[name]) for name in ("ranks", "values")}
+    lists = {name: tuple(written[name]) for name in ("ranks", "values", "shares")}
     return Curve(**{**written, **lists, "who": Who(*written["who"]), "returned": returned})

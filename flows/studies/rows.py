@@ -109,6 +109,27 @@ class StudyResult(BaseModel):
         return self.title or self.study
 
 
+class FrontCurve(_Line):
+    """The share of the true front's hypervolume after each evaluation from the first: mean over seeds, 95 %
+    interval."""
+
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+class ParetoResult(StudyResult):
+    """The study of fronts. Its targets are a task and a column of latencies.
+
+    ``infeasible``: evaluated architectures over their cap, in all runs under caps; None without such runs.
+    ``under_caps``: evaluations of these runs.
+    """
+
+    hypervolumes: tuple[FrontCurve, ...]
+    infeasible: int | None
+    under_caps: int
+
+
 Verdict = Literal["helps", "hurts", "neither"]
 
 

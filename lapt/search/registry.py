@@ -5,6 +5,7 @@ from __future__ import annotations
 from lapt.base.offered import Offered
 from lapt.search.methods.bayesian import GaussianProcessSearch, HeboLike
 from lapt.search.methods.by_optuna import OptunaSearch
+from lapt.search.methods.evolutionary import Nsga2
 from lapt.search.methods.gradient_based import Darts, FairDarts, PcDarts, Snas
 from lapt.search.methods.model_free import LocalSearch, RandomSearch, RegularizedEvolution
 from lapt.search.methods.predictors import Bananas, WeakNas
@@ -32,6 +33,7 @@ _OWN: dict[str, type[Searcher]] = {
     "snas": Snas,
     "fair_darts": FairDarts,
     "optuna": OptunaSearch,
+    "nsga2": Nsga2,
 }
 
 

@@ -1,4 +1,4 @@
-"""Layers of a space as distributions of Optuna, and the choices of a trial as an architecture."""
+"""Layers of a space as named choices, also as distributions of Optuna, and named choices as an architecture."""
 
 from __future__ import annotations
 
@@ -19,19 +19,24 @@ def optuna() -> Any:
     return optuna
 
 
-def distributions(layers: Sequence[Layer]) -> dict[str, Any]:
-    """A categorical distribution of each layer's operators, and of its sources (``layer:source``) if there are two."""
-    categorical = optuna().distributions.CategoricalDistribution
+def candidates(layers: Sequence[Layer]) -> dict[str, tuple[str, ...]]:
+    """The candidate operators of each layer by its name, and its sources (``layer:source``) if there are two."""
     found = {}
     for layer in layers:
-        found[layer.name] = categorical(layer.operators)
+        found[layer.name] = layer.operators
         if len(layer.sources) > 1:
-            found[_source(layer)] = categorical(layer.sources)
+            found[_source(layer)] = layer.sources
     return found
 
 
+def distributions(layers: Sequence[Layer]) -> dict[str, Any]:
+    """A categorical distribution of each of the ``candidates``."""
+    categorical = optuna().distributions.CategoricalDistribution
+    return {name: categorical(of) for name, of in candidates(layers).items()}
+
+
 def params(layers: Sequence[Layer], architecture: Architecture) -> dict[str, str]:
-    """The choices of an architecture by the names of ``distributions``."""
+    """The choices of an architecture by the names of ``candidates``."""
     found = {}
     for layer, operator, source in zip(layers, *architecture, strict=True):
         found[layer.name] = operator

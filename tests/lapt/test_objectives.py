@@ -89,7 +89,10 @@ def test_one_objective_has_no_front() -> None:
         (["objectives=[a, a]"], "objectives are two different names, not ['a', 'a']"),
         (["objectives=[a]"], "objectives are two different names, not ['a']"),
         (["objectives=[a, b, c]"], "objectives are two different names"),
-        (["objectives=[a, b]", "search.method=rea"], "search.method rea has one objective; gp can have two"),
+        (
+            ["objectives=[a, b]", "search.method=rea"],
+            "has one objective; gp, optuna, nsga2 can have two",
+        ),
     ],
 )
 def test_wrong_objectives_are_one_line(overrides: list[str], said: str) -> None:

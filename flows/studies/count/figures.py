@@ -56,6 +56,10 @@ class Curve:
     """
     failed: int = 0
     lacking: int = 0
+    shares: tuple[float, ...] = ()
+    """With two objectives: the share of the true front's hypervolume after each evaluation."""
+    constrained: Mapping[str, float] = field(default_factory=dict)
+    """With constraints: the quantities of ``fronts.under_constraints``."""
 
     @property
     def ranked(self) -> bool:

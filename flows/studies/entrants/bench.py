@@ -8,17 +8,19 @@ from flows.build import checksum_of, reasoner_of, run_id
 from flows.evaluators import space_of
 from flows.sources import read_from
 from flows.studies.entrants.benchmarks import Benchmark, benchmark_of
+from flows.studies.entrants.measures import TrueFront
 from lapt.archive import Archive
 from lapt.evaluation import Evaluator
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.constraints import feasible_of
+from lapt.pipeline.objectives import cost_of
 from lapt.pipeline.sources import Source
 from lapt.pipeline.steps import Steps
 from lapt.principles import Principles
 from lapt.reasoning import Frequency
 from lapt.reasoning.config import deterministic
 from lapt.search.feasible import Feasible
-from lapt.search.loop import askable
+from lapt.search.loop import askable, scored
 from lapt.spaces import DeclaredSpace, SearchSpace
 
 Place = tuple[str, str | DeclaredSpace, str | None]
@@ -67,6 +69,22 @@ class Bench:
     def feasible(self, task: str) -> Feasible | None:
         """The architectures that meet the pipeline's constraints, which hold for every method."""
         return feasible_of(self.pipeline.constraints, self.space, self.evaluator(task))
+
+    def true_front(self, task: str) -> TrueFront | None:
+        """The front of all architectures that have a score and meet the constraints.
+
+        None with one objective, and if they cannot be listed.
+        """
+        evaluator = self.evaluator(task)
+        cost = cost_of(self.pipeline, evaluator)
+        if cost is None or self.benchmark.table is None:
+            return None
+        key = (*self._place, task, *self.pipeline.objectives, repr(self.pipeline.constraints))
+        if key not in _fronts:
+            feasible, there = self.feasible(task), scored(self.space, evaluator)
+            kept = there if feasible is None else list(filter(feasible.meets, there))
+            _fronts[key] = TrueFront.of(evaluator, cost, kept)
+        return _fronts[key]
 
     def seeded(self, seed: int) -> Pipeline:
         return self.pipeline.model_copy(update={"seed": seed})
@@ -122,4 +140,5 @@ class Bench:
 # Made once a process, whatever else the entrants differ in.
 _benchmarks: dict[Place, Benchmark] = {}
 _archives: dict[tuple[str, str | DeclaredSpace, str | None, str, int], tuple[Archive, ...]] = {}
+_fronts: dict[tuple[str | DeclaredSpace | None, ...], TrueFront] = {}
 _principles: dict[tuple[str, str | DeclaredSpace, str | None, str, int, str], Principles] = {}

@@ -30,12 +30,13 @@ from lapt.pipeline.controls import (
     random_subspace,
     source_ranking,
 )
+from lapt.pipeline.objectives import cost_of
 from lapt.pipeline.sources import BootstrapArchive, Source, TopArchive, is_read
 from lapt.pipeline.target import TargetSearch
 from lapt.principles import Principles
 from lapt.reasoning.config import ChatReasoner, FrequencyReasoner, deterministic
 from lapt.reasoning.language.direct import Direct
-from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
+from lapt.search import SEARCHERS, Prior, Searcher
 from lapt.search.config import SECTIONS, SearchSection
 from lapt.search.loop import asking, scored, search
 from lapt.spaces import Architecture, SearchSpace
@@ -127,9 +128,14 @@ def lapt(bench: Bench, task: str, seed: int) -> Searched:
 
 
 def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
-    """A search method on the whole space. Transfer methods also get the source's evaluations."""
+    """A search method on the whole space. Transfer methods also get the source's evaluations.
+
+    Where the pipeline has two objectives, a method that can search for both does so.
+    """
     config = bench.pipeline.search.by(method)
-    prior = Prior(source=tuple(bench.archive(seed).asked)) if SEARCHERS[method].transfers else NOTHING
+    source = tuple(bench.archive(seed).asked) if SEARCHERS[method].transfers else ()
+    cost = cost_of(bench.pipeline, bench.evaluator(task)) if SEARCHERS[method].objectives else None
+    prior = Prior(source, costs=None if cost is None else cost.of)
     stream = _stream(seed, method, task)
     feasible = bench.feasible(task)
     searcher = config.searcher(bench.space, bench.evaluator(task), seed=stream, prior=prior, feasible=feasible)

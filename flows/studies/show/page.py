@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from markupsafe import Markup
 
 from flows.studies.literature import TABLES
-from flows.studies.rows import Anytime, StudyResult, TransferResult
+from flows.studies.rows import Anytime, ParetoResult, StudyResult, TransferResult
 from flows.studies.show.plots import drawings, named, subjects
 from flows.studies.show.tables import remarks, tables
 from lapt.pipeline.wording import lasting
@@ -72,6 +72,9 @@ def _alt(result: StudyResult, kind: str, target: str, curves: Sequence[Anytime])
     if isinstance(result, TransferResult):
         of_pairs = (f"{pair.source} to {pair.target}: {pair.difference:+.2f}" for pair in result.pairs)
         return f"{_SAID[kind]}. {', '.join(of_pairs)}"
+    if isinstance(result, ParetoResult):
+        ends = (f"{one.method} {one.mean[-1]:.3f}" for one in result.hypervolumes if one.target == target)
+        return f"{_SAID[kind]}, {target}. At the end: {', '.join(ends)}"
     return f"{_SAID[kind]} on {target}. {_ends(curves)}"
 
 
@@ -82,6 +85,7 @@ _SAID = {
     "validation": "Validation scores of what each run found; the box: half of the runs, the line: the median, the "
     "triangle: the mean",
     "cost": "The same with the source's evaluations before the target's",
+    "hypervolume": "Share of the true front's hypervolume that is missing, mean over seeds and 95 % intervals",
     "ecdf": "Scores inside the refined spaces among those of the whole space; below the diagonal is better",
 }
 

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from flows.studies.quality import ECDF
-from flows.studies.rows import Anytime, Row, StudyResult, TransferResult
+from flows.studies.rows import Anytime, ParetoResult, Row, StudyResult, TransferResult
+from flows.studies.show.fronts import hypervolumes
 from flows.studies.show.pairs import heat_map
 from lapt.errors import ConfigError
 from lapt.report.figures import PRINT, Draw, legend_below, style
@@ -36,7 +37,9 @@ def plots(result: StudyResult, folder: Path) -> list[Path]:
     written = []
     for target in subjects(result):
         for name, draw in drawings(result, target):
-            written += _written(folder / f"{result.heading.replace(' ', '-')}-{target}-{name}", target, draw)
+            written += _written(
+                folder / f"{result.heading}-{target}-{name}".replace(",", "").replace(" ", "-"), target, draw
+            )
     return written
 
 
@@ -44,13 +47,19 @@ def subjects(result: StudyResult) -> list[str]:
     """The targets, each of which has plots of its own, or ``PAIRS`` where one plot has all pairs of tasks."""
     if isinstance(result, TransferResult):
         return [PAIRS] if result.pairs else []
+    if isinstance(result, ParetoResult):
+        return list(dict.fromkeys(curve.target for curve in result.hypervolumes))
     return list(dict.fromkeys([*(curve.target for curve in result.curves), *(row.target for row in result.rows)]))
 
 
 def drawings(result: StudyResult, target: str) -> Iterator[tuple[str, Draw]]:
-    """(kind, drawing) of the plots that the study has: anytime, ranks or validation, cost, ecdf, heatmap."""
+    """(kind, drawing) of the plots that the study has: anytime, ranks or validation, cost, ecdf, heatmap,
+    hypervolume."""
     if isinstance(result, TransferResult):
         yield "heatmap", partial(heat_map, result=result)
+        return
+    if isinstance(result, ParetoResult):
+        yield "hypervolume", partial(hypervolumes, curves=[one for one in result.hypervolumes if one.target == target])
         return
     curves = [curve for curve in result.curves if curve.target == target]
     inside = [row for row in result.rows if row.target == target and row.quantity.startswith(ECDF)]

@@ -10,8 +10,9 @@ from flows.studies.count.figures import PRINTED
 from flows.studies.literature import TABLES
 from flows.studies.published import BEST
 from flows.studies.quality import REFINED
-from flows.studies.rows import Row, StudyResult, TransferResult, Who
+from flows.studies.rows import ParetoResult, Row, StudyResult, TransferResult, Who
 from flows.studies.show.factors import p_text, source_budget_tables, space_tables, variant_tables
+from flows.studies.show.fronts import front_tables
 from flows.studies.show.literature import published_table
 from flows.studies.show.pairs import pair_tables
 from lapt.report.tables import Column, Table, numbers
@@ -31,6 +32,8 @@ def _tables(result: StudyResult) -> Iterator[Table]:
         yield published_table(result)
     elif isinstance(result, TransferResult):
         yield from pair_tables(result)
+    elif isinstance(result, ParetoResult):
+        yield from front_tables(result)
     elif any(row.source_budget for row in result.rows):
         yield from source_budget_tables(result)
     elif any(row.method == REFINED for row in result.rows):
@@ -42,8 +45,10 @@ def _tables(result: StudyResult) -> Iterator[Table]:
 
 
 def remarks(result: StudyResult) -> Iterator[str]:
-    """Remarks below the tables: reasoners that another stood in for, and failures."""
+    """Remarks below the tables: reasoners that another stood in for, what broke a cap, and failures."""
     yield from _stand_ins(result.rows)
+    if isinstance(result, ParetoResult) and result.infeasible is not None:
+        yield f"evaluated over their cap: {result.infeasible:,} of {result.under_caps:,}"
     for failure in result.failures:
         yield f"not compared: {failure}"
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from lapt.base.declarations import added
@@ -60,6 +61,7 @@ class GaussianProcessSearch(ModelBased):
         self.near = (self.prior.expects is not None if near is None else near) and self.prior.costs is None
         self._objectives: tuple[Staircase, Floats] | None = None
         self._cost: tuple[Candidates, Floats] | None = None
+        self._alike: tuple[Candidates, Floats, Floats, npt.NDArray[np.int64]] | None = None
         self._kernels: dict[float, Kernel] = {}
         self._weighing, self._weighed = Advice(self.prior.advisers), -1
         self._expected: dict[Architecture, float] = {}
@@ -120,13 +122,27 @@ class GaussianProcessSearch(ModelBased):
         if self._weighed != told:  # what is pending says nothing
             among = apart(self.space, x[:told], x[:told])
             self.advice, self._weighed = self._weighing.learn(among, y[:told], expected[:, :told]), told
-        among, across = self._apart(x, candidates.x)
         there, best = self._weighing.expected(candidates.architectures), float(y.max())
+        if self._objectives is not None:
+            return self._gained(x, y, expected, candidates, there)
+        among, across = self._apart(x, candidates.x)
         predicted = self._weighing.predicted(among, y, expected, across, there)
         rated = np.asarray(sum(share * self.merit(mean, deviation, best) for share, mean, deviation in predicted))
-        if self._objectives is not None:
-            return rated
         return np.where(led(self.advice, there), rated, rated - 2 * (np.ptp(rated) + 1))
+
+    def _gained(self, x: Floats, y: Floats, expected: Floats, candidates: Candidates, there: Floats) -> Floats:
+        """Expected gains of hypervolume. Scores are predicted once for candidates that differ in nothing but cost."""
+        if self._alike is None or self._alike[0] is not candidates:
+            rows = np.ascontiguousarray(np.hstack([candidates.x, there.T]))
+            seen: dict[bytes, int] = {}
+            which = np.array([seen.setdefault(row.tobytes(), len(seen)) for row in rows])
+            first = np.unique(which, return_index=True)[1]
+            self._alike = candidates, candidates.x[first], there[:, first], which
+        _, distinct, there, which = self._alike
+        among, across = self._apart(x, distinct)
+        predicted = self._weighing.predicted(among, y, expected, across, there)
+        gains = (share * self.merit(mean[which], deviation[which], 0.0) for share, mean, deviation in predicted)
+        return np.asarray(sum(gains))
 
     def _weighed_up(self, y: Floats, candidates: Candidates) -> tuple[Staircase, Floats] | None:
         """The front so far, and the candidates' costs; None for one objective."""

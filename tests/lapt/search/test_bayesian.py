@@ -12,8 +12,10 @@ from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 from lapt.evaluation import Evaluation, top
 from lapt.search import Prior
 from lapt.search.methods.bayesian import GaussianProcessSearch, expected_improvement, pareto_front
-from lapt.search.methods.model_based import standardised
+from lapt.search.methods.model_based import apart, scores_of, standardised
 from lapt.search.models.gaussian_process import Kernel, fit_kernel, log_likelihood, predict, squared_distances
+from lapt.search.models.hypervolume import Staircase
+from lapt.search.searcher import Adviser
 from lapt.spaces import Architecture
 from lapt.spaces.features import Floats
 from lapt.testing.searchers import TRANS101, run, told
@@ -156,3 +158,31 @@ def test_pending_architectures_are_expected_too() -> None:
     assert len(set(batch)) == 5
     searcher.tell(told(batch))
     assert all(isinstance(evaluation, Evaluation) for evaluation in searcher.history)
+
+
+def first_layers(architectures: Sequence[Architecture]) -> np.ndarray:
+    """A cost that cells of one function do not share: the places of the first two layers' operators, as a number."""
+    one, two, *_ = (layer.operators for layer in SPACE.layers)
+    places = [10 * one.index(a.operators[0]) + two.index(a.operators[1]) for a in architectures]
+    return np.array(places, dtype=float)
+
+
+def test_what_differs_in_cost_alone_is_predicted_once_and_gains_by_its_own_cost() -> None:
+    """With advice, the gain of every candidate is that of a prediction for each of them."""
+    prior = Prior(advisers=(Adviser("parity", Parity(1)),), costs=first_layers)
+    searcher = GaussianProcessSearch(SPACE, seed=0, prior=prior)
+    run(searcher, [8])
+    candidates, learned = searcher._candidates(), [one.architecture for one in searcher.learned]
+    x, y = candidates.standardise(searcher._described(learned)), searcher.targets(scores_of(searcher.learned))
+    found = searcher.rated(x, y, candidates)
+    assert searcher._alike is not None
+    assert len(searcher._alike[1]) < len(found)
+    weighing, among, across = searcher._weighing, apart(SPACE, x, x), apart(SPACE, x, candidates.x)
+    expected, there = (weighing.expected(of) for of in (learned, candidates.architectures))
+    predicted = weighing.predicted(among, y, expected, across, there)
+    steps = Staircase.of(
+        y, first_layers(learned), (float(y.min()), float(first_layers(candidates.architectures).max()))
+    )
+    costs = first_layers(candidates.architectures)
+    gains = sum(share * steps.expected_gain(mean, deviation, costs) for share, mean, deviation in predicted)
+    assert found == pytest.approx(gains, rel=1e-6, abs=1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -56,6 +57,13 @@ def late_convolutions(architecture: Architecture) -> float | None:
 
 PRIOR = Prior(source=tuple(told(list(SPACE.members())[::97], late_convolutions)))
 """43 evaluations of the source, 2 of them failed."""
+
+
+def busy_layers(architectures: Sequence[Architecture]) -> np.ndarray:
+    """A cost: the number of layers with an operator."""
+    return np.array([sum(operator != "none" for operator in one.operators) for one in architectures], dtype=float)
+
+
 FAILED = Prior(source=tuple(told(list(SPACE.members())[::97], lambda architecture: None)))
 WHERE_NOTHING_IS_LISTED = (check_any_batch_size, check_exhaustion, check_history_from_elsewhere, check_pools)
 TAKES_PRIOR = [name for name in SEARCHERS if SEARCHERS[name].transfers or SEARCHERS[name].guided]
@@ -64,6 +72,15 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     **{f"{name} with a source": (name, {**QUICK.get(name, {}), "prior": PRIOR}) for name in TAKES_PRIOR},
     "rea with crossover": ("rea", {"mutation_probability": 0.5, "crossover_probability": 0.5}),
     "optuna by evolution": ("optuna", {"sampler": "NSGAIISampler"}),
+    "optuna by evolution with two objectives": (
+        "optuna",
+        {"sampler": "NSGAIISampler", "options": {"population_size": 4}, "prior": Prior(costs=busy_layers)},
+    ),
+    **{
+        f"{name} with two objectives": (name, {"prior": Prior(costs=busy_layers)})
+        for name in SEARCHERS
+        if SEARCHERS[name].objectives
+    },
 }
 
 
@@ -71,6 +88,8 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 def _with_what_it_needs(request: pytest.FixtureRequest) -> None:
     if "optuna" in request.node.name:
         pytest.importorskip("optuna", reason="the extra optuna is not installed")
+    if "nsga2" in request.node.name:
+        pytest.importorskip("pymoo", reason="the extra pareto is not installed")
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from flows.build import run_id
 from lapt.errors import ConfigError, SpaceError
 from lapt.front.transfer import _search
 from lapt.pipeline.config import load_pipeline
-from lapt.search import SEARCHERS
+from lapt.search import SEARCHERS, Prior
 from lapt.search.config import SECTIONS
 from lapt.spaces import BUILTIN, Architecture
 from lapt.spaces.distributions import params
@@ -36,11 +37,11 @@ def test_the_short_form_means_the_two_keys() -> None:
             {**short.model_dump(), "search": {"method": "optuna:RandomSampler", "population_size": 10, "ask_size": 1}}
         )
     )
-    assert (short.search.method, short.search.parameters) == ("optuna", {"sampler": "RandomSampler"})
+    assert (short.search.method, short.search.parameters) == ("optuna", {"sampler": "RandomSampler", "options": {}})
     assert run_id(short, "x") == run_id(spelt, "x")
     sections = [_search(method, 20) for method in ("optuna:A", {"method": "optuna", "sampler": "A"})]
     assert sections[0] == sections[1]
-    assert SECTIONS["optuna"].model_validate(sections[0]).parameters == {"sampler": "A"}
+    assert SECTIONS["optuna"].model_validate(sections[0]).parameters["sampler"] == "A"
     with pytest.raises(ConfigError, match=r"did you mean optuna:TPESampler\?"):
         load_pipeline("trans101", ["search.method=tpe"])
 
@@ -83,6 +84,40 @@ def test_a_repeat_is_told_its_known_score(optuna: Any) -> None:
     finished = [trial for trial in searcher.study.trials if trial.state.name == "COMPLETE"]
     assert len(finished) == len(searcher.study.trials) == few.size + searcher.repeats
     assert all(trial.value == len(few.from_optuna(trial.params).operators[0]) for trial in finished)
+
+
+def depth(architectures: Sequence[Architecture]) -> np.ndarray:
+    """A cost: 3x3 convolutions twice, other operators once; not known without any."""
+    weights = {"none": 0.0, "nor_conv_3x3": 2.0}
+    found = np.array([sum(weights.get(operator, 1.0) for operator in one.operators) for one in architectures])
+    return np.where(found == 0, np.nan, found)
+
+
+def test_with_two_objectives_the_study_is_told_both(optuna: Any) -> None:
+    """Of three evaluations one failed, and one has no known cost."""
+    searcher: Any = SEARCHERS["optuna"](SPACE, seed=0, sampler="NSGAIISampler", prior=Prior(costs=depth))
+    convolutions = Architecture(("nor_conv_3x3",) * 6, SPACE.sample(np.random.default_rng(0)).sources)
+    others = [convolutions._replace(operators=(operator,) * 6) for operator in ("skip_connect", "none")]
+    skips, _ = others
+    searcher.tell(told([convolutions, *others], lambda architecture: None if architecture == skips else 5.0))
+    assert [trial.values for trial in searcher.study.trials] == [[5.0, 12.0], None, None]
+    assert [direction.name for direction in searcher.study.directions] == ["MAXIMIZE", "MINIMIZE"]
+
+
+def test_samplers_for_one_objective_and_wrong_options_are_refused(optuna: Any) -> None:
+    with pytest.raises(ConfigError, match=r"for two objectives; got CmaEsSampler: .*; NSGAIISampler and TPESampler"):
+        SEARCHERS["optuna"](SPACE, seed=0, sampler="CmaEsSampler", prior=Prior(costs=depth))
+    for options in ({"population_size": 1}, {"populace": 5}):
+        with pytest.raises(ConfigError, match=rf"made from a seed and {next(iter(options))}; got NSGAIISampler"):
+            SEARCHERS["optuna"](SPACE, seed=0, sampler="NSGAIISampler", options=options)
+
+
+def test_options_reach_the_sampler_and_are_left_out_at_their_default(optuna: Any) -> None:
+    short = ["search.method=optuna:NSGAIISampler"]
+    assert "options" not in load_pipeline("trans101", short).model_dump(mode="json")["search"]
+    pipeline = load_pipeline("trans101", [*short, "search.options={population_size: 7}"])
+    searcher: Any = SEARCHERS["optuna"](SPACE, seed=0, **pipeline.search.parameters)
+    assert searcher.study.sampler.population_size == 7
 
 
 @pytest.mark.parametrize("ground", [DARTS, DECLARED], ids=["darts", "declared"])
