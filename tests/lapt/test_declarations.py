@@ -160,7 +160,7 @@ def test_a_text_that_stands_for_too_much_is_refused_at_once(text: str) -> None:
     began = time.process_time()
     with pytest.raises(ValueError):  # noqa: PT011  the kinds differ; that it is soon is what matters
         value_of(text)
-    assert time.process_time() - began < 30  # endless ones take minutes, whatever else runs
+    assert time.process_time() - began < 5
 
 
 @given(st.integers(1, 12), st.integers(1, 12))
