@@ -79,6 +79,7 @@ def parsed(text: str, where: str, remedy: str) -> dict[str, Any]:
 def value_of(text: str) -> Any:
     """The value of a YAML text. Raises ValueError, in one line with the text's line number, if it is not valid."""
     try:
+        _check_values(text)
         return _apart(_Strict(text).get_single_data())
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
@@ -88,6 +89,24 @@ def value_of(text: str) -> Any:
         raise ValueError(f"the character #x{error.character:04x} at position {error.position}") from None
     except RecursionError:
         raise ValueError("lists and mappings in each other, too deep to read") from None
+
+
+def _check_values(text: str) -> None:
+    """Raise for a long text with too many values, by the fast parser of libyaml where there is one."""
+    parser = getattr(yaml, "CSafeLoader", None)
+    if parser is None or len(text) < ENTRIES:
+        return
+    values = depth = 0
+    try:
+        for event in yaml.parse(text, Loader=parser):
+            values += isinstance(event, yaml.NodeEvent)
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if values > ENTRIES or depth > DIGITS:  # libyaml is slow where lists lie deep in each other
+                break
+    except yaml.YAMLError:  # the other parser says it in its own words
+        return
+    if values > ENTRIES:
+        raise yaml.MarkedYAMLError(problem=f"more than {ENTRIES:,} values", problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
 def _apart(value: Any) -> Any:
