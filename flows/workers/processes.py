@@ -50,6 +50,12 @@ def worker_environment(device: str | None, store: str, environment: Mapping[str,
     return mine if device is None else {**mine, "CUDA_VISIBLE_DEVICES": device}
 
 
+def cores_of(number: int, count: int) -> set[int]:
+    """Cores of worker ``number`` of ``count`` on this machine: all are shared out, and each worker has one at least."""
+    cores = sorted(os.sched_getaffinity(0))
+    return set(cores[number::count]) or {cores[number % len(cores)]}
+
+
 def run_workers(pool: str, devices: Sequence[str | None], store: str) -> int:
     """Run one worker per device, until Ctrl-C or SIGTERM, which are passed on.
 
@@ -57,8 +63,14 @@ def run_workers(pool: str, devices: Sequence[str | None], store: str) -> int:
 
     Prefect's worker ends when its server is silent for some seconds. It is started again, after longer and longer
     pauses.
+
+    Workers without a GPU share the cores: else each of them would start a process for every core.
     """
-    workers = [_Worker(pool, worker_name(n), device, store) for n, device in enumerate(devices)]
+    count = len(devices)
+    workers = [
+        _Worker(pool, worker_name(n), device, store, cores_of(n, count) if device is None else None)
+        for n, device in enumerate(devices)
+    ]
     stopping = threading.Event()
 
     def stop(number: int, frame: object) -> None:
@@ -88,9 +100,10 @@ def version_of(name: str) -> str | None:
 
 
 class _Worker:
-    """A process of Prefect's worker, started again if it ends by itself."""
+    """A process of Prefect's worker, started again if it ends by itself. ``cores``: those that it and its flow runs may
+    use; all if None."""
 
-    def __init__(self, pool: str, name: str, device: str | None, store: str) -> None:
+    def __init__(self, pool: str, name: str, device: str | None, store: str, cores: set[int] | None = None) -> None:
         self._command = [
             sys.executable, "-m", "prefect", "worker", "start",
             "--pool", pool, "--type", "process", "--name", name,
@@ -99,11 +112,14 @@ class _Worker:
             *(() if pool == DRIVERS else ("--limit", "1")),
         ]  # fmt: skip
         self._environment = worker_environment(device, store)
+        self._cores = cores
         self._pause = FIRST_PAUSE_SECONDS
         self._start()
 
     def _start(self) -> None:
         self._process = subprocess.Popen(self._command, env=self._environment)
+        if self._cores is not None:
+            os.sched_setaffinity(self._process.pid, self._cores)  # its flow runs inherit it
         self._since = time.monotonic()
 
     def keep_up(self) -> None:

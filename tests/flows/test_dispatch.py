@@ -17,7 +17,7 @@ from flows.evaluators import stored_evaluator
 from flows.server.settings import apply_environment
 from flows.workers.batch import Batch
 from flows.workers.pools import REFUSED
-from flows.workers.processes import visible_devices, worker_environment
+from flows.workers.processes import cores_of, visible_devices, worker_environment
 from lapt import __version__
 from lapt.errors import ConfigError
 from lapt.pipeline.config import Execution, load_pipeline
@@ -38,10 +38,21 @@ def test_cuda_visible_devices_is_respected() -> None:
     assert "CUDA_VISIBLE_DEVICES" not in worker_environment(None, "/store", {})
 
 
+@pytest.mark.parametrize("cores", [1, 2, 5, 8])
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_workers_without_a_gpu_share_the_cores(cores: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = set(range(3, 3 + cores))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: mine)
+    shares = [cores_of(number, count) for number in range(count)]
+    assert all(shares)
+    assert set().union(*shares) == mine
+    assert sum(map(len, shares)) == max(cores, count)  # no core has two workers while another has none
+
+
 def test_every_process_says_that_it_lives_before_the_watch_takes_it_for_lost() -> None:
     command_line: dict[str, str] = {}
     apply_environment(command_line)
-    for environment in (command_line, worker_environment(None, {})):
+    for environment in (command_line, worker_environment(None, "/store", {})):
         assert 2 * int(environment["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]) < ZOMBIE_SECONDS
 
 

@@ -108,8 +108,8 @@ class Cluster:
             env=self.environment, cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def start_worker(self, pool: str, **environment: str) -> subprocess.Popen[bytes]:
-        count = [] if pool == "drivers" else ["--count", "1"]
+    def start_worker(self, pool: str, number: int = 1, **environment: str) -> subprocess.Popen[bytes]:
+        count = [] if pool == "drivers" else ["--count", str(number)]
         with open(self.home / f"worker-{len(self.workers)}.log", "ab") as log:
             worker = subprocess.Popen(
                 [str(BIN / "lapt"), "worker", "--pool", pool, *count],
