@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from flows.evaluators import EvaluatorOf, dispatched_to, evaluators_of, space_of
@@ -42,6 +42,7 @@ from lapt.reasoning.experts.grounding import applying
 from lapt.reasoning.language.conditional.reasoner import Conditional
 from lapt.reasoning.ordering import Ordering
 from lapt.spaces import SearchSpace
+from storage.runs.evaluator import StoredEvaluator
 from storage.runs.record import RunRecord
 from storage.runs.replies import ManualModel, StoredRecordings
 from storage.store import Store
@@ -220,7 +221,7 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
         evaluator = dispatched_to(pipeline, execution, evaluator)
     record = RunRecord(store, run_id(pipeline, checksum_of(checksum, checksums)))
     reasoner = reasoner_of(pipeline, execution, record.run_id)
-    return Built(
+    built = Built(
         pipeline=pipeline,
         execution=execution,
         steps=Steps(pipeline, space, reasoner),
@@ -229,6 +230,31 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
         record=record,
         read=read,
     )
+    hand_made(built)
+    return built
+
+
+def hand_made(built: Built) -> Built | None:
+    """The objects that train the hand-made networks among a run's controls; None without them.
+
+    Raises LaptError before anything is trained: no torchvision, no test images, by which alone they are compared.
+    """
+    pipeline, execution = built.pipeline.hand_made, built.execution
+    if pipeline is None:
+        return None
+    space = space_of(pipeline)
+    _, evaluator = evaluators_of(pipeline, execution, space, built.store)
+    for task in pipeline.targets:
+        found = evaluator(task)
+        if isinstance(found, StoredEvaluator) and not found.retrains:
+            raise ConfigError(
+                f"test images of {task}, by which hand-made networks are compared",
+                "none",
+                "add a test folder or split, or leave them out of controls",
+            )
+    if execution.dispatch == "deployment":
+        evaluator = dispatched_to(pipeline, execution, evaluator)
+    return replace(built, pipeline=pipeline, steps=Steps(pipeline, space, Unguided()), evaluator=evaluator)
 
 
 def say_constraints(pipeline: Pipeline, space: SearchSpace, evaluators: Iterable[Evaluator]) -> None:

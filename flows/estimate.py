@@ -12,11 +12,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from flows.build import reasoner_of
-from flows.evaluators import evaluators_of, planned, space_of, trained
+from flows.evaluators import evaluators_of, final_spec, planned, space_of, trained
 from flows.sources import check_read, check_transferred, read_from
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluator, Wrapping, quantity_of
+from lapt.evaluators.config import TrainingEvaluation
 from lapt.evaluators.deployed import LATENCY
+from lapt.evaluators.hand_made import HAND_MADE
 from lapt.evaluators.images import InWorkers, TrainingSpec
 from lapt.evaluators.pace import Pace, images_of, paces, supernet_pace
 from lapt.evaluators.supernet import SupernetEvaluator
@@ -257,7 +259,7 @@ class _Measured:
             lasts = pace.training(self.spec.recipe, images.training, images.validation)
             return Seconds(expected=lasts, low=0.8 * lasts, high=1.25 * lasts).times(part.paid)
         if part.purpose == "final training":
-            return self._final().times(part.paid)
+            return self._final(part.method).times(part.paid)
         if isinstance(self.evaluator, SupernetEvaluator):
             _, score = self.of_supernet
             one = Seconds(expected=score, low=0.8 * score, high=1.25 * score)
@@ -272,15 +274,39 @@ class _Measured:
         recipe = self.spec.recipe
         return between([pace.training(recipe, images.training, images.validation) for pace in self.of_trainings])
 
-    def _final(self) -> Seconds:
+    def _final(self, hand_made: str | None) -> Seconds:
         spec = self._final_spec
         images = images_of(spec, test=True)
-        return between([pace.training(spec.final_recipe, images.every, images.test) for pace in self.of_finals])
+
+        def lasts(pace: Pace) -> float:
+            return pace.training(spec.final_recipe, images.every, images.test)
+
+        if hand_made is None:
+            return between([lasts(pace) for pace in self.of_finals])
+        expected = lasts(self.of_hand_made[hand_made])
+        return Seconds(expected=expected, low=0.8 * expected, high=1.25 * expected)
+
+    @cached_property
+    def of_hand_made(self) -> dict[str, Pace]:
+        """Control -> the pace of that hand-made network."""
+        pipeline = self.pipeline.hand_made
+        assert pipeline is not None
+        assert isinstance(pipeline.evaluator, TrainingEvaluation)
+        space = space_of(pipeline)
+        names = [name for name in self.pipeline.controls if name in HAND_MADE]
+        self.heard(f"measuring a few steps on {self.spec.name}: {', '.join(names)}")
+        spec = final_spec(pipeline.evaluator, space, self.spec.name, self.spec.device)
+        found = paces(spec, [space.decode(name) for name in names], self.beside)
+        if None in found:
+            raise _none_trains(spec)
+        return {name: pace for name, pace in zip(names, found, strict=True) if pace is not None}
 
     def parameters(self, part: Part) -> int:
         """Weights of a network that is kept."""
         if part.purpose == "supernet":
             return self.of_supernet[0].parameters
+        if part.method is not None:
+            return self.of_hand_made[part.method].parameters
         return max(pace.parameters for pace in self.of_finals)
 
     @property

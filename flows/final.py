@@ -11,6 +11,7 @@ from flows.build import Built, built_for
 from flows.exports.found import to_train
 from flows.running.cancelling import cancellable
 from flows.running.progress import epochs, listener
+from lapt.evaluators.hand_made import HAND_MADE
 from lapt.pipeline.config import Execution
 from lapt.pipeline.results import FinalResult, TargetResult
 from storage.runs.evaluator import StoredEvaluator
@@ -37,7 +38,8 @@ class FinalTraining:
         built, evaluator = self.built, self.built.evaluator(target)
         if not isinstance(evaluator, StoredEvaluator) or not evaluator.retrains:
             return None
-        listener.get().stage(f"training what {label or 'the search'} found for {target}")
+        what = HAND_MADE.get(label) or f"what {label or 'the search'} found"
+        listener.get().stage(f"training {what} for {target}")
         heard = epochs(f"{target}, final training{f' of {label}' if label else ''}")
         decoded = built.space.decode(architecture)
         final = train_final(context(built.space), context(evaluator), context(heard), context(decoded))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from statistics import median
 from typing import TypeVar, cast
 
 from prefect import flow, get_run_logger, tags
 
-from flows.build import Built, built_for
+from flows.build import Built, built_for, hand_made
 from flows.final import FinalTraining
 from flows.library import grow_library, read_of, shown_by, with_conditions
 from flows.running.cancelling import cancellable
@@ -20,6 +21,7 @@ from lapt.archive import Archive
 from lapt.base.guessing import Guessing, Reach
 from lapt.errors import BudgetSpent
 from lapt.evaluation import Evaluation, Evaluator, best
+from lapt.evaluators.hand_made import HAND_MADE
 from lapt.library.growing import Read
 from lapt.pipeline.config import Execution, Pipeline
 from lapt.pipeline.objectives import costs, front
@@ -87,6 +89,11 @@ class _Transfer:
         """The first archive of the searched space, for methods and controls that read its architectures."""
         self.seen: list[tuple[SearchSpace, Read]] = []
         """The evidence of each task, for a library."""
+
+    @cached_property
+    def hand_made(self) -> Built | None:
+        """The objects that train hand-made networks."""
+        return hand_made(self.built)
 
     def run(self) -> RunResult:
         pipeline = self.pipeline
@@ -198,6 +205,9 @@ class _Transfer:
     def control(self, target: str, method: str) -> ControlResult | None:
         """A control to compare with; None if a limit of the run leaves it less than the same budget."""
         budget, hears, built = self.pipeline.budget, listener.get(), self.built
+        if method in HAND_MADE:  # nothing is searched
+            nothing = ControlResult.of(built.space, built.evaluator(target), None, [], time.monotonic(), method=method)
+            return nothing.model_copy(update={"architecture": method})
         if self.costs.room(budget) < budget:
             return None
         hears.stage(f"{named(method)} on {target}, for comparison")
@@ -221,7 +231,10 @@ class _Transfer:
             return tested
         if result.architecture is None or not self.costs.may_train():
             return result
-        final = FinalTraining(self.built).train(result.task, result.architecture, label, wait_for=[data(result)])
+        built = self.hand_made if label in HAND_MADE else self.built
+        assert built is not None
+        training = FinalTraining(built)
+        final = training.train(result.task, result.architecture, label, wait_for=[data(result)])
         return result if final is None else result.model_copy(update={"test": final.test, "final": final})
 
     def whole_space(self, task: str) -> Evaluator:

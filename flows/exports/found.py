@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, cast
 from flows.evaluators import evaluators_of, final_spec, space_of
 from lapt.errors import ConfigError, LaptError, or_meant
 from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation
+from lapt.evaluators.hand_made import HAND_MADE
 from lapt.evaluators.images import TrainingSpec, data_of
 from lapt.pipeline.config import Execution, Pipeline, overridden
 from lapt.pipeline.picking import described, limits_of, picked
@@ -109,6 +110,8 @@ def export(store: Store, run: str, asked: Asked, say: Say, counting: Counting) -
     if not path.absolute().parent.is_dir():
         raise ConfigError(f"a folder at {path.absolute().parent}", "none", "make it, or name another file with --out")
     text, told = _chosen(asked, pipeline, found, say)
+    if asked.control in HAND_MADE:
+        pipeline = cast(Pipeline, pipeline.hand_made)
     made = _files(store, pipeline, result, asked, found.task, text, told, say, counting)
     folder, written = LocalFiles(path.absolute().parent), []
     for suffix, content in made.contents.items():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,10 @@ from lapt.spaces import Architecture, DeclaredSpace
 
 ALLOWED = "LAPT_ALLOW_BUILDERS"
 """Environment variable of a worker: patterns of the ``module:function`` that its runs may name."""
+
+
+HAND_MADE = "lapt.networks.baselines:backbone"
+"""The builder that comes with LAPT, which every worker may run."""
 
 
 class DeclaredBackbone(Features):
@@ -74,8 +78,16 @@ def _backbone(declared: DeclaredSpace, architecture: Architecture, size: Network
     name, text = declared.network, declared.encode(architecture)
     expected = f"{name}(architecture, channels=, cells=, image_channels=) to build {text}"
     build = builder(declared)
+    given: dict[str, Any] = {
+        "channels": size.channels,
+        "cells": size.cells,
+        "image_channels": size.image_channels,
+        "image_size": size.image_size,
+    }
+    if not _takes(build, "image_size"):
+        del given["image_size"]
     try:
-        body = build(architecture, channels=size.channels, cells=size.cells, image_channels=size.image_channels)
+        body = build(architecture, **given)
     except Exception as error:
         raise BuilderError(
             expected, _said(error), "mend the builder, or leave the operator out of the space"
@@ -95,14 +107,34 @@ def _backbone(declared: DeclaredSpace, architecture: Architecture, size: Network
     body.train()
     got = f"of shape {list(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
     if isinstance(found, Tensor) and found.dim() == 4 and len(found) == 2 and 0 not in found.shape:
-        reduction = -(-height // found.shape[2])
-        if (-(-height // reduction), -(-width // reduction)) == found.shape[2:]:
+        reduction = _reduction((height, width), found.shape[2:])
+        if reduction is not None:
             return DeclaredBackbone(body, found.shape[1], reduction)
     raise BuilderError(
         f"features [2, any number, {height} / r, {width} / r], sides rounded up, from the network of {name} for {text}",
         got,
         "return what stands before pooling and classifier, which LAPT adds for the task, and pad what loses a border",
     )
+
+
+def _reduction(sides: tuple[int, int], features: Sequence[int]) -> int | None:
+    """The divisor of both sides, rounded up, that gives those of the features; None if there is none.
+
+    Several may do: the smallest of the height if it does, else a power of two, else the smallest of all.
+    """
+    powers = [2**exponent for exponent in range(max(sides).bit_length() + 1)]
+    for divisor in (-(-sides[0] // features[0]), *powers, *range(1, max(sides) + 1)):
+        if all(-(-side // divisor) == found for side, found in zip(sides, features, strict=True)):
+            return divisor
+    return None
+
+
+def _takes(build: Callable[..., object], name: str) -> bool:
+    """Whether a builder declares a parameter of that name."""
+    try:
+        return name in inspect.signature(build).parameters
+    except (TypeError, ValueError):  # some callables of C have no signature
+        return False
 
 
 @lru_cache(maxsize=1024)
@@ -127,7 +159,7 @@ def builder(declared: DeclaredSpace) -> Callable[..., object]:
     are imported there.
     """
     module, function = _named(declared)
-    if on_worker() and not allowed(ALLOWED, f"{module}:{function}"):
+    if on_worker() and declared.network != HAND_MADE and not allowed(ALLOWED, f"{module}:{function}"):
         raise BuilderError(
             "a builder that this worker's operator allows",
             f"{module}:{function}",

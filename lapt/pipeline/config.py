@@ -16,12 +16,13 @@ from lapt.algorithms import Rule
 from lapt.base.declarations import Frozen, Name, added, parsed, text_of, value_of
 from lapt.base.faults import fault
 from lapt.errors import ConfigError, or_meant
-from lapt.evaluators.config import EvaluatorSection, TrainingEvaluation
+from lapt.evaluators.config import EvaluatorSection, ImagesEvaluation, TrainingEvaluation
+from lapt.evaluators.hand_made import HAND_MADE, SPACE, trained_alike
 from lapt.latency.additive import NEEDED
 from lapt.latency.timing import Protocol
 from lapt.pipeline.constraints import Bound
 from lapt.pipeline.limits import UNLIMITED, RunLimits
-from lapt.pipeline.sources import AnySource, Source, is_read, sources_of, tasks_read
+from lapt.pipeline.sources import AnySource, NoSource, Source, is_read, sources_of, tasks_read
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.reasoning.endpoint.calls import Mode
 from lapt.search import SEARCHERS
@@ -80,8 +81,13 @@ class Pipeline(Frozen):
         MeasuredLatency(), description="how latency_ms is measured, where networks are trained and it is named"
     )
     search: Search = ReaSearch()
-    controls: tuple[Literal["random", "rea", "source_ranking"], ...] = Field(
-        (), description="methods with the same budget on the whole space, as a comparison"
+    controls: tuple[
+        Literal["random", "rea", "source_ranking", "plain_cnn", "resnet18", "mobilenet_v3_small", "efficientnet_b0"],
+        ...,
+    ] = Field(
+        (),
+        description="for comparison: methods with the same budget on the whole space, and hand-made networks, which "
+        "are trained as what was found is in the end",
     )
     seed: int = Field(0, ge=0)
 
@@ -122,6 +128,15 @@ class Pipeline(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _trains_what_it_compares_with(self) -> Pipeline:
+        hand_made = [one for one in self.controls if one in HAND_MADE]
+        if hand_made and not self.evaluator.trains:
+            raise ValueError(f"controls name {hand_made[0]}, a network to train: only evaluators that train have them")
+        if hand_made and getattr(self.evaluator, "final", self) is None:
+            raise ValueError(f"controls name {hand_made[0]}, which is trained as evaluator.final says: say it")
+        return self
+
+    @model_validator(mode="after")
     def _two_objectives(self) -> Pipeline:
         if not self.objectives:
             return self
@@ -131,6 +146,21 @@ class Pipeline(Frozen):
             able = [name for name, method in SEARCHERS.items() if method.objectives]
             raise ValueError(f"search.method {self.search.method} has one objective; {', '.join(able)} can have two")
         return self
+
+    @property
+    def hand_made(self) -> Pipeline | None:
+        """The pipeline that trains the hand-made networks among the controls as this one trains what it finds in the
+        end; None without them."""
+        if not isinstance(self.evaluator, ImagesEvaluation) or not any(one in HAND_MADE for one in self.controls):
+            return None
+        return Pipeline(
+            name=self.name,
+            space=SPACE,
+            evaluator=trained_alike(self.evaluator),
+            source=NoSource(),
+            targets=self.targets,
+            seed=self.seed,
+        )
 
     @property
     def cost(self) -> str | None:

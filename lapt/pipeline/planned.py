@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from lapt.evaluators.hand_made import HAND_MADE
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.sources import Source, sources_of
 from lapt.pipeline.wording import named
@@ -33,8 +34,8 @@ class Part(BaseModel):
     @property
     def described(self) -> str:
         """The part in words, without its task."""
-        if self.purpose == "control" and self.method is not None:
-            return f"control: {named(self.method)}"
+        if self.method is not None and (self.purpose == "control" or self.method in HAND_MADE):
+            return f"{self.purpose}: {named(self.method)}"
         return self.purpose if self.method is None else f"{self.purpose}: {self.method}"
 
 
@@ -72,9 +73,10 @@ def _targets(pipeline: Pipeline) -> Iterator[Part]:
         budget = _evaluations(pipeline, pipeline.budget + pipeline.scored_again)
         yield Part(purpose="search", task=target, method=pipeline.label, at_once=search.asked, **budget)
     for target in pipeline.targets:
-        if shared and pipeline.controls:
+        searched = [method for method in pipeline.controls if method not in HAND_MADE]
+        if shared and searched:
             yield Part(purpose="supernet", task=target, paid=1, method="of the whole space")
-        for method in pipeline.controls:
+        for method in searched:
             budget = _evaluations(pipeline, pipeline.budget)
             yield Part(purpose="control", task=target, method=method, at_once=search.asked, **budget)
 
@@ -82,7 +84,11 @@ def _targets(pipeline: Pipeline) -> Iterator[Part]:
 def _finals(pipeline: Pipeline, finals: set[str]) -> Iterator[Part]:
     for target in pipeline.targets:
         if target in finals:
-            yield Part(purpose="final training", task=target, paid=1 + len(pipeline.controls))
+            hand_made = [method for method in pipeline.controls if method in HAND_MADE]
+            found = 1 + len(pipeline.controls) - len(hand_made)
+            yield Part(purpose="final training", task=target, paid=found)
+            for method in hand_made:
+                yield Part(purpose="final training", task=target, paid=1, method=method)
 
 
 def counted(parts: Iterable[Part], *, inherits: bool = False) -> str:

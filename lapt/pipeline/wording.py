@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from lapt.base.guessing import Reach
+from lapt.evaluators.hand_made import HAND_MADE
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.constraints import amount
 from lapt.pipeline.results import FinalResult, Found, RunResult, TargetResult
@@ -99,6 +100,8 @@ def within(found: Found, pipeline: Pipeline) -> str:
 
 def named(control: str) -> str:
     """The name of a control in words."""
+    if control in HAND_MADE:
+        return HAND_MADE[control]
     return "source ranking" if control == SOURCE_RANKING else f"{control} search"
 
 
@@ -158,8 +161,10 @@ def cost_of(found: Found, final: FinalResult) -> str:
     """The size of the network found, and the cost of its search and its training in seconds of one device."""
     size = f"{final.parameters or 0:,} parameters, {(final.flops or 0) / 1e6:,.1f}M multiply-adds"
     failed = f"; its training failed: {final.error}" if final.error else ""
-    search, training = lasting(found.device_seconds), lasting(final.device_seconds)
-    return f"{size}; {search} of one device for the search on the target, {training} for its final training{failed}"
+    training = f"{lasting(final.device_seconds)} for its final training"
+    if not found.evaluations:  # hand-made
+        return f"{size}; {training}{failed}"
+    return f"{size}; {lasting(found.device_seconds)} of one device for the search on the target, {training}{failed}"
 
 
 def lasting(seconds: float) -> str:

@@ -33,7 +33,7 @@ source: {library: shipped}
 targets: [classification]
 adaptation: {iterations: 1, top_r: 2}
 search: {method: rea, population_size: 2, generations: 1, tournament_size: 2}
-controls: [random]
+controls: [random, plain_cnn]
 """
 OTHER = "|none~0|+|nor_conv_3x3~0|skip_connect~1|+|nor_conv_3x3~0|nor_conv_3x3~1|skip_connect~2|"
 
@@ -126,6 +126,18 @@ def test_the_files_alone_reach_the_reported_test_score(
     told = json.loads(typed("predict", str(tmp_path / name), str(run.home / "shapes" / "test"), "--json").stdout)
     assert told["accuracy"]["images"] == 39
     assert told["accuracy"]["percent"] == pytest.approx(run.target["test"], abs=1e-4)
+
+
+def test_a_hand_made_control_is_exported_as_it_was_trained(run: Run, tmp_path: Path) -> None:
+    (hand_made,) = (one for one in run.target["controls"] if one["method"] == "plain_cnn")
+    assert hand_made["final"]["parameters"] == 220_276 + 3 * 112 + 3
+    assert hand_made["evaluations"] == 0
+    exported = run.export("--control", "plain_cnn", "--format", "onnx", "--out", str(tmp_path / "plain.onnx"))
+    assert exported.returncode == 0, exported.stderr
+    told = json.loads(
+        typed("predict", str(tmp_path / "plain.onnx"), str(run.home / "shapes" / "test"), "--json").stdout
+    )
+    assert told["accuracy"]["percent"] == pytest.approx(hand_made["test"], abs=1e-4)
 
 
 @pytest.fixture(params=["moved", "grown", "elsewhere"])
