@@ -16,6 +16,7 @@ class Images:
     ``source``: as it was declared. ``digest``: of all images of the search; empty where it is not known. ``shape``:
     (C, H, W). ``background``, ``ranges``: as of ``Look``, by which files become pixels. ``target``: the shape of an
     image's target, if it is no class. ``highest``: the highest label of such targets, if they are labels.
+    ``components``: the names of the components of a target that is a vector.
     """
 
     source: str
@@ -26,6 +27,7 @@ class Images:
     ranges: dict[Depth, Range] = field(default_factory=dict)
     target: tuple[int, ...] | None = None
     highest: int | None = None
+    components: tuple[str, ...] = ()
 
     @property
     def look(self) -> Look:
@@ -49,5 +51,6 @@ class Images:
             classes=tuple(found.pop("classes")),
             ranges=ranges,
             target=None if target is None else tuple(target),
+            components=tuple(found.pop("components", ())),
             **found,
         )

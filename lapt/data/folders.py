@@ -1,4 +1,4 @@
-"""Folders of image files in torchvision's ImageFolder layout, decoded once into memory or to a file."""
+"""Image files, of folders in torchvision's ImageFolder layout or of lists, decoded once into memory or to a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from lapt.data.images import DataSets, ImageData
-from lapt.data.layout import Classes, Split, counted, inside, laid_out, listed, shown
+from lapt.data.layout import Classes, Layout, Split, counted, inside, laid_out, listed, shown
+from lapt.data.lists import Listed, read_list
 from lapt.data.pictures import (
     CUT,
     LEVELS,
@@ -56,18 +57,28 @@ def load_folder(path: Path, reading: Reading | None = None) -> DataSets:
     ``validation`` is one; with two, the second is the test set. Warnings list conversions and skipped files. Raises
     DataError naming folders or files.
     """
-    return _Folder(path, reading or Reading()).data()
+    return _Files(path, reading or Reading(), laid_out(path)).data()
 
 
-class _Folder:
-    """A folder during reading: its files by split, their headers, and the target format."""
+def load_list(path: Path, reading: Reading | None = None) -> DataSets:
+    """Load the images of a CSV file (``lapt.data.lists``), decoded as those of a folder. Raises DataError."""
+    found = read_list(path)
+    return _Files(found.layout.passed_over.root, reading or Reading(), found.layout, found).data()
 
-    def __init__(self, path: Path, reading: Reading) -> None:
+
+class _Files:
+    """Image files during reading: the files by split, their headers, and the target format.
+
+    ``path``: the folder that they are in. ``listed``: the list that they come from, if it is no folder.
+    """
+
+    def __init__(self, path: Path, reading: Reading, layout: Layout, listed: Listed | None = None) -> None:
         self.path, self.reading, self.cache = path, reading, Cache.of_user(reading.max_cache)
-        layout = laid_out(path)
+        self.vectors = {} if listed is None else listed.vectors
+        self.components = () if listed is None else listed.components
         self.folders, self.passed_over = layout.splits, str(layout.passed_over)
-        self.classes = tuple(layout.train)
-        self.only_two = bool(layout.validation) and not layout.test
+        self.classes = () if self.components else tuple(layout.train)
+        self.only_two = listed is None and bool(layout.validation) and not layout.test
         validation, test = ({}, layout.validation) if self.only_two else (layout.validation, layout.test)
         self.splits: dict[Split, Classes] = {"train": layout.train, "validation": validation, "test": test}
         self.files = {split: [f for found in classes.values() for f in found] for split, classes in self.splits.items()}
@@ -206,11 +217,21 @@ class _Folder:
         return (lowest, highest) if highest - lowest < LEVELS else None
 
     def _decoded(self, split: Split) -> ImageData:
-        listed = [(file, self.classes.index(label)) for label, found in self.splits[split].items() for file in found]
+        listed = [
+            (file, self.classes.index(label) if self.classes else 0)
+            for label, found in self.splits[split].items()
+            for file in found
+        ]
         shape = (len(listed), 1 if self.look.grey else 3, *self.look.size)
         where = shown(self._folder(split) if self.folders else self.path)
         labels = torch.tensor([label for _, label in listed], dtype=torch.int64)
-        return ImageData(self._pixels([file for file, _ in listed], shape, where), labels, self.classes, name=where)
+        pixels = self._pixels([file for file, _ in listed], shape, where)
+        if not self.components:
+            return ImageData(pixels, labels, self.classes, name=where)
+        targets = torch.tensor([self.vectors[file] for file, _ in listed], dtype=torch.float32)
+        # A mirror image may have another quantity, as a place has; of labels it has the same.
+        mirrored = bool(((targets == 0) | (targets == 1)).all())
+        return ImageData(pixels, labels, (), targets, flippable=mirrored, name=where, components=self.components)
 
     def _pixels(self, files: list[Path], shape: tuple[int, int, int, int], where: str) -> Pixels:
         """The pixels of the files, uint8 of ``shape``: in memory, or from the cache if all splits are too large."""
@@ -300,7 +321,8 @@ class _Folder:
             for split, files in self.files.items()
             if files
         ]
-        said = [f"{', '.join(counts)}; {counted(len(self.classes), 'class', 'classes')}"]
+        learned = listed(self.components) if self.components else counted(len(self.classes), "class", "classes")
+        said = [f"{', '.join(counts)}; {learned}"]
         if self.only_two:
             said.append("the second split is the test set, so validation images are drawn from the first")
         chosen = "" if self.reading.size else " (evaluator.size says another)"

@@ -28,7 +28,8 @@ class ImageData:
     ``images``: uint8 [N, C, H, W], a tensor or ``StoredPixels``; ``labels``: int64 [N], indices into ``classes`` (all 0
     when there are no classes).
     ``targets``: of dense and regression tasks: float32 [N, K] or [N, K, H, W], or int64 [N, H, W] of segmentation
-    labels with 255 for ignored pixels. ``flippable``: a mirror image keeps its label.
+    labels with 255 for ignored pixels. ``flippable``: a mirror image keeps its label. ``components``: names of the K
+    components of targets [N, K], if they have names.
     """
 
     images: Pixels
@@ -37,6 +38,7 @@ class ImageData:
     targets: Tensor | None = None
     flippable: bool = True
     name: str = "images"
+    components: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.images.dtype != torch.uint8 or self.images.dim() != 4 or 0 in self.images.shape[1:]:
@@ -69,7 +71,8 @@ class ImageData:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of all content. The place of the data and the device do not matter."""
-        sha = hashlib.sha256(repr((self.classes, self.flippable)).encode())
+        named = (self.classes, self.flippable, *([self.components] if self.components else []))
+        sha = hashlib.sha256(repr(named).encode())
         sha.update(_described(self.images).encode())
         for block in blocks(self.images):
             sha.update(block.contiguous().numpy().data)
@@ -155,7 +158,7 @@ class DataSets:
             return facts
         labels = None if targets.is_floating_point() else targets[targets != IGNORED]
         highest = None if labels is None or not labels.numel() else int(labels.max())
-        return replace(facts, target=tuple(targets.shape[1:]), highest=highest)
+        return replace(facts, target=tuple(targets.shape[1:]), highest=highest, components=self.train.components)
 
     def split(self, validation_share: float, seed: int, *, limit: int | None = None) -> tuple[ImageData, ImageData]:
         """(training, validation): the source's own validation images, or else a hold-out; see ``sides``."""
@@ -171,7 +174,8 @@ def standing_in(images: Images) -> ImageData:
         kind = torch.float32 if images.highest is None else torch.int64
         targets = torch.full((1, *images.target), images.highest or 0, dtype=kind)
     black = torch.zeros((1, *images.shape), dtype=torch.uint8)
-    return ImageData(black, torch.zeros(1, dtype=torch.int64), images.classes, targets, name=images.source)
+    none = torch.zeros(1, dtype=torch.int64)
+    return ImageData(black, none, images.classes, targets, name=images.source, components=images.components)
 
 
 def copies(data: DataSets, validation_share: float, seed: int, *, limit: int | None = None) -> dict[str, int]:

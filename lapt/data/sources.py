@@ -1,4 +1,4 @@
-"""Sources of image data: scikit-learn's digits, CIFAR, npz files, folders of images."""
+"""Sources of image data: scikit-learn's digits, CIFAR, npz files, lists and folders of images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lapt.data.arrays import load_npz
-from lapt.data.folders import load_folder
+from lapt.data.folders import load_folder, load_list
 from lapt.data.images import DataSets, ImageData, split
 from lapt.data.layout import holds_images, shown
 from lapt.data.reading import Reading
@@ -24,9 +24,10 @@ INSTALL = "install it: pip install 'lapt[train]'"
 def load_images(source: str, root: str | Path | None = None, *, download: bool = False, **reading: Any) -> DataSets:
     """The data set ``source``, decoded into memory.
 
-    ``source``: ``digits``, ``digits_hard``, ``cifar10``, ``cifar100``, the path of an npz file, or of a folder of
-    images (folders of splits, or of classes alone; a folder a class). ``root``: where CIFAR's files lie and relative
-    paths start; the current folder if unset. ``download``: CIFAR may be downloaded. ``reading``: of a ``Reading``.
+    ``source``: ``digits``, ``digits_hard``, ``cifar10``, ``cifar100``, the path of an npz file, of a CSV file that
+    lists images, or of a folder of images (folders of splits, or of classes alone; a folder a class). ``root``: where
+    CIFAR's files lie and relative paths start; the current folder if unset. ``download``: CIFAR may be downloaded.
+    ``reading``: of a ``Reading``.
     Raises DataError.
     """
     how, folder = Reading(**reading), Path(root or ".").expanduser().absolute()
@@ -44,11 +45,15 @@ def load_images(source: str, root: str | Path | None = None, *, download: bool =
         return DataSets(load(True), partial(load, False))
     if path.suffix.lower() == ".npz" and path.is_file():
         return load_npz(path, how)
+    if path.suffix.lower() == ".csv" and path.is_file():
+        return load_list(path, how)
     if path.is_dir():
         return load_folder(path, how)
-    known = ", ".join([*DIGITS, *CIFAR])
+    known = ", ".join([*DIGITS, *CIFAR, "an .npz file", "a .csv file"])
     raise DataError(
-        f"{known}, an .npz file or a folder of images", f"{source!r} ({path})", "check the name or the path"
+        f"{known} or a folder of images",
+        f"{source!r} ({path})",
+        "check the name or the path",
     )
 
 

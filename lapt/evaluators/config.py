@@ -97,7 +97,8 @@ class ImagesEvaluation(Networks):
     """
 
     data: str | dict[str, str] = Field(
-        description="digits, digits_hard, cifar10, cifar100, an .npz file, or a folder of images; or a name for each"
+        description="digits, digits_hard, cifar10, cifar100, an .npz file, a .csv file that lists images, or a "
+        "folder of images; or a name for each"
     )
 
     def images_of(self, task: str) -> tuple[str, str]:

@@ -152,9 +152,10 @@ def doubts_of(spec: TrainingSpec) -> Iterator[str]:
     count = len(found.validation or sides(found.train, share, 0, limit=limit)[1])
     if count < FEW:
         remedy = "add images" if found.validation else "add images, or raise evaluator.validation_share"
+        one = f": one image is {100 / count:.3g} points of accuracy" if task_of(spec).metric.name == "accuracy" else ""
         yield (
-            f"expected {FEW} validation images or more, to tell good architectures from better ones; got {count}: one "
-            f"image is {100 / count:.3g} points of accuracy; {remedy}"
+            f"expected {FEW} validation images or more, to tell good architectures from better ones; got {count}{one}; "
+            f"{remedy}"
         )
     for split, same in _copies(source, share, limit).items():
         yield (

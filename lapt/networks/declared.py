@@ -122,8 +122,9 @@ def _reduction(sides: tuple[int, int], features: Sequence[int]) -> int | None:
 
     Several may do: the smallest of the height if it does, else a power of two, else the smallest of all.
     """
-    powers = [2**exponent for exponent in range(max(sides).bit_length() + 1)]
-    for divisor in (-(-sides[0] // features[0]), *powers, *range(1, max(sides) + 1)):
+    powers: list[int] = [2**exponent for exponent in range(max(sides).bit_length() + 1)]
+    divisors: list[int] = [-(-sides[0] // features[0]), *powers, *range(1, max(sides) + 1)]
+    for divisor in divisors:
         if all(-(-side // divisor) == found for side, found in zip(sides, features, strict=True)):
             return divisor
     return None

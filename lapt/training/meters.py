@@ -63,6 +63,13 @@ class MeanSquaredError(_Mean):
         self.add((output - target).square().flatten(1).mean(1).sum(), len(target))
 
 
+class MeanAbsoluteError(_Mean):
+    """Mean over images and components of |output - target|, both [B, K]."""
+
+    def update(self, output: Tensor, target: Tensor) -> None:
+        self.add((output - target).abs().flatten(1).mean(1).sum(), len(target))
+
+
 class Ssim(_Mean):
     """Mean structural similarity of output and target [B, C, H, W], values clamped to ``low``..``high``."""
 

@@ -17,16 +17,17 @@ GROUP = "lapt.metrics"
 PLAIN = ("metric", "loss")
 """Values of ``evaluator.score`` that every task has: its own metric, and its loss."""
 
-Answers = Literal["labels", "vectors", "images"]
-"""The kind of a task's answers: outputs [N, K] for a label each, vectors [N, K], or images."""
+Answers = Literal["labels", "sets", "vectors", "images"]
+"""The kind of a task's answers: outputs [N, K] for a label each, logits [N, K] for any of K labels, vectors [N, K], or
+images."""
 
 
 @dataclass(frozen=True)
 class MetricOf:
     """A metric of all answers together.
 
-    ``compute(outputs, targets)``: of labels, probabilities float32 [N, K] and int64 [N]; of vectors, float32 [N, K]
-    both. It returns the value in the metric's unit.
+    ``compute(outputs, targets)``: of labels, probabilities float32 [N, K] and int64 [N]; of sets, logits float32 [N, K]
+    and zeros and ones; of vectors, float32 [N, K] both. It returns the value in the metric's unit.
     """
 
     metric: Metric

@@ -1,4 +1,4 @@
-"""The tasks of TransNAS-Bench-101 (Duan et al. 2021), and rotations."""
+"""The tasks of TransNAS-Bench-101 (Duan et al. 2021), rotations, several labels an image, and quantities."""
 
 from lapt.base.offered import Offered
 from lapt.data.images import ImageData
@@ -13,6 +13,7 @@ from lapt.training.tasks.kinds import (
     SurfaceNormal,
 )
 from lapt.training.tasks.task import Task
+from lapt.training.tasks.vectors import MultiLabel, Regression
 
 GROUP = "lapt.tasks"
 """Group of entry points through which other packages offer tasks: a name, and its Task subclass."""
@@ -25,6 +26,8 @@ _OWN: dict[str, type[Task]] = {
     "segmentation": Segmentation,
     "surface_normal": SurfaceNormal,
     "room_layout": RoomLayout,
+    "multilabel": MultiLabel,
+    "regression": Regression,
     # The benchmark's own spelling.
     "class_object": Classification,
     "class_scene": Classification,

@@ -203,7 +203,7 @@ class Autoencoding(Task):
         return Ssim()
 
 
-class _Targeted(Task):
+class Targeted(Task):
     """Base class of tasks with targets in the data. There are no augmentations: they would have to change targets
     too."""
 
@@ -238,7 +238,7 @@ class _Targeted(Task):
         return self._targets(data)
 
 
-class SurfaceNormal(_Targeted):
+class SurfaceNormal(Targeted):
     """A normal for each pixel, components in -1..1."""
 
     name = "surface_normal"
@@ -260,7 +260,7 @@ class SurfaceNormal(_Targeted):
         return Ssim(-1.0, 1.0)
 
 
-class Segmentation(_Targeted):
+class Segmentation(Targeted):
     """A class for each pixel; pixels labelled 255 are ignored. The classes are those of the training targets."""
 
     name = "segmentation"
@@ -315,7 +315,7 @@ class Segmentation(_Targeted):
         return MeanIoU(self.outputs)
 
 
-class RoomLayout(_Targeted):
+class RoomLayout(Targeted):
     """A vector of floats, such as the corners of a room. Scale it to a range near -1..1."""
 
     name = "room_layout"
