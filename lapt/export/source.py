@@ -107,7 +107,9 @@ def untold(task: Task) -> Card:
     return Card.of_images(images, task.name, [0.0] * channels, [1.0] * channels, trained=False)
 
 
+_IF_ANY = ("ranges", "components")
 _SAID = {
+    "components": "of the output, in this order",
     "image_size": "height, width",
     "value_range": "of pixels at the input",
     "mean": "of the training images, a channel each; Network subtracts it",
@@ -123,7 +125,7 @@ def _constants(card: Card) -> str:
     facts = {name: getattr(card, name) for name in IN_PYTHON}
     if not card.classes:
         facts = {name: facts[name] for name in facts if name not in ("classes", "background", "ranges")}
-    return "\n".join(_constant(name, value) for name, value in facts.items() if name != "ranges" or value)
+    return "\n".join(_constant(name, value) for name, value in facts.items() if value or name not in _IF_ANY)
 
 
 def _constant(name: str, value: Any) -> str:
@@ -155,7 +157,10 @@ def _quoted(network: nn.Module, written: list[str], theirs: tuple[Any, ...]) -> 
 
     ``theirs``: of the cell family, its classes before its functions.
     """
-    classes, functions = (ConvNorm, FactorizedReduction, ResidualReduction), (heads.Decoder, average_pool)
+    classes, functions = (
+        (ConvNorm, FactorizedReduction, ResidualReduction),
+        (heads.Decoder, heads.Rescaled, average_pool),
+    )
     of_family = [part for part in theirs if isinstance(part, type)]
     parts: list[Any] = [
         *classes,
@@ -181,12 +186,16 @@ def _head(head: nn.Module, body: Features) -> str:
         assert isinstance(last, nn.Conv2d)
         numbers = (first.in_channels, last.out_channels, body.reduction, head.height, head.width)
         return f"self.head = Decoder({', '.join(map(str, numbers))})"
+    layers = list(head) if isinstance(head, nn.Sequential) else [head]
+    ours = [isinstance(layer, heads.Rescaled) for layer in layers]
     if not isinstance(head, nn.Sequential) or any(
-        getattr(nn, type(layer).__name__, None) is not type(layer) for layer in head
+        getattr(nn, type(layer).__name__, None) is not type(layer) and not mine
+        for layer, mine in zip(layers, ours, strict=True)
     ):
         raise ExportError(
             "a Decoder or an nn.Sequential of torch's layers as head",
             type(head).__name__,
             "write an ONNX model instead",
         )
-    return f"self.head = {sequential(f'nn.{layer!r}' for layer in head)}"
+    written = (f"{'' if mine else 'nn.'}{layer!r}" for layer, mine in zip(layers, ours, strict=True))
+    return f"self.head = {sequential(written)}"

@@ -19,7 +19,18 @@ RESIZE = (
     "transparent, resize the shorter side (bilinear), cut out the centre"
 )
 IN_PYTHON = (
-    *("task", "classes", "image_size", "channel_order", "value_range", "mean", "std", "background", "ranges"),
+    *(
+        "task",
+        "classes",
+        "components",
+        "image_size",
+        "channel_order",
+        "value_range",
+        "mean",
+        "std",
+        "background",
+        "ranges",
+    ),
     "trained",
 )
 """Facts that are constants of the Python file. The others are in its docstring."""
@@ -31,8 +42,9 @@ class Card:
 
     ``task``: the name of its ``Task``. ``image_size``: (H, W). ``channel_order``: RGB or grey. ``value_range``: of
     pixels at the input. ``mean``, ``std``: of the training images in that range, a channel each; the network itself
-    subtracts and divides. ``background``, ``ranges``: as of ``Look``. ``trained``: False for random weights. ``told``:
-    the run and its scores.
+    subtracts and divides. ``background``, ``ranges``: as of ``Look``. ``trained``: False for random weights.
+    ``components``: the names of the output's labels or quantities, if they have names. ``told``: the run and its
+    scores.
     """
 
     task: str
@@ -47,6 +59,7 @@ class Card:
     ranges: Mapping[Depth, Range] = field(default_factory=dict)
     value_range: Range = (0.0, 1.0)
     trained: bool = True
+    components: tuple[str, ...] = ()
     told: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -56,6 +69,7 @@ class Card:
         return cls(
             task=task,
             classes=images.classes if task == "classification" else (),
+            components=images.components,
             image_size=(height, width),
             channel_order="grey" if channels == 1 else "RGB",
             mean=tuple(float(f"{value:.6g}") for value in mean),
@@ -74,6 +88,8 @@ class Card:
         """The facts by name, as values of JSON."""
         mine: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         told = mine.pop("told")
+        if not self.components:
+            del mine["components"]
         fixed = {"lapt": __version__, "input": INPUT, "output": OUTPUT, "layout": "NCHW, float32, any batch"}
         return {**mine, **fixed, "normalisation": "in the network", "resize": RESIZE, **told}
 
@@ -92,6 +108,7 @@ class Card:
             low, high = found.pop("value_range")
             ranges = {depth: (float(a), float(b)) for depth, (a, b) in found.pop("ranges").items()}
             lists: dict[str, Any] = {name: tuple(found.pop(name)) for name in ("classes", "mean", "std")}
+            lists["components"] = tuple(found.pop("components", ()))
             return cls(image_size=(height, width), value_range=(low, high), ranges=ranges, **lists, **found)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise ConfigError(

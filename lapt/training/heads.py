@@ -1,15 +1,34 @@
-"""Heads on a backbone's features [B, C, h, w]: one linear layer, or a light decoder."""
+"""Heads on a backbone's features [B, C, h, w]: one linear layer, with or without units, or a light decoder."""
 
 from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 
-def pooled(channels: int, outputs: int, *, grid: int = 1) -> nn.Module:
+def pooled(channels: int, outputs: int, *, grid: int = 1) -> nn.Sequential:
     """Mean over each of grid x grid places of the features, then a linear layer: [B, outputs]."""
     return nn.Sequential(nn.AdaptiveAvgPool2d(grid), nn.Flatten(), nn.Linear(channels * grid * grid, outputs))
+
+
+class Rescaled(nn.Module):
+    """Standardised quantities [B, K] in their units. Their means and standard deviations are kept with the weights."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, components: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(components))
+        self.register_buffer("deviation", torch.ones(components))
+
+    def forward(self, standardised: Tensor) -> Tensor:
+        return standardised * self.deviation + self.mean
+
+    def extra_repr(self) -> str:
+        return str(len(self.mean))
 
 
 class Decoder(nn.Module):

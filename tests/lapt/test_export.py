@@ -31,6 +31,8 @@ TARGETS = {
     "segmentation": lambda n, c, h, w: torch.arange(n * h * w).reshape(n, h, w) % 3,
     "surface_normal": lambda n, c, h, w: torch.rand(n, 3, h, w) * 2 - 1,
     "room_layout": lambda n, c, h, w: torch.rand(n, 5),
+    "multilabel": lambda n, c, h, w: (torch.arange(3 * n).reshape(n, 3) % 2).float(),
+    "regression": lambda n, c, h, w: torch.rand(n, 2),
 }
 TASKS = ("classification", "jigsaw", "rotation", "autoencoding", *TARGETS)
 ODD_CELLS = (

@@ -41,6 +41,8 @@ TARGETS: dict[str, Callable[[int], torch.Tensor]] = {
     "segmentation": lambda side: torch.arange(side * side).reshape(1, side, side) % 5,
     "surface_normal": lambda side: torch.rand(1, 3, side, side),
     "room_layout": lambda side: torch.rand(1, 7),
+    "multilabel": lambda side: torch.ones(1, 4),
+    "regression": lambda side: torch.tensor([[0.5, -4]]),
 }
 
 
@@ -95,6 +97,8 @@ def test_the_constants_of_a_python_file_are_its_facts(names: tuple[str, ...], ra
 def test_what_stands_in_for_images_has_their_network(name: str) -> None:
     side = 12
     targets = TARGETS[name](side).repeat_interleave(2, 0) if name in TARGETS else None
+    if name == "regression":
+        targets[1] += 1  # the same for all is refused
     data = ImageData(torch.zeros((2, 3, side, side), dtype=torch.uint8), torch.tensor([0, 1]), ("a", "b"), targets)
     noted = Images.of(DataSets(data, lambda: None).noted("somewhere").as_json)
     whole, instead = make_task(name, data), make_task(name, standing_in(noted))

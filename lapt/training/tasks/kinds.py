@@ -7,6 +7,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -209,6 +210,8 @@ class Targeted(Task):
 
     augmentations = frozenset()
     wanted: str
+    or_list: ClassVar[str] = ""
+    """Words on a list that has such targets too."""
 
     def __init__(self, data: ImageData, *, score: str = "metric") -> None:
         super().__init__(data, score=score)
@@ -222,7 +225,9 @@ class Targeted(Task):
         targets = data.targets
         if targets is None or not self.suits(targets):
             got = "no targets" if targets is None else f"{targets.dtype} {list(targets.shape)}"
-            raise DataError(f"{self.wanted} in {data.name} for {self.name}", got, f"bring an npz file with {ARRAYS}")
+            raise DataError(
+                f"{self.wanted} in {data.name} for {self.name}", got, f"bring an npz file with {ARRAYS}{self.or_list}"
+            )
         return targets
 
     def check(self, data: ImageData) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lapt.data.images import ImageData
 from lapt.errors import DataError
 from lapt.evaluation import Metric
-from lapt.training.heads import pooled
+from lapt.training.heads import Rescaled, pooled
 from lapt.training.meters import Collected, MeanAbsoluteError, Meter
 from lapt.training.tasks.kinds import Targeted
 
@@ -24,6 +24,7 @@ class MultiLabel(Targeted):
     answers = "sets"
     augmentations = frozenset({"crop", "flip", "cutout", "colour", "any"})
     wanted = "float targets [N, K] of zeros and ones"
+    or_list = ", or a .csv file with the columns file and labels"
 
     def suits(self, targets: Tensor) -> bool:
         return targets.is_floating_point() and targets.dim() == 2 and bool(((targets == 0) | (targets == 1)).all())
@@ -62,6 +63,7 @@ class Regression(Targeted):
     answers = "vectors"
     augmentations = frozenset({"crop", "flip", "cutout", "colour"})
     wanted = "float targets [N, K]"
+    or_list = ", or a .csv file with the column file and columns of numbers"
 
     def __init__(self, data: ImageData, *, score: str = "metric") -> None:
         super().__init__(data, score=score)
@@ -83,8 +85,10 @@ class Regression(Targeted):
         return targets.is_floating_point() and targets.dim() == 2
 
     def head(self, out_channels: int, reduction: int) -> nn.Module:
-        layers = pooled(out_channels, self.target_shape[0])
-        return nn.Sequential(layers, Rescaled(self.mean, self.deviation.clamp(min=torch.finfo().tiny)))
+        scale = Rescaled(self.target_shape[0])
+        scale.mean.copy_(self.mean)
+        scale.deviation.copy_(self._divisor(self.mean))
+        return nn.Sequential(*pooled(out_channels, self.target_shape[0]), scale)
 
     def loss(self, output: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
         return F.mse_loss(output / self._divisor(output), target / self._divisor(output))
@@ -94,18 +98,3 @@ class Regression(Targeted):
 
     def meter(self) -> Meter:
         return MeanAbsoluteError()
-
-
-class Rescaled(nn.Module):
-    """Standardised quantities [B, K] in their units. Mean and standard deviation are kept with the weights."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, mean: Tensor, deviation: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean.clone())
-        self.register_buffer("deviation", deviation.clone())
-
-    def forward(self, standardised: Tensor) -> Tensor:
-        return standardised * self.deviation + self.mean
