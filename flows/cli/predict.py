@@ -1,4 +1,4 @@
-"""``lapt predict``: classes of image files by an exported network."""
+"""``lapt predict``: classes, labels or quantities of image files by an exported network."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ NAMED = 5
 def predict(
     export: Annotated[Path, typer.Argument(help="The .onnx file of an export, or its .py file, whose code runs.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, and folders of them.")],
-    top: Annotated[int, typer.Option(min=1, help="Number of classes to show for an image.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="Number of classes or labels to show for an image.")] = 3,
     weights: Annotated[
         Path | None, typer.Option(help="Weights for a .py file; the .pt file beside it if unset.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict the classes of images with an exported network. It needs neither the run nor its store.
+    """Predict the classes, labels or quantities of images with an exported network, without its run and store.
 
     Images in folders named after classes are counted: the share of right ones is printed too.
     """
     from flows.screen.counting import counting
     from flows.screen.predictions import show_predictions
-    from lapt.inference.predictions import BATCH, check_classifies, predictions, wanted_in
+    from lapt.inference.predictions import BATCH, check_predicts, predictions, wanted_in
     from lapt.inference.runtimes import opened
 
     network = opened(export, weights)
-    check_classifies(network, export)
+    check_predicts(network, export)
     wanted = wanted_in(images, network.card.classes)
     if len(wanted) > BATCH:
         with counting(f"{export.name}, {len(wanted):,} images", "images") as heard:
@@ -47,19 +47,24 @@ def predict(
     else:
         found = list(predictions(network, wanted, top))
     if as_json:
-        print(json.dumps(_document(export, found), indent=2))
+        print(json.dumps(_document(export, network.card.task, found), indent=2))
     else:
-        show_predictions(found)
+        show_predictions(found, network.card.task)
     _complain(found)
 
 
-def _document(export: Path, found: Sequence[Prediction]) -> dict[str, Any]:
+_WORDS = {"multilabel": ("labels", "label", "probability"), "regression": ("quantities", "quantity", "value")}
+"""Task -> the keys of an image's answers, of the name and of the value of each."""
+
+
+def _document(export: Path, task: str, found: Sequence[Prediction]) -> dict[str, Any]:
     from lapt.inference.predictions import accuracy
 
+    several, name, number = _WORDS.get(task, ("classes", "class", "probability"))
     rows = [
         {
             "image": str(one.wanted.file),
-            "classes": [{"class": name, "probability": share} for name, share in one.classes],
+            several: [{name: said, number: value} for said, value in one.values],
             **({} if one.wanted.label is None else {"label": one.wanted.label}),
             **({} if one.error is None else {"error": one.error}),
         }

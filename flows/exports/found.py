@@ -83,7 +83,7 @@ def to_train(
 
 
 class Written(NamedTuple):
-    """The files of an export. ``predicts``: it is a trained classifier, of use for ``lapt predict``."""
+    """The files of an export. ``predicts``: ``lapt predict`` takes it."""
 
     paths: list[Path]
     predicts: bool
@@ -213,8 +213,8 @@ def _files(
             else "lapt final RUN --set evaluator.final.recipe.epochs=100 trains what was found"
         )
         say(f"not trained: the store has no weights of {text}; written with random ones ({how})")
-    classifies = trained is not None and exported.task.name == "classification" and asked.format != "state-dict"
-    return _Files(contents, classifies)
+    predicts = trained is not None and exported.card.predicted != () and asked.format != "state-dict"
+    return _Files(contents, predicts)
 
 
 class _Trained(NamedTuple):

@@ -9,12 +9,18 @@ from lapt.inference.predictions import Prediction, accuracy
 from lapt.report.tables import Column, Table
 
 
-def show_predictions(found: Sequence[Prediction]) -> None:
-    """Print the best classes of each image, and the share of right ones where folders name the classes."""
-    shown = [one for one in found if one.classes]
-    if shown:
-        places = range(len(shown[0].classes))
-        columns = [Column("image", least=24), "class", Column("probability", number=True)]
+def show_predictions(found: Sequence[Prediction], task: str) -> None:
+    """Print the best classes or labels of each image, or its quantities, and the share of right classes where folders
+    name them."""
+    shown = [one for one in found if one.values]
+    if shown and task == "regression":
+        quantities = [Column("image", least=24), *(Column(name, number=True) for name, _ in shown[0].values)]
+        rows = [[str(one.wanted.file), *(f"{value:.5g}" for _, value in one.values)] for one in shown]
+        print_table(Table.of(quantities, rows))
+    elif shown:
+        places = range(len(shown[0].values))
+        named = "label" if task == "multilabel" else "class"
+        columns = [Column("image", least=24), named, Column("probability", number=True)]
         columns += [f"{at + 1}." for at in places[1:]]
         print_table(Table.of(columns, [_row(one) for one in shown]))
     right = accuracy(found)
@@ -24,5 +30,5 @@ def show_predictions(found: Sequence[Prediction]) -> None:
 
 
 def _row(one: Prediction) -> list[str]:
-    (name, share), *others = one.classes
+    (name, share), *others = one.values
     return [str(one.wanted.file), name, f"{share:.1%}", *(f"{other} {its:.0%}" for other, its in others)]

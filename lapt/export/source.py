@@ -66,11 +66,12 @@ def python_source(
     found: Written = imported(family.export)(family, architecture, body, built)
     input_shape = ", ".join(map(str, task.shape))
     card = card or untold(task)
-    classifies = task.name == "classification"
-    whole = rendered("lapt.export", "network", input=input_shape, head=_head(network.head, body), classifies=classifies)
+    named = bool(card.predicted)
+    head = _head(network.head, body)
+    whole = rendered("lapt.export", "network", input=input_shape, head=head, task=task.name, predicts=named)
     written = [*found.classes, whole]
     parts = [*_quoted(network, written, found.quoted), *written]
-    if classifies:
+    if named:
         height, width = card.image_size
         reading = rendered(
             "lapt.export",
@@ -94,7 +95,7 @@ def python_source(
         live=found.live,
         dead=found.dead,
         body="\n".join(parts),
-        classifies=classifies,
+        predicts=named,
     )
     top = "\n\n".join([preface.rstrip(), _constants(card)])
     return "\n\n\n".join(part.strip() for part in (top, *parts)) + "\n"
@@ -107,7 +108,7 @@ def untold(task: Task) -> Card:
     return Card.of_images(images, task.name, [0.0] * channels, [1.0] * channels, trained=False)
 
 
-_IF_ANY = ("ranges", "components")
+_IF_ANY = ("classes", "components", "ranges")
 _SAID = {
     "components": "of the output, in this order",
     "image_size": "height, width",
@@ -123,8 +124,8 @@ _SAID = {
 def _constants(card: Card) -> str:
     """The assignments of the facts in IN_PYTHON. Those of no use for this network are left out."""
     facts = {name: getattr(card, name) for name in IN_PYTHON}
-    if not card.classes:
-        facts = {name: facts[name] for name in facts if name not in ("classes", "background", "ranges")}
+    if not card.predicted:
+        facts = {name: facts[name] for name in facts if name not in ("background", "ranges")}
     return "\n".join(_constant(name, value) for name, value in facts.items() if value or name not in _IF_ANY)
 
 

@@ -80,6 +80,13 @@ class Card:
         )
 
     @property
+    def predicted(self) -> tuple[str, ...]:
+        """The names of the outputs, where an image file can be answered for: classes, labels or quantities."""
+        if self.task in ("multilabel", "regression"):
+            return self.components
+        return self.classes
+
+    @property
     def look(self) -> Look:
         return Look(self.image_size, self.channel_order == "grey", self.background, dict(self.ranges))
 

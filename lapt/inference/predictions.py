@@ -1,4 +1,4 @@
-"""Classes and probabilities for image files, by an exported network."""
+"""Classes, labels or quantities for image files, by an exported network."""
 
 from __future__ import annotations
 
@@ -30,10 +30,13 @@ class Wanted(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """The best classes of an image with their probabilities, best first. ``error``: why there are none."""
+    """What a network says of an image. ``error``: why it says nothing.
+
+    ``values``: classes or labels with their probabilities, best first, or all quantities in their order.
+    """
 
     wanted: Wanted
-    classes: tuple[tuple[str, float], ...] = ()
+    values: tuple[tuple[str, float], ...] = ()
     error: str | None = None
 
 
@@ -57,11 +60,11 @@ def _label(folder: Path, classes: Sequence[str]) -> str | None:
     return next((part for part in reversed(folder.parts) if part in classes), None)
 
 
-def check_classifies(export: Opened, path: Path) -> None:
-    """Raises ConfigError for a network of another task than classification."""
-    if export.card.task != "classification":
+def check_predicts(export: Opened, path: Path) -> None:
+    """Raises ConfigError for a network whose outputs have no names."""
+    if not export.card.predicted:
         raise ConfigError(
-            "an export of a classification, to name classes",
+            "an export of classes, labels or quantities that have names",
             f"{path}, whose task is {export.card.task}",
             "use its network itself: docs/exports.md says how",
         )
@@ -81,14 +84,15 @@ def predictions(
             batch = wanted[first : first + BATCH]
             pixels = list(pool.map(read, (one.file for one in batch)))
             whole = [one for one in pixels if not isinstance(one, str)]
-            likely = iter(_probabilities(export, np.stack(whole)) if whole else ())
+            said = iter(_values(export, np.stack(whole)) if whole else ())
             for one, read_as in zip(batch, pixels, strict=True):
                 if isinstance(read_as, str):
                     yield Prediction(one, error=read_as)
                     continue
-                shares: npt.NDArray[np.float64] = next(likely)
-                best = np.argsort(-shares, kind="stable")[:top]
-                yield Prediction(one, tuple((export.card.classes[at], float(shares[at])) for at in best))
+                values: npt.NDArray[np.float64] = next(said)
+                best = np.argsort(-values, kind="stable")[:top]
+                order = range(len(values)) if export.card.task == "regression" else best
+                yield Prediction(one, tuple((export.card.predicted[at], float(values[at])) for at in order))
     heard(len(wanted), len(wanted))
 
 
@@ -105,9 +109,14 @@ def _read(file: Path, look: Look) -> npt.NDArray[np.uint8] | str:
         return str(error)
 
 
-def _probabilities(export: Opened, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Softmax of the outputs, [B, classes]."""
+def _values(export: Opened, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Probabilities of classes (softmax) or labels (sigmoid), or quantities: [B, outputs]."""
     outputs = export.run((pixels / 255).astype(np.float32)).astype(np.float64)
+    if export.card.task == "regression":
+        return outputs
+    if export.card.task == "multilabel":
+        likely: npt.NDArray[np.float64] = 1 / (1 + np.exp(-outputs))
+        return likely
     shares = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     found: npt.NDArray[np.float64] = shares / shares.sum(axis=1, keepdims=True)
     return found
@@ -123,6 +132,6 @@ class Accuracy(NamedTuple):
 
 def accuracy(found: Sequence[Prediction]) -> Accuracy | None:
     """The accuracy on images whose class is known by their folder; None if there are none."""
-    known = [one for one in found if one.wanted.label is not None and one.classes]
-    right = sum(one.classes[0][0] == one.wanted.label for one in known)
+    known = [one for one in found if one.wanted.label is not None and one.values]
+    right = sum(one.values[0][0] == one.wanted.label for one in known)
     return Accuracy(right, len(known), 100 * right / len(known)) if known else None

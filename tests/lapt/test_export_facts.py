@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +27,7 @@ from lapt.export.source import _constants as constants_of
 from lapt.export.source import python_source
 from lapt.export.weights import with_config
 from lapt.inference.card import Card
-from lapt.inference.predictions import Wanted, accuracy, check_classifies, predictions, wanted_in
+from lapt.inference.predictions import Wanted, accuracy, check_predicts, predictions, wanted_in
 from lapt.inference.runtimes import Opened, _constants, opened
 from lapt.networks import backbone
 from lapt.spaces import BUILTIN
@@ -207,14 +209,49 @@ def test_exports_that_cannot_be_used_are_one_line(tmp_path: Path, monkeypatch: p
                 opened(tmp_path / name)
 
 
-def test_other_tasks_than_classification_are_refused(tmp_path: Path) -> None:
+def test_tasks_whose_outputs_have_no_names_are_refused(tmp_path: Path) -> None:
     images = Images("data", "", (3, 9, 9))
     task = make_task("autoencoding", standing_in(images))
     card = Card.of_images(images, "autoencoding", [0.4] * 3, [0.3] * 3)
     (tmp_path / "net.py").write_text(python_source(SPACE, CELL, task, card, **SIZE))
     (tmp_path / "net.pt").write_bytes(with_config(saved(built(images, "autoencoding"), tmp_path), {}))
-    with pytest.raises(ConfigError, match=r"an export of a classification.*; got .*whose task is autoencoding"):
-        check_classifies(opened(tmp_path / "net.py"), tmp_path / "net.py")
+    with pytest.raises(ConfigError, match=r"an export of classes, labels or quantities.*; got .*task is autoencoding"):
+        check_predicts(opened(tmp_path / "net.py"), tmp_path / "net.py")
+
+
+@pytest.mark.parametrize("task", ["multilabel", "regression"])
+@pytest.mark.parametrize("suffix", [".py", pytest.param(".onnx", marks=pytest.mark.integration)])
+def test_labels_and_quantities_are_predicted_by_name(task: str, suffix: str, tmp_path: Path) -> None:
+    """By ``lapt predict``, and by the file's own function: as the network itself says."""
+    images = Images("list.csv", "", (3, 9, 9), (), target=(2,), components=("red", 'a "quoted" one'))
+    network = built(images, task)
+    if task == "regression":
+        network.head[-1].mean.copy_(torch.tensor([40.0, -3e5]))  # type: ignore[index, union-attr, operator]
+        network.head[-1].deviation.copy_(torch.tensor([7.0, 1e4]))  # type: ignore[index, union-attr, operator]
+    card = Card.of_images(images, task, [0.4] * 3, [0.3] * 3)
+    path, made = tmp_path / f"net{suffix}", make_task(task, standing_in(images))
+    if suffix == ".py":
+        path.write_text(python_source(SPACE, CELL, made, card, **SIZE))
+        (tmp_path / "net.pt").write_bytes(with_config(saved(network, tmp_path), {}))
+    else:
+        path.write_bytes(onnx_model(network, (3, 9, 9), card))
+    file = tmp_path / "one.png"
+    pixels = noise(9, 9, 3)
+    Image.fromarray(pixels).save(file)
+    with torch.no_grad():
+        output = network(torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255)[0]
+    wanted = output.sigmoid() if task == "multilabel" else output
+    by_name = dict(zip(images.components, wanted.tolist(), strict=True))
+    export = opened(path)
+    check_predicts(export, path)
+    (found,) = predictions(export, wanted_in([file], ()), 5)
+    assert dict(found.values) == pytest.approx(by_name, rel=1e-4)
+    likely = sorted(by_name, key=lambda name: -by_name[name])
+    assert [name for name, _ in found.values] == (likely if task == "multilabel" else list(images.components))
+    if suffix == ".py":
+        code = f"import net; print(dict(net.predict({str(file)!r})))"
+        said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert ast.literal_eval(said.stdout) == pytest.approx(by_name, rel=1e-4)
 
 
 def saved(network: TaskNetwork, folder: Path) -> bytes:
@@ -257,7 +294,7 @@ def test_folders_named_after_classes_are_counted(tmp_path: Path) -> None:
     heard: list[tuple[int, int]] = []
     found = list(predictions(export, wanted, 1, lambda done, total: heard.append((done, total))))
     assert [one.wanted.label for one in found] == ["a", "a", "b", "b", "b", None, None]
-    assert [one.classes[0][0] if one.classes else None for one in found] == ["a", "b", "b", "b", None, "a", "a"]
+    assert [one.values[0][0] if one.values else None for one in found] == ["a", "b", "b", "b", None, "a", "a"]
     assert found[4].error == "UnidentifiedImageError: no image of a known kind"
     assert accuracy(found) == (3, 4, 75.0)
     assert heard == [(0, 7), (7, 7)]
