@@ -30,7 +30,7 @@ class Wanted(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What a network says of an image. ``error``: why it says nothing.
+    """The answers for an image. ``error``: why it says nothing.
 
     ``values``: classes or labels with their probabilities, best first, or all quantities in their order.
     """
