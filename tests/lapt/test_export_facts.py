@@ -160,10 +160,8 @@ def test_both_exports_read_a_file_as_the_training_did(name: str, tmp_path: Path)
     by_file = exported["predict"](str(file))
     (by_lapt,) = predictions(opened(path), [Wanted(file)], 2)
     assert dict(by_file) == pytest.approx(shares)
-    assert dict(by_lapt.classes) == pytest.approx(shares)
-    assert (
-        [one for one, _ in by_file] == [one for one, _ in by_lapt.classes] == sorted(shares, key=lambda k: -shares[k])
-    )
+    assert dict(by_lapt.values) == pytest.approx(shares)
+    assert [one for one, _ in by_file] == [one for one, _ in by_lapt.values] == sorted(shares, key=lambda k: -shares[k])
 
 
 def test_a_depth_that_no_training_image_had_is_refused(tmp_path: Path) -> None:

@@ -329,7 +329,9 @@ def test_cifar_through_torchvision(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_an_unknown_source_is_told_what_exists(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"digits, digits_hard, cifar10, cifar100, an \.npz file or a folder"):
+    with pytest.raises(
+        DataError, match=r"digits, digits_hard, cifar10, cifar100, an \.npz file, a \.csv file or a folder"
+    ):
         load_images("mnist", tmp_path)
 
 
