@@ -179,13 +179,13 @@ def test_undisturbed_it_says_nothing_of_the_images(run: Run, tmp_path: Path) -> 
 
 
 def test_the_network_of_a_control_has_the_controls_score(run: Run, tmp_path: Path) -> None:
-    (control,) = run.target["controls"]
+    control = run.target["controls"][0]
     assert run.export("--control", "random", "--out", str(tmp_path / "net.py")).returncode == 0
     told = json.loads(typed("predict", str(tmp_path / "net.py"), "shapes/test", "--json").stdout)
     assert told["accuracy"]["percent"] == pytest.approx(control["test"], abs=1e-4)
     refused = run.export("--control", "rea", "--out", str(tmp_path / "net.py"))
     assert refused.returncode == 2
-    assert "--control among ['random']; got rea" in refused.stderr
+    assert "--control among ['random', 'plain_cnn']; got rea" in refused.stderr
     both = run.export("--control", "random", "--architecture", OTHER)
     assert "at most one of" in both.stderr
 
@@ -217,9 +217,8 @@ def test_what_lapt_final_trained_is_exported(run: Run, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     (final,) = json.loads(done.stdout)
-    assert (
-        Store(run.store).read("finals").column("run_id").to_pylist() == [run.id] * 4
-    )  # two of the run, one of export --train
+    kept = Store(run.store).read("finals").column("run_id").to_pylist()
+    assert kept == [run.id] * 5  # three of the run, one of export --train
     for words, test in (((), final["test"]), (("--set", "evaluator.final_epochs=8"), run.target["test"])):
         exported = run.export(*words, "--out", str(tmp_path / "net.py"))
         assert ("the store has 2 trainings of it; this is the latest" in exported.stderr) == (not words)
