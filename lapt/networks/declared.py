@@ -25,7 +25,7 @@ ALLOWED = "LAPT_ALLOW_BUILDERS"
 """Environment variable of a worker: patterns of the ``module:function`` that its runs may name."""
 
 
-HAND_MADE = "lapt.networks.baselines:backbone"
+SHIPPED = "lapt.networks.baselines:backbone"
 """The builder that comes with LAPT, which every worker may run."""
 
 
@@ -160,7 +160,7 @@ def builder(declared: DeclaredSpace) -> Callable[..., object]:
     are imported there.
     """
     module, function = _named(declared)
-    if on_worker() and declared.network != HAND_MADE and not allowed(ALLOWED, f"{module}:{function}"):
+    if on_worker() and declared.network != SHIPPED and not allowed(ALLOWED, f"{module}:{function}"):
         raise BuilderError(
             "a builder that this worker's operator allows",
             f"{module}:{function}",

@@ -14,8 +14,7 @@ from lapt.errors import ConfigError
 from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation
 from lapt.evaluators.hand_made import HAND_MADE, SPACE, trained_alike
 from lapt.networks.baselines import BACKBONES
-from lapt.networks.declared import HAND_MADE as BUILDER
-from lapt.networks.declared import _reduction, builder
+from lapt.networks.declared import SHIPPED, _reduction, builder
 from lapt.networks.family import backbone, counts
 from lapt.pipeline.config import Pipeline, load_pipeline
 from lapt.spaces import space_named
@@ -83,7 +82,7 @@ def test_small_images_keep_their_side_in_the_stem(name: str) -> None:
 def test_every_name_is_a_control() -> None:
     named = typing.get_args(typing.get_args(Pipeline.model_fields["controls"].annotation)[0])
     assert set(BACKBONES) == set(HAND_MADE) == set(named) - {"random", "rea", "source_ranking"}
-    assert SPACE.network == BUILDER
+    assert SPACE.network == SHIPPED
 
 
 def test_workers_may_build_them(monkeypatch: pytest.MonkeyPatch) -> None:
