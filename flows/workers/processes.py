@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from flows.server.settings import DEFAULTS
 from lapt import __version__
@@ -68,7 +69,7 @@ def run_workers(pool: str, devices: Sequence[str | None], store: str) -> int:
     """
     count = len(devices)
     workers = [
-        _Worker(pool, worker_name(n), device, store, cores_of(n, count) if device is None else None)
+        _Worker(pool, worker_name(n), device, store, cores_of(n, count) if device is None and count > 1 else None)
         for n, device in enumerate(devices)
     ]
     stopping = threading.Event()
@@ -119,7 +120,8 @@ class _Worker:
     def _start(self) -> None:
         self._process = subprocess.Popen(self._command, env=self._environment)
         if self._cores is not None:
-            os.sched_setaffinity(self._process.pid, self._cores)  # its flow runs inherit it
+            with suppress(ProcessLookupError):  # it ended at once: keep_up says so
+                os.sched_setaffinity(self._process.pid, self._cores)  # its flow runs inherit it
         self._since = time.monotonic()
 
     def keep_up(self) -> None:

@@ -43,6 +43,12 @@ def read_list(path: Path) -> Listed:
     if not rows:
         raise DataError(f"images listed in {shown(path)}", "no line below the header", "list one a line")
     columns = [column for column in rows[0][1] if column not in (FILE, SPLIT)]
+    if LABEL in columns and LABELS in columns:
+        raise DataError(
+            f"a column {LABEL} or a column {LABELS} in {shown(path)}",
+            "both",
+            "remove one of them",
+        )
     splits = [_split_of(path, line, row) for line, row in rows]
     files = _files(path, rows)
     root = Path(os.path.commonpath([file.parent for file in files]))

@@ -99,6 +99,7 @@ def test_quantities_have_their_columns_order_and_are_not_mirrored(folder: Path) 
     [
         (["name,label", "images/0.png,a"], "names each column once, file among them; got \\['label', 'name'\\]"),
         (["file,label,label", "images/0.png,a,b"], "names each column once"),
+        (["file,label,labels", "images/0.png,a,a|b"], "a column label or a column labels in .*; got both"),
         (["file,label"], "images listed in .*; got no line below the header"),
         ([], "names each column once"),
         (["file,split", "images/0.png,train"], "a column label, a column labels, or columns of numbers"),
