@@ -136,14 +136,16 @@ class Steps:
     def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
         """The search method of iteration g, with one random stream for each seed, task and iteration."""
         seed, costs = self._stream(evaluator.task, g), cost_of(self.pipeline, evaluator)
-        prior = replace(with_images(prior, evaluator), costs=None if costs is None else costs.of)
+        feasible = self.feasible(evaluator)
+        kept = 1.0 if feasible is None else feasible.share
+        prior = replace(with_images(prior, evaluator), costs=None if costs is None else costs.of, kept=kept)
         return self.pipeline.search.searcher(
             refined,
             evaluator,
             seed=seed,
             prior=prior,
             at_least=self._so_far(g),
-            feasible=self.feasible(evaluator),
+            feasible=feasible,
         )
 
     def feasible(self, evaluator: Evaluator) -> Feasible | None:

@@ -60,6 +60,11 @@ class Feasible:
         excess = self.excess(members)
         return tuple(members[int(at)] for at in np.flatnonzero(excess == 0))
 
+    @property
+    def share(self) -> float:
+        """The share of the space that they are; 1 where not all are looked at."""
+        return 1.0 if self.rows is None else len(self.rows) / self.space.size
+
     def within(self, space: SearchSpace, *, at_least: int = 0) -> SearchSpace:
         """Those that lie in ``space``, as a space. Where fewer than ``at_least`` do, those nearest to it count too.
 

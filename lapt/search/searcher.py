@@ -60,7 +60,8 @@ class Prior:
     ``expects``: how far an architecture follows the principles. It can be pickled and hashed. ``strengths``: trains a
     mixed supernet on the training images of the task that is searched; None without images. ``advisers``: in place of
     ``expects``, several expectations whose weights the target's scores decide. ``costs``: a second objective, known of
-    N architectures before they are scored, lower is better; None for a search of the score alone.
+    N architectures before they are scored, lower is better; None for a search of the score alone. ``kept``: the share
+    of the space that constraints keep, 1 without any or if it is not known.
     """
 
     source: tuple[Evaluation, ...] = ()
@@ -68,6 +69,7 @@ class Prior:
     strengths: Strengthen | None = None
     advisers: tuple[Adviser, ...] = ()
     costs: Callable[[Sequence[Architecture]], npt.NDArray[np.float64]] | None = None
+    kept: float = 1.0
 
 
 NOTHING = Prior()

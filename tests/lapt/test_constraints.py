@@ -75,6 +75,10 @@ def test_every_row_that_meets_all_bounds_may_be_asked_for_and_no_other() -> None
     wanted = {text for text, fits in zip(made.architectures, meets, strict=True) if fits}
     assert {NAS201.encode(row) for row in found.rows or ()} == wanted
     assert isinstance(found.within(NAS201), Pool)
+    assert found.share == pytest.approx(meets.mean())
+    pipeline = declared("search.method=gp", parameters={"max": 12}, phone={"max": 2})
+    searcher = Steps(pipeline, NAS201, Frequency()).searcher(NAS201, evaluator(), 1)
+    assert searcher.prior.kept == found.share  # so that advice leads to as many as without constraints
 
 
 def test_a_quantity_may_have_another_name_in_the_table() -> None:
@@ -207,6 +211,7 @@ def test_bounds_that_nothing_meets_end_in_an_error_and_no_loop() -> None:
 @pytest.mark.parametrize("method", sorted(set(SECTIONS) & {"rea", "random", "local_search", "gp", "optuna"}))
 def test_methods_search_a_thinned_space(method: str) -> None:
     known = Feasible(DARTS, lambda found: np.array([max(separable(a) - 4, 0.0) for a in found]))
+    assert known.share == 1  # which nobody counted
 
     class Counts:
         task, metric, fingerprint = "count", lapt.Metric("none kept"), "count"

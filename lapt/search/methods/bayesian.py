@@ -128,7 +128,7 @@ class GaussianProcessSearch(ModelBased):
         among, across = self._apart(x, candidates.x)
         predicted = self._weighing.predicted(among, y, expected, across, there)
         rated = np.asarray(sum(share * self.merit(mean, deviation, best) for share, mean, deviation in predicted))
-        return np.where(led(self.advice, there), rated, rated - 2 * (np.ptp(rated) + 1))
+        return np.where(led(self.advice, there, self.prior.kept), rated, rated - 2 * (np.ptp(rated) + 1))
 
     def _gained(self, x: Floats, y: Floats, expected: Floats, candidates: Candidates, there: Floats) -> Floats:
         """Expected gains of hypervolume. Scores are predicted once for candidates that differ in nothing but cost."""

@@ -113,6 +113,17 @@ def test_the_grid_has_each_adviser_alone_and_left_out(advisers: int) -> None:
     assert len(settings_of(advisers, 2)) == len(scales) * len(advised.WEIGHTS) * len(advised.LENGTHSCALES)
 
 
+def test_constraints_leave_advice_as_many_architectures_to_lead_to() -> None:
+    expected = np.random.default_rng(0).permutation(1000.0 * np.arange(782))[None]
+    weighed = [Weighed("experts", weight=1.0, doubt=0.0)]
+    assert led(weighed, expected).sum() == 12  # 1.5 % of 782
+    leading = led(weighed, expected, kept=782 / 15_625)
+    assert leading.sum() == 235  # 1.5 % of 15,625, and the highest of them
+    assert expected[0, leading].min() > expected[0, ~leading].max()
+    assert led(weighed, expected, kept=0.01).all()
+    assert led([Weighed("experts", weight=1.0, doubt=1.0)], expected).all()
+
+
 # --- searches --------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Convolutions:
