@@ -202,7 +202,7 @@ def final_spec(
 ) -> TrainingSpec:
     """The specification of a task's final network; without a final training, of the networks that are scored."""
     final = dict(config.final) if isinstance(config, SupernetEvaluation) and config.final is not None else {}
-    return TrainingSpec.of(config, space, task, device, **final)
+    return TrainingSpec.of(config, space, task, device, **final, sample=None)
 
 
 def trained_evaluator(
@@ -270,7 +270,7 @@ def _inheriting(
         spec(),
         StoredSupernets(store),
         calibration_images=config.calibration_images,
-        final=None if final is None else TrainingEvaluator(spec(**dict(final)), processes=1),
+        final=None if final is None else TrainingEvaluator(spec(**dict(final), sample=None), processes=1),
         processes=execution.processes,
         latency=latency,
     )

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from lapt.data.images import DataSets, ImageData
-from lapt.data.layout import Classes, Layout, Split, counted, inside, laid_out, listed, shown
+from lapt.data.layout import Classes, Layout, Split, counted, inside, laid_out, listed, sampled, shown
 from lapt.data.lists import Listed, read_list
 from lapt.data.pictures import (
     CUT,
@@ -57,7 +57,10 @@ def load_folder(path: Path, reading: Reading | None = None) -> DataSets:
     ``validation`` is one; with two, the second is the test set. Warnings list conversions and skipped files. Raises
     DataError naming folders or files.
     """
-    return _Files(path, reading or Reading(), laid_out(path)).data()
+    layout, reading = laid_out(path), reading or Reading()
+    if (part := reading.sample) is not None:
+        return _Files(path, reading, sampled(layout, part.classes, part.images), of=len(layout.train)).data()
+    return _Files(path, reading, layout).data()
 
 
 def load_list(path: Path, reading: Reading | None = None) -> DataSets:
@@ -69,11 +72,15 @@ def load_list(path: Path, reading: Reading | None = None) -> DataSets:
 class _Files:
     """Image files during reading: the files by split, their headers, and the target format.
 
-    ``path``: the folder that they are in. ``listed``: the list that they come from, if it is no folder.
+    ``path``: the folder that they are in. ``listed``: the list that they come from, if it is no folder. ``of``: the
+    number of classes that a sample was drawn from.
     """
 
-    def __init__(self, path: Path, reading: Reading, layout: Layout, listed: Listed | None = None) -> None:
+    def __init__(
+        self, path: Path, reading: Reading, layout: Layout, listed: Listed | None = None, of: int | None = None
+    ) -> None:
         self.path, self.reading, self.cache = path, reading, Cache.of_user(reading.max_cache)
+        self.of = of
         self.vectors = {} if listed is None else listed.vectors
         self.components = () if listed is None else listed.components
         self.folders, self.passed_over = layout.splits, str(layout.passed_over)
@@ -322,7 +329,8 @@ class _Files:
             if files
         ]
         learned = listed(self.components) if self.components else counted(len(self.classes), "class", "classes")
-        said = [f"{', '.join(counts)}; {learned}"]
+        drawn = "" if self.of is None else f" of {self.of:,}, a sample"
+        said = [f"{', '.join(counts)}; {learned}{drawn}"]
         if self.only_two:
             said.append("the second split is the test set, so validation images are drawn from the first")
         chosen = "" if self.reading.size else " (evaluator.size says another)"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from random import Random
+from typing import Literal, NamedTuple, TypeVar
 
 from lapt.data.pictures import SUFFIXES
 from lapt.errors import DataError, printable
+
+T = TypeVar("T")
 
 Split = Literal["train", "validation", "test"]
 Classes = dict[str, list[Path]]
@@ -109,6 +112,24 @@ def laid_out(path: Path) -> Layout:
                 "name the folders alike",
             )
     return Layout(found["train"], found.get("validation", {}), found.get("test", {}), splits, passed)
+
+
+def sampled(layout: Layout, classes: int | None, images: int | None) -> Layout:
+    """At most so many classes, in every split, and at most so many training images of each; None: all of them.
+
+    Both are drawn by a fixed seed, and a larger sample holds the smaller one.
+    """
+
+    def drawn(found: Sequence[T], most: int | None, seed: str) -> list[T]:
+        order = Random(seed).sample(range(len(found)), len(found))
+        return [found[at] for at in sorted(order[:most])]
+
+    names = drawn(list(layout.train), classes, "classes")
+    train = {name: drawn(layout.train[name], images, name) for name in names}
+    validation, test = (
+        {name: part[name] for name in names if name in part} for part in (layout.validation, layout.test)
+    )
+    return Layout(train, validation, test, layout.splits, layout.passed_over)
 
 
 def images_in(folder: Path) -> list[Path]:

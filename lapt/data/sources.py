@@ -38,6 +38,12 @@ def load_images(source: str, root: str | Path | None = None, *, download: bool =
             f"LAPT's {source}, and the folder {shown(path)} with images",
             f"write ./{source} for the folder; for LAPT's, rename it or name another evaluator.root",
         )
+    if how.sample is not None and not path.is_dir():
+        raise DataError(
+            "a folder of images, of which evaluator.sample takes a part",
+            f"{source!r}",
+            "limit others by evaluator.training_images",
+        )
     if source in DIGITS:
         return DIGITS[source]()
     if source in CIFAR:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from lapt.base.declarations import FileName, Frozen, added
 from lapt.data.reading import Reading
@@ -119,6 +119,14 @@ class TrainingEvaluation(ImagesEvaluation):
     final_epochs: int | None = Field(
         None, ge=1, description="epochs of the final training, which gives the test score; the recipe's if unset"
     )
+
+    @model_validator(mode="after")
+    def _reads_what_it_trains_on_in_the_end(self) -> TrainingEvaluation:
+        if self.sample is not None:
+            raise ValueError(
+                "sample is a part of the images for a supernet (kind: supernet): limit these by training_images"
+            )
+        return self
 
 
 class FinalTraining(_Model):
