@@ -20,7 +20,7 @@ class MobileFamily(MobileCell):
     networks = "lapt.families.mobile.networks:MobileNetworks"
     experts = "lapt.families.mobile.experts"
     export = "lapt.families.mobile.export:written"
-    layers_differ = True
+    shares_weights = layers_differ = True
     features = seen.features
     feature_names = property(seen.feature_names)
     blocks = property(seen.blocks)

@@ -36,6 +36,16 @@ class Block(NamedTuple):
     hard: bool
 
     @property
+    def operator(self) -> str:
+        """The name of its choice, such as mb5_e6."""
+        return f"mb{self.kernel}_e{self.expansion}"
+
+    def of(self, operator: str) -> Block:
+        """The same block with the kernel and the expansion of an operator."""
+        kernel, expansion = operator.removeprefix("mb").split("_e")
+        return self._replace(kernel=int(kernel), expansion=int(expansion))
+
+    @property
     def expanded(self) -> int:
         return self.channels_in * self.expansion
 
@@ -95,10 +105,9 @@ def plan_of(chosen: Mapping[str, str], *, channels: int, cells: int, image_size:
         for name in blocks_of(stage):
             if chosen[name] == SKIP:
                 continue
-            kernel, expansion = (int(number) for number in chosen[name].removeprefix("mb").split("_e"))
             for _ in range(cells):
                 squeezes = chosen[f"stage{stage}.se"] == "se"
-                blocks.append(Block(before, width, kernel, expansion, stride, squeezes, stage >= HARD))
+                blocks.append(Block(before, width, 0, 0, stride, squeezes, stage >= HARD).of(chosen[name]))
                 before, stride = width, 1
     return Plan(chosen[RESOLUTION] == "half", (stem, stem_stride), tuple(blocks), divisible(channels * LAST))
 

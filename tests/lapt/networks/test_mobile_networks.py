@@ -16,10 +16,11 @@ from lapt.errors import ConfigError, SpaceError
 from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.families.mobile.cell import EXAMPLE
-from lapt.families.mobile.networks import halved
+from lapt.families.mobile.modules import halved
 from lapt.families.mobile.plan import divisible
-from lapt.networks import Supernet, backbone, counts
-from lapt.networks.family import networks_of
+from lapt.networks import backbone, counts
+from lapt.networks.family import NetworkSize, networks_of
+from lapt.networks.supernet import MixedSupernet
 from lapt.spaces import BUILTIN, Architecture
 from lapt.training import Recipe
 
@@ -183,10 +184,10 @@ def test_networks_are_trained_and_counted_as_any() -> None:
 
 
 def test_what_it_does_not_offer_is_refused_in_a_line() -> None:
-    with pytest.raises(SpaceError, match="a space whose networks share weights; got mobile"):
-        Supernet(SPACE, channels=8, cells=1)
-    with pytest.raises(ConfigError, match=r"kind table or training for mobile; got supernet; .* share no weights"):
-        SPACE.family.check_trained("supernet", shared=True)
+    with pytest.raises(SpaceError, match=r"operators are mixed in sums; got mobile; choose another search\.method"):
+        MixedSupernet(SPACE, channels=8, cells=1)
+    with pytest.raises(SpaceError, match="a space whose networks can be scored untrained; got mobile"):
+        networks_of(SPACE).stem_stride(NetworkSize(8, 1))
     body = backbone(SPACE, SPACE.decode(EXAMPLE), channels=8, cells=1)
     with pytest.raises(ConfigError, match="for naswot; got MobileBackbone without"):
         body.readers()
@@ -194,8 +195,6 @@ def test_what_it_does_not_offer_is_refused_in_a_line() -> None:
 
 def test_a_missing_torchvision_is_named_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
-    from lapt.networks.family import NetworkSize
-
     with pytest.raises(
         ConfigError, match=r"torchvision, .*; got an environment without it; pip install 'lapt\[train\]'"
     ):
