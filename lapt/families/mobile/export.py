@@ -8,7 +8,7 @@ from __future__ import annotations
 from lapt.base.templates import rendered
 from lapt.export.text import Written
 from lapt.families.mobile.cell import MobileCell
-from lapt.families.mobile.modules import MobileBackbone, halved
+from lapt.families.mobile.networks.modules import MobileBackbone, halved
 from lapt.networks.family import NetworkSize
 from lapt.spaces import Architecture
 

@@ -17,7 +17,7 @@ MEANINGS: dict[str, str] = table_beside("lapt.families.mobile.meanings")
 class MobileFamily(MobileCell):
     """Stages of inverted residual blocks, as a family. Roles are those that names tell: mb5_e6, skip."""
 
-    networks = "lapt.families.mobile.networks:MobileNetworks"
+    networks = "lapt.families.mobile.networks.family:MobileNetworks"
     experts = "lapt.families.mobile.experts"
     export = "lapt.families.mobile.export:written"
     shares_weights = layers_differ = True

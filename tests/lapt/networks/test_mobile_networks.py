@@ -16,7 +16,7 @@ from lapt.errors import ConfigError, SpaceError
 from lapt.evaluators.images import TrainingSpec
 from lapt.evaluators.training import TrainingEvaluator
 from lapt.families.mobile.cell import EXAMPLE
-from lapt.families.mobile.modules import halved
+from lapt.families.mobile.networks.modules import halved
 from lapt.families.mobile.plan import divisible
 from lapt.networks import backbone, counts
 from lapt.networks.family import NetworkSize, networks_of

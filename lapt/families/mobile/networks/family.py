@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lapt.errors import SpaceError
 from lapt.families.mobile.cell import MobileCell
-from lapt.families.mobile.modules import MobileBackbone, torchvision_blocks
+from lapt.families.mobile.networks.modules import MobileBackbone, torchvision_blocks
+from lapt.families.mobile.networks.supernet import MobileBody
 from lapt.families.mobile.plan import Plan, counted, plan_of
-from lapt.families.mobile.supernet import MobileBody
 from lapt.networks.family import Built, CellNetworks, Counts, NetworkSize
 from lapt.networks.shared import Connection, SharedBody
 from lapt.spaces import Architecture, SearchSpace

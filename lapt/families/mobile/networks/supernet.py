@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from lapt.errors import SpaceError
 from lapt.families.mobile.cell import RESOLUTION, SKIP, STAGES, MobileCell, blocks_of
-from lapt.families.mobile.modules import MobileBackbone, block_module, halved, initialise, layer
+from lapt.families.mobile.networks.modules import MobileBackbone, block_module, halved, initialise, layer
 from lapt.families.mobile.plan import Block, Plan, plan_of
 from lapt.networks.family import NetworkSize
 from lapt.networks.shared import Compute, Connection, SharedBody, SharedCell
