@@ -58,7 +58,7 @@ def python_source(
     family, networks = space.family, networks_of(space)
     if family.export is None:
         raise ExportError("a space whose networks are written as Python", space.name, "write an ONNX model instead")
-    built = NetworkSize(**size, image_channels=task.shape[0])
+    built = NetworkSize(**size, image_channels=task.shape[0], image_size=task.shape[1:])
     with torch.device("meta"):
         network = build(lambda: networks.backbone(architecture, built), task, seed=0).eval()
         output = network(torch.zeros(1, *task.shape))

@@ -13,7 +13,7 @@ from lapt.spaces import Architecture, SearchSpace
 
 Part = tuple[str, str, str]
 """(cell, place, operator). Place: "input" for an edge that reads the cell's input, where widths and strides differ,
-"inside" for others; of a declared space, whose layers may differ in width, the layer."""
+"inside" for others; of a family whose layers differ in width or side, the layer."""
 SHRINKAGE = 1e-3
 """Ridge penalty, in units of the mean squared count: parts that few measurements tell apart share their time."""
 FOLDS = 5
@@ -68,7 +68,7 @@ def parts_of(space: SearchSpace, architecture: Architecture) -> Counter[Part]:
             if not edge.live or edge.operator == space.family.zero:
                 continue
             inside = "inside" if edge.source in read else "input"
-            place = graph.nodes[edge.target] if space.is_declared else inside
+            place = graph.nodes[edge.target] if space.family.layers_differ else inside
             found[graph.name, place, edge.operator] += 1
     return found
 

@@ -90,6 +90,10 @@ class SharedBody(nn.Module, ABC):
     def through(self, images: Tensor, compute: Compute) -> Tensor:
         """The features, where ``compute`` gives the output of each cell."""
 
+    def weights_of(self, architecture: Architecture) -> Mapping[str, Tensor] | None:
+        """The state dict that the architecture's backbone inherits; None where ``by_edge`` tells its names."""
+        return None
+
     @abstractmethod
     def by_edge(self, architecture: Architecture) -> list[dict[str, str]]:
         """The operators of each cell or block, by the names of their edges."""

@@ -81,6 +81,7 @@ class DeclaredSpace(BaseModel, CellFamily):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
     networks: ClassVar[str | None] = "lapt.networks.declared:DeclaredNetworks"
+    layers_differ: ClassVar[bool] = True
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")]
     encoding: Text

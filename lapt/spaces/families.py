@@ -18,6 +18,7 @@ _OWN = {
     "trans101": "lapt.families.dag.family:TRANS101",
     "darts": "lapt.families.darts.family:DARTS",
     "nas_bench_graph": "lapt.families.graph.family:GRAPH",
+    "mobile": "lapt.families.mobile.family:MOBILE",
 }
 _registered: dict[str, str] = {}
 

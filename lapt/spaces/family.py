@@ -50,6 +50,8 @@ class CellFamily(ABC):
     """Whether features are standardised over all of its cells, which takes a list of them; else over a sample."""
     open_ended: ClassVar[bool] = False
     """Whether the output joins only the nodes that no layer reads, which differ between architectures."""
+    layers_differ: ClassVar[bool] = False
+    """Whether layers differ in width and side, so that the same operator does not take the same time on each."""
     zero_last: ClassVar[bool] = False
     """Whether gradient-based methods choose ``zero`` only where nothing else is left."""
 

@@ -34,9 +34,9 @@ class TrainedSupernet:
     def __init__(self, space: SearchSpace, task: Task, recipe: Recipe, *, seed: int, **size: Any) -> None:
         """Raises LaptError for a supernet that cannot be built."""
         self.space, self.task, self.recipe, self.seed = space, task, recipe, seed
-        channels = task.shape[0]
+        channels, image_size = task.shape[0], task.shape[1:]
         self.network: TaskNetwork = build(
-            lambda: Supernet(space, image_channels=channels, seed=seed, **size), task, seed=seed
+            lambda: Supernet(space, image_channels=channels, image_size=image_size, seed=seed, **size), task, seed=seed
         )
 
     @property

@@ -25,7 +25,7 @@ from lapt.spaces import BUILTIN, Architecture
 from lapt.training.network import TaskNetwork, build
 from lapt.training.tasks import Task, make_task
 
-SPACES = ("nas201", "trans101", "darts")
+SPACES = ("nas201", "trans101", "darts", "mobile")
 SHAPES = ((1, 8, 8), (3, 9, 9), (3, 48, 48))
 TARGETS = {
     "segmentation": lambda n, c, h, w: torch.arange(n * h * w).reshape(n, h, w) % 3,
@@ -56,6 +56,14 @@ DARTS_CELLS = [
     )
 ]
 
+MOBILE_NETWORKS = [
+    BUILTIN["mobile"].decode(text)
+    for text in (
+        "full/narrow:3e3,-,-/narrow:3e3,-,-/narrow:3e3,-,-/narrow:3e3,-,-",
+        "half/wide+se:5e6,-,3e3/wide:3e6,5e6,5e6/medium+se:5e3,3e3,-/wide+se:5e6,-,-",
+    )
+]
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
@@ -73,15 +81,19 @@ def task_of(name: str, shape: tuple[int, int, int], classes: tuple[str, ...] = (
 
 def cells_of(space: str, count: int, seed: int = 0) -> list[Architecture]:
     rng = np.random.default_rng(seed)
-    odd = DARTS_CELLS if space == "darts" else [BUILTIN[space].family.architecture(cell) for cell in ODD_CELLS]
+    odd = {"darts": DARTS_CELLS, "mobile": MOBILE_NETWORKS}.get(space)
+    if odd is None:
+        odd = [BUILTIN[space].family.architecture(cell) for cell in ODD_CELLS]
     return [*odd, *(BUILTIN[space].sample(rng) for _ in range(count))]
 
 
 def trained(space: str, cell: Architecture, task: Task, *, cells: int = 1) -> TaskNetwork:
     """With statistics as after training: none is zero or one."""
-    channels = task.shape[0]
+    channels, size = task.shape[0], task.shape[1:]
     network = build(
-        lambda: backbone(BUILTIN[space], cell, channels=4, cells=cells, image_channels=channels), task, seed=1
+        lambda: backbone(BUILTIN[space], cell, channels=4, cells=cells, image_channels=channels, image_size=size),
+        task,
+        seed=1,
     )
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
@@ -133,7 +145,8 @@ def test_the_source_has_the_stem_for_larger_images() -> None:
 def test_the_rebuilt_network_starts_from_the_same_weights(space: str) -> None:
     for cell in cells_of(space, 4):
         task = task_of("classification", (3, 9, 9))
-        network = build(lambda cell=cell: backbone(BUILTIN[space], cell, channels=4, cells=2), task, seed=5)
+        size = {"channels": 4, "cells": 2, "image_size": (9, 9)}
+        network = build(lambda cell=cell, size=size: backbone(BUILTIN[space], cell, **size), task, seed=5)
         rebuilt_class = executed(source(space, cell, task, cells=2))["Network"]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(5)
@@ -203,8 +216,9 @@ def test_a_head_that_cannot_be_written_down_is_named() -> None:
         ("trans101", cells_of("trans101", 0)[-1], "autoencoding", (1, 48, 48)),
         ("nas201", cells_of("nas201", 0)[0], "jigsaw", (3, 48, 48)),
         ("darts", cells_of("darts", 0)[2], "classification", (3, 9, 9)),
+        ("mobile", cells_of("mobile", 0)[1], "classification", (3, 48, 48)),
     ],
-    ids=["nas201", "trans101", "dead", "darts"],
+    ids=["nas201", "trans101", "dead", "darts", "mobile"],
 )
 def test_an_onnx_model_computes_what_the_network_does(
     space: str,

@@ -50,7 +50,7 @@ def grounded(space: SearchSpace, archive: Sequence[Architecture], learned: Princ
     known = applying(space)
     if not known:
         raise ConfigError(
-            "a space of NAS-Bench-201's or DARTS's cells and operators", space.name, "expert principles are theirs"
+            "a space of NAS-Bench-201's, DARTS's or mobile's operators", space.name, "expert principles are theirs"
         )
     cells, members = Cells.of(space, archive), members_of(space)
     return [

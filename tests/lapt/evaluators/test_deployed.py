@@ -49,7 +49,11 @@ def spec(space: SearchSpace, task: str = "classification", **more: object) -> Tr
 
 
 @pytest.mark.parametrize("task", ["classification", "jigsaw", "autoencoder"])
-@pytest.mark.parametrize("space", [NAS201, BUILTIN["trans101"], BUILTIN["darts"], DECLARED], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "space",
+    [NAS201, BUILTIN["trans101"], BUILTIN["darts"], BUILTIN["mobile"], DECLARED],
+    ids=lambda one: one.name,
+)
 def test_parameters_are_those_of_the_network_that_is_trained(space: SearchSpace, task: str) -> None:
     rng, made = np.random.default_rng(0), spec(space, task, cells=2)
     few = [space.sample(rng) for _ in range(3 if space.name == "darts" else 8)]

@@ -35,7 +35,7 @@ from lapt.spaces import BUILTIN, FAMILIES, Architecture, SearchSpace, register, 
 from lapt.testing.searchers import CHECKS, Check, Ground
 from lapt.training import Recipe
 
-FAMILY_CLASSES = "DagCell|DagFamily|DartsCell|DartsFamily|GraphCell|GraphFamily|DeclaredSpace"
+FAMILY_CLASSES = "DagCell|DagFamily|DartsCell|DartsFamily|GraphCell|GraphFamily|MobileCell|MobileFamily|DeclaredSpace"
 KNOW_ONE_BENCHMARK = {
     "lapt/evaluators/surrogate.py",
     "storage/benchmarks/official/graph.py",
@@ -92,7 +92,7 @@ def pipeline_of(space: SearchSpace, method: str) -> Pipeline:
 
 # --- a space like any other ------------------------------------------------------------------------------------------
 def test_its_space_is_among_the_others_and_counted(space: SearchSpace) -> None:
-    assert list(BUILTIN) == ["nas201", "trans101", "darts", "darts7", "nas_bench_graph", "sketch", "bare"]
+    assert list(BUILTIN) == ["nas201", "trans101", "darts", "darts7", "nas_bench_graph", "mobile", "sketch", "bare"]
     cells = list(space.members())
     assert space.size == len(cells) == 4**3 * 4 * 2
     assert [space.decode(space.encode(cell)) for cell in cells] == cells
@@ -245,7 +245,9 @@ def test_names_are_taken_once_and_unknown_ones_are_said(space: SearchSpace) -> N
     for name, where in (("sketch", "sketch.cell:BARE"), ("nas201", "sketch.cell:SKETCH")):
         with pytest.raises(ConfigError, match=f"a name of its own for {where}; got {name}, of "):
             register(name, where)
-    known = re.escape(f"a cell family among {['bare', 'darts', 'nas201', 'nas_bench_graph', 'sketch', 'trans101']}")
+    known = re.escape(
+        f"a cell family among {['bare', 'darts', 'mobile', 'nas201', 'nas_bench_graph', 'sketch', 'trans101']}"
+    )
     with pytest.raises(SpaceError, match=known):
         SearchSpace(name="x", cell="sketched", layers=space.layers)
 
@@ -273,7 +275,7 @@ print(space_named("sketch").size, list(BUILTIN))
     path = os.pathsep.join([str(installed), str(Path(lapt.__file__).parents[1])])
     environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    spaces = ["nas201", "trans101", "darts", "darts7", "nas_bench_graph", "sketch"]
+    spaces = ["nas201", "trans101", "darts", "darts7", "nas_bench_graph", "mobile", "sketch"]
     assert done.stdout.splitlines() == ["|none~ False", f"512 {spaces}"]
     assert "the cell family lost is left out" in done.stderr
 

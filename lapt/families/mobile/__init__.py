@@ -1,0 +1,1 @@
+"""Stages of inverted residual blocks, as in MobileNetV3 and EfficientNet."""

@@ -1,0 +1,1 @@
+"""The networks of mobile architectures, and their supernets."""
