@@ -56,9 +56,9 @@ class Comparison:
         benchmark = bench.benchmark
         known_tasks = {task: benchmark.evaluator(task) for task in self.pipeline.evaluated}
         say_constraints(self.pipeline, space_of(self.pipeline), (known_tasks[task] for task in self.pipeline.targets))
-        for entrant in self.entrants:
-            for task in entrant.pipeline.targets if entrant.pipeline.fidelity else ():
-                check_rungs(known_tasks[task], entrant.pipeline.fidelity)
+        for fidelity in {entrant.pipeline.fidelity for entrant in self.entrants} - {None}:
+            for task in self.pipeline.targets:
+                check_rungs(known_tasks[task], fidelity)
         ledger = None if store is None else Ledger(store, bench.checksum)
         self.runs = Runs(name, self.entrants, seeds=seeds, first=first, execution=execution, ledger=ledger, fresh=fresh)
         self._units = {task: known_tasks[task].metric.unit for task in self.pipeline.targets}

@@ -77,8 +77,8 @@ class Found(BaseModel):
     front: tuple[FrontPoint, ...] = added(())
     """With two objectives: what no other evaluation is better than in both, by rising cost."""
     rungs: tuple[tuple[int, int], ...] = added(())
-    """Where trainings stop early: the epochs of each rung, and the number of architectures that reached it.
-    ``evaluations`` are those of the last one."""
+    """Epochs of each rung and the number of architectures that reached it, where trainings stop early. ``evaluations``
+    are those of the last one."""
     costs: tuple[float | None, ...] = added(())
     """With two objectives: the cost of each evaluation, in order; None where it failed, or nothing is known."""
 

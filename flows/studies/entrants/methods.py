@@ -63,8 +63,8 @@ class Searched:
     """Whether counting stood in for the language model at any step."""
     lacking: int = 0
     spent: Sequence[int] | None = None
-    """Where trainings stop early: of each evaluation, the number of whole trainings that cost as many epochs as the
-    search by then."""
+    """Of each evaluation, the number of whole trainings that cost as many epochs as the search by then; None if no
+    training stops early."""
 
 
 Search = Callable[[Bench, str, int], Searched]
