@@ -56,7 +56,8 @@ class Comparison:
         benchmark = bench.benchmark
         known_tasks = {task: benchmark.evaluator(task) for task in self.pipeline.evaluated}
         say_constraints(self.pipeline, space_of(self.pipeline), (known_tasks[task] for task in self.pipeline.targets))
-        for fidelity in {entrant.pipeline.fidelity for entrant in self.entrants} - {None}:
+        declared = {entrant.pipeline.fidelity for entrant in self.entrants}
+        for fidelity in (one for one in declared if one is not None):
             for task in self.pipeline.targets:
                 check_rungs(known_tasks[task], fidelity)
         ledger = None if store is None else Ledger(store, bench.checksum)
