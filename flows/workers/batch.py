@@ -7,7 +7,7 @@ import json
 from pydantic import ValidationError
 
 from lapt import __version__
-from lapt.base.declarations import Frozen
+from lapt.base.declarations import Frozen, added
 from lapt.base.faults import fault
 from lapt.errors import LaptError
 from lapt.pipeline.config import Pipeline
@@ -33,7 +33,7 @@ class Batch(Frozen):
     fingerprint: str | None = None
     final: bool = False
     retry_failed: bool = False
-    epochs: int | None = None
+    epochs: int | None = added(None)
 
     def kept(self, store: Store) -> str:
         """Write it to the store, and return its digest."""
