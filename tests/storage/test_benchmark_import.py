@@ -133,7 +133,7 @@ def test_files_that_are_missing_or_cut_short(nasbench201_file: Path, data: Path,
 
 
 def test_a_table_that_is_not_imported(nasbench201_file: Path, data: Path) -> None:
-    with pytest.raises(BenchmarkError, match=r"\['digits'\]; lapt benchmark import nasbench201 FILE"):
+    with pytest.raises(BenchmarkError, match=r"\['digits', 'digits_curves'\]; lapt benchmark import nasbench201 FILE"):
         load("nasbench201")
     import_benchmark("nasbench201", nasbench201_file)
     with pytest.raises(BenchmarkError, match=r"'nasbench201'\].*lapt benchmark import transnas101-micro FILE"):
