@@ -22,7 +22,7 @@ def evaluator_of(batch: Batch, store: Store) -> StoredEvaluator:
     evaluator: StoredEvaluator = root
     for number, space in enumerate(batch.spaces):
         evaluator = root.within(space, evaluator if number else None)
-    return evaluator
+    return evaluator if batch.epochs is None else evaluator.at(batch.epochs)
 
 
 def _refused(error: LaptError) -> State[None]:

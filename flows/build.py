@@ -41,6 +41,7 @@ from lapt.reasoning.endpoint.providers import prices_of
 from lapt.reasoning.experts.grounding import applying
 from lapt.reasoning.language.conditional.reasoner import Conditional
 from lapt.reasoning.ordering import Ordering
+from lapt.search.halving import check_rungs
 from lapt.spaces import SearchSpace
 from storage.runs.evaluator import StoredEvaluator
 from storage.runs.record import RunRecord
@@ -217,6 +218,8 @@ def build(pipeline: Pipeline, execution: Execution) -> Built:
     say_other_columns(pipeline, execution)
     for target in pipeline.targets:
         cost_of(pipeline, evaluator(target))  # an objective that is not known ends here
+        if pipeline.fidelity is not None:
+            check_rungs(evaluator(target), pipeline.fidelity)
     if execution.dispatch == "deployment":
         evaluator = dispatched_to(pipeline, execution, evaluator)
     record = RunRecord(store, run_id(pipeline, checksum_of(checksum, checksums)))

@@ -200,6 +200,7 @@ class _Transfer:
             front=front(self.pipeline, built.space, search.evaluator, evaluations),
             guessing=_guessed(search.evaluator, incumbent, evaluations),
             costs=costs(self.pipeline, search.evaluator, evaluations),
+            rungs=search.rungs,
         )
 
     def control(self, target: str, method: str) -> ControlResult | None:
@@ -297,37 +298,49 @@ class _TargetSearch(TargetSearch):
         self._evaluated = list(history)
         return super().search(refined, history, g)
 
-    def evaluate(self, architectures: list[Architecture], refined: SearchSpace, g: int) -> list[Evaluation]:
-        found = self._scored(architectures, refined, g)
-        self._evaluated += found
+    def evaluate(
+        self, architectures: list[Architecture], refined: SearchSpace, g: int, epochs: int | None = None
+    ) -> list[Evaluation]:
+        found = self._scored(architectures, refined, g, epochs)
+        if self.rungs is None or epochs == self.rungs.fidelity.whole:
+            self._evaluated += found
         text = _shown(best(self._evaluated))
-        listener.get().evaluated(self.task, self._asked, text)
-        self._progress.evaluated(self._asked, text)
+        listener.get().evaluated(self.task, self._done, text)
+        self._progress.evaluated(self._done, text)
         get_run_logger().info("iteration %d: %d evaluations in all, best %s", g, self._asked, text)
         return found
 
-    def _scored(self, architectures: list[Architecture], refined: SearchSpace, g: int) -> list[Evaluation]:
+    @property
+    def _done(self) -> int:
+        """Evaluations so far; where trainings stop early, whole trainings of as many epochs."""
+        return self._asked if self.rungs is None else self.rungs.spent // self.rungs.fidelity.whole
+
+    def _scored(
+        self, architectures: list[Architecture], refined: SearchSpace, g: int, epochs: int | None = None
+    ) -> list[Evaluation]:
+        evaluator = self.evaluator_after(epochs)
         first, costs = self._asked + 1, meter.get()
         wanted, architectures = len(architectures), architectures[: costs.room(len(architectures))]
         if not architectures:
             found: list[Evaluation] = []
         elif self.built.execution.dispatch == "deployment":
             # What dispatches is plain: a task would hold back its children's results.
-            found = self.evaluator.evaluate(architectures)
+            found = evaluator.evaluate(architectures)
         else:
             found = evaluate_batch.with_options(tags=["cpu"])(
-                context(self.evaluator), context(architectures), g=g, first=first, wait_for=[data(refined)]
+                context(evaluator), context(architectures), g=g, first=first, wait_for=[data(refined)]
             )
             self._batches.append(data(found))
         self.built.record.trials(
             refined,
-            found,
+            found if self.rungs is None else self.rungs.added(found),
             task=self.task,
             iteration=g,
             first=first,
             subspace_id=subspace_id(refined),
             principles_id=self.principles.id,
-            fingerprint=self.evaluator.fingerprint,
+            fingerprint=evaluator.fingerprint,
+            epochs=epochs,
         )
         self._asked += len(found)
         costs.asked(len(found))
@@ -368,7 +381,7 @@ class _TargetSearch(TargetSearch):
 
     def end(self) -> None:
         """Show the whole search in the Prefect UI."""
-        self._progress.evaluated(self._asked, _shown(best(self._evaluated)), last=True)
+        self._progress.evaluated(self._done, _shown(best(self._evaluated)), last=True)
         artifacts.leaderboard(self.built.pipeline.name, self.task, self.steps.space, self._evaluated)
 
 

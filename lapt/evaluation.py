@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, Self
+from typing import Literal, NamedTuple, Protocol, Self, cast
 
 from lapt.base.guessing import Guessing
 from lapt.base.statistics import Scores
@@ -28,6 +28,10 @@ class Checkpoint(Protocol):
     def tell(self, epoch: int, epochs: int, loss: float) -> None:
         """Report how far the training is, to those who wait for it, perhaps in another process."""
         ...
+
+
+Checkpoints = Callable[[str], Checkpoint]
+"""Identity of an architecture -> the place where its training keeps its state."""
 
 
 @dataclass(frozen=True)
@@ -250,6 +254,34 @@ class Retrains(Evaluator, Protocol):
         ``checkpoint``: keeps the state of the training, so that it can go on after a kill.
         """
         ...
+
+
+class Stops(Evaluator, Protocol):
+    """An evaluator whose trainings can be stopped early, and go on later."""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of a whole training. Raises ConfigError if its scores cannot be had after fewer."""
+        ...
+
+    def at(self, epochs: int, checkpoints: Checkpoints | None = None) -> Evaluator:
+        """The evaluator of the scores after so many epochs of the same training, with a fingerprint of its own.
+
+        After all epochs, fingerprint and scores are those of this evaluator. ``checkpoints``: of trainings, which go on
+        from the state that they find there, and leave theirs. Raises ConfigError for epochs that it has no scores of.
+        """
+        ...
+
+
+def stopping(evaluator: Evaluator) -> Stops:
+    """The evaluator as one that stops early. Raises ConfigError if it cannot."""
+    if not hasattr(evaluator, "at"):
+        raise ConfigError(
+            "an evaluator whose trainings can stop early, for fidelity",
+            f"{type(evaluator).__name__} of {evaluator.task}",
+            "train, use a surrogate or a table of learning curves, or leave fidelity out",
+        )
+    return cast(Stops, evaluator)
 
 
 class OfSpace(Evaluator, Protocol):

@@ -26,9 +26,9 @@ def study(
         str,
         typer.Argument(
             help="compare, with a pipeline of your own (its file alone suffices); nas201, nas201-imagenet, trans101, "
-            "darts, digits, transfer (every pair of tasks, with gp unless --set search.method says another), across "
-            "(sources, also of other spaces), pareto (fronts of accuracy and latency), "
-            "source-budget, ablation, quality, reasoners, contamination, prompts; "
+            "darts, digits, fidelity (trainings that stop early), transfer (every pair of tasks, with gp unless --set "
+            "search.method says another), across (sources, also of other spaces), pareto (fronts of accuracy and "
+            "latency), source-budget, ablation, quality, reasoners, contamination, prompts; "
             "table4, table5: published networks and their sizes, which take --store and --json alone."
         ),
     ],

@@ -39,6 +39,7 @@ from lapt.pipeline.wording import (
     losses,
     measured,
     named,
+    rungs,
     shown,
     visible,
     within,
@@ -64,7 +65,7 @@ def show_run(pipeline: Pipeline, result: RunResult, learned: Principles | None) 
     """Print the results of a run beside its controls, the best principles ``learned``, and the next commands."""
     found = results(result, pipeline.label).without("architecture")
     print_table(replace(found, caption=f"{result.pipeline}, run {result.run_id}"), keys=2)
-    for said in (*losses(result, pipeline.label), *ended_early(result), *advice(result)):
+    for said in (*losses(result, pipeline.label), *ended_early(result), *rungs(result), *advice(result)):
         out.print(said, soft_wrap=True)
     for target in result.targets:
         out.print(f"{target.task} ({measured(target)}){f': {against(target)}' if target.controls else ''}")

@@ -9,6 +9,7 @@ from typing import Any
 from flows.evaluators import table_of
 from flows.studies.comparison import Comparison
 from flows.studies.entrants.fronts import fronts
+from flows.studies.entrants.halved import halved, halved_notes
 from flows.studies.entrants.methods import LONG, RESAMPLED, Entrant, under_one, with_controls
 from flows.studies.entrants.pairs import pairs
 from flows.studies.entrants.sources import across
@@ -143,6 +144,12 @@ STUDIES = {
         across,
         search="gp",
         longer=True,
+    ),
+    "fidelity": Study(
+        "trainings that stop early against whole trainings, at equal epochs",
+        "digits_curves",
+        halved,
+        notes=halved_notes,
     ),
     "quality": Study("scores in the refined spaces against the whole", "trans101", None),
     "prompts": Study("what each part of the prompt is worth", "trans101", prompts),

@@ -17,6 +17,7 @@ from flows.studies.published import BEST, Published
 from flows.studies.rows import StudyResult
 from flows.studies.runs import Progress, Runs, chosen
 from lapt.pipeline.config import Execution
+from lapt.search.halving import check_rungs
 from storage.store import Store
 
 
@@ -55,6 +56,10 @@ class Comparison:
         benchmark = bench.benchmark
         known_tasks = {task: benchmark.evaluator(task) for task in self.pipeline.evaluated}
         say_constraints(self.pipeline, space_of(self.pipeline), (known_tasks[task] for task in self.pipeline.targets))
+        declared = {entrant.pipeline.fidelity for entrant in self.entrants}
+        for fidelity in (one for one in declared if one is not None):
+            for task in self.pipeline.targets:
+                check_rungs(known_tasks[task], fidelity)
         ledger = None if store is None else Ledger(store, bench.checksum)
         self.runs = Runs(name, self.entrants, seeds=seeds, first=first, execution=execution, ledger=ledger, fresh=fresh)
         self._units = {task: known_tasks[task].metric.unit for task in self.pipeline.targets}

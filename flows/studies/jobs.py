@@ -22,7 +22,7 @@ from lapt.archive import NothingScored
 from lapt.base.digests import digest, short
 from lapt.base.statistics import Scores, evaluations_to, rank, top_threshold
 from lapt.errors import BudgetSpent, StoreError
-from lapt.evaluation import best
+from lapt.evaluation import Evaluation, best
 from lapt.pipeline.config import Execution
 from lapt.reasoning.endpoint.calls import AwaitingReply, ReasonerError
 from lapt.search.loop import scored
@@ -74,12 +74,12 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
     except NothingScored:  # this seed's archive: there is nothing to transfer, and no search begins
         searched = Searched(())
     evaluator = bench.evaluator(task)
-    scores = [evaluation.score for evaluation in searched.evaluations]
+    scores = _scores(searched, entrant.budget)
     all_scores = bench.benchmark.scores(task)
     worst = None if all_scores is None else len(all_scores)
     returned = {}
     for budget in sorted({bench.pipeline.budget, entrant.budget}):
-        incumbent = best(searched.evaluations[:budget])
+        incumbent = best(_within(searched, budget))
         if incumbent is None:
             returned[budget] = Returned(None, None, worst)
         else:
@@ -114,6 +114,24 @@ def _curve(bench: Bench, job: Job, task: str, seed: int) -> Curve:
         shares=() if (front := bench.true_front(task)) is None else front.shares(searched.evaluations),
         constrained=_constrained(bench, task, searched),
     )
+
+
+def _within(searched: Searched, budget: int) -> Sequence[Evaluation]:
+    """The evaluations that are there at a budget."""
+    if searched.spent is None:
+        return searched.evaluations[:budget]
+    return [one for one, spent in zip(searched.evaluations, searched.spent, strict=True) if spent <= budget]
+
+
+def _scores(searched: Searched, budget: int) -> list[float]:
+    """The scores in order. Where trainings stop early: the best that each further whole training's epochs brought,
+    minus infinity where they brought none."""
+    if searched.spent is None:
+        return [evaluation.score for evaluation in searched.evaluations]
+    scores = [-np.inf] * budget
+    for evaluation, spent in zip(searched.evaluations, searched.spent, strict=True):
+        scores[spent - 1] = max(scores[spent - 1], evaluation.score)
+    return scores
 
 
 def _constrained(bench: Bench, task: str, searched: Searched) -> dict[str, float]:

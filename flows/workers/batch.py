@@ -7,7 +7,7 @@ import json
 from pydantic import ValidationError
 
 from lapt import __version__
-from lapt.base.declarations import Frozen
+from lapt.base.declarations import Frozen, added
 from lapt.base.faults import fault
 from lapt.errors import LaptError
 from lapt.pipeline.config import Pipeline
@@ -20,8 +20,9 @@ class Batch(Frozen):
 
     ``spaces``: if scores depend on the space that is searched, the refined spaces of the target so far: each supernet
     starts from the one before. ``fingerprint``: the driver's; the worker's must equal it. No ``architectures``: only a
-    supernet is trained. ``final``: they are trained from scratch, for their test scores. ``version``: the driver's; the
-    worker's must equal it, since a protocol number alone would let two versions train differently.
+    supernet is trained. ``epochs``: after which trainings stop; None for whole ones. ``final``: they are trained from
+    scratch, for their test scores. ``version``: the driver's; the worker's must equal it, since a protocol number alone
+    would let two versions train differently.
     """
 
     version: str = __version__
@@ -32,6 +33,7 @@ class Batch(Frozen):
     fingerprint: str | None = None
     final: bool = False
     retry_failed: bool = False
+    epochs: int | None = added(None)
 
     def kept(self, store: Store) -> str:
         """Write it to the store, and return its digest."""

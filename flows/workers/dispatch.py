@@ -18,7 +18,7 @@ from flows.workers.pools import End, Pool, Unreachable
 from lapt import __version__
 from lapt.base.digests import short
 from lapt.errors import LaptError, StoreError
-from lapt.evaluation import Evaluation, OnEpoch, Prepared, Retrains
+from lapt.evaluation import Checkpoints, Evaluation, OnEpoch, Prepared, Retrains
 from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.spaces import Architecture, SearchSpace
 from storage.runs.checkpoints import StoredCheckpoint
@@ -174,6 +174,10 @@ class DispatchedEvaluator(StoredEvaluator):
         before = after.template.spaces if isinstance(after, DispatchedEvaluator) else ()
         template = self.template.model_copy(update={"spaces": (*before, space)})
         return DispatchedEvaluator(super().within(space, after), template, self.pool)
+
+    def at(self, epochs: int, checkpoints: Checkpoints | None = None) -> DispatchedEvaluator:
+        template = self.template.model_copy(update={"epochs": epochs})
+        return DispatchedEvaluator(super().at(epochs, checkpoints), template, self.pool)
 
     @property
     def at_once(self) -> int:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lapt.base.statistics import Scores
 from lapt.errors import BenchmarkError, ConfigError
-from lapt.evaluation import Evaluation, Metric, Quantity, unknown_quantity
+from lapt.evaluation import Checkpoints, Evaluation, Metric, Quantity, unknown_quantity
 from lapt.families.darts.cell import NODES
 from lapt.families.darts.family import DARTS
 from lapt.families.darts.genotype import KINDS, Nodes
@@ -138,8 +138,11 @@ class SurrogateEvaluator:
 
     metric = Metric("accuracy", "%")
 
-    def __init__(self, surrogate: Surrogate, space: SearchSpace, task: str, *, epoch: int) -> None:
-        """Raises ConfigError for an unknown task or epoch, and for a space that the model does not know."""
+    def __init__(
+        self, surrogate: Surrogate, space: SearchSpace, task: str, *, epoch: int, stopped: int | None = None
+    ) -> None:
+        """``stopped``: the epoch at which trainings of the task are stopped. Raises ConfigError for an unknown task or
+        epoch, and for a space that the model does not know."""
         if space.name != surrogate.space or space.family is not DARTS:
             raise ConfigError(
                 f"the space {surrogate.space} for surrogate {surrogate.name}",
@@ -147,7 +150,7 @@ class SurrogateEvaluator:
                 f"say space: {surrogate.space}",
             )
         self._surrogate, self._space, self.task = surrogate, space, task
-        self.epoch = epoch_of(task, epoch)
+        self.epoch = epoch_of(task, epoch) if stopped is None else stopped
 
     @property
     def fingerprint(self) -> str:
@@ -158,6 +161,15 @@ class SurrogateEvaluator:
 
     def evaluate(self, architectures: Sequence[Architecture]) -> list[Evaluation]:
         return [self._evaluated(architecture) for architecture in architectures]
+
+    @property
+    def epochs(self) -> int:
+        """Epochs after which the task is scored."""
+        return self.epoch
+
+    def at(self, epochs: int, checkpoints: Checkpoints | None = None) -> SurrogateEvaluator:
+        """The evaluator of the same task after so many epochs (``lapt.evaluation.Stops``). Nothing is trained."""
+        return SurrogateEvaluator(self._surrogate, self._space, self.task, epoch=self.epoch, stopped=epochs)
 
     def quantity(self, name: str, column: str | None = None) -> Quantity:
         """``parameters`` or ``multiply_adds`` of the network in its published final size: 36 channels, 20 layers.

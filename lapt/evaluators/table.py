@@ -14,7 +14,18 @@ import numpy.typing as npt
 from lapt.base.digests import digest
 from lapt.base.statistics import Scores
 from lapt.errors import BenchmarkError, ConfigError, or_meant
-from lapt.evaluation import Evaluation, Evaluator, Holding, Lacking, Metric, Quantity, Wrapping, unknown_quantity
+from lapt.evaluation import (
+    Checkpoints,
+    Evaluation,
+    Evaluator,
+    Holding,
+    Lacking,
+    Metric,
+    Quantity,
+    Wrapping,
+    stopping,
+    unknown_quantity,
+)
 from lapt.spaces import ENUMERABLE, Architecture, Pool, SearchSpace, functions_of
 
 Split = Literal["validation", "test"]
@@ -101,10 +112,13 @@ class TableEvaluator:
         self.table, self.space, self.task = table, space, task
         self._validation, self._lacking = table.column(task), lacking
         self.metric = table.metrics[task]
+        self.stopped: int | None = None
+        """Epochs after which trainings are stopped; None for whole ones."""
 
     @property
     def fingerprint(self) -> str:
-        return f"table:{self.table.name}:{self.table.checksum}"
+        stopped = "" if self.stopped is None else f":epochs={self.stopped}"
+        return f"table:{self.table.name}:{self.table.checksum}{stopped}"
 
     @property
     def holding(self) -> Holding:
@@ -136,6 +150,30 @@ class TableEvaluator:
             )
         return found
 
+    @property
+    def epochs(self) -> int:
+        """Epochs of a whole training: N of ``<task>_epochN``, a task of the table with the scores of this one.
+
+        Raises ConfigError for a table without learning curves of the task.
+        """
+        for name in self.table.scores:
+            epochs = _epochs_in(name, self.task)
+            if epochs and np.array_equal(self.table.column(name), self._validation, equal_nan=True):
+                return epochs
+        raise ConfigError(
+            f"a table with learning curves of {self.task} (tasks {self.task}_epochN), for fidelity",
+            f"{self.table.name}, which has none",
+            "name another table or task, or leave fidelity out",
+        )
+
+    def at(self, epochs: int, checkpoints: Checkpoints | None = None) -> TableEvaluator:
+        """The evaluator of ``<task>_epochN`` (``lapt.evaluation.Stops``). Raises ConfigError if there is none."""
+        if epochs == self.epochs:
+            return self
+        stopped = TableEvaluator(self.table, self.space, f"{self.task}_epoch{epochs}", self._lacking)
+        stopped.stopped = epochs
+        return stopped
+
     def quantity(self, name: str, column: str | None = None) -> Quantity:
         """A column of the table; ``parameters`` and ``multiply_adds`` are its own counts. Raises ConfigError."""
         known = self.table.quantities
@@ -160,6 +198,12 @@ class TableEvaluator:
                 text,
                 "restrict the space to what the table holds, or import the whole table",
             ) from None
+
+
+def _epochs_in(name: str, task: str) -> int:
+    """N of the name ``<task>_epochN``; 0 for other names."""
+    number = name.removeprefix(f"{task}_epoch")
+    return int(number) if number != name and number.isdecimal() else 0
 
 
 def _values(evaluator: TableEvaluator, values: Scores, architectures: Sequence[Architecture]) -> Scores:
@@ -211,6 +255,15 @@ class Rehearsal(Wrapping):
         time.sleep(self.seconds * len(architectures))
         found = self.evaluator.evaluate(architectures)
         return [replace(evaluation, origin="computed", cost_seconds=self.seconds) for evaluation in found]
+
+    @property
+    def epochs(self) -> int:
+        """As of the evaluator in front of which it stands."""
+        return stopping(self.evaluator).epochs
+
+    def at(self, epochs: int, checkpoints: Checkpoints | None = None) -> Rehearsal:
+        """A rehearsal of what stops early, in which each score takes as long (``lapt.evaluation.Stops``)."""
+        return Rehearsal(stopping(self.evaluator).at(epochs), self.seconds)
 
     def test(self, architecture: Architecture) -> float | None:
         return self.evaluator.test(architecture)

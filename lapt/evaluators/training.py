@@ -27,7 +27,7 @@ from lapt.spaces import Architecture
 from lapt.training import Recipe
 
 if TYPE_CHECKING:
-    from lapt.evaluation import Checkpoint
+    from lapt.evaluation import Checkpoint, Checkpoints
     from lapt.training.network import TaskNetwork
     from lapt.training.tasks import Task
 
@@ -42,14 +42,41 @@ class TrainingEvaluator(InWorkers):
     that died, a network that its builder cannot build.
     """
 
-    def __init__(self, spec: TrainingSpec, *, processes: int | None = None, latency: Quantity | None = None) -> None:
-        """``latency``: of deployed networks, if constraints or objectives may name it."""
+    def __init__(
+        self,
+        spec: TrainingSpec,
+        *,
+        processes: int | None = None,
+        latency: Quantity | None = None,
+        until: int | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        """``latency``: of deployed networks, if constraints or objectives may name it. ``until``, ``checkpoints``: as
+        of ``at``."""
         super().__init__(spec, processes=processes)
         self.latency = latency
+        self._until = None if until == spec.recipe.epochs else until
+        self._checkpoints = checkpoints
 
     @cached_property
     def fingerprint(self) -> str:
-        return self._fingerprint(self.spec.recipe)
+        return self._fingerprint(self.spec.recipe, **({} if self._until is None else {"until": f"{self._until}"}))
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the recipe."""
+        return self.spec.recipe.epochs
+
+    def at(self, epochs: int, checkpoints: Checkpoints | None = None) -> TrainingEvaluator:
+        """The evaluator that stops the same training after so many epochs (``lapt.evaluation.Stops``).
+
+        The learning rate falls as over all epochs of the recipe. Raises ConfigError for more epochs than it has.
+        """
+        if not 1 <= epochs <= self.epochs:
+            raise ConfigError(f"a rung of 1 to {self.epochs} epochs, as recipe.epochs says", f"{epochs}", "change it")
+        return TrainingEvaluator(
+            self.spec, processes=self._processes, latency=self.latency, until=epochs, checkpoints=checkpoints
+        )
 
     @cached_property
     def final_fingerprint(self) -> str:
@@ -122,13 +149,16 @@ class TrainingEvaluator(InWorkers):
 
     def _job(self, architecture: Architecture, final: bool = False, checkpoint: Checkpoint | None = None) -> Job:
         canonical = self.spec.space.canonical(architecture)
-        return Job(self.spec, canonical, data_of(self.spec).digest, final, checkpoint)
+        if not final and self._checkpoints is not None:
+            checkpoint = self._checkpoints(self.identity(architecture))
+        return Job(self.spec, canonical, data_of(self.spec).digest, final, checkpoint, None if final else self._until)
 
 
 class Job(NamedTuple):
     """One training: for the validation score, or the final one on all training images.
 
-    ``data``: digest of the training images to which the score will belong in the store.
+    ``data``: digest of the training images to which the score will belong in the store. ``until``: the number of epochs
+    after which it stops; None for all of the recipe.
     """
 
     spec: TrainingSpec
@@ -136,6 +166,7 @@ class Job(NamedTuple):
     data: str
     final: bool = False
     checkpoint: Checkpoint | None = None
+    until: int | None = None
 
     def run(self) -> Outcome:
         """Train in this process. Raises DataError when the images are no longer those of the job."""
@@ -172,7 +203,15 @@ def _trained(job: Job, recipe: Recipe) -> Outcome:
     training, validation = sides_of(spec, device, final=job.final)
     preparing = time.perf_counter() - began
     trained = train(
-        network, task, training, validation, recipe, seed=spec.seed, device=device, checkpoint=job.checkpoint
+        network,
+        task,
+        training,
+        validation,
+        recipe,
+        seed=spec.seed,
+        device=device,
+        checkpoint=job.checkpoint,
+        until=job.until,
     )
     network.auxiliary = None  # it has done its work
     # Of the flops of heads, a linear classifier's are counted, as published; a decoder's are not.

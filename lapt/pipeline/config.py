@@ -27,6 +27,7 @@ from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.reasoning.endpoint.calls import Mode
 from lapt.search import SEARCHERS
 from lapt.search.config import ReaSearch, Search, keep_what_fits, spelt_out
+from lapt.search.halving import Fidelity
 from lapt.spaces import Space
 
 
@@ -85,6 +86,9 @@ class Pipeline(Frozen):
         MeasuredLatency(), description="how latency_ms is measured, where networks are trained and it is named"
     )
     search: Search = ReaSearch()
+    fidelity: Fidelity | None = added(
+        None, description="rungs on which searches of targets stop trainings early; the budget stays the same in epochs"
+    )
     controls: tuple[
         Literal["random", "rea", "source_ranking", "plain_cnn", "resnet18", "mobilenet_v3_small", "efficientnet_b0"],
         ...,
@@ -149,6 +153,26 @@ class Pipeline(Frozen):
         if not SEARCHERS[self.search.method].objectives:
             able = [name for name, method in SEARCHERS.items() if method.objectives]
             raise ValueError(f"search.method {self.search.method} has one objective; {', '.join(able)} can have two")
+        return self
+
+    @model_validator(mode="after")
+    def _stops_early(self) -> Pipeline:
+        if self.fidelity is None:
+            return self
+        config, fidelity = self.evaluator, self.fidelity
+        if config.kind in ("supernet", "function"):
+            raise ValueError(f"fidelity stops trainings early, which evaluator.kind {config.kind} cannot")
+        if isinstance(config, TrainingEvaluation) and config.recipe.epochs != fidelity.whole:
+            raise ValueError(
+                f"fidelity.epochs end with {fidelity.whole}, not with evaluator.recipe.epochs ({config.recipe.epochs})"
+            )
+        if self.objectives:
+            raise ValueError("fidelity goes with one objective: leave out fidelity or objectives")
+        if self.search.budget(1) < fidelity.least:
+            raise ValueError(
+                f"fidelity reaches its last rung after {fidelity.least} evaluations, and the first iteration has "
+                f"{self.search.budget(1)}: raise search.generations, or say fewer rungs"
+            )
         return self
 
     @property

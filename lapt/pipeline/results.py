@@ -12,6 +12,7 @@ from lapt.base.declarations import added
 from lapt.base.guessing import Reach
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluation, Evaluator
+from lapt.search.halving import Rungs
 from lapt.search.searcher import Refuted, Weighed
 from lapt.spaces import SearchSpace
 
@@ -75,6 +76,9 @@ class Found(BaseModel):
     """The constrained quantities of the architecture found, known before it was scored."""
     front: tuple[FrontPoint, ...] = added(())
     """With two objectives: what no other evaluation is better than in both, by rising cost."""
+    rungs: tuple[tuple[int, int], ...] = added(())
+    """Epochs of each rung and the number of architectures that reached it, where trainings stop early. ``evaluations``
+    are those of the last one."""
     costs: tuple[float | None, ...] = added(())
     """With two objectives: the cost of each evaluation, in order; None where it failed, or nothing is known."""
 
@@ -88,10 +92,12 @@ class Found(BaseModel):
         began: float,
         *,
         supernets: float = 0.0,
+        rungs: Rungs | None = None,
         **rest: Any,
     ) -> Self:
         """The result from ``evaluations``, all of the search. ``began``: seconds of the monotonic clock. ``supernets``:
-        seconds of training."""
+        seconds of training. ``rungs``: where trainings stop early, with those that did not go on."""
+        paid = evaluations if rungs is None else rungs.evaluations
         return cls(
             task=evaluator.task,
             architecture=space.encode(incumbent.architecture) if incumbent else None,
@@ -100,10 +106,11 @@ class Found(BaseModel):
             unit=evaluator.metric.unit,
             higher_is_better=evaluator.metric.higher_is_better,
             evaluations=len(evaluations),
-            paid_now=sum(evaluation.origin == "computed" for evaluation in evaluations),
+            paid_now=sum(evaluation.origin == "computed" for evaluation in paid),
             failed=sum(evaluation.failed for evaluation in evaluations),
             seconds=round(time.monotonic() - began, 3),
-            device_seconds=round(sum(evaluation.cost_seconds for evaluation in evaluations) + supernets, 3),
+            device_seconds=round(sum(evaluation.cost_seconds for evaluation in paid) + supernets, 3),
+            rungs=() if rungs is None else tuple(zip(rungs.fidelity.epochs, rungs.counts, strict=True)),
             **rest,
         )
 

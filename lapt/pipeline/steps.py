@@ -36,6 +36,7 @@ from lapt.reasoning.reasoner import seeing
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.alarm import widening
 from lapt.search.feasible import Feasible
+from lapt.search.halving import EvaluateAt, Rungs
 from lapt.search.loop import Evaluate, askable, asking, search
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
@@ -209,6 +210,23 @@ class Steps:
         """Lines 7 and 8: this iteration's evaluations B_n."""
         config = self.pipeline.search
         return search(searcher, evaluate, budget=config.budget(g), ask_size=config.asked, history=history, first=first)
+
+    def rungs(self, evaluator: Evaluator) -> Rungs | None:
+        """The rungs of a search on one target; None if every training is whole."""
+        fidelity = self.pipeline.fidelity
+        return None if fidelity is None else Rungs(fidelity, evaluator.identity)
+
+    def search_by_rungs(
+        self,
+        rungs: Rungs,
+        searcher: Searcher,
+        evaluate: EvaluateAt,
+        g: int,
+        first: Sequence[Architecture] = (),
+    ) -> list[Evaluation]:
+        """As ``search``, with trainings that stop early: the scores of whole trainings."""
+        config = self.pipeline.search
+        return rungs.search(searcher, evaluate, budget=config.budget(g), ask_size=config.asked, first=first)
 
     def again(self, refined: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Architecture]:
         """The architectures that a new supernet scores again: those of the top r so far that are in Omega_r."""

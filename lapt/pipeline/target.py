@@ -8,7 +8,7 @@ from typing import Any
 from lapt.algorithms import Found, adapt_target, iterations_of
 from lapt.archive import Archive
 from lapt.errors import BudgetSpent
-from lapt.evaluation import Evaluation, Evaluator
+from lapt.evaluation import Evaluation, Evaluator, stopping
 from lapt.pipeline.steps import Steps
 from lapt.principles import Principles
 from lapt.reasoning.expectation import advisers_of
@@ -31,12 +31,14 @@ class TargetSearch:
     transfer (``Steps.transfers``). After ``run``: ``repeats`` counts the repeated proposals that search methods passed
     over, ``lacking`` those without a score in the table; ``space_size`` is that of the last refined space; ``stopped``
     names the limit that ended the search before its last iteration, None if none did; ``advice`` holds the advisers'
-    weights at the last ask, ``refuted`` the advisers that the scores turned against.
+    weights at the last ask, ``refuted`` the advisers that the scores turned against. ``rungs``: where trainings stop
+    early, their scores; the loop sees those of the last rung alone.
     """
 
     def __init__(self, steps: Steps, evaluator: Evaluator, archive: Archive | None = None) -> None:
         self.steps, self.evaluator, self.archive = steps, evaluator, archive
         self.task = evaluator.task
+        self.rungs = steps.rungs(evaluator)
         self.repeats = self.lacking = 0
         self.space_size = steps.space.size
         self.stopped: str | None = None
@@ -44,6 +46,7 @@ class TargetSearch:
         self.refuted: list[Refuted] = []
         self._advisers: tuple[Adviser, ...] = ()
         self._heeded = 0
+        self._after: dict[int, Evaluator] = {}
 
     def run(self, principles: Principles) -> Found:
         """The incumbent, and every evaluation in order."""
@@ -79,9 +82,20 @@ class TargetSearch:
         """The best so far, scored anew for Omega_r, if scores depend on it; None if they stay valid."""
         return None
 
-    def evaluate(self, architectures: list[Architecture], refined: SearchSpace, g: int) -> list[Evaluation]:
-        """Scores in the order asked; fewer where a limit is reached."""
-        return self.evaluator.evaluate(architectures)
+    def evaluate(
+        self, architectures: list[Architecture], refined: SearchSpace, g: int, epochs: int | None = None
+    ) -> list[Evaluation]:
+        """Scores in the order asked; fewer where a limit is reached. ``epochs``: after so many of a training, where it
+        stops early."""
+        return self.evaluator_after(epochs).evaluate(architectures)
+
+    def evaluator_after(self, epochs: int | None) -> Evaluator:
+        """The evaluator of a rung, by its epochs; of whole trainings if None."""
+        if epochs is None:
+            return self.evaluator
+        if epochs not in self._after:
+            self._after[epochs] = stopping(self.evaluator).at(epochs)
+        return self._after[epochs]
 
     def adapt(
         self, principles: Principles, base: float, best_found: float, evaluations: Sequence[Evaluation], g: int
@@ -103,14 +117,18 @@ class TargetSearch:
 
     def search(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
         """Lines 7 and 8: this iteration's evaluations B_n."""
-        searcher, first = self.searcher(refined, history, g)
+        searcher, first = self.searcher(refined, history if self.rungs is None else self.rungs.comparable, g)
 
-        def evaluate(asked: list[Architecture]) -> list[Evaluation]:
+        def evaluate(asked: list[Architecture], epochs: int | None = None) -> list[Evaluation]:
             self._heed(searcher.history)
-            return self.evaluate(asked, refined, g)
+            return self.evaluate(asked, refined, g, epochs)
 
-        found = self.steps.search(searcher, evaluate, history, g, first)
-        self._heed([*history, *found])
+        if self.rungs is None:
+            found = self.steps.search(searcher, evaluate, history, g, first)
+            self._heed([*history, *found])
+        else:
+            found = self.steps.search_by_rungs(self.rungs, searcher, evaluate, g, first)
+            self._heed(searcher.history)
         self.count(searcher)
         return found
 

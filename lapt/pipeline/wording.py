@@ -43,6 +43,14 @@ def ended_early(result: RunResult) -> Iterator[str]:
             yield f"{target.task} ended early: {target.stopped}."
 
 
+def rungs(result: RunResult) -> Iterator[str]:
+    """A sentence a target on the architectures that reached each rung, where trainings stop early."""
+    for target in result.targets:
+        said = ", ".join(f"{reached} after {epochs}" for epochs, reached in target.rungs)
+        if said:
+            yield f"{target.task}, architectures that were trained so many epochs: {said}."
+
+
 def advice(result: RunResult) -> Iterator[str]:
     """Sentences on the weight that each target's scores leave to each adviser."""
     yield from weights(result)

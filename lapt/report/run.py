@@ -21,6 +21,7 @@ from lapt.pipeline.wording import (
     measured,
     paid,
     rows_of,
+    rungs,
     shown,
     weights,
     within,
@@ -277,7 +278,7 @@ def _budget_notes(history: RunHistory, found: dict[str, TargetResult]) -> list[s
         if one.final is not None
     ]
     if history.result is not None:
-        notes += (*ended_early(history.result), *weights(history.result))
+        notes += (*ended_early(history.result), *rungs(history.result), *weights(history.result))
     return notes if history.ledger is None else [*notes, f"Language model {paid(history.ledger)}"]
 
 

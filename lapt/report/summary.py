@@ -17,6 +17,7 @@ from lapt.pipeline.wording import (
     losses,
     measured,
     paid,
+    rungs,
     within,
 )
 from lapt.principles import Principles
@@ -43,7 +44,7 @@ def summary(pipeline: Pipeline, result: RunResult, learned: Learned, ledger: Led
     ]
     lines += [
         line
-        for said in (*losses(result, pipeline.label), *ended_early(result), *advice(result))
+        for said in (*losses(result, pipeline.label), *ended_early(result), *rungs(result), *advice(result))
         for line in ("", literal(said))
     ]
     metrics = dict.fromkeys(literal(f"{target.task}: {measured(target)}") for target in result.targets)

@@ -175,6 +175,26 @@ class Searcher(ABC):
             self.history.append(evaluation)
             self.observe(evaluation)
 
+    def correct(self, evaluations: Sequence[Evaluation]) -> None:
+        """Learn better scores of architectures that were told, and those that were not told yet.
+
+        A corrected evaluation takes the place of the earlier one in ``self.history``.
+        """
+        places = {self._identity(told.architecture): place for place, told in enumerate(self.history)}
+        new = []
+        for evaluation in evaluations:
+            place = places.get(self._identity(evaluation.architecture))
+            if place is None:
+                new.append(evaluation)
+            elif evaluation != self.history[place]:
+                earlier, self.history[place] = self.history[place], evaluation
+                self.corrected(earlier, evaluation)
+        self.tell(new)
+
+    def corrected(self, earlier: Evaluation, evaluation: Evaluation) -> None:
+        """Learn that an evaluation takes the place of an earlier one of its architecture, as in ``self.history``."""
+        self.observe(evaluation)
+
     def _unknown(self) -> Architecture | None:
         """The next architecture that is unknown and can be evaluated; None when there is none."""
         for _ in range(_PROPOSALS):

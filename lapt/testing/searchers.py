@@ -229,6 +229,20 @@ def check_history_from_elsewhere(make: Make, on: Ground = TRANS101) -> None:
     assert len(asked) == len(searcher.ask(3)) == 3, "no asks after a history of failures"
 
 
+def check_corrections(make: Make, on: Ground = TRANS101) -> None:
+    """Better scores take the place of earlier ones, also of some that failed; then the search goes on."""
+    searcher = make(on.space, seed=15)
+    asked = run(searcher, [5, 5])
+    value: Value = lambda architecture: None if architecture == asked[0] else convolutions(architecture) + 1.0  # noqa: E731
+    better = told(asked, value)
+    more = searcher.ask(2)
+    searcher.correct([*better, *told(more)])
+    assert searcher.history == [*better, *told(more)], "self.history does not have the corrected evaluations"
+    assert not searcher.pending, "what correct told is still pending"
+    again = set(run(searcher, [4, 4])) & {*asked, *more}
+    assert not again, f"asked again for {_text(again)} after corrections"
+
+
 def check_pools(make: Make, on: Ground = TRANS101) -> None:
     """A searcher confined to some architectures of a space, of which some fail, asks for each of them and for no
     other."""
@@ -271,6 +285,7 @@ CHECKS: tuple[Check, ...] = (
     check_exhaustion,
     check_pickling,
     check_history_from_elsewhere,
+    check_corrections,
     check_pools,
     check_what_is_not_there,
 )

@@ -73,27 +73,29 @@ def train(
     threads: int | None = 1,
     on_epoch: Callable[[int, float], None] | None = None,
     checkpoint: Checkpoint | None = None,
+    until: int | None = None,
 ) -> Trained:
     """Train ``network`` in place, on ``device``, and score it on the validation images.
 
     ``seed`` decides the order of images, their augmentation and any dropout; the network is initialised before
     (``build``). With one thread on a CPU the same seed gives the same score, bit by bit, in every process.
     ``on_epoch(epoch, loss)``: called after epochs 1, 2, ... ``checkpoint``: written after each epoch, and resumed from
-    if it holds a state; the result is that of an undisturbed training. Torch's global generator stays as it was. Raises
-    DataError before training, Diverged, OutOfMemory.
+    if it holds a state; the result is that of an undisturbed training. ``until``: the score after so many epochs of the
+    recipe, whose schedule stays that of all its epochs; a later call with the same checkpoint goes on from there.
+    Torch's global generator stays as it was. Raises DataError before training, Diverged, OutOfMemory.
     """
     task.check(train)
     task.check(validation)
     device = device_for(device) if isinstance(device, str) else device
-    spent = _Stopwatch()
+    spent, until = _Stopwatch(), until or recipe.epochs
     with controlled(device, threads), torch.random.fork_rng(_gpus(device)):
         torch.manual_seed(seed)
         network.normalise_by(*train.statistics)
         placed(network, device, recipe)
-        losses = tuple(_epochs(network, task, train.to(device), recipe, seed, spent, on_epoch, checkpoint))
+        losses = tuple(_epochs(network, task, train.to(device), recipe, seed, until, spent, on_epoch, checkpoint))
         measured = evaluate(network, task, validation, recipe, threads=threads)
     parameters = network.parameter_count
-    return Trained(measured.value, measured.metric, measured.values, losses, spent.seconds, parameters, recipe.epochs)
+    return Trained(measured.value, measured.metric, measured.values, losses, spent.seconds, parameters, until)
 
 
 class _Stopwatch:
@@ -150,6 +152,7 @@ def _epochs(
     data: ImageData,
     recipe: Recipe,
     seed: int,
+    until: int,
     spent: _Stopwatch,
     on_epoch: Callable[[int, float], None] | None,
     checkpoint: Checkpoint | None,
@@ -169,14 +172,14 @@ def _epochs(
     steps = parts(len(data), math.ceil(len(data) / recipe.batch_size))
     losses: list[float] = []
     stood = None if checkpoint is None else checkpoint.load()
-    if stood is not None:
-        state = read(stood)
+    state = None if stood is None else read(stood)
+    if state is not None and len(state["losses"]) <= until:  # a later state says nothing of an earlier epoch
         restore(state, network, optimiser, generator, device)
         if average is not None:
             average.load_state_dict(state["average"])
         losses, spent.before = list(state["losses"]), state["seconds"]
     yield from losses
-    for epoch in range(len(losses), recipe.epochs):
+    for epoch in range(len(losses), until):
         network.train()
         _drop_paths(network, recipe.drop_path * epoch / recipe.epochs)
         order = task.order(data, recipe, generator).to(device)

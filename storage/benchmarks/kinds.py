@@ -106,7 +106,9 @@ KINDS: dict[str, Declaration | None] = {
 """KIND of ``lapt benchmark import`` -> its declaration; None where the user brings one."""
 
 
-RESERVED = frozenset({"invented", "digits", *(known.name for known in KINDS.values() if known is not None)})
+RESERVED = frozenset(
+    {"invented", "digits", "digits_curves", *(known.name for known in KINDS.values() if known is not None)}
+)
 """Names of built-in tables. A declared table cannot take one, so a pipeline means the same table everywhere."""
 
 

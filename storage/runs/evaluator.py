@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from lapt.base.digests import digest
 from lapt.errors import StoreError
-from lapt.evaluation import Evaluation, Evaluator, OfSpace, OnEpoch, Prepared, Retrains, Wrapping
+from lapt.evaluation import Checkpoints, Evaluation, Evaluator, OfSpace, OnEpoch, Prepared, Retrains, Wrapping, stopping
 from lapt.evaluators.table import Split
 from lapt.pipeline.limits import TIME, Meter
 from lapt.spaces import Architecture, SearchSpace
@@ -48,17 +48,20 @@ class StoredEvaluator(Wrapping):
         retry_failed: bool = False,
         on_stored: Callable[[Evaluation], None] = lambda evaluation: None,
         meter: Callable[[], Meter] = Meter,
+        checkpoints: Callable[[str], StoredCheckpoint] | None = None,
     ) -> None:
         """``retry_failed``: evaluate again (once) the architectures that have only failed in the store.
 
         ``on_stored``: called with each computed evaluation, once it is stored. ``meter``: of the current run; it adds
-        up the costs, and nothing more is computed once the run's time is spent.
+        up the costs, and nothing more is computed once the run's time is spent. ``checkpoints``: of trainings that stop
+        early; after the last epoch they are deleted.
         """
         super().__init__(evaluator)
         self.store, self.space = store, space
         self.seed, self.fidelity, self.retry_failed = seed, fidelity, retry_failed
         self.on_stored, self.meter = on_stored, meter
         self._retrains = cast(Retrains, evaluator) if hasattr(evaluator, "retrained") else None
+        self._checkpoints, self._began = checkpoints, 0.0
         self._scores: dict[str, Row] = {}
         self._read: set[str] = set()
         self._retried: set[str] = set()
@@ -85,6 +88,33 @@ class StoredEvaluator(Wrapping):
             retry_failed=self.retry_failed,
             on_stored=self.on_stored,
             meter=self.meter,
+        )
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of a whole training, as in ``Stops``."""
+        return stopping(self.evaluator).epochs
+
+    def at(self, epochs: int, checkpoints: Checkpoints | None = None) -> StoredEvaluator:
+        """As in ``Stops``: the scores of a rung are stored under keys of their own.
+
+        Unfinished trainings are kept in the store, each under the key of its whole score.
+        """
+
+        def checkpoint(identity: str) -> StoredCheckpoint:
+            return StoredCheckpoint(self.store, self._key(identity))
+
+        whole = self.epochs
+        return StoredEvaluator(
+            stopping(self.evaluator).at(epochs, checkpoints or checkpoint),
+            self.store,
+            self.space,
+            seed=self.seed,
+            fidelity=self.fidelity if epochs == whole else f"epoch {epochs} of {whole}",
+            retry_failed=self.retry_failed,
+            on_stored=self.on_stored,
+            meter=self.meter,
+            checkpoints=checkpoint,
         )
 
     @property
@@ -131,6 +161,7 @@ class StoredEvaluator(Wrapping):
         If the run's time is spent meanwhile: only the scores before the first missing one.
         """
         identities = [self.identity(architecture) for architecture in architectures]
+        self._began = time.monotonic()
         self._refresh()
         wanted = {
             identity: architecture
@@ -261,6 +292,8 @@ class StoredEvaluator(Wrapping):
             if self._known(self._key(identity)) is not None:
                 continue
             self._append([self._row(stored, "validation")])
+            if self._checkpoints is not None and self.fidelity is None:
+                self._checkpoints(identity).forget()  # the whole training is done
             self._retried.add(self._key(identity))
             yield self._paid(stored)
 
@@ -268,7 +301,10 @@ class StoredEvaluator(Wrapping):
         return self.meter().spent(*TIME) is None
 
     def _paid(self, evaluation: Evaluation) -> Evaluation:
-        self.meter().paid(evaluation.cost_seconds)
+        if self._checkpoints is None:
+            self.meter().paid(evaluation.cost_seconds)
+        else:  # the cost of the whole training so far
+            self.meter().trained(evaluation.cost_seconds, self._began)
         self.on_stored(evaluation)
         return evaluation
 

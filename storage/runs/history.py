@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from lapt.errors import StoreError
+from lapt.pipeline.config import Pipeline
 from lapt.reasoning.language.ledger import Ledger
 from lapt.report.history import Attempt, RunHistory, Search, TaskCosts, TaskHistory, Trial
 from lapt.spaces import SearchSpace, space_named
@@ -36,7 +37,7 @@ def run_history(store: Store, run_id: str) -> RunHistory:
         # As the last finished attempt left it, else as the last one began.
         pipeline, result = declared_and_found(sorted([e for e in events if e["result"]] or events, key=ended_last)[-1])
         ids = {run_id: pipeline.label} | {control_of(run_id, control): control for control in pipeline.controls}
-        trials = _rows(connection, _TRIALS, list(ids))
+        trials = _rows(connection, _TRIALS, list(ids), _whole(pipeline))
         spaces = _rows(connection, _SPACES, run_id)
         costs = _rows(connection, _COSTS, list(ids))
         measured = _rows(connection, _MEASURED, list(ids))
@@ -82,7 +83,7 @@ _TRIALS = """
         e.fingerprint, e.origin, e.error, e.parameters, e.flops, e.cost_seconds, e.subspace_id, e.principles_id,
         e.metric, e.unit, e.higher_is_better
     FROM evaluations e JOIN anytime a USING (run_id, task, ordinal)
-    WHERE e.run_id IN (SELECT unnest(?)) ORDER BY e.run_id, e.task, e.ordinal
+    WHERE e.run_id IN (SELECT unnest(?)) AND (e.epochs IS NULL OR e.epochs = ?) ORDER BY e.run_id, e.task, e.ordinal
 """
 _SPACES = "SELECT task, iteration, body, principles_id FROM subspaces WHERE run_id = ? ORDER BY task, iteration"
 _COSTS = """
@@ -99,9 +100,15 @@ _MEASURED = """
 _OF_SEARCH = ("run_id", "task", "metric", "unit", "higher_is_better")
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str, parameter: Any = None) -> list[Row]:
-    bound = [] if parameter is None else [parameter]
-    found: list[Row] = interruptible(connection, lambda: connection.sql(sql, params=bound).to_arrow_table().to_pylist())
+def _whole(pipeline: Pipeline) -> int:
+    """Epochs of a whole training, where trainings stop early: only these can be what is found."""
+    return 0 if pipeline.fidelity is None else pipeline.fidelity.whole
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, *bound: Any) -> list[Row]:
+    found: list[Row] = interruptible(
+        connection, lambda: connection.sql(sql, params=list(bound)).to_arrow_table().to_pylist()
+    )
     return found
 
 

@@ -237,11 +237,13 @@ class RunRecord:
         subspace_id: str | None = None,
         principles_id: str | None = None,
         fingerprint: str | None = None,
+        epochs: int | None = None,
     ) -> None:
         """Record evaluations in the order asked, numbered from ``first`` within the task.
 
-        ``fingerprint``: the evaluator's. Raises StoreError when an earlier attempt asked for another architecture at
-        the same place: then this is no replay, and two runs would mix under one id.
+        ``fingerprint``: the evaluator's. ``epochs``: of their trainings, where these stop early. Raises StoreError when
+        an earlier attempt asked for another architecture at the same place: then this is no replay, and two runs would
+        mix under one id.
         """
         rows: list[dict[str, Any]] = []
         for ordinal, evaluation in enumerate(evaluations, start=first):
@@ -269,6 +271,7 @@ class RunRecord:
                     "principles_id": principles_id,
                     "origin": evaluation.origin,
                     "fingerprint": fingerprint,
+                    "epochs": epochs,
                 }
             )
         self.store.append("trials", rows)

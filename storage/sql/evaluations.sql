@@ -9,7 +9,7 @@ SELECT
     coalesce(t.parameters, s.parameters) AS parameters, coalesce(t.flops, s.flops) AS flops,
     coalesce(t.cost_seconds, s.cost_seconds) AS cost_seconds,
     t.origin, t.score_key, coalesce(s.fingerprint, t.fingerprint) AS fingerprint, s.seed, s.fidelity, s.device,
-    t.subspace_id, t.principles_id, t.created_at
+    t.subspace_id, t.principles_id, t.created_at, t.epochs
 FROM trials t
 LEFT JOIN scores s ON s.key = t.score_key
 LEFT JOIN (SELECT subspace_id, any_value(space) AS space FROM raw.subspaces GROUP BY subspace_id) u

@@ -7,7 +7,7 @@ WITH ordered AS (
 ), best AS (
     SELECT
         space, task, metric, higher_is_better, fingerprint, fidelity, architecture, min(place) AS first,
-        arg_min(struct_pack(unit, parameters, flops, iteration, origin), place) AS found
+        arg_min(struct_pack(unit, parameters, flops, iteration, origin, epochs), place) AS found
     FROM ordered
     GROUP BY space, task, metric, higher_is_better, fingerprint, fidelity, architecture
 )
@@ -16,7 +16,8 @@ SELECT
         PARTITION BY space, task, metric, higher_is_better, fingerprint, fidelity ORDER BY first.worse) AS rank,
     architecture, CASE WHEN higher_is_better THEN 0 - first.worse ELSE first.worse END AS value, metric,
     found.unit AS unit, found.parameters AS parameters, found.flops AS flops, first.run_id AS run_id,
-    found.iteration AS iteration, first.ordinal AS ordinal, found.origin AS origin, fingerprint, fidelity
+    found.iteration AS iteration, first.ordinal AS ordinal, found.origin AS origin, fingerprint, fidelity,
+    found.epochs AS epochs
 FROM best
 ORDER BY
     space, task, metric, higher_is_better, fingerprint, fidelity, rank, first.created_at, first.run_id,

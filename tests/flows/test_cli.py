@@ -266,7 +266,7 @@ def test_a_declared_table_can_be_imported_and_run(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "15,625 rows" in done.stdout
     listed = json.loads(lapt("benchmark", "list", "--json", data=tmp_path / "data").stdout)
-    (mine,) = (info for info in listed if info["name"] != "digits")
+    (mine,) = (info for info in listed if info["name"] == "mine")
     assert mine["tasks"]["invented_a"]["best_validation"] == pytest.approx(100 - table.column("invented_a").max())
     study = lapt(
         "study", "nas201", "--seeds", "2", "--json", "--methods", "lapt-rea,mode", "--set", "evaluator.table=mine",

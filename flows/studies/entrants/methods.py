@@ -18,7 +18,7 @@ from flows.studies.entrants.bench import Bench
 from flows.studies.rows import Who
 from lapt.base.digests import digest
 from lapt.errors import ConfigError
-from lapt.evaluation import Evaluation
+from lapt.evaluation import Evaluation, stopping
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.controls import (
     ZERO_COST,
@@ -62,6 +62,9 @@ class Searched:
     stood_in: bool | None = None
     """Whether counting stood in for the language model at any step."""
     lacking: int = 0
+    spent: Sequence[int] | None = None
+    """Of each evaluation, the number of whole trainings that cost as many epochs as the search by then; None if no
+    training stops early."""
 
 
 Search = Callable[[Bench, str, int], Searched]
@@ -124,7 +127,8 @@ def lapt(bench: Bench, task: str, seed: int) -> Searched:
     _, evaluations = watched.run(learned)
     stood_in = any(principles.origin.instead_of for principles in watched.stated)
     refined = watched.refined[0] if watched.refined else None
-    return Searched(evaluations, learned, refined, stood_in, watched.lacking)
+    spent = None if watched.rungs is None else watched.rungs.trainings
+    return Searched(evaluations, learned, refined, stood_in, watched.lacking, spent)
 
 
 def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
@@ -140,6 +144,24 @@ def alone(method: str, bench: Bench, task: str, seed: int) -> Searched:
     feasible = bench.feasible(task)
     searcher = config.searcher(bench.space, bench.evaluator(task), seed=stream, prior=prior, feasible=feasible)
     return _run(bench, task, searcher)
+
+
+def stopping_early(method: str, bench: Bench, task: str, seed: int) -> Searched:
+    """As ``alone``, by the rungs of the pipeline."""
+    evaluator, seeded = bench.evaluator(task), bench.steps(seed)
+    config = bench.pipeline.search.by(method)
+    stream, feasible = _stream(seed, method, task), bench.feasible(task)
+    searcher = config.searcher(bench.space, evaluator, seed=stream, feasible=feasible)
+    rungs = seeded.rungs(evaluator)
+    assert rungs is not None
+    stopped = {epochs: stopping(evaluator).at(epochs) for epochs in rungs.fidelity.epochs}
+    found = rungs.search(
+        searcher,
+        lambda architectures, epochs: stopped[epochs].evaluate(architectures),
+        budget=bench.budget,
+        ask_size=bench.pipeline.search.asked,
+    )
+    return Searched(found, lacking=searcher.lacking, spent=rungs.trainings)
 
 
 def warm_start(bench: Bench, task: str, seed: int) -> Searched:

@@ -92,6 +92,12 @@ class LocalSearch(Advised):
         if not evaluation.failed and (self.current is None or evaluation.score > self.current.score):
             self._move_to(evaluation)
 
+    def corrected(self, earlier: Evaluation, evaluation: Evaluation) -> None:
+        if self.current is earlier:
+            self.current = evaluation
+        else:
+            self.observe(evaluation)
+
     def propose(self) -> Architecture:
         if self._neighbours:
             return self._neighbours.popleft()
@@ -158,6 +164,11 @@ class RegularizedEvolution(Advised):
 
     def observe(self, evaluation: Evaluation) -> None:
         self.population.append(evaluation)
+
+    def corrected(self, earlier: Evaluation, evaluation: Evaluation) -> None:
+        for place, member in enumerate(self.population):
+            if member is earlier:
+                self.population[place] = evaluation
 
     def propose(self) -> Architecture:
         # Until a whole population was told, proposals are uniform, however large a batch is asked.
