@@ -16,8 +16,8 @@ REFUTED = 0.95
 refuted; with 0.95, one in fourteen (benchmarks/alarm_rates.py)."""
 ENOUGH = 10
 """Number of scores from which on an alarm can be told."""
-DOUBTED = 0.1
-"""Doubt from which on an adaptation widens a space in full. With 0.2, less was gained where the target is far away."""
+DOUBTED = 0.2
+"""Doubt from which on an adaptation widens a space in full; below it, by the power that the doubt is of it."""
 _NOISES = (0.3, 0.5, 0.7, 1.0, 1.5)
 """Grid of the noise's deviation, in units of the scores' own."""
 

@@ -142,7 +142,7 @@ def test_the_probability_of_a_weight_of_nothing_by_hand() -> None:
     assert opposition(expected, 5 * expected + 3) == pytest.approx(opposition(expected, expected))
 
 
-def test_a_space_is_widened_in_full_from_a_doubt_of_a_tenth_on() -> None:
+def test_a_space_is_widened_in_full_from_a_doubt_of_a_fifth_on() -> None:
     """The least doubted adviser decides; nothing is known without an adviser, or of scores that are all alike."""
     members = list(itertools.islice(SPACE.members(), 0, 15_625, 800))
     values = np.repeat([1.0, -1.0], 10)
