@@ -40,10 +40,6 @@ class Adaptation(Frozen):
     refuted: Literal["keep", "drop"] = added(
         "keep", description="of advisers that the target's scores turn against; drop: the search goes on without them"
     )
-    widening: Literal["always", "doubt"] = added(
-        "always",
-        description="of the refined space, by reasoner.growth; doubt: the less, the more scores support advice",
-    )
 
 
 class Guidance(Frozen):

@@ -31,10 +31,9 @@ from lapt.pipeline.sources import (
 from lapt.principles import Principles
 from lapt.reasoning import Joined, Reasoner
 from lapt.reasoning.expectation import BACKGROUND, Expectation, advisers_of, expectation_of, together
-from lapt.reasoning.ordering import Ordering, promising_by
+from lapt.reasoning.ordering import promising_by
 from lapt.reasoning.reasoner import seeing
 from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
-from lapt.search.alarm import widening
 from lapt.search.feasible import Feasible
 from lapt.search.halving import EvaluateAt, Rungs
 from lapt.search.loop import Evaluate, askable, asking, search
@@ -238,8 +237,6 @@ class Steps:
     ) -> tuple[Principles, float]:
         """Line 9: Algorithm 2."""
         reasoner = seeing(self.reasoner, evaluations)
-        if self.pipeline.adaptation.widening == "doubt" and isinstance(reasoner, Ordering):
-            reasoner = reasoner.widening(widening(advisers_of(self.space, principles, task=task), evaluations))
         return algorithm_2(
             principles,
             base,

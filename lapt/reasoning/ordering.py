@@ -5,8 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -41,12 +39,6 @@ class Ordering(ABC):
 
     def __init__(self, *, breadth: float = 0.015, growth: float = 20.0) -> None:
         self.breadth, self.growth = breadth, growth
-
-    def widening(self, power: float) -> Self:
-        """The same reasoner, of which an adaptation widens the space by that power of ``growth``."""
-        other = copy(self)
-        other.growth = self.growth**power
-        return other
 
     @abstractmethod
     def learn(self, space: SearchSpace, archive: Archive) -> Principles:

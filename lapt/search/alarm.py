@@ -16,8 +16,6 @@ REFUTED = 0.95
 refuted; with 0.95, one in fourteen (benchmarks/alarm_rates.py)."""
 ENOUGH = 10
 """Number of scores from which on an alarm can be told."""
-DOUBTED = 0.2
-"""Doubt from which on an adaptation widens a space in full; below it, by the power that the doubt is of it."""
 _NOISES = (0.3, 0.5, 0.7, 1.0, 1.5)
 """Grid of the noise's deviation, in units of the scores' own."""
 
@@ -31,22 +29,6 @@ def refuted(advisers: Sequence[Adviser], evaluations: Sequence[Evaluation]) -> l
     told = [evaluation.architecture for evaluation in learned]
     found = [(adviser, opposition(adviser.expects(told), scores)) for adviser in advisers]
     return [(adviser, against) for adviser, against in found if against > REFUTED]
-
-
-def widening(advisers: Sequence[Adviser], evaluations: Sequence[Evaluation]) -> float:
-    """The power of its usual factor by which an adaptation widens a space: the doubt in its advisers, as a share of
-    ``DOUBTED``, at most 1.
-
-    The doubt is the probability that an adviser's weight is 0 or less, of the adviser with the smallest. Without an
-    adviser, or with scores that are all alike, it is 1.
-    """
-    learned = [evaluation for evaluation in evaluations if not evaluation.failed]
-    scores = np.array([evaluation.score for evaluation in learned])
-    if not advisers or not len(scores) or not scores.std():
-        return 1.0
-    told = [evaluation.architecture for evaluation in learned]
-    doubt = min(opposition(adviser.expects(told), scores) for adviser in advisers)
-    return min(1.0, doubt / DOUBTED)
 
 
 def opposition(expected: Floats, scores: Floats) -> float:

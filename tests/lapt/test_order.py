@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from lapt.archive import Archive
-from lapt.evaluation import Evaluation, Metric
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import Pipeline, load_pipeline
 from lapt.pipeline.results import RunResult, TargetResult
@@ -20,8 +17,8 @@ from lapt.pipeline.target import TargetSearch
 from lapt.pipeline.wording import advice
 from lapt.reasoning import Frequency, Patterns, Reasoner
 from lapt.reasoning.expectation import advisers_of
-from lapt.search.alarm import DOUBTED, ENOUGH, REFUTED, opposition, widening
-from lapt.search.searcher import Adviser, Refuted, Weighed
+from lapt.search.alarm import ENOUGH, REFUTED, opposition
+from lapt.search.searcher import Refuted, Weighed
 from lapt.spaces import BUILTIN
 from lapt.testing.invented import invented_table
 
@@ -140,51 +137,6 @@ def test_the_probability_of_a_weight_of_nothing_by_hand() -> None:
     neither = np.tile([1.0, -1.0], 10)
     assert 0.05 < opposition(expected, neither) < 0.5  # the prior leans to a weight above 0
     assert opposition(expected, 5 * expected + 3) == pytest.approx(opposition(expected, expected))
-
-
-def test_a_space_is_widened_in_full_from_a_doubt_of_a_fifth_on() -> None:
-    """The least doubted adviser decides; nothing is known without an adviser, or of scores that are all alike."""
-    members = list(itertools.islice(SPACE.members(), 0, 15_625, 800))
-    values = np.repeat([1.0, -1.0], 10)
-    worth = dict(zip(members, values, strict=True))
-    metric = Metric("worth")
-
-    def scored(scores: Iterable[float]) -> list[Evaluation]:
-        return [Evaluation(m, SPACE.encode(m), float(s), metric) for m, s in zip(members, scores, strict=True)]
-
-    right = Adviser("right", lambda found: np.array([worth[one] for one in found]))
-    wrong = Adviser("wrong", lambda found: -np.array([worth[one] for one in found]))
-    slightly = np.where(np.arange(20) % 10 < 7, values, -values)
-    assert widening([right], scored(values)) == pytest.approx(opposition(values, values) / DOUBTED)
-    assert widening([right], scored(slightly)) == pytest.approx(opposition(values, slightly) / DOUBTED)
-    assert 0.01 < widening([right], scored(slightly)) < 1
-    assert widening([right, wrong], scored(values)) == widening([wrong, right], scored(values)) < 0.01
-    for doubted, scores in (([wrong], values), ([], values), ([right], np.ones(20))):
-        assert widening(doubted, scored(scores)) == 1
-    failed = [replace(one, value=None, error="lost") for one in scored(values)]
-    assert widening([right], failed) == 1
-
-
-@pytest.mark.parametrize(("worst", "wider"), [(False, False), (True, True)])
-def test_adaptations_widen_a_space_where_the_scores_doubt_the_advice(worst: bool, wider: bool) -> None:
-    kind = "source.archive={strategy: worst, size: 50}" if worst else "source.archive.size=20"
-    more = [kind, "refinement=product", "search.method=random", "search.population_size=30"]
-    reasoner = Patterns(knowledge=0.0)
-    sizes = {}
-    for widens in ("always", "doubt"):
-        pipeline, steps = steps_of(*more, f"adaptation.widening={widens}", reasoner=reasoner)
-        task = pipeline.targets[0]
-        learned = steps.learn(archive(pipeline, steps))
-        told = evaluator(task).evaluate(list(itertools.islice(SPACE.members(), 0, 15_625, 701)))
-        for best in (-1.0, 100.0):  # explored, then updated
-            adapted, _ = steps.adapt(learned, 0.0, best, told, task=task)
-            sizes[widens, best] = steps.refine(adapted, task=task).size / steps.refine(learned, task=task).size
-    for best in (-1.0, 100.0):
-        assert sizes["always", best] > 3
-        assert (sizes["doubt", best] == sizes["always", best]) == wider
-        assert wider or sizes["doubt", best] < sizes["always", best] / 2
-    assert reasoner.growth == 20  # which another run reads
-    assert "widening" not in load_pipeline("invented").model_dump(mode="json")["adaptation"]
 
 
 def test_a_guided_start_is_as_long_as_a_random_one_would_be() -> None:
