@@ -60,7 +60,7 @@ def said(graph: CellGraph) -> str:
 
 
 def _draw(axes: Any, graph: CellGraph, palette: Palette, colours: Mapping[str, str]) -> None:
-    places = _places(graph)
+    places = places_of(graph)
     axes.set_axis_off()
     axes.set_aspect("equal")
     for node in graph.joined:
@@ -136,7 +136,16 @@ def _is_cell(graph: CellGraph) -> bool:
     return len(graph.edges) > len(graph.nodes) - 1
 
 
-def _places(graph: CellGraph) -> Sequence[Place]:
+def _is_star(graph: CellGraph) -> bool:
+    """Whether many nodes read the one input alone, as settings of a network do."""
+    return len(graph.edges) > 4 and bool(graph.joined) and all(edge.source == 0 for edge in graph.edges)
+
+
+def places_of(graph: CellGraph) -> Sequence[Place]:
+    """Place of each node in the figure."""
+    if _is_star(graph):  # the nodes below each other
+        middle = -0.3 * (len(graph.edges) - 1)
+        return [(-0.4, middle), *((4.0, -0.6 * at) for at in range(len(graph.edges))), (7.0, middle)]
     if graph.joined:  # one or two inputs, nodes left and right of the middle, the output
         inner = len({edge.target for edge in graph.edges})
         inputs = [(-0.4, 1.0), (-0.4, -1.0)] if len(graph.nodes) > inner + 2 else [(-0.4, 0.0)]
@@ -149,7 +158,7 @@ def _places(graph: CellGraph) -> Sequence[Place]:
 
 def _bend(graph: CellGraph, source: int, target: int, start: Place, end: Place) -> float:
     """Curvature of an edge, large enough to pass the nodes between."""
-    if not _is_cell(graph):
+    if not _is_cell(graph) or _is_star(graph):
         return 0.0
     if not graph.joined:
         height = 0.22 * (target - source)
@@ -160,6 +169,8 @@ def _bend(graph: CellGraph, source: int, target: int, start: Place, end: Place) 
 
 
 def _size(graph: CellGraph) -> tuple[float, float]:
+    if _is_star(graph):
+        return 6.8, 0.6 * len(graph.edges)
     if graph.joined:
         return 6.8, 3.5
     return (5.0, 2.9) if _is_cell(graph) else (5.6, 0.5 + 0.75 * (1 + (len(graph.nodes) - 1) // ROW))

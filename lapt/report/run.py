@@ -165,7 +165,7 @@ def _facts_of(best: Trial | None, search: Search, result: Found | None) -> str:
         return f"All {len(search.trials)} evaluations failed; the last: {search.trials[-1].error}"
     sizes = [f"{best.parameters:,} parameters"] if best.parameters else []
     sizes += [f"{best.flops / 1e6:,.1f}M multiply-adds"] if best.flops else []
-    found = f"evaluation {best.ordinal} of {len(search.trials)}, iteration {best.iteration}"
+    found = f"evaluation {best.ordinal} of {search.trials[-1].ordinal}, iteration {best.iteration}"
     test = f"test {shown(result.test, result.unit)}" if result is not None and result.test is not None else None
     return "; ".join(filter(None, [f"validation {shown(best.value, search.unit)}", test, found, *sizes]))
 

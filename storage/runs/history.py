@@ -77,13 +77,24 @@ def run_history(store: Store, run_id: str) -> RunHistory:
 
 
 _DATASETS = ("trials", "scores", "runs", "principles", "subspaces", "reasoner_calls", "supernets")
+# Where trainings stop early, the number of an evaluation is that of whole trainings with as many epochs as were paid.
 _TRIALS = """
+    WITH steps AS (
+        SELECT run_id, task, ordinal, epochs,
+            epochs - coalesce(lag(epochs) OVER (PARTITION BY run_id, task, architecture ORDER BY ordinal), 0) AS added
+        FROM evaluations WHERE run_id IN (SELECT unnest($1))
+    ), numbered AS (
+        SELECT run_id, task, ordinal, CASE WHEN epochs IS NULL THEN ordinal ELSE
+            ceil(sum(added) OVER (PARTITION BY run_id, task ORDER BY ordinal) / $2)::INTEGER END AS number
+        FROM steps
+    )
     SELECT
-        e.run_id, e.task, e.ordinal, e.iteration, e.architecture, e.value, e.score, a.incumbent_value AS incumbent,
+        e.run_id, e.task, n.number AS ordinal, e.iteration, e.architecture, e.value, e.score,
+        a.incumbent_value AS incumbent,
         e.fingerprint, e.origin, e.error, e.parameters, e.flops, e.cost_seconds, e.subspace_id, e.principles_id,
         e.metric, e.unit, e.higher_is_better
-    FROM evaluations e JOIN anytime a USING (run_id, task, ordinal)
-    WHERE e.run_id IN (SELECT unnest(?)) AND (e.epochs IS NULL OR e.epochs = ?) ORDER BY e.run_id, e.task, e.ordinal
+    FROM evaluations e JOIN anytime a USING (run_id, task, ordinal) JOIN numbered n USING (run_id, task, ordinal)
+    WHERE e.epochs IS NULL OR e.epochs = $2 ORDER BY e.run_id, e.task, e.ordinal
 """
 _SPACES = "SELECT task, iteration, body, principles_id FROM subspaces WHERE run_id = ? ORDER BY task, iteration"
 _COSTS = """

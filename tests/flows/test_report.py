@@ -122,6 +122,27 @@ def test_costs_are_those_of_the_view(store: Store) -> None:
         assert all(len(control.trials) == cost[target.task, control.method] for control in target.controls)
 
 
+def test_where_trainings_stop_early_evaluations_are_counted_in_whole_trainings(tmp_path: Path) -> None:
+    """So that controls, which train to the end, stand beside them."""
+    pipeline = load_pipeline("digits_curves")
+    run_embedded(pipeline, Execution(store=str(tmp_path)), Listener())
+    history = run_history(Store(str(tmp_path)), *runs(Store(str(tmp_path))))
+    (target,) = history.targets
+    assert history.result is not None
+    assert target.search is not None
+    (found,) = history.result.targets
+    paid, whole = [reached for _, reached in found.rungs], [trial.ordinal for trial in target.search.trials]
+    added = [epochs - below for epochs, below in zip((1, 3, 9), (0, 1, 3), strict=True)]
+    assert sum(number * epochs for number, epochs in zip(paid, added, strict=True)) <= 9 * pipeline.budget
+    assert len(whole) == paid[-1] == found.evaluations
+    assert whole == sorted(whole)
+    assert whole[0] >= 2  # three of the first rung and one of the second are a whole training
+    assert whole[-1] <= pipeline.budget == len(target.controls[0].trials)
+    text = shown(run_page(history))
+    assert f"of {whole[-1]}, iteration" in text
+    assert f"trained so many epochs: {paid[0]} after 1, {paid[1]} after 3, {paid[2]} after 9." in text
+
+
 def test_the_source_ranking_asks_for_the_source_s_best_in_their_order(store: Store) -> None:
     history = run_history(store, runs(store)[0])
     assert history.archive is not None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from lapt.report.cells import cell_figures, cell_pictures, legend
+from lapt.report.cells import cell_figures, cell_pictures, legend, places_of
 from lapt.report.figures import PAGE, svg
 from lapt.spaces import BUILTIN, DeclaredSpace, SearchSpace, whole_of
 from lapt.spaces.graphs import short
@@ -46,6 +47,21 @@ def test_both_cells_of_darts_with_their_two_inputs() -> None:
         assert [edge.target for edge in graph.edges] == [2, 2, 3, 3, 4, 4, 5, 5]
         assert graph.joined == (2, 3, 4, 5)
         assert graph.nodes[-1] == "out"
+
+
+def test_settings_of_a_network_stand_below_each_other() -> None:
+    """Each has a row of its own, and the input and the output are at their middle."""
+    space = BUILTIN["mobile"]
+    _, settings = space.family.graphs(space.sample(np.random.default_rng(0)))
+    first, *rows, last = places_of(settings)
+    assert len(rows) == len(settings.edges) == 9
+    assert len({x for x, _ in rows}) == 1
+    heights = [y for _, y in rows]
+    assert all(above - below > 0.5 for above, below in pairwise(heights))  # a label is 0.3 high
+    assert first[1] == last[1] == pytest.approx((heights[0] + heights[-1]) / 2)
+    ((_, _), (name, drawn)) = cell_figures("t", space, space.sample(np.random.default_rng(0)))
+    assert name == "settings"
+    assert "stage4.width" in drawn
 
 
 @pytest.mark.parametrize(
