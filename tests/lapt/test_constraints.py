@@ -103,9 +103,11 @@ def test_no_method_asks_for_what_breaks_a_constraint(method: str) -> None:
     asked: list[Architecture] = []
 
     class Watched(TargetSearch):
-        def evaluate(self, architectures: list[Architecture], refined: SearchSpace, g: int) -> list[lapt.Evaluation]:
+        def evaluate(
+            self, architectures: list[Architecture], refined: SearchSpace, g: int, epochs: int | None = None
+        ) -> list[lapt.Evaluation]:
             asked.extend(architectures)
-            return super().evaluate(architectures, refined, g)
+            return super().evaluate(architectures, refined, g, epochs)
 
     steps = Steps(pipeline, NAS201, Frequency())
     archive = steps.build_archive(evaluator("invented_source"))
