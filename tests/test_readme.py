@@ -124,7 +124,7 @@ SMALL = [
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_runs(page: Path, tmp_path: Path, real_data: Path, real_surrogate: Path) -> None:
     """In order, in one store, with two seeds in place of the studies' many; RUN is the run before."""
-    commands = [line for text in blocks("bash", page) for line in text.splitlines() if line]
+    commands = [line for text in blocks("bash", page) for line in text.replace("\\\n", " ").splitlines() if line]
     data, store = tmp_path / "data", tmp_path / "store"
     shutil.copytree(real_surrogate / "surrogates", data / "surrogates")
     for table in real_data.glob("*.parquet"):
