@@ -35,5 +35,7 @@ def trained_alike(config: ImagesEvaluation) -> TrainingEvaluation:
         said["recipe"] = config.final.recipe
     recipe = said.pop("recipe").model_copy(update={"drop_path": 0.0, "auxiliary": 0.0})
     return TrainingEvaluation(
-        kind="training", **{**said, "recipe": recipe, "channels": 1, "cells": 1, "stem": "cifar"}, final_epochs=epochs
+        kind="training",
+        **{**said, "recipe": recipe, "channels": 1, "cells": 1, "stem": "cifar", "sample": None},
+        final_epochs=epochs,
     )

@@ -101,3 +101,7 @@ def test_the_preset_of_table_5_trains_on_imagenet_as_published() -> None:
     assert (final.channels, final.cells, final.stem, final.sample, final.size) == (48, 4, "imagenet", None, 224)
     assert (final.recipe.epochs, final.recipe.batch_size, final.recipe.label_smoothing) == (250, 128, 0.1)
     assert pipeline.evaluator.sample == Sample(classes=100, images=500)
+    hand_made = load_pipeline("darts_imagenet", ["controls=[resnet18]"]).hand_made
+    assert hand_made is not None
+    assert isinstance(hand_made.evaluator, TrainingEvaluation)
+    assert (hand_made.evaluator.sample, hand_made.evaluator.recipe.epochs) == (None, 250)
