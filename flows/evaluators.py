@@ -25,10 +25,11 @@ from lapt.evaluators.supernet import SupernetEvaluator
 from lapt.evaluators.surrogate import SurrogateEvaluator
 from lapt.evaluators.table import Rehearsal
 from lapt.evaluators.training import TrainingEvaluator
+from lapt.latency.additive import MeasuredLatency
 from lapt.latency.timing import Protocol
-from lapt.pipeline.config import BenchmarkPlan, Execution, MeasuredLatency, Pipeline
+from lapt.pipeline.config import BenchmarkPlan, Execution, Pipeline
 from lapt.pipeline.planned import Part, counted, parts_of
-from lapt.pipeline.sources import RandomArchive, Source, sources_of, tasks_read
+from lapt.pipeline.sources import Source, sources_of, tasks_read
 from lapt.spaces import SearchSpace, space_named
 from lapt.testing import invented_table
 from storage.benchmarks.surrogates import load_surrogate
@@ -147,7 +148,7 @@ def predicted(
 
 def _only_random(pipeline: Pipeline, scored_by: str) -> None:
     for source in sources_of(pipeline.source):
-        if isinstance(source, Source) and source.table is None and not isinstance(source.archive, RandomArchive):
+        if isinstance(source, Source) and source.table is None and source.archive.paid is None:
             raise ConfigError(
                 f"source.archive.strategy random, with {scored_by}",
                 f"{source.archive.strategy}, which needs every score of the source task",

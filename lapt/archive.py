@@ -9,9 +9,10 @@ import numpy as np
 
 from lapt.base.digests import short
 from lapt.errors import BudgetSpent, ConfigError, LaptError
-from lapt.evaluation import Evaluation, Evaluator, top
+from lapt.evaluation import Evaluation, Evaluator, Quantity, top
 from lapt.search.loop import askable, scored
 from lapt.search.methods.model_free import RandomSearch
+from lapt.search.models.hypervolume import front_of
 from lapt.spaces import Architecture, SearchSpace
 
 
@@ -20,7 +21,7 @@ class Archive:
     """Good architectures of the source task, best first.
 
     ``asked``: the evaluations that were paid for, in order; for the top of a whole table, the entries themselves,
-    though they were chosen from ``chosen_from`` scores.
+    though they were chosen from ``chosen_from`` scores. ``cost``: the second objective, of entries that are on fronts.
     """
 
     space: SearchSpace
@@ -28,6 +29,7 @@ class Archive:
     entries: tuple[Evaluation, ...]
     asked: tuple[Evaluation, ...]
     chosen_from: int
+    cost: str = ""
 
     @property
     def digest(self) -> str:
@@ -86,6 +88,36 @@ def best_of_random(
         )
     asked = tuple(_scored(evaluator, drawn))
     return Archive(space, evaluator.task, _best(asked, size, evaluator.task), asked, chosen_from=len(asked))
+
+
+def of_fronts(archive: Archive, name: str, cost: Quantity, size: int) -> Archive:
+    """The ``size`` entries on the first layers of the front of score and the cost of that name, best score first.
+
+    Layers as of non-dominated sorting (Deb et al. 2002, NSGA-II): the front, then the front of what is left. Of the
+    last layer, every so many. Of one canonical form the best alone counts, since copies have different measured costs,
+    and would make layers of their own. Entries whose cost is not known are left out. Raises NothingScored if none has
+    one.
+    """
+    different = {archive.space.canonical(entry.architecture): entry for entry in reversed(archive.entries)}
+    entries = list(different.values())
+    costs = np.asarray((cost.exact or cost.of)([entry.architecture for entry in entries]), dtype=float)
+    left = np.flatnonzero(~np.isnan(costs))
+    if not len(left):
+        raise NothingScored(
+            f"architectures of {archive.task} whose {name} is known",
+            f"none of {len(entries):,}",
+            "name another quantity, or another source.archive.strategy",
+        )
+    scores = np.array([entry.score for entry in entries])
+    chosen: list[Evaluation] = []
+    while len(left) and len(chosen) < size:
+        layer = left[front_of(scores[left], costs[left])]
+        room = min(size - len(chosen), len(layer))
+        chosen += [entries[at] for at in layer[np.linspace(0, len(layer) - 1, room).astype(int)]]
+        left = np.setdiff1d(left, layer)
+    found = tuple(top(chosen, size))
+    asked = found if archive.asked == archive.entries else archive.asked
+    return replace(archive, entries=found, asked=asked, cost=name)
 
 
 def _scored(evaluator: Evaluator, architectures: Sequence[Architecture]) -> list[Evaluation]:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import Field
 
 from lapt.base.statistics import Scores
+from lapt.latency.timing import Protocol
 from lapt.spaces import Architecture, SearchSpace
 
 Part = tuple[str, str, str]
@@ -19,6 +21,12 @@ SHRINKAGE = 1e-3
 FOLDS = 5
 NEEDED = 12
 """Smallest number of measurements that a predictor is fitted to."""
+
+
+class MeasuredLatency(Protocol):
+    """The latency of deployed networks on the machine of the run: how it is measured and predicted."""
+
+    fit: int = Field(30, ge=NEEDED, description="networks that are measured first, to predict others")
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,10 @@ from lapt.base.faults import fault
 from lapt.errors import ConfigError, or_meant
 from lapt.evaluators.config import EvaluatorSection, ImagesEvaluation, TrainingEvaluation
 from lapt.evaluators.hand_made import HAND_MADE, SPACE, trained_alike
-from lapt.latency.additive import NEEDED
-from lapt.latency.timing import Protocol
+from lapt.latency.additive import MeasuredLatency
 from lapt.pipeline.constraints import Bound
 from lapt.pipeline.limits import UNLIMITED, RunLimits
-from lapt.pipeline.sources import AnySource, NoSource, Source, is_read, sources_of, tasks_read
+from lapt.pipeline.sources import AnySource, FrontArchive, NoSource, Source, is_read, sources_of, tasks_read
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.reasoning.endpoint.calls import Mode
 from lapt.search import SEARCHERS
@@ -50,12 +49,6 @@ class Guidance(Frozen):
 
     initial: bool | None = Field(None, description="first evaluate the architectures that principles expect most of")
     prior: bool | None = Field(None, description="methods with a model (gp) start from the principles' expectation")
-
-
-class MeasuredLatency(Protocol):
-    """The latency of deployed networks on the machine of the run: how it is measured and predicted."""
-
-    fit: int = Field(30, ge=NEEDED, description="networks that are measured first, to predict others")
 
 
 class Pipeline(Frozen):
@@ -143,6 +136,11 @@ class Pipeline(Frozen):
     @model_validator(mode="after")
     def _two_objectives(self) -> Pipeline:
         if not self.objectives:
+            archives = [one.archive for one in sources_of(self.source) if isinstance(one, Source)]
+            if any(isinstance(archive, FrontArchive) for archive in archives):
+                raise ValueError(
+                    "source.archive.strategy front is of two objectives: name them, such as accuracy, latency_ms"
+                )
             return self
         if len(self.objectives) != 2 or len(set(self.objectives)) != 2:
             raise ValueError(f"objectives are two different names, not {list(self.objectives)}")

@@ -19,17 +19,25 @@ from lapt.reasoning.statements import StatedPrinciples, in_line
 class _Archive(Frozen):
     """Architectures that are chosen by the scores of the whole source task, or by as many as are paid for."""
 
-    drawn: ClassVar[bool] = False
-    """Whether it is a different one for every seed."""
     words: ClassVar[str]
     """Its description, with the names of its fields in place of their values."""
     strategy: str
     size: int = Field(50, ge=1, description="architectures shown to the reasoner")
 
     @property
+    def paid(self) -> int | None:
+        """Number of random architectures that are scored; None if every score of the source task is read."""
+        return None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is a different one for every seed."""
+        return self.paid is not None
+
+    @property
     def evaluations(self) -> int:
         """Largest number of recorded evaluations; of a whole table, which was read, those of the archive."""
-        return self.size
+        return self.size if self.paid is None else self.paid
 
     @property
     def described(self) -> str:
@@ -56,16 +64,18 @@ class BootstrapArchive(_Archive):
     It shows how far results depend on the exact architectures that were read.
     """
 
-    drawn = True
     words = "{size} drawn with replacement from the best {size} of all architectures"
     strategy: Literal["bootstrap"]
     size: int = Field(50, ge=1, description="architectures drawn, from the same number of best ones")
+
+    @property
+    def drawn(self) -> bool:
+        return True
 
 
 class RandomArchive(_Archive):
     """The ``size`` best of ``samples`` random architectures evaluated on the source task."""
 
-    drawn = True
     words = "the best {size} of {samples} random architectures"
     strategy: Literal["random"]
     size: int = Field(20, ge=1, description="architectures shown to the reasoner")
@@ -78,11 +88,39 @@ class RandomArchive(_Archive):
         return self
 
     @property
-    def evaluations(self) -> int:
+    def paid(self) -> int:
         return self.samples
 
 
-AnyArchive = Annotated[TopArchive | WorstArchive | BootstrapArchive | RandomArchive, Field(discriminator="strategy")]
+class FrontArchive(_Archive):
+    """The ``size`` on the first layers of the front of two objectives, of all or of random architectures.
+
+    So principles say what good and cheap architectures have in common.
+    """
+
+    words = "the {size} on the first fronts of score and cost of {of}"
+    strategy: Literal["front"]
+    samples: int | None = Field(None, ge=1, description="source evaluations paid for; unset: every score of a table")
+
+    @model_validator(mode="after")
+    def _enough(self) -> FrontArchive:
+        if self.samples is not None and self.size > self.samples:
+            raise ValueError(f"size ({self.size}) is larger than samples ({self.samples})")
+        return self
+
+    @property
+    def paid(self) -> int | None:
+        return self.samples
+
+    @property
+    def described(self) -> str:
+        of = "all architectures" if self.samples is None else f"{self.samples} random architectures"
+        return self.words.format(size=self.size, of=of)
+
+
+AnyArchive = Annotated[
+    TopArchive | WorstArchive | BootstrapArchive | RandomArchive | FrontArchive, Field(discriminator="strategy")
+]
 
 
 class Source(Frozen):

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from lapt.algorithms import algorithm_2
-from lapt.archive import Archive, best_of_all, best_of_random, nothing_read, resampled, worst_of_all
+from lapt.archive import Archive, best_of_all, best_of_random, nothing_read, of_fronts, resampled, worst_of_all
 from lapt.base.digests import digest, short
 from lapt.evaluation import Evaluation, Evaluator, top
 from lapt.pipeline.config import Pipeline
@@ -22,7 +22,7 @@ from lapt.pipeline.objectives import cost_of
 from lapt.pipeline.sources import (
     AnyArchive,
     BootstrapArchive,
-    RandomArchive,
+    FrontArchive,
     Source,
     WorstArchive,
     only_source,
@@ -74,11 +74,16 @@ class Steps:
         return replace(self._archive(source.archive, evaluator, there), task=source.named)
 
     def _archive(self, archive: AnyArchive, evaluator: Evaluator, there: SearchSpace) -> Archive:
-        if isinstance(archive, RandomArchive):
-            return best_of_random(there, evaluator, archive.size, archive.samples, seed=self._stream("archive"))
         if isinstance(archive, WorstArchive):
             return worst_of_all(there, evaluator, archive.size)
-        best = best_of_all(there, evaluator, archive.size)
+        cost = cost_of(self.pipeline, evaluator) if isinstance(archive, FrontArchive) else None
+        if archive.paid is not None:
+            size = archive.size if cost is None else archive.paid
+            best = best_of_random(there, evaluator, size, archive.paid, seed=self._stream("archive"))
+        else:
+            best = best_of_all(there, evaluator, archive.size if cost is None else there.size)
+        if cost is not None:
+            return of_fronts(best, self.pipeline.objectives[1], cost, archive.size)
         return resampled(best, seed=self._stream("archive")) if isinstance(archive, BootstrapArchive) else best
 
     def learn(self, *archives: Archive) -> Principles:

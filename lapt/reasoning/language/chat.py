@@ -123,6 +123,7 @@ class Chat:
             **brief.variables(),
             cells=brief.cells(archive.entries, scores=False),
             chosen_from=f"{archive.chosen_from:,}",
+            cost=brief.task(archive.cost),
             functions=brief.functions(architectures),
             counts=brief.counts(counts),
             task=brief.task(archive.task),

@@ -202,6 +202,7 @@ def source_of(survey: Survey, archive: Archive) -> dict[str, Any]:
     return {
         "cells": survey.cells(archive.entries, scores=survey.parts.scores),
         "chosen_from": f"{archive.chosen_from:,}",
+        "cost": survey.task(archive.cost),
         "functions": survey.functions(read),
         "noise": survey.noise([*archive.entries, *archive.asked]),
         "poor": survey.contrast(archive),
