@@ -297,5 +297,9 @@ def run_id(pipeline: Pipeline, data_checksum: str) -> str:
     """The id of a computation, 12 hex digits: of configuration with seed, data and algorithm version, not execution.
 
     Keys that earlier versions did not have are left out at their defaults (``added``), so earlier runs keep their ids.
+    ``adaptation.refuted: keep`` is left out too: it is what versions without the key did.
     """
-    return short({"pipeline": pipeline.model_dump(mode="json"), "data": data_checksum, "algorithm": VERSION})
+    declared = pipeline.model_dump(mode="json")
+    if pipeline.adaptation.refuted == "keep":
+        del declared["adaptation"]["refuted"]
+    return short({"pipeline": declared, "data": data_checksum, "algorithm": VERSION})

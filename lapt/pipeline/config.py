@@ -36,8 +36,8 @@ class Adaptation(Frozen):
     iterations: int = Field(3, ge=1, description="G")
     top_r: int = Field(5, ge=1, description="r: architectures that principles are updated from")
     rule: Rule = "paper"
-    refuted: Literal["keep", "drop"] = added(
-        "keep", description="of advisers that the target's scores turn against; drop: the search goes on without them"
+    refuted: Literal["drop", "keep"] = Field(
+        "drop", description="advisers that the target's scores turn against: drop goes on without them, keep with them"
     )
 
 

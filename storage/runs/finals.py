@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from lapt.data.facts import Images
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.results import Found, RunResult
+from storage.runs.declared import declared
 from storage.store import Store
 
 Row = dict[str, Any]
@@ -51,11 +52,11 @@ def trained_of(store: Store, pipeline: Pipeline, result: RunResult, task: str, i
     rows = store.read("scores", filter=(pc.field("split") == "test") & (pc.field("task") == task)).to_pylist()
     with_weights = [row for row in rows if row["weights"] is not None]
     found: dict[str, Trained] = {}
-    for declared, known in _known(store, pipeline, result, task, rows):
+    for said, known in _known(store, pipeline, result, task, rows):
         for row in with_weights:
             same = all(row[name] == known[name] for name in ("fingerprint", "space", "seed", "fidelity"))
             if same and row["identity"] == identity:
-                found.setdefault(row["key"], trained(declared, row))
+                found.setdefault(row["key"], trained(said, row))
     return sorted(found.values(), key=lambda one: one.at, reverse=True)
 
 
@@ -84,7 +85,7 @@ def _known(
     by_key = {row["key"]: row for row in rows}
     for final in store.read("finals", filter=pc.field("run_id") == result.run_id).to_pylist():
         if final["task"] == task and final["score_key"] in by_key:
-            yield Pipeline.model_validate_json(final["config"]), by_key[final["score_key"]]
+            yield declared(final["config"]), by_key[final["score_key"]]
     # Runs of earlier versions are not in ``finals``: there the result has the value and the seconds of the row.
     searches: list[Found] = [
         one for target in result.targets if target.task == task for one in (target, *target.controls)

@@ -25,6 +25,7 @@ from lapt.pipeline.results import RunResult
 from lapt.principles import Principles
 from lapt.spaces import BUILTIN, Architecture, SearchSpace, space_named
 from storage.ids import control_of, the_one
+from storage.runs.declared import declared
 from storage.runs.lock import only_attempt
 from storage.schemas import columns_of
 from storage.store import Store
@@ -290,9 +291,9 @@ def finished_run(store: Store, run: str) -> tuple[Pipeline, RunResult]:
     rows = store.read("runs", ["run_id", "event", "config", "result", "created_at"]).to_pylist()
     finished = {row["run_id"]: row for row in sorted(rows, key=ended_last) if row["result"]}
     row = finished[the_one(finished, run, f"finished run in {store.address}", "write the id, or enough of its start")]
-    declared, result = declared_and_found(row)
+    pipeline, result = declared_and_found(row)
     assert result is not None
-    return declared, result
+    return pipeline, result
 
 
 def ended_last(row: Mapping[str, Any]) -> tuple[bool, Any]:
@@ -304,7 +305,7 @@ def declared_and_found(row: Mapping[str, Any]) -> tuple[Pipeline, RunResult | No
     """The declaration in a row of ``runs``, and its result if the run is finished. Raises StoreError."""
     try:
         found = RunResult.model_validate_json(row["result"]) if row["result"] else None
-        return Pipeline.model_validate_json(row["config"]), found
+        return declared(row["config"]), found
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise StoreError(

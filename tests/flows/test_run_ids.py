@@ -25,14 +25,19 @@ PAID = "source={task: jigsaw, archive: {strategy: random, samples: 64, size: 16}
 """The source of the preset digits in the first version. It reads a table now."""
 
 
+KEPT = "adaptation.refuted=keep"
+"""What the first version did, without a key for it."""
+
+
 @pytest.mark.parametrize(("preset", "reasoner"), KNOWN)
 def test_presets_keep_the_run_ids_of_the_first_version(preset: str, reasoner: str | None) -> None:
-    before = [PAID] if preset == "digits" else []
+    before = [KEPT, PAID] if preset == "digits" else [KEPT]
     assert run_id(load_pipeline(preset, before, reasoner), "0" * 8) == KNOWN[preset, reasoner]
+    assert run_id(load_pipeline(preset, before[1:], reasoner), "0" * 8) != KNOWN[preset, reasoner]
 
 
 def test_a_key_that_says_something_is_part_of_the_run_id_and_of_what_is_stored() -> None:
-    plain, guided = load_pipeline("nas201"), load_pipeline("nas201", ["guidance.initial=true"])
+    plain, guided = load_pipeline("nas201", [KEPT]), load_pipeline("nas201", [KEPT, "guidance.initial=true"])
     assert run_id(guided, "0" * 8) == "1f6fe4cc1c9e" != run_id(plain, "0" * 8)
     assert "guidance" not in plain.model_dump(mode="json")
     assert type(guided).model_validate(guided.model_dump(mode="json")) == guided
