@@ -7,6 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Tests go side by side, one a core. With a thread for every core each, they would wait for each other.
+test test-integration: export OMP_NUM_THREADS ?= 1
+
 # Files with tests that make test leaves out: only these are read for them.
 DRILLS := $(shell grep -rlE --include='*.py' 'mark\.(integration|llm)' tests)
 

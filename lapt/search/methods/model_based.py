@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple
@@ -132,15 +133,26 @@ def scores_of(evaluations: Sequence[Evaluation]) -> Floats:
     return np.array([evaluation.score for evaluation in evaluations], dtype=np.float64)
 
 
-def one_thread() -> AbstractContextManager[Any]:
+@contextmanager
+def one_thread() -> Iterator[None]:
     """Limit to one thread. Small matrices gain nothing from more, and two processes on two cores lose a factor of
     ten."""
-    limit: AbstractContextManager[Any] = _controller().limit(limits=1)
-    return limit
+    torch = sys.modules.get("torch")  # it has threads of its own, for the methods that learn with networks
+    before = torch.get_num_threads() if torch else 1
+    with _controller(len(sys.modules)).limit(limits=1):
+        if torch:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(before)
 
 
 @lru_cache(maxsize=1)
-def _controller() -> Any:
+def _controller(modules: int) -> Any:
+    """The thread pools of the libraries that are loaded. scikit-learn brings one that numpy does not have, and is
+    loaded late; ``modules``: of Python, so that pools are looked for again then."""
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
     return ThreadpoolController()
