@@ -167,6 +167,8 @@ def _remarks(pipeline: Pipeline, execution: Execution) -> Iterator[str]:
     """Sentences on what the estimate leaves out."""
     if execution.dispatch == "deployment":
         yield f"measured here, one machine's processes; the workers of the pool {execution.pool} have their own pace"
+    if execution.final_processes > 1:
+        yield "final trainings are counted as those of one process"
     if execution.limits != UNLIMITED:
         yield "a limit of the run may end it earlier"
     low, _, high = QUANTILES
