@@ -222,14 +222,19 @@ def _twice(recipe: Recipe, trained: Callable[[Recipe], T]) -> T | Outcome:
 
 
 def _together(job: Job, recipe: Recipe) -> Outcome | Crashed:
-    """The final training by several processes."""
+    """The final training by several processes. When one dies, all go on from the checkpoint, once."""
     from lapt.training.distributed import Rank
 
     processes = job.spec.final_processes
-    with TemporaryDirectory(prefix="lapt-") as folder:
-        ranks = [Rank(number, processes, f"{folder}/meeting") for number in range(processes)]
-        found = workers(processes).together([Share(job, recipe, rank) for rank in ranks])
-    return found if isinstance(found, Crashed) else found[0]
+
+    def tried() -> Outcome | Crashed:
+        with TemporaryDirectory(prefix="lapt-") as folder:
+            ranks = [Rank(number, processes, f"{folder}/meeting") for number in range(processes)]
+            found = workers(processes).together([Share(job, recipe, rank) for rank in ranks])
+        return found if isinstance(found, Crashed) else found[0]
+
+    found = tried()
+    return tried() if isinstance(found, Crashed) else found
 
 
 def _trained(job: Job, recipe: Recipe, rank: Rank | None = None) -> Outcome:

@@ -6,6 +6,7 @@ import io
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ from torch import Tensor, nn
 from lapt.data.images import split
 from lapt.data.sources import load_images
 from lapt.errors import ConfigError
-from lapt.evaluators.images import TrainingSpec
-from lapt.evaluators.training import TrainingEvaluator
+from lapt.evaluators import training
+from lapt.evaluators.images import Outcome, TrainingSpec
+from lapt.evaluators.training import Share, TrainingEvaluator
 from lapt.evaluators.workers import Crashed, Workers
+from lapt.latency.quiet import FOLDER, alone
 from lapt.spaces import BUILTIN
 from lapt.training import Augmentation, Recipe
 from lapt.training.checkpoint import read
@@ -118,10 +121,12 @@ def fail(job: Job) -> Found:
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Workers[Job, Found]]:
-    found = Workers(run, 2)
-    yield found
-    found.close()
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers[Job, Found]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER, str(tmp_path_factory.mktemp("locks")))
+        found = Workers(run, 2)
+        yield found
+        found.close()
 
 
 Together = Callable[..., Any]
@@ -201,6 +206,25 @@ def test_a_failure_in_one_process_ends_all(workers: Workers[Job, Found], togethe
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.integration
+def test_latencies_can_be_measured_meanwhile(together: Together, tmp_path: Path) -> None:
+    kept, found, waits = tmp_path / "kept", list[Any](), []
+    kept.mkdir()
+    recipe = PLAIN.model_copy(update={"epochs": 40, "batch_size": 16})
+    thread = threading.Thread(target=lambda: found.extend(together(recipe, kept=Kept(kept))), daemon=True)
+    thread.start()
+    while thread.is_alive():
+        if list(kept.iterdir()):
+            began = time.monotonic()
+            with alone():
+                waits.append(time.monotonic() - began)
+                time.sleep(0.01)
+        time.sleep(0.02)
+    assert len(found) == 2
+    assert len(waits) >= 3
+    assert max(waits) < 10
+
+
 SPACE = BUILTIN["nas201"]
 SPEC = TrainingSpec(
     space=SPACE,
@@ -231,6 +255,38 @@ def test_the_final_training_of_an_evaluator(monkeypatch: pytest.MonkeyPatch) -> 
     assert failed.error is not None
     assert "loss" in failed.error
     assert weights is None
+
+
+class Pool:
+    """Processes that answer as told."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers, self.accumulations, self.meetings = list(answers), list[int](), set[str]()
+
+    def together(self, shares: list[Share]) -> Any:
+        self.accumulations += [share.recipe.accumulation for share in shares if share.rank.leads]
+        self.meetings |= {share.rank.meeting for share in shares}
+        answer = self.answers.pop(0)
+        if isinstance(answer, OutOfMemory):
+            raise answer
+        return answer
+
+
+def test_a_process_that_died_and_one_without_memory_get_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    done, dead, full = [Outcome(50.0), Outcome(None)], Crashed("it died"), OutOfMemory("a", "b", "c")
+    for answers, accumulations, value, error in (
+        ((done,), [1], 50.0, None),
+        ((dead, done), [1, 1], 50.0, None),
+        ((dead, dead), [1, 1], None, "it died"),
+        ((full, done), [1, 2], 50.0, None),
+        ((full, full), [1, 2], None, "expected a; got b; c"),
+        ((dead, full, dead, done), [1, 1, 2, 2], 50.0, None),
+    ):
+        pool = Pool(*answers)
+        monkeypatch.setattr(training, "workers", lambda number, pool=pool: pool)
+        found, _ = TrainingEvaluator(SPEC, processes=1).retrained(CELL)
+        assert (found.value, found.error, pool.accumulations) == (value, error, accumulations)
+        assert len(pool.meetings) == len(accumulations)
 
 
 def test_what_cannot_be_trained_together_is_said_before() -> None:
