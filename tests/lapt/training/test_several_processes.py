@@ -212,15 +212,20 @@ def test_latencies_can_be_measured_meanwhile(together: Together, tmp_path: Path)
     kept.mkdir()
     recipe = PLAIN.model_copy(update={"epochs": 40, "batch_size": 16})
     thread = threading.Thread(target=lambda: found.extend(together(recipe, kept=Kept(kept))), daemon=True)
+
+    def measure() -> None:
+        while thread.is_alive():
+            if list(kept.iterdir()):
+                began = time.monotonic()
+                with alone():
+                    waits.append(time.monotonic() - began)
+                    time.sleep(0.01)
+            time.sleep(0.02)
+
     thread.start()
-    while thread.is_alive():
-        if list(kept.iterdir()):
-            began = time.monotonic()
-            with alone():
-                waits.append(time.monotonic() - began)
-                time.sleep(0.01)
-        time.sleep(0.02)
-    assert len(found) == 2
+    threading.Thread(target=measure, daemon=True).start()
+    thread.join(timeout=240)
+    assert len(found) == 2  # and nobody waits for ever
     assert len(waits) >= 3
     assert max(waits) < 10
 
