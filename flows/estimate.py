@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -16,7 +17,7 @@ from flows.evaluators import evaluators_of, final_spec, planned, space_of, train
 from flows.sources import check_read, check_transferred, read_from
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluator, Wrapping, quantity_of
-from lapt.evaluators.config import TrainingEvaluation
+from lapt.evaluators.config import ImagesEvaluation, TrainingEvaluation
 from lapt.evaluators.deployed import LATENCY
 from lapt.evaluators.hand_made import HAND_MADE
 from lapt.evaluators.images import InWorkers, TrainingSpec
@@ -92,7 +93,11 @@ class Estimated(BaseModel):
 
 
 class Estimate(BaseModel):
-    """The estimate of a run. ``basis``: sentences on what it rests on. ``disk_bytes``: weights and rows, roughly."""
+    """The estimate of a run. ``basis``: sentences on what it rests on. ``disk_bytes``: weights and rows, roughly.
+
+    ``cache_bytes``: of decoded images, which the estimate wrote to the cache, and the run reads; 0 if they were there
+    before, or fit in memory.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -102,6 +107,7 @@ class Estimate(BaseModel):
     seconds: Seconds | None
     basis: tuple[str, ...]
     disk_bytes: int
+    cache_bytes: int = 0
 
 
 def estimate(pipeline: Pipeline, execution: Execution, heard: Callable[[str], None] = lambda said: None) -> Estimate:
@@ -111,6 +117,7 @@ def estimate(pipeline: Pipeline, execution: Execution, heard: Callable[[str], No
     """
     remarks = tuple(_remarks(pipeline, execution))
     execution = execution.model_copy(update={"dispatch": "inline", "replies": "replay"})
+    before = _decoded(pipeline)
     space, store = space_of(pipeline), Store(execution.store)
     _, evaluator = evaluators_of(pipeline, execution, space, store)
     _, read = read_from(pipeline, execution, space, evaluator)
@@ -132,7 +139,18 @@ def estimate(pipeline: Pipeline, execution: Execution, heard: Callable[[str], No
         seconds=total,
         basis=(*basis, *remarks),
         disk_bytes=EMPTY + sum(_bytes(part, measured) for part in parts),
+        cache_bytes=sum(size for file, size in _decoded(pipeline).items() if file not in before),
     )
+
+
+def _decoded(pipeline: Pipeline) -> dict[Path, int]:
+    """File of the cache of decoded images -> its bytes; none where nothing is trained."""
+    if not isinstance(pipeline.evaluator, ImagesEvaluation):
+        return {}
+    from lapt.data.stored import Cache
+
+    held = Cache.of_user(pipeline.evaluator.max_cache).held
+    return {file: size for file, (_, size) in held.items()}
 
 
 def _of_look_ups(pipeline: Pipeline, parts: Sequence[Part]) -> Estimate:
@@ -167,6 +185,8 @@ def _remarks(pipeline: Pipeline, execution: Execution) -> Iterator[str]:
     """Sentences on what the estimate leaves out."""
     if execution.dispatch == "deployment":
         yield f"measured here, one machine's processes; the workers of the pool {execution.pool} have their own pace"
+    if execution.final_processes > 1:
+        yield "final trainings are counted as those of one process"
     if execution.limits != UNLIMITED:
         yield "a limit of the run may end it earlier"
     low, _, high = QUANTILES

@@ -220,12 +220,12 @@ def trained_evaluator(
     networks are not known.
     """
     space.family.check_trained(config.kind, shared=isinstance(config, SupernetEvaluation))
-    known = None if latency is None else latency.quantity
+    known, together = None if latency is None else latency.quantity, {"final_processes": execution.final_processes}
     measures = (
         _inheriting(config, execution, space, store, task, known)
         if isinstance(config, SupernetEvaluation)
         else TrainingEvaluator(
-            TrainingSpec.of(config, space, task, execution.device, final_epochs=config.final_epochs),
+            TrainingSpec.of(config, space, task, execution.device, final_epochs=config.final_epochs, **together),
             processes=execution.processes,
             latency=known,
         )
@@ -266,12 +266,12 @@ def _inheriting(
     latency: Quantity | None,
 ) -> SupernetEvaluator:
     spec = partial(TrainingSpec.of, config, space, task, execution.device)
-    final = config.final
+    final, together = config.final, {"final_processes": execution.final_processes}
     return SupernetEvaluator(
         spec(),
         StoredSupernets(store),
         calibration_images=config.calibration_images,
-        final=None if final is None else TrainingEvaluator(spec(**dict(final), sample=None), processes=1),
+        final=None if final is None else TrainingEvaluator(spec(**dict(final), sample=None, **together), processes=1),
         processes=execution.processes,
         latency=latency,
     )
@@ -298,6 +298,12 @@ def dispatched_to(pipeline: Pipeline, execution: Execution, evaluator_of_task: E
     from flows.workers.dispatch import DispatchedEvaluator
     from flows.workers.pools import Pool
 
+    if execution.final_processes > 1:
+        raise ConfigError(
+            "final_processes: 1 with a pool, whose workers train on one device each",
+            f"{execution.final_processes}",
+            f"leave the pool {execution.pool} out, for lapt final at least",
+        )
     if configured_address() is None:
         raise ConfigError(
             f"a Prefect server that knows workers of the pool {execution.pool}",

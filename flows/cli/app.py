@@ -15,6 +15,7 @@ import typer
 from flows.cli.networks import export, final
 from flows.cli.options import (
     DeviceOption,
+    FinalProcessesOption,
     JsonOption,
     PoolOption,
     ReplayOption,
@@ -150,6 +151,7 @@ def run(
     replay: ReplayOption = False,
     processes: ProcessesOption = None,
     device: DeviceOption = "auto",
+    final_processes: FinalProcessesOption = 1,
     pool: PoolOption = None,
     retry_failed: RetryOption = False,
     library: Annotated[
@@ -176,6 +178,7 @@ def run(
     execution: dict[str, Any] = {"processes": processes, "device": device, "retry_failed": retry_failed}
     asked = load_pipeline(pipeline, overrides or (), reasoner)
     execution |= {"limits": limits, "snapshot": snapshot, "library": library, "replies": replies}
+    execution["final_processes"] = final_processes
     (estimated if dry_run else start)(asked, store, as_json, **execution, **where(pool))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from flows.cli.options import (
     DeviceOption,
+    FinalProcessesOption,
     JsonOption,
     NetworkOption,
     PickOption,
@@ -85,6 +86,7 @@ def final(
     target: Annotated[str | None, typer.Option(help="Target task; all if left out.")] = None,
     overrides: SetOption = None,
     device: DeviceOption = "auto",
+    final_processes: FinalProcessesOption = 1,
     pool: PoolOption = None,
     retry_failed: RetryOption = False,
     store: StoreOption = DEFAULT_STORE,
@@ -100,7 +102,8 @@ def final(
     from storage.store import Store
 
     pipeline, _ = to_train(Store(store), run, target, overrides or ())
-    execution = Execution(store=Store(store).address, device=device, retry_failed=retry_failed, **where(pool))
+    how: dict[str, Any] = {"device": device, "final_processes": final_processes, "retry_failed": retry_failed}
+    execution = Execution(store=Store(store).address, **how, **where(pool))
     build(pipeline, execution)
 
     def train() -> list[TargetResult]:

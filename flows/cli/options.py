@@ -23,6 +23,12 @@ ReplayOption = Annotated[
     bool, typer.Option("--replay", help="Use only a language model's recorded replies; a missing one is an error.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="Device of trainings: auto, cpu, cuda, cuda:1, mps.")]
+FinalProcessesOption = Annotated[
+    int,
+    typer.Option(
+        "--final-processes", min=1, help="Processes that train a final network together; of GPUs, one process a GPU."
+    ),
+]
 PoolOption = Annotated[
     str | None, typer.Option(help="Evaluate on the workers of this Prefect work pool (gpu, cpu), and not here.")
 ]

@@ -22,6 +22,9 @@ def show_estimate(pipeline: Pipeline, found: Estimate) -> None:
     for line in found.basis:
         out.print(f"  {line}", soft_wrap=True)
     out.print(f"About {_size(found.disk_bytes)} in the store: weights, rows, Prefect's history.", soft_wrap=True)
+    if found.cache_bytes:
+        decoded = f"{_size(found.cache_bytes)} of decoded images in the cache (LAPT_CACHE)"
+        out.print(f"{decoded}, written just now to be measured with; the run reads them from there.", soft_wrap=True)
     out.print("Dry run: nothing was trained to its end, and nothing stored.", style="dim")
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.lib import format
 from torch import Tensor
 
 from lapt.data.images import IGNORED, DataSets, ImageData
 from lapt.data.layout import counted, listed, shown
+from lapt.data.pixels import Pixels
 from lapt.data.reading import Reading
+from lapt.data.stored import Cache
 from lapt.errors import DataError, printable
 
 _FAULTS = (OSError, ValueError, EOFError, MemoryError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -30,7 +35,8 @@ def load_npz(path: Path, reading: Reading) -> DataSets:
 
     x: uint8 [N, H, W] or [N, H, W, C], C 1 or 3. y: labels as integers [N] or [N, 1]; or targets as floats [N, K] or
     [N, H, W, K], or as integers [N, H, W] (segmentation, 255 is ignored). With three splits, the validation images are
-    used as such; with two, the second is the test set, as with folders.
+    used as such; with two, the second is the test set, as with folders. Images of more than ``reading.in_memory`` bytes
+    are unpacked to the cache, an image at a time. Labels and targets are always held in memory.
     """
     names = _named(path)
     held_out = {split: _held_out(path, names, endings) for split, endings in HELD_OUT.items()}
@@ -42,7 +48,9 @@ def load_npz(path: Path, reading: Reading) -> DataSets:
     if set(names) - used:
         warnings.warn(f"passed over in {shown(path)}: the arrays {listed(set(names) - used)}", stacklevel=3)
     _check_bytes(path, set(names) & used, reading.max_bytes)
-    arrays = _read(path, ["x_train", "y_train", *({"classes"} & set(names))])
+    large = _bytes(path, [name for name in used & set(names) if name.startswith("x_")]) > reading.in_memory
+    cache = Cache.of_user(reading.max_cache) if large else None
+    arrays = _read(path, ["y_train", *({"classes"} & set(names))])
     labels = as_labels(arrays["y_train"])
     classes = tuple(str(name) for name in arrays["classes"]) if "classes" in arrays else None
     if labels is not None:
@@ -52,14 +60,12 @@ def load_npz(path: Path, reading: Reading) -> DataSets:
         pair = held_out[split]
         if pair is None:
             return None
-        found = _read(path, pair)
-        data = from_arrays(
-            found[pair[0]], found[pair[1]], classes or (), f"{shown(path)} ({pair[0].partition('_')[2]})"
-        )
+        named = f"{shown(path)} ({pair[0].partition('_')[2]})"
+        data = _data(_Array.of(path, pair[0], cache), _read(path, pair[1:])[pair[1]], classes or (), named)
         _fitting(data, train)
         return data
 
-    train = from_arrays(arrays["x_train"], arrays["y_train"], classes or (), shown(path))
+    train = _data(_Array.of(path, "x_train", cache), arrays["y_train"], classes or (), shown(path))
     data = DataSets(train, partial(other, "test"), other("validation"))
     data.test()  # wrong arrays are said now and not when the search is over
     return data
@@ -135,15 +141,21 @@ def _highest(labels: Tensor) -> int:
 
 def _check_bytes(path: Path, names: Iterable[str], most: int) -> None:
     """Raises DataError for arrays that would fill the memory, before any of them is unpacked."""
-    with zipfile.ZipFile(path) as archive:
-        sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
-    unpacked = sum(sizes[name] for name in names)
+    unpacked = _bytes(path, names)
     if unpacked > most:
         raise DataError(
             f"at most {most:,} bytes of arrays in {shown(path)} (evaluator.max_bytes)",
             f"{unpacked:,}, in a file of {path.stat().st_size:,}",
-            "raise evaluator.max_bytes if they fit into the memory twice, or write fewer or smaller images",
+            "raise evaluator.max_bytes (images of more than evaluator.in_memory bytes are unpacked to the disk), or "
+            "write fewer or smaller images",
         )
+
+
+def _bytes(path: Path, names: Iterable[str]) -> int:
+    """Bytes of unpacked arrays, as the file says."""
+    with zipfile.ZipFile(path) as archive:
+        sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+    return sum(sizes[name] for name in names)
 
 
 def _named(path: Path) -> list[str]:
@@ -167,15 +179,75 @@ def _read(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
                 raise ValueError(f"{listed(foreign)} are no arrays")
             return found
     except _FAULTS as error:
-        raise DataError(
-            f"arrays without Python objects in {shown(path)}",
-            printable(str(error))[:100],
-            "write it again; texts as an array of dtype str",
-        ) from None
+        raise _unreadable(path, error) from None
 
 
-def from_arrays(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...], name: str) -> ImageData:
-    """Data from images uint8 [N, H, W(, C)] with labels or targets y, as in an npz file. Raises DataError."""
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"arrays without Python objects in {shown(path)}",
+        printable(str(error))[:100],
+        "write it again; texts as an array of dtype str",
+    )
+
+
+class _Array(NamedTuple):
+    """An array of images. ``x``: the array, or zeros of its shape that take no memory. ``pixels``: its images."""
+
+    x: np.ndarray
+    pixels: Callable[[str], Pixels]
+
+    @classmethod
+    def of(cls, path: Path, name: str, cache: Cache | None) -> _Array:
+        """Read an array into memory; with ``cache``, only its header. Raises DataError."""
+        shape = None if cache is None else _rows(path, name)
+        if cache is None or shape is None:
+            x = _read(path, [name])[name]
+            return cls(x, lambda where: _in_memory(x))
+        images, height, width, *channels = shape
+        whole = images, *(channels or (1,)), height, width
+        return cls(
+            np.broadcast_to(np.zeros((), np.uint8), shape),
+            partial(cache.pixels, [path], f"npz {name}", whole, partial(_unpacked, path, name)),
+        )
+
+
+def _in_memory(x: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(x[:, None] if x.ndim == 3 else x.transpose(0, 3, 1, 2)))
+
+
+def _rows(path: Path, name: str) -> tuple[int, ...] | None:
+    """The shape of an array whose images can be read one after another: uint8, written row by row. Else None."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+            version = format.read_magic(file)
+            if version not in _HEADERS:
+                return None
+            shape, by_columns, dtype = _HEADERS[version](file)
+            size = archive.getinfo(f"{name}.npy").file_size - file.tell()
+    except _FAULTS as error:
+        raise _unreadable(path, error) from None
+    whole = math.prod(shape) == size
+    return shape if whole and not by_columns and dtype == np.uint8 and len(shape) in (3, 4) and shape[0] else None
+
+
+_HEADERS = {(1, 0): format.read_array_header_1_0, (2, 0): format.read_array_header_2_0}
+
+
+def _unpacked(path: Path, name: str) -> Iterator[np.ndarray]:
+    """The images of an array one after another, uint8 [C, H, W]."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+            shape, _, _ = _HEADERS[format.read_magic(file)](file)
+            for _ in range(shape[0]):
+                image = np.frombuffer(file.read(math.prod(shape[1:])), np.uint8).reshape(shape[1:])
+                yield image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
+    except _FAULTS as error:
+        raise _unreadable(path, error) from None
+
+
+def _data(array: _Array, y: np.ndarray, classes: tuple[str, ...], name: str) -> ImageData:
+    """Data from images uint8 [N, H, W(, C)] with labels or targets y. Raises DataError."""
+    x = array.x
     if x.dtype != np.uint8 or x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[3] not in (1, 3)):
         raise DataError(
             f"images as uint8 [N, H, W] or [N, H, W, C], C 1 or 3, in {name}",
@@ -190,7 +262,7 @@ def from_arrays(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...], name: st
         raise DataError(
             f"labels as integers or targets as finite floats in {name}", f"{y.dtype} {list(y.shape)}", remedy_of(y)
         )
-    images = torch.from_numpy(np.ascontiguousarray(x[:, None] if x.ndim == 3 else x.transpose(0, 3, 1, 2)))
+    images = array.pixels(name)
     labels = as_labels(y)
     if labels is not None:
         if int(labels.min()) < 0 or int(labels.max()) >= len(classes):

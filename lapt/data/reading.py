@@ -47,7 +47,7 @@ class Reading(Frozen):
     )
     # They change no pixel, so they are no part of what a score is known by.
     in_memory: int = added(
-        2**29, ge=0, description="bytes of a folder's decoded images that every process may hold; more are kept on disk"
+        2**29, ge=0, description="bytes of decoded images that every process may hold; more are kept on disk"
     )
     max_cache: int = added(2**36, ge=1, description="bytes of all decoded images on disk; the oldest sets are removed")
 

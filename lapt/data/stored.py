@@ -71,6 +71,12 @@ class Cache:
             reason = error.strerror or type(error).__name__
             raise DataError(f"decoded images in {shown(self.folder)}", reason, "name another with LAPT_CACHE") from None
 
+    @property
+    def held(self) -> dict[Path, tuple[float, int]]:
+        """File of the cache -> (time of its last use, bytes)."""
+        found = {file: file.stat() for file in self.folder.glob(f"*{_DECODED}")}
+        return {file: (status.st_mtime, status.st_size) for file, status in found.items()}
+
     def forget(self, pixels: StoredPixels) -> None:
         """Remove a file that nobody will ask for again."""
         pixels.file.unlink(missing_ok=True)
@@ -79,7 +85,7 @@ class Cache:
         """Remove old files for a new one, and say what it takes."""
         if needed > self.most:
             raise self._too_small(needed, shape, where, f"{_gb(self.most)} at most (evaluator.max_cache)", "raise it")
-        known = [(found.stat().st_mtime, found.stat().st_size, found) for found in self.folder.glob(f"*{_DECODED}")]
+        known = [(used, size, old) for old, (used, size) in self.held.items()]
         total = sum(size for _, size, _ in known)
         free = shutil.disk_usage(self.folder).free - SPARED
         for _, size, old in sorted(known):

@@ -34,6 +34,7 @@ class TrainingSpec(Networks):
     """Everything that a trained score depends on, apart from the architecture. Picklable: it travels to workers.
 
     ``task``: the task on the images ``data``. ``title``: the pipeline's name for it, if it is another.
+    ``final_processes``: number of processes that train one final network together.
     """
 
     space: SearchSpace
@@ -42,6 +43,7 @@ class TrainingSpec(Networks):
     title: str | None = None
     final_epochs: int | None = None
     device: str = "auto"
+    final_processes: int = 1
 
     @classmethod
     def of(cls, config: ImagesEvaluation, space: SearchSpace, task: str, device: str, **changed: Any) -> Self:

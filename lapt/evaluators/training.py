@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import time
 import warnings
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from functools import cached_property, partial
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lapt.base.digests import digest
 from lapt.errors import ConfigError, DataError
@@ -21,6 +23,7 @@ from lapt.evaluators.images import (
     sides_of,
     size_of_backbone,
     task_of,
+    workers,
 )
 from lapt.evaluators.workers import Crashed
 from lapt.spaces import Architecture
@@ -28,6 +31,7 @@ from lapt.training import Recipe
 
 if TYPE_CHECKING:
     from lapt.evaluation import Checkpoint, Checkpoints
+    from lapt.training.distributed import Rank
     from lapt.training.network import TaskNetwork
     from lapt.training.tasks import Task
 
@@ -96,8 +100,11 @@ class TrainingEvaluator(InWorkers):
         """
         from lapt.networks.family import networks_of
         from lapt.training.device import device_for
+        from lapt.training.distributed import check_processes
 
         device_for(self.spec.device)
+        if self.spec.final_processes > 1:
+            check_processes(self.spec.final_processes, self.spec.device, _smallest_batch(self.spec))
         for doubt in doubts_of(self.spec):
             warnings.warn(doubt, stacklevel=2)
         networks = networks_of(self.spec.space)
@@ -135,7 +142,12 @@ class TrainingEvaluator(InWorkers):
         Its value is the test score; without a test split, the score on the training images, which says little.
         ``checkpoint``: written after every epoch and resumed from; it travels to another process.
         """
-        ((_, outcome),) = self._workers([self._job(architecture, final=True, checkpoint=checkpoint)])
+        job = self._job(architecture, final=True, checkpoint=checkpoint)
+        outcome: Outcome | Crashed
+        if self.spec.final_processes > 1:
+            outcome = _twice(self.spec.final_recipe, partial(_together, job))
+        else:
+            ((_, outcome),) = self._workers([job])
         return self._evaluation(architecture, outcome), None if isinstance(outcome, Crashed) else outcome.weights
 
     def backbone_size(self, architecture: Architecture) -> tuple[int, int]:
@@ -170,38 +182,74 @@ class Job(NamedTuple):
 
     def run(self) -> Outcome:
         """Train in this process. Raises DataError when the images are no longer those of the job."""
-        from lapt.networks.family import BuilderError
-        from lapt.training.loop import Diverged, OutOfMemory
-
-        if data_of(self.spec).digest != self.data:
-            raise DataError(
-                f"{self.spec.data} as it was when this began", "other images", "start again: nothing is lost"
-            )
-        recipe: Recipe | None = self.spec.final_recipe if self.final else self.spec.recipe
-        began = time.perf_counter()
-        failure = ""
-        for _ in range(2):  # out of memory: once more, in half batches
-            if recipe is None:
-                break
-            try:
-                return _trained(self, recipe)
-            except (Diverged, BuilderError) as error:
-                return Outcome(error=str(error), seconds=time.perf_counter() - began)
-            except OutOfMemory as error:
-                failure, recipe = str(error), recipe.halved()
-        return Outcome(error=failure, seconds=time.perf_counter() - began)
+        return _twice(self.spec.final_recipe if self.final else self.spec.recipe, partial(_trained, self))
 
 
-def _trained(job: Job, recipe: Recipe) -> Outcome:
+class Share(NamedTuple):
+    """The part of one of several processes in a final training."""
+
+    job: Job
+    recipe: Recipe
+    rank: Rank
+
+    def run(self) -> Outcome:
+        """Train with the other processes. The outcome of the first one counts. Raises what ends a training."""
+        return _trained(self.job, self.recipe, self.rank)
+
+
+T = TypeVar("T")
+
+
+def _twice(recipe: Recipe, trained: Callable[[Recipe], T]) -> T | Outcome:
+    """The result of ``trained``, or of a second try in half batches if the memory does not suffice.
+
+    A training that fails has an outcome too.
+    """
+    from lapt.networks.family import BuilderError
+    from lapt.training.loop import Diverged, OutOfMemory
+
+    began, failure, tried = time.perf_counter(), "", [recipe, recipe.halved()]
+    for one in tried:
+        if one is None:
+            break
+        try:
+            return trained(one)
+        except (Diverged, BuilderError) as error:
+            return Outcome(error=str(error), seconds=time.perf_counter() - began)
+        except OutOfMemory as error:
+            failure = str(error)
+    return Outcome(error=failure, seconds=time.perf_counter() - began)
+
+
+def _together(job: Job, recipe: Recipe) -> Outcome | Crashed:
+    """The final training by several processes. When one dies, all go on from the checkpoint, once."""
+    from lapt.training.distributed import Rank
+
+    processes = job.spec.final_processes
+
+    def tried() -> Outcome | Crashed:
+        with TemporaryDirectory(prefix="lapt-") as folder:
+            ranks = [Rank(number, processes, f"{folder}/meeting") for number in range(processes)]
+            found = workers(processes).together([Share(job, recipe, rank) for rank in ranks])
+        return found if isinstance(found, Crashed) else found[0]
+
+    found = tried()
+    return tried() if isinstance(found, Crashed) else found
+
+
+def _trained(job: Job, recipe: Recipe, rank: Rank | None = None) -> Outcome:
     from lapt.training.device import device_for
+    from lapt.training.distributed import ALONE
     from lapt.training.loop import train
 
-    began = time.perf_counter()
+    if data_of(job.spec).digest != job.data:
+        raise DataError(f"{job.spec.data} as it was when this began", "other images", "start again: nothing is lost")
+    began, rank = time.perf_counter(), rank or ALONE
     spec, task = job.spec, task_of(job.spec)
     network = network_of(spec, job.architecture, auxiliary=recipe.auxiliary > 0)
     device = device_for(spec.device)
     training, validation = sides_of(spec, device, final=job.final)
-    preparing = time.perf_counter() - began
+    preparing = rank.of * (time.perf_counter() - began)
     trained = train(
         network,
         task,
@@ -212,6 +260,7 @@ def _trained(job: Job, recipe: Recipe) -> Outcome:
         device=device,
         checkpoint=job.checkpoint,
         until=job.until,
+        rank=rank,
     )
     network.auxiliary = None  # it has done its work
     # Of the flops of heads, a linear classifier's are counted, as published; a decoder's are not.
@@ -226,8 +275,16 @@ def _trained(job: Job, recipe: Recipe) -> Outcome:
         flops=flops,
         live_parameters=network.parameter_count,
         measures=trained.values,
-        weights=_weights(network) if job.final else None,
+        weights=_weights(network) if job.final and rank.leads else None,
     )
+
+
+def _smallest_batch(spec: TrainingSpec) -> int:
+    """Number of images in the smallest batch of the final training."""
+    from lapt.training.pace import steps_of
+
+    images = len(data_of(spec).train)
+    return images // steps_of(images, spec.final_recipe)
 
 
 def network_of(

@@ -9,7 +9,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 J = TypeVar("J")
 R = TypeVar("R")
+
+
+FOLLOWING = 10.0
+"""Seconds in which a process that died is noticed, after others have lost their connection to it."""
+_DIED = "its process died (out of memory, or a crash in native code)"
 
 
 class Crashed(Exception):
@@ -93,7 +98,35 @@ class Workers(Generic[J, R]):
             return _submitted(self._started(), self.function, job).result()
         except BrokenProcessPool:
             self.close()
-            return Crashed("its process died (out of memory, or a crash in native code)")
+            return Crashed(_DIED)
+
+    def together(self, jobs: Sequence[J]) -> Sequence[R] | Crashed:
+        """The results of jobs that need each other, each in a process of its own, all at once. They may be no more than
+        ``processes``.
+
+        When one fails or its process dies, the others are ended, who would wait for it. Nothing is tried again: an
+        exception of ``function`` passes through, and a dead process gives ``Crashed``.
+        """
+        if self._pool is not None and not all(process.is_alive() for process in self._pool._processes.values()):
+            self.close()  # one died idle
+        try:
+            pool = self._started()
+            futures = [_submitted(pool, self.function, job) for job in jobs]
+            wait(futures, return_when=FIRST_EXCEPTION)
+            if (failed := _failed(futures)) is None:
+                return [future.result() for future in futures]
+            if not isinstance(failed, LaptError | BrokenProcessPool):  # perhaps since another process died
+                wait(futures, timeout=FOLLOWING)
+                failed = _failed(futures) or failed
+        except BrokenProcessPool as error:
+            failed = error
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        if isinstance(failed, BrokenProcessPool):
+            return Crashed(_DIED)
+        raise failed
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -129,6 +162,12 @@ class Workers(Generic[J, R]):
                 process.kill()
 
 
+def _failed(futures: Sequence[Future[R]]) -> BaseException | None:
+    """The failure that explains the others: one with a message of its own, then the death of a process."""
+    errors = [error for future in futures if future.done() and (error := future.exception()) is not None]
+    return min(errors, key=lambda e: (not isinstance(e, LaptError), not isinstance(e, BrokenProcessPool)), default=None)
+
+
 def _submitted(pool: ProcessPoolExecutor, function: Callable[[J], R], job: J) -> Future[R]:
     """Submit a job. A Ctrl-C, which a terminal sends to all processes, waits until new ones have started.
 
@@ -160,6 +199,8 @@ def _obedient(started: Synchronized[int]) -> None:
         os.environ[WORKER] = str(started.value)
         started.value += 1
     warnings.simplefilter("ignore")
+    # Those of torch's C++ too: of every process, that DistributedDataParallel looked in vain for weights without a use.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
 

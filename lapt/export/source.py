@@ -25,9 +25,8 @@ from lapt.inference.card import IN_PYTHON, Card
 from lapt.networks.family import Features, NetworkSize, networks_of
 from lapt.networks.operators import ConvNorm, FactorizedReduction, ResidualReduction, average_pool
 from lapt.spaces import Architecture, SearchSpace
-from lapt.training import heads
 from lapt.training.network import build
-from lapt.training.tasks import Task
+from lapt.training.tasks import Task, heads
 
 WIDTH = 120
 """Width of the lines that are wrapped, in characters."""

@@ -243,9 +243,7 @@ class Execution(Frozen):
 
     store: str = Field(description="folder, or s3://, gs:// or abfs:// address, of the result store")
     data: str | None = Field(None, description="folder of imported benchmark tables; LAPT_DATA if unset")
-    processes: int | None = Field(
-        None, ge=1, description="trainings side by side; if unset, one per core, or one on a GPU"
-    )
+    processes: int | None = Field(None, ge=1, description="trainings side by side; if unset, one a core, or one a GPU")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     replies: Mode = Field("auto", description="a language model's: auto, record, replay, off")
     retry_failed: bool = Field(False, description="train again, once, architectures that have only failed in the store")
@@ -255,6 +253,7 @@ class Execution(Frozen):
     pool: str = Field("gpu", description="the work pool of dispatch: deployment")
     library: str | None = added(None, description="a file, to which the finished run adds what its tasks showed")
     limits: RunLimits = added(UNLIMITED, description="limits of its cost; at one, it ends with its best so far")
+    final_processes: int = added(1, ge=1, description="that train one final network together; of GPUs, one a GPU")
     snapshot: bool = added(True, description="a DuckDB file of the run in the store, when it is finished")
 
 

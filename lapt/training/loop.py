@@ -21,6 +21,7 @@ from lapt.latency.quiet import pause, working
 from lapt.training.augment import Augmenter
 from lapt.training.checkpoint import chance, read, restore, written
 from lapt.training.device import DeviceError, device_for, has_bfloat16, with_threads
+from lapt.training.distributed import ALONE, Forward, Rank
 from lapt.training.meters import MeanLoss
 from lapt.training.network import TaskNetwork
 from lapt.training.recipe import Recipe
@@ -74,6 +75,7 @@ def train(
     on_epoch: Callable[[int, float], None] | None = None,
     checkpoint: Checkpoint | None = None,
     until: int | None = None,
+    rank: Rank = ALONE,
 ) -> Trained:
     """Train ``network`` in place, on ``device``, and score it on the validation images.
 
@@ -82,31 +84,33 @@ def train(
     ``on_epoch(epoch, loss)``: called after epochs 1, 2, ... ``checkpoint``: written after each epoch, and resumed from
     if it holds a state; the result is that of an undisturbed training. ``until``: the score after so many epochs of the
     recipe, whose schedule stays that of all its epochs; a later call with the same checkpoint goes on from there.
+    ``rank``: of this process among several that call this alike and train one network; the first has the score.
     Torch's global generator stays as it was. Raises DataError before training, Diverged, OutOfMemory.
     """
     task.check(train)
     task.check(validation)
     device = device_for(device) if isinstance(device, str) else device
-    spent, until = _Stopwatch(), until or recipe.epochs
-    with controlled(device, threads), torch.random.fork_rng(_gpus(device)):
+    spent, until = _Stopwatch(rank.of), until or recipe.epochs
+    with controlled(device, threads, pauses=rank.leads), torch.random.fork_rng(_gpus(device)):
         torch.manual_seed(seed)
         network.normalise_by(*train.statistics)
         placed(network, device, recipe)
-        losses = tuple(_epochs(network, task, train.to(device), recipe, seed, until, spent, on_epoch, checkpoint))
-        measured = evaluate(network, task, validation, recipe, threads=threads)
+        losses = tuple(_epochs(network, task, train.to(device), recipe, seed, until, spent, on_epoch, checkpoint, rank))
+        nothing = Measured(math.nan, task.metric, {})
+        measured = evaluate(network, task, validation, recipe, threads=threads) if rank.leads else nothing
     parameters = network.parameter_count
     return Trained(measured.value, measured.metric, measured.values, losses, spent.seconds, parameters, until)
 
 
 class _Stopwatch:
-    """Wall time. ``before``: of earlier attempts."""
+    """Wall time of ``processes``. ``before``: of earlier attempts."""
 
-    def __init__(self) -> None:
-        self.before, self._started = 0.0, time.perf_counter()
+    def __init__(self, processes: int) -> None:
+        self.before, self._started, self._processes = 0.0, time.perf_counter(), processes
 
     @property
     def seconds(self) -> float:
-        return self.before + time.perf_counter() - self._started
+        return self.before + self._processes * (time.perf_counter() - self._started)
 
 
 def evaluate(
@@ -156,6 +160,7 @@ def _epochs(
     spent: _Stopwatch,
     on_epoch: Callable[[int, float], None] | None,
     checkpoint: Checkpoint | None,
+    rank: Rank,
 ) -> Iterator[float]:
     """The mean training loss of each epoch."""
     device = data.device
@@ -178,20 +183,24 @@ def _epochs(
         if average is not None:
             average.load_state_dict(state["average"])
         losses, spent.before = list(state["losses"]), state["seconds"]
+    rank.join(device)
+    forward = rank.wrapped(network, forward, device)
     yield from losses
     for epoch in range(len(losses), until):
         network.train()
+        rank.seed(seed, epoch)
         _drop_paths(network, recipe.drop_path * epoch / recipe.epochs)
         order = task.order(data, recipe, generator).to(device)
         draws = augmenter.draw(len(data), generator).to(device)
         drawn = task.draw(len(data), generator).to(device)
         mean = MeanLoss()
         for step, batch in enumerate(order.tensor_split(steps)):
-            pause()
+            rank.pause()
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * rate(recipe, step, epoch, steps)
             optimiser.zero_grad(set_to_none=True)
-            for at in batch.tensor_split(parts(len(batch), recipe.accumulation)):
+            # As many parts in every process, since a part is a step of DistributedDataParallel.
+            for at in rank.share(batch).tensor_split(parts(len(batch) // rank.of, recipe.accumulation)):
                 images = augmenter.apply(data.images[at], draws.at(at), grey)
                 inputs, target = task.example(images, given[at], drawn[at])
                 if mix is not None:
@@ -202,18 +211,19 @@ def _epochs(
                 total = loss
                 for second in auxiliary:
                     total = total + recipe.auxiliary * loss_of(second.float(), target)
-                (total * (len(at) / len(batch))).backward()  # type: ignore[no-untyped-call]
+                (total * (rank.of * len(at) / len(batch))).backward()  # type: ignore[no-untyped-call]
                 mean.update(loss, len(at))
             if recipe.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
             optimiser.step()
             if average is not None:
                 average.update_parameters(network)
-        loss_of_epoch = mean.value()
+        loss_of_epoch = rank.mean(mean, device)
         if not math.isfinite(loss_of_epoch):
             raise diverged(f"a loss of {loss_of_epoch} in epoch {epoch + 1}")
         losses.append(loss_of_epoch)
-        if checkpoint is not None:
+        rank.agree(network, average)
+        if checkpoint is not None and rank.leads:
             checkpoint.save(
                 written(
                     {
@@ -231,10 +241,11 @@ def _epochs(
         if on_epoch:
             on_epoch(epoch + 1, loss_of_epoch)
         yield loss_of_epoch
+    rank.leave()
     _drop_paths(network, 0.0)
     if average is not None:
         network.load_state_dict(average.module.state_dict())
-    if recipe.recalibrate_batch_norm:
+    if recipe.recalibrate_batch_norm and rank.leads:
         recalibrate(network, task, data, recipe, generator)
 
 
@@ -251,11 +262,10 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(network, avg_fn=mean, use_buffers=True)
 
 
-def _forward(network: TaskNetwork, recipe: Recipe) -> Callable[[Tensor], tuple[Tensor, ...]]:
+def _forward(network: TaskNetwork, recipe: Recipe) -> Forward:
     """The network's forward function: the output, and that of the auxiliary head if the recipe uses it."""
     if recipe.auxiliary:
-        both: Callable[[Tensor], tuple[Tensor, ...]] = torch.compile(network.both) if recipe.compile else network.both
-        return both
+        return torch.compile(network.both) if recipe.compile else network.both
     alone: Callable[[Tensor], Tensor] = torch.compile(network) if recipe.compile else network
     return lambda images: (alone(images),)
 
@@ -341,13 +351,14 @@ def recalibrate(network: TaskNetwork, task: Task, data: ImageData, recipe: Recip
 
 
 @contextmanager
-def controlled(device: torch.device, threads: int | None) -> Iterator[None]:
+def controlled(device: torch.device, threads: int | None, *, pauses: bool = True) -> Iterator[None]:
     """A block with a fixed number of threads, deterministic convolutions on GPUs, and one error for all lacks of
-    memory. Inside, ``pause`` lets latencies be measured."""
+    memory. Inside, ``pause`` lets latencies be measured, unless another process ``pauses`` for this one."""
     gpu = device.type == "cuda"
     deterministic = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False)
     try:
-        with working(partial(_settle, device)), with_threads(threads), deterministic if gpu else nullcontext():
+        quiet = working(partial(_settle, device)) if pauses else nullcontext()
+        with quiet, with_threads(threads), deterministic if gpu else nullcontext():
             yield
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in _OUT_OF_MEMORY):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from flows.estimate import between, estimate
+from flows.screen.estimate import show_estimate
 from lapt.evaluators.pace import Pace
 from lapt.pipeline.config import Execution, load_pipeline
 from lapt.training import Recipe
@@ -55,6 +58,29 @@ def test_a_dry_run_measures_and_leaves_nothing(tmp_path: Path) -> None:
     assert "12 epochs of 45 steps" in found.basis[1]  # all 1,438 training images, 32 a step
     assert found.disk_bytes > 0
     assert not store.exists()
+
+
+@pytest.mark.integration
+def test_decoded_images_that_do_not_fit_are_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LAPT_CACHE", str(tmp_path / "cache"))
+    draw = np.random.default_rng(0)
+    for split, each in (("train", 30), ("test", 10)):
+        for label in "ab":
+            (tmp_path / "images" / split / label).mkdir(parents=True)
+            for n in range(each):
+                pixels = draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "images" / split / label / f"{n}.png")
+    images = [f"evaluator.data={tmp_path / 'images'}", "evaluator.in_memory=0", "evaluator.recipe.batch_size=8"]
+    pipeline = load_pipeline("digits", [*TINY, "controls=[]", *images])
+    execution, size = Execution(store=str(tmp_path / "store"), processes=1, device="cpu"), (60 + 20) * 8 * 8 * 3
+    found = estimate(pipeline, execution)
+    assert found.cache_bytes == size == sum(file.stat().st_size for file in (tmp_path / "cache").glob("*.uint8"))
+    assert estimate(pipeline, execution).cache_bytes == 0  # they are there
+    show_estimate(pipeline, found)
+    assert "1 MB of decoded images in the cache (LAPT_CACHE)" in capsys.readouterr().out
+    assert not (tmp_path / "store").exists()
 
 
 def test_look_ups_take_seconds(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from lapt.data.arrays import remedy_of
 from lapt.data.images import IGNORED, ImageData
 from lapt.errors import DataError
 from lapt.evaluation import Metric
-from lapt.training.heads import Decoder, pooled
 from lapt.training.meters import Accuracy, MeanIoU, MeanSquaredError, Meter, Ssim
 from lapt.training.recipe import Recipe
+from lapt.training.tasks.heads import Decoder, pooled
 from lapt.training.tasks.task import Task
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from lapt.data.images import ImageData
 from lapt.errors import DataError
 from lapt.evaluation import Metric
-from lapt.training.heads import Rescaled, pooled
 from lapt.training.meters import Collected, MeanAbsoluteError, Meter
+from lapt.training.tasks.heads import Rescaled, pooled
 from lapt.training.tasks.kinds import Targeted
 
 

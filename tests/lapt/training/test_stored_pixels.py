@@ -5,7 +5,9 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -232,3 +234,76 @@ def test_stored_pixels_are_not_sent_by_accident(tmp_path: Path) -> None:
     training, _, _ = _read(_folder(tmp_path / "images"), in_memory=0)
     with pytest.raises(TypeError, match="pickle"):
         pickle.dumps(training.images)
+
+
+# --- arrays of an npz file ------------------------------------------------------------------------------------------
+def _npz(path: Path, *, channels: int = 3, save: Callable[..., None] = np.savez, **more: np.ndarray) -> Path:
+    draw = np.random.default_rng(0)
+    shape = (12, 10, *([channels] if channels else []))
+    arrays = {f"x_{split}": draw.integers(0, 256, (20, *shape), dtype=np.uint8) for split in ("train", "val", "test")}
+    arrays |= {f"y_{split}": np.arange(20) % 2 for split in ("train", "val", "test")}
+    save(path, **(arrays | more))
+    return path
+
+
+@pytest.mark.parametrize("channels", [0, 1, 3])
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_stored_arrays_are_the_same_data(channels: int, save: Callable[..., None], tmp_path: Path) -> None:
+    file = _npz(tmp_path / "arrays.npz", channels=channels, save=save)
+    for held, kept in zip(_read(file), _read(file, in_memory=0), strict=True):
+        assert isinstance(held.images, torch.Tensor)
+        assert isinstance(kept.images, StoredPixels)
+        assert (kept.shape, kept.digest) == (held.shape, held.digest)
+    bytes_of_x = 3 * (20 * 12 * 10 * max(1, channels) + 128)  # with the headers
+    assert isinstance(_read(file, in_memory=bytes_of_x)[0].images, torch.Tensor)
+    assert isinstance(_read(file, in_memory=bytes_of_x - 1)[0].images, StoredPixels)
+
+
+def test_arrays_by_columns_are_held_in_memory_as_before(tmp_path: Path) -> None:
+    turned = np.asfortranarray(np.random.default_rng(0).integers(0, 256, (20, 12, 10, 3), dtype=np.uint8))
+    file = _npz(tmp_path / "arrays.npz", x_train=turned)
+    held, kept = _read(file)[0], _read(file, in_memory=0)[0]
+    assert isinstance(kept.images, torch.Tensor)
+    assert kept.digest == held.digest
+
+
+def test_a_large_array_takes_no_memory_of_its_size(tmp_path: Path) -> None:
+    large = np.zeros((400, 250, 250), dtype=np.uint8)  # 25 MB
+    large[:, 0, 0] = np.arange(400) % 256
+    np.savez_compressed(tmp_path / "arrays.npz", x_train=large, y_train=np.arange(400) % 2)
+    del large
+    tracemalloc.start()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Notice)
+        found = load_images(str(tmp_path / "arrays.npz"), in_memory=10**6)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * 10**6
+    assert found.train.images[torch.tensor([7, 399])][:, 0, 0, 0].tolist() == [7, 399 % 256]
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (np.zeros((20, 12, 10), dtype=np.float32), r"uint8.*got float32.*255 \* x"),
+        (np.zeros((20, 3, 12, 10), dtype=np.uint8), r"got uint8 \[20, 3, 12, 10\]; write x\.transpose"),
+        (np.zeros((19, 12, 10), dtype=np.uint8), "got 19 and 20"),
+        (np.array([{}] * 20, dtype=object), "without Python objects"),
+    ],
+)
+def test_large_arrays_are_refused_as_small_ones_are(x: np.ndarray, said: str, tmp_path: Path, cache: Path) -> None:
+    file = _npz(tmp_path / "arrays.npz", channels=0, x_train=x)
+    for in_memory in (2**29, 0):
+        with pytest.raises(DataError, match=said):
+            load_images(str(file), in_memory=in_memory)
+    assert not list(cache.glob("*.uint8"))
+
+
+def test_a_torn_array_leaves_no_file(tmp_path: Path, cache: Path) -> None:
+    file = _npz(tmp_path / "arrays.npz")
+    content = bytearray(file.read_bytes())
+    content[3000] ^= 1  # in the pixels of x_train
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=r"arrays without Python objects in .*CRC"):
+        _read(file, in_memory=0)
+    assert not [found for found in cache.iterdir() if found.suffix != ".lock"]
