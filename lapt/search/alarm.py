@@ -46,11 +46,14 @@ def opposition(expected: Floats, scores: Floats) -> float:
     surprise = y - x @ before
     likely, against = [], []
     for noise in _NOISES:
-        posterior = np.linalg.inv(x.T @ x / noise**2 + precision)
+        certainty = x.T @ x / noise**2 + precision
+        posterior = np.linalg.inv(certainty)
         mean = posterior @ (x.T @ y / noise**2 + precision @ before)
-        covariance = noise**2 * np.eye(len(y)) + x @ np.linalg.inv(precision) @ x.T
-        _, volume = np.linalg.slogdet(covariance)
-        likely.append(-(surprise @ np.linalg.solve(covariance, surprise) + volume) / 2)
+        # The covariance of n scores, noise^2 I + x precision^-1 x', has rank 2 beside the noise (Woodbury).
+        explained = x.T @ surprise / noise**2
+        distance = surprise @ surprise / noise**2 - explained @ posterior @ explained
+        volume = 2 * len(y) * np.log(noise) + np.linalg.slogdet(certainty)[1] - np.linalg.slogdet(precision)[1]
+        likely.append(-(distance + volume) / 2)
         against.append(float(ndtr(-mean[0] / np.sqrt(posterior[0, 0]))))
     shares = np.exp(np.array(likely) - max(likely))
     return float(shares @ against / shares.sum())
