@@ -221,7 +221,7 @@ print(json.dumps(faults))
 
 @pytest.fixture(scope="module")
 def loaded() -> dict[str, str]:
-    """What became of each script, in a process of its own: ``loaded``, or why not."""
+    """The end of each script, in a process of its own: ``loaded``, or why not."""
     command = [sys.executable, "-c", EACH_LOADED, *(str(ROOT / script) for script in SCRIPTS)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return dict(zip(SCRIPTS, json.loads(done.stdout.splitlines()[-1]).values(), strict=True))
