@@ -180,7 +180,7 @@ def test_decision_8_controls_without_an_llm_stand_in_every_comparison() -> None:
 def test_decision_9_workers_are_scheduling_alone_and_the_ask_size_is_configuration() -> None:
     one, two = (
         Comparison(
-            "invented", with_controls(INVENTED), seeds=3, methods=["lapt-rea", "rea", "mode"], execution=on(processes=n)
+            "invented", with_controls(INVENTED), seeds=2, methods=["lapt-rea", "rea", "mode"], execution=on(processes=n)
         ).run()
         for n in (1, 2)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -95,15 +96,10 @@ def nested(
 
 def summarised(values: Sequence[float], *, resamples: int = 2000) -> Summary:
     """Statistics over seeds. ``values``: one a seed, at least one. The bootstrap is seeded, so figures repeat."""
-    from scipy.stats import bootstrap
-
     array = np.asarray(values, dtype=float)
     low = high = float(array.mean())
     if len(array) > 1 and np.ptp(array) > 0:
-        interval = bootstrap(
-            (array,), np.mean, n_resamples=resamples, method="percentile", rng=np.random.default_rng(0)
-        ).confidence_interval
-        low, high = float(interval.low), float(interval.high)
+        low, high = _interval(array.tobytes(), resamples)
     q25, median, q75 = (float(q) for q in np.quantile(array, [0.25, 0.5, 0.75]))
     return Summary(
         mean=float(array.mean()),
@@ -117,6 +113,17 @@ def summarised(values: Sequence[float], *, resamples: int = 2000) -> Summary:
     )
 
 
+@lru_cache(maxsize=4096)
+def _interval(values: bytes, resamples: int) -> tuple[float, float]:
+    """The bootstrap of the mean, once for equal values, which studies count again and again."""
+    from scipy.stats import bootstrap
+
+    interval = bootstrap(
+        (np.frombuffer(values),), np.mean, n_resamples=resamples, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
 def paired_p_value(mine: Sequence[float], theirs: Sequence[float]) -> float:
     """Two-sided p of the Wilcoxon signed-rank test over pairs, one a seed; 1 if no pair differs.
 
@@ -124,10 +131,15 @@ def paired_p_value(mine: Sequence[float], theirs: Sequence[float]) -> float:
     the other pairs larger. The p is exact for up to 50 seeds without ties or such pairs, else by scipy's choice of
     method.
     """
+    differences = np.asarray(mine, dtype=float) - np.asarray(theirs, dtype=float)
+    return _signed_rank(differences.tobytes()) if np.any(differences) else 1.0
+
+
+@lru_cache(maxsize=4096)
+def _signed_rank(differences: bytes) -> float:
     from scipy.stats import wilcoxon
 
-    differences = np.asarray(mine, dtype=float) - np.asarray(theirs, dtype=float)
-    return float(wilcoxon(differences, zero_method="pratt").pvalue) if np.any(differences) else 1.0
+    return float(wilcoxon(np.frombuffer(differences), zero_method="pratt").pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

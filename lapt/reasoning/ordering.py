@@ -134,11 +134,13 @@ def most_promising(
     members = background(space).members if members is None else members
     choices: dict[tuple[int, Kind, str], npt.NDArray[np.bool_]] = {}
     for at, layer in enumerate(space.layers):
+        chosen = np.array([m.operators[at] for m in members], dtype=object)
         for operator in layer.operators:
-            choices[at, "operator", operator] = np.array([m.operators[at] == operator for m in members])
+            choices[at, "operator", operator] = chosen == operator
         if len(layer.sources) > 1:
+            read = np.array([m.sources[at] for m in members], dtype=object)
             for source in layer.sources:
-                choices[at, "source", source] = np.array([m.sources[at] == source for m in members])
+                choices[at, "source", source] = read == source
     kept, inside = dict(choices), np.ones(len(members), dtype=bool)
     while (size := int(inside.sum())) > max(breadth * len(members), 1) and size > _LEFT * (len(members) < space.size):
         mean, found = float(expected[inside].mean()), []

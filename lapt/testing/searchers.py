@@ -151,7 +151,7 @@ def check_no_repeats(make: Make, on: Ground = TRANS101) -> None:
     """Nothing is asked twice, by ``identity``, or after it was told."""
     for name, identity in (("the encoding", None), ("equal functions", on.function_of)):
         searcher = make(on.space, seed=5, identity=identity)
-        asked = run(searcher, [4] * 12)
+        asked = run(searcher, [8] * 6)
         known = [(identity or on.space.encode)(architecture) for architecture in asked]
         assert len(set(known)) == len(known), f"asked twice for the same architecture, by {name}"
     earlier = list(on.small.members())[:10]
@@ -185,7 +185,7 @@ def check_failed_evaluations(make: Make, on: Ground = TRANS101) -> None:
 
 def check_metric_directions(make: Make, on: Ground = TRANS101) -> None:
     """A metric to minimise is the same search as its negative to maximise: compare scores, not values."""
-    up, down = (run(make(on.space, seed=8), [4] * 8, higher_is_better=higher) for higher in (True, False))
+    up, down = (run(make(on.space, seed=8), [8] * 4, higher_is_better=higher) for higher in (True, False))
     assert up == down, "the negated metric, lower is better, was searched differently: use evaluation.score"
 
 
@@ -246,7 +246,7 @@ def check_corrections(make: Make, on: Ground = TRANS101) -> None:
 def check_pools(make: Make, on: Ground = TRANS101) -> None:
     """A searcher confined to some architectures of a space, of which some fail, asks for each of them and for no
     other."""
-    pool = Pool.of(on.space, dict.fromkeys(on.scattered(40)))
+    pool = Pool.of(on.space, dict.fromkeys(on.scattered(24)))
     failing = set(pool.rows[::3])
     value: Value = lambda architecture: None if architecture in failing else convolutions(architecture)  # noqa: E731
     asked = run(make(pool, seed=13), [5] * (pool.size // 5 + 2), value)

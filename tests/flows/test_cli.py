@@ -126,12 +126,12 @@ def test_a_run_leaves_a_page_of_what_was_found_and_why(demo: tuple[Path, dict[st
 def test_exports_that_cannot_be(demo: tuple[Path, dict[str, Any], str], tmp_path: Path) -> None:
     store, result, _ = demo
     here = ("--store", str(store), "--out", str(tmp_path / "net.py"))
-    assert "--target among" in refused(lapt("export", result["run_id"], *here), 2)
+    assert "--target among" in refused(typed("export", result["run_id"], *here), 2)
     on_table = ("export", result["run_id"][:5], "--target", "invented_a", *here)
-    assert "a run that trains its networks" in refused(lapt(*on_table, "--format", "state-dict"), 2)
-    assert "a run with two objectives" in refused(lapt(*on_table, "--pick", "parameters<5"), 2)
-    assert "did you mean classes?" in refused(lapt(*on_table, "--network", "clases=5"), 2)
-    assert result["run_id"] in refused(lapt("export", "nosuchrun", *here), 1)
+    assert "a run that trains its networks" in refused(typed(*on_table, "--format", "state-dict"), 2)
+    assert "a run with two objectives" in refused(typed(*on_table, "--pick", "parameters<5"), 2)
+    assert "did you mean classes?" in refused(typed(*on_table, "--network", "clases=5"), 2)
+    assert result["run_id"] in refused(typed("export", "nosuchrun", *here), 1)
     assert not (tmp_path / "net.py").exists()
 
 

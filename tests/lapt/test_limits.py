@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from lapt.archive import best_of_random
@@ -69,23 +71,27 @@ def test_no_limit_is_no_part_of_what_is_written() -> None:
 @pytest.mark.parametrize("method", ["random", "rea", "gp", "local_search"])
 @pytest.mark.parametrize("room", [0, 1, 3, 7, 12])
 def test_a_search_that_is_cut_short_asked_for_the_first_of_the_whole_one(method: str, room: int) -> None:
-    evaluator = TableEvaluator(invented_table(), SPACE, "invented_a")
+    assert list(asked_within(method, room)) == list(whole_search(method))[:room]
 
-    def run(limit: int) -> list[str]:
-        left = limit
 
-        def evaluate(architectures: list[Architecture]) -> list[Evaluation]:
-            nonlocal left
-            found = evaluator.evaluate(architectures[:left])
-            left -= len(found)
-            return found
+def asked_within(method: str, limit: int) -> tuple[str, ...]:
+    evaluator, left = TableEvaluator(invented_table(), SPACE, "invented_a"), limit
 
-        searcher = SEARCHERS[method](SPACE, seed=3, identity=evaluator.identity)
-        first = list(SPACE.members())[:4]
-        found = search(searcher, evaluate, budget=12, ask_size=4, first=first)
-        return [SPACE.encode(one.architecture) for one in found]
+    def evaluate(architectures: list[Architecture]) -> list[Evaluation]:
+        nonlocal left
+        found = evaluator.evaluate(architectures[:left])
+        left -= len(found)
+        return found
 
-    assert run(room) == run(12)[:room]
+    searcher = SEARCHERS[method](SPACE, seed=3, identity=evaluator.identity)
+    first = list(SPACE.members())[:4]
+    found = search(searcher, evaluate, budget=12, ask_size=4, first=first)
+    return tuple(SPACE.encode(one.architecture) for one in found)
+
+
+@cache
+def whole_search(method: str) -> tuple[str, ...]:
+    return asked_within(method, 12)
 
 
 def test_an_archive_that_is_cut_short_is_none() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,18 @@ def written(path: Path, cells: list[str], **columns: list[Any]) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def imported(nasbench201_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the made table, to be copied."""
+    folder = tmp_path_factory.mktemp("imported")
+    import_benchmark("nasbench201", nasbench201_file, data=folder)
+    return folder
+
+
 @pytest.fixture
-def table(data: Path, nasbench201_file: Path) -> Path:
+def table(data: Path, imported: Path) -> Path:
     """The data folder with the made table."""
-    import_benchmark("nasbench201", nasbench201_file)
-    return data
+    return shutil.copytree(imported, data)
 
 
 @pytest.fixture

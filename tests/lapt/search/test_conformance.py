@@ -44,7 +44,8 @@ IMAGES = {  # for those that train on images
 QUICK: dict[str, dict[str, Any]] = {  # the test's time is in training them
     **IMAGES,
     "bananas": {"ensemble": 2},
-    **{name: {"steps": 10} for name in ("bonas", "arch_graph", "arch_zero", "transfer_gp")},
+    **{name: {"steps": 10} for name in ("bonas", "arch_graph", "arch_zero")},
+    "transfer_gp": {"steps": 10, "tuning": 10},
 }
 
 
@@ -100,11 +101,14 @@ def test_conforms(method: str, check: Check) -> None:
 
 
 MODEL_BASED = [name for name, (method, _) in METHODS.items() if issubclass(SEARCHERS[method], ModelBased)]
+OPTUNA = [name for name, (method, _) in METHODS.items() if method == "optuna" and " " in name]
 ON_DARTS = [
-    *((name, check) for name in METHODS if name not in MODEL_BASED for check in CHECKS),
+    *((name, check) for name in METHODS if name not in [*MODEL_BASED, *OPTUNA] for check in CHECKS),
     *((name, check) for name in MODEL_BASED if " " not in name for check in WHERE_NOTHING_IS_LISTED),
+    *((name, check) for name in OPTUNA for check in WHERE_NOTHING_IS_LISTED),
 ]
-"""All checks pass with all methods, in four minutes; here those with a model do what differs in such a space."""
+"""All checks pass with all methods, in four minutes; here those with a model, and Optuna's samplers but one, do what
+differs in such a space."""
 
 
 @pytest.mark.parametrize(("method", "check"), ON_DARTS, ids=lambda part: getattr(part, "__name__", part))
