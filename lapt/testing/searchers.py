@@ -246,7 +246,7 @@ def check_corrections(make: Make, on: Ground = TRANS101) -> None:
 def check_pools(make: Make, on: Ground = TRANS101) -> None:
     """A searcher confined to some architectures of a space, of which some fail, asks for each of them and for no
     other."""
-    pool = Pool.of(on.space, dict.fromkeys(on.scattered(24)))
+    pool = Pool.of(on.space, dict.fromkeys(on.scattered(40)))
     failing = set(pool.rows[::3])
     value: Value = lambda architecture: None if architecture in failing else convolutions(architecture)  # noqa: E731
     asked = run(make(pool, seed=13), [5] * (pool.size // 5 + 2), value)
