@@ -29,6 +29,7 @@ from lapt.pipeline.constraints import feasible_of
 from lapt.pipeline.limits import UNLIMITED
 from lapt.pipeline.planned import Part
 from lapt.pipeline.wording import lasting
+from lapt.reasoning.config import asks_a_model
 from lapt.search.loop import askable
 from lapt.spaces import Architecture
 from lapt.training import Recipe
@@ -194,7 +195,7 @@ def _remarks(pipeline: Pipeline, execution: Execution) -> Iterator[str]:
     yield "scores that the store already has cost nothing, and are not taken off here"
     if LATENCY in (*pipeline.constraints, *pipeline.objectives):
         yield f"not in it: latencies, measured of {pipeline.latency.fit} networks first"
-    if "chat" in pipeline.reasoner.named:
+    if asks_a_model(pipeline.reasoner):
         yield "not in it: the calls of a language model"
 
 

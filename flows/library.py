@@ -26,7 +26,7 @@ def read_of(pipeline: Pipeline, archive: Archive, source: Source, evaluator: Eva
         kind=evaluator.metric.name,
         good=[entry.architecture for entry in archive.entries],
         run=run,
-        reasoner=pipeline.reasoner.named,
+        reasoner=pipeline.reasoner.named[:200],
     )
 
 
@@ -49,7 +49,7 @@ def shown_by(
         good=good,
         others=others,
         run=run,
-        reasoner=pipeline.reasoner.named,
+        reasoner=pipeline.reasoner.named[:200],
     )
 
 

@@ -78,6 +78,13 @@ class StatedReasoner(_Reasoner):
     breadth: float = Field(0.015, gt=0, le=1, description="largest share of the whole space in the first refined one")
     growth: float = Field(20.0, ge=1, description="factor by which each adaptation widens it; 1: never")
 
+    @property
+    def named(self) -> str:
+        """Its kind, with the advisers that the file names: files of one study are told apart by them."""
+        advisers = dict.fromkeys(one.adviser for one in self.principles.principles if one.adviser)
+        said = ", ".join(advisers) if len(advisers) < 3 else f"{len(advisers)} advisers"
+        return f"{self.kind} ({said})" if advisers else self.kind
+
 
 class ReasonerBudget(Frozen):
     """Limits of a language model's cost in a run. A run that meets one ends with its best so far."""

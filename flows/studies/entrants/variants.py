@@ -156,6 +156,13 @@ def reasoners(declared: Pipeline, named: Sequence[Pipeline], draws: int) -> tupl
     stating = [pipeline for pipeline in named if pipeline.reasoner.kind not in ("patterns", "frequency", "random")]
     joined = [_under(pipeline, joined_with(first, pipeline.reasoner)) for pipeline in stating]
     by_name = {pipeline.reasoner.named: pipeline for pipeline in (*keyless, *named, *joined)}
+    for pipeline in stating:
+        if by_name[pipeline.reasoner.named].reasoner != pipeline.reasoner:
+            raise ConfigError(
+                "reasoners of different names, by which rows are told apart",
+                f"two that are {pipeline.reasoner.named}",
+                "name another adviser in one of the files (adviser: NAME beside each condition)",
+            )
     entrants = []
     for pipeline in by_name.values():
         own = pipeline.search.method
