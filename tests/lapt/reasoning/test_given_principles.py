@@ -131,7 +131,7 @@ def test_reasoners_are_joined_by_a_plus(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(FILE)
     joined = load_pipeline("invented", [], f"patterns+chat:openai:wise+stated:{tmp_path / 'mine.yaml'}").reasoner
     assert isinstance(joined, JoinedReasoner)
-    assert joined.named == "patterns+chat:openai:wise+stated"
+    assert joined.named == "patterns+chat:openai:wise+stated (a, b)"
     assert (asks_a_model(joined), deterministic(joined)) == (True, False)
     alone = load_pipeline("invented", [], "patterns").reasoner
     assert (asks_a_model(alone), deterministic(alone)) == (False, True)
