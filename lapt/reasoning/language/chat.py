@@ -20,7 +20,7 @@ from lapt.reasoning.frequency import Frequency
 from lapt.reasoning.language.briefing import Briefing
 from lapt.reasoning.language.parts import EVERY_PART, PromptParts
 from lapt.reasoning.language.replies import EXPLORE, LEARN, principles_schema, read_principles, read_space, space_schema
-from lapt.reasoning.prompts.templates import Prompt, rendered
+from lapt.reasoning.prompts.templates import Prompt, rendered, with_fronts
 from lapt.spaces import SearchSpace
 from lapt.spaces.refining import refined
 
@@ -123,12 +123,12 @@ class Chat:
             **brief.variables(),
             cells=brief.cells(archive.entries, scores=False),
             chosen_from=f"{archive.chosen_from:,}",
-            cost=brief.task(archive.cost),
             functions=brief.functions(architectures),
             counts=brief.counts(counts),
             task=brief.task(archive.task),
             effects=LEARN,
         )
+        prompt = with_fronts(prompt, brief.task(archive.cost))
         question = Question("learn", archive.task, prompt, principles_schema(space, brief.words, LEARN))
 
         def read(text: str, *, draw: int) -> tuple[Principle, ...]:

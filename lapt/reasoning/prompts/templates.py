@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -34,6 +34,14 @@ def rendered(name: str, **variables: Any) -> Prompt:
     """The prompt of that name (``lapt/reasoning/prompts/<name>.md``) with its variables filled in."""
     version, template_hash = _identity(name)
     return Prompt(name, version, template_hash, section("role"), section(name, **variables))
+
+
+def with_fronts(prompt: Prompt, cost: str | None) -> Prompt:
+    """The prompt, which ends with what its architectures are, if they are on fronts of the score and ``cost``.
+
+    The identity stays that of the template, so that principles keep their ids.
+    """
+    return replace(prompt, text=f"{prompt.text}\n{section('fronts', cost=cost)}") if cost else prompt
 
 
 @cache

@@ -28,7 +28,7 @@ from lapt.reasoning.language.conditional.stating import (
     space_schema,
 )
 from lapt.reasoning.language.conditional.survey import BEST, Survey
-from lapt.reasoning.prompts.templates import Prompt, rendered
+from lapt.reasoning.prompts.templates import Prompt, rendered, with_fronts
 from lapt.spaces import Architecture, SearchSpace
 from lapt.spaces.refining import refined
 
@@ -57,6 +57,7 @@ class Conditional(Chat):
         survey = self._survey(space)
         read = [entry.architecture for entry in archive.entries]
         prompt = rendered("conditions/learn", **self._variables(survey), **source_of(survey, archive))
+        prompt = with_fronts(prompt, survey.task(archive.cost))
         question = Question("learn", archive.task, prompt, principles_schema(survey.wording.grammar))
         stated = self._draw(lambda draw: question, self._reader(survey, read, archive.task))
         if not stated:
@@ -202,7 +203,6 @@ def source_of(survey: Survey, archive: Archive) -> dict[str, Any]:
     return {
         "cells": survey.cells(archive.entries, scores=survey.parts.scores),
         "chosen_from": f"{archive.chosen_from:,}",
-        "cost": survey.task(archive.cost),
         "functions": survey.functions(read),
         "noise": survey.noise([*archive.entries, *archive.asked]),
         "poor": survey.contrast(archive),
