@@ -26,7 +26,7 @@ PAID = "source={task: jigsaw, archive: {strategy: random, samples: 64, size: 16}
 
 
 KEPT = "adaptation.refuted=keep"
-"""What the first version did, without a key for it."""
+"""The only way of the first version, which had no key for it."""
 
 
 @pytest.mark.parametrize(("preset", "reasoner"), KNOWN)
