@@ -29,7 +29,7 @@ from lapt.latency.additive import MeasuredLatency
 from lapt.latency.timing import Protocol
 from lapt.pipeline.config import BenchmarkPlan, Execution, Pipeline
 from lapt.pipeline.planned import Part, counted, parts_of
-from lapt.pipeline.sources import Source, sources_of, tasks_read
+from lapt.pipeline.sources import FrontArchive, Source, sources_of, tasks_read
 from lapt.spaces import SearchSpace, space_named
 from lapt.testing import invented_table
 from storage.benchmarks.surrogates import load_surrogate
@@ -149,10 +149,11 @@ def predicted(
 def _only_random(pipeline: Pipeline, scored_by: str) -> None:
     for source in sources_of(pipeline.source):
         if isinstance(source, Source) and source.table is None and source.archive.paid is None:
+            fitting = source.archive.strategy if isinstance(source.archive, FrontArchive) else "random"
             raise ConfigError(
-                f"source.archive.strategy random, with {scored_by}",
-                f"{source.archive.strategy}, which needs every score of the source task",
-                "write archive: {strategy: random, samples: 64, size: 16}",
+                f"an archive of samples that are paid for, with {scored_by}",
+                f"strategy {source.archive.strategy} without samples, which needs every score of the source task",
+                f"write archive: {{strategy: {fitting}, samples: 64, size: 16}}",
             )
 
 

@@ -98,7 +98,7 @@ def test_every_seed_reads_an_archive_of_its_own(real_surrogate: Path) -> None:
     ("setting", "said"),
     [
         ("source.task=cifar10_epoch98", "another epoch for the target cifar10"),
-        ("source.archive={strategy: top, size: 5}", "source.archive.strategy random, with a surrogate"),
+        ("source.archive={strategy: top, size: 5}", "samples that are paid for, with a surrogate"),
         ("targets=[cifar100]", "cifar10_epoch1 to cifar10_epoch98"),
         ("space=darts", "the space darts7"),
     ],
