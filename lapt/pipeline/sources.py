@@ -6,7 +6,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, GetJsonSchemaHandler, Tag, model_serializer, model_validator
 from pydantic_core import CoreSchema
@@ -23,6 +23,12 @@ class _Archive(Frozen):
     """Its description, with the names of its fields in place of their values."""
     strategy: str
     size: int = Field(50, ge=1, description="architectures shown to the reasoner")
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.paid is not None and self.size > self.paid:
+            raise ValueError(f"size ({self.size}) is larger than samples ({self.paid})")
+        return self
 
     @property
     def paid(self) -> int | None:
@@ -81,12 +87,6 @@ class RandomArchive(_Archive):
     size: int = Field(20, ge=1, description="architectures shown to the reasoner")
     samples: int = Field(200, ge=1, description="source evaluations paid for")
 
-    @model_validator(mode="after")
-    def _enough(self) -> RandomArchive:
-        if self.size > self.samples:
-            raise ValueError(f"size ({self.size}) is larger than samples ({self.samples})")
-        return self
-
     @property
     def paid(self) -> int:
         return self.samples
@@ -101,12 +101,6 @@ class FrontArchive(_Archive):
     words = "the {size} on the first fronts of score and cost of {of}"
     strategy: Literal["front"]
     samples: int | None = Field(None, ge=1, description="source evaluations paid for; unset: every score of a table")
-
-    @model_validator(mode="after")
-    def _enough(self) -> FrontArchive:
-        if self.samples is not None and self.size > self.samples:
-            raise ValueError(f"size ({self.size}) is larger than samples ({self.samples})")
-        return self
 
     @property
     def paid(self) -> int | None:
