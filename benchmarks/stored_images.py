@@ -51,7 +51,7 @@ def worker(folder: str, side: int, in_memory: int, batches: int) -> None:
     began = time.perf_counter()
     data = load_images(folder, size=side, in_memory=in_memory).train
     training, validation = split(data, 0.2, 0)
-    mean, _ = training.statistics
+    (mean, _), _ = training.statistics, data.digest  # as a training asks for them
     read = time.perf_counter() - began
     task = make_task("classification", data)
     augmenter = Augmenter(Augmentation(), task)

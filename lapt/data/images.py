@@ -72,21 +72,32 @@ class ImageData:
     def digest(self) -> str:
         """SHA-256 of all content. The place of the data and the device do not matter."""
         named = (self.classes, self.flippable, *([self.components] if self.components else []))
-        sha = hashlib.sha256(repr(named).encode())
-        sha.update(_described(self.images).encode())
-        for block in blocks(self.images):
-            sha.update(block.contiguous().numpy().data)
-        for tensor in (self.labels, self.targets):
-            if tensor is not None:
-                sha.update(_described(tensor).encode())
-                sha.update(tensor.detach().cpu().contiguous().numpy().data)
-        return sha.hexdigest()
+
+        def hashed(*, pixels: bool = True) -> str:
+            sha = hashlib.sha256(repr(named).encode())
+            sha.update(_described(self.images).encode())
+            for block in blocks(self.images) if pixels else ():
+                sha.update(block.contiguous().numpy().data)
+            for tensor in (self.labels, self.targets):
+                if tensor is not None:
+                    sha.update(_described(tensor).encode())
+                    sha.update(tensor.detach().cpu().contiguous().numpy().data)
+            return sha.hexdigest()
+
+        if not isinstance(self.images, StoredPixels):
+            return hashed()
+        return str(self._once(f"digest-{hashed(pixels=False)}", lambda: np.array(hashed())))
 
     @cached_property
     def spans(self) -> Tensor:
         """uint8 [N, 2]: the lowest and the highest value of each image."""
-        none, flat = torch.empty((0, 2), dtype=torch.uint8), (block.flatten(1) for block in blocks(self.images))
-        return torch.cat([none, *(torch.stack([pixels.amin(1), pixels.amax(1)], 1) for pixels in flat)])
+
+        def found() -> np.ndarray:
+            none, flat = torch.empty((0, 2), dtype=torch.uint8), (block.flatten(1) for block in blocks(self.images))
+            each = (torch.stack([pixels.amin(1), pixels.amax(1)], 1) for pixels in flat)
+            return torch.cat([none, *each]).numpy()
+
+        return torch.from_numpy(self._once("spans", found))
 
     @cached_property
     def statistics(self) -> tuple[Tensor, Tensor]:
@@ -96,14 +107,31 @@ class ImageData:
         """
         values = torch.arange(256, dtype=torch.float64) / 255
         channels, height, width = self.shape
-        counts = torch.zeros((channels, 256), dtype=torch.int64)
-        for block in blocks(self.images):
-            for channel in range(channels):
-                counts[channel] += torch.from_numpy(_histogram(block[:, channel].contiguous().numpy()))
+
+        def found() -> np.ndarray:
+            counts = np.zeros((channels, 256), dtype=np.int64)
+            for block in blocks(self.images):
+                for channel in range(channels):
+                    counts[channel] += _histogram(block[:, channel].contiguous().numpy())
+            return counts
+
+        counts = torch.from_numpy(self._once("levels", found))
         shares = counts.double() / max(1, len(self) * height * width)
         mean = shares @ values
         deviation = (shares @ values**2 - mean**2).clamp(min=0).sqrt()
         return mean.float(), deviation.clamp(min=1 / 255).float()
+
+    def _once(self, name: str, found: Callable[[], np.ndarray]) -> np.ndarray:
+        """Compute from all images; of a file, once for all processes. Raises DataError if the result cannot be kept
+        there."""
+        if not isinstance(self.images, StoredPixels):
+            return found()
+        try:
+            return self.images.remembered(name, found)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            folder = self.images.file.parent
+            raise DataError(f"a file in {folder} that can be read and written", reason, "mend that") from None
 
     def subset(self, indices: Tensor) -> ImageData:
         """The images at ``indices``, int64 [n]."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,10 @@ from torch import Tensor
 
 BLOCK = 2**25
 """Bytes that are read at a time where all images are looked at."""
+
+
+REMEMBERED = ".npy"
+"""Suffix of files beside the pixels, of what was computed from them."""
 
 
 class StoredPixels:
@@ -63,8 +69,30 @@ class StoredPixels:
         """The images at ``positions``, int64 [n], without reading them."""
         return StoredPixels(self.file, self._image, self._rows[positions.cpu().numpy()], self.device, self._opened)
 
+    def remembered(self, name: str, found: Callable[[], np.ndarray]) -> np.ndarray:
+        """An array computed from these images: once, then read from a file beside theirs, by every process.
+
+        ``name``: everything beside the pixels that decides it; part of the file's name. Raises OSError if the file
+        cannot be read or written.
+        """
+        rows = "" if np.array_equal(self._rows, np.arange(len(self._rows))) else _digest(self._rows.tobytes())
+        kept = self.file.with_suffix(f".{name}-{len(self)}{rows}{REMEMBERED}")
+        if not kept.exists():
+            part = kept.with_suffix(f".{os.getpid()}.part")
+            try:
+                with part.open("wb") as opened:
+                    np.save(opened, found(), allow_pickle=False)
+                part.replace(kept)
+            finally:
+                part.unlink(missing_ok=True)
+        return np.asarray(np.load(kept, allow_pickle=False))
+
     def to(self, device: torch.device) -> StoredPixels:
         return StoredPixels(self.file, self._image, self._rows, device, self._opened)
+
+
+def _digest(content: bytes) -> str:
+    return "-" + hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 class _Opened:

@@ -17,7 +17,7 @@ import PIL
 from filelock import FileLock
 
 from lapt.data.layout import shown
-from lapt.data.pixels import StoredPixels
+from lapt.data.pixels import REMEMBERED, StoredPixels
 from lapt.errors import DataError, Notice
 
 SPARED = 2**28
@@ -25,6 +25,8 @@ SPARED = 2**28
 EVERY = 15.0
 """Seconds between two notices of progress."""
 _DECODED = ".uint8"
+_LISTING = ".listing"
+"""Suffix of files that have the digest of pictures, by their paths, sizes and times of change."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Cache:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = self.folder / f"{_content(files, look, shape)}{_DECODED}"
+            file = self.folder / f"{self._content(files, look, shape)}{_DECODED}"
             with FileLock(file.with_suffix(".lock")):
                 if not file.exists():
                     self._make_room(int(np.prod(shape)), file, shape, where)
@@ -79,7 +81,25 @@ class Cache:
 
     def forget(self, pixels: StoredPixels) -> None:
         """Remove a file that nobody will ask for again."""
-        pixels.file.unlink(missing_ok=True)
+        _remove(pixels.file)
+
+    def _content(self, files: Sequence[Path], look: object, shape: Sequence[int]) -> str:
+        """Digest of the pictures' bytes, in order, and of what decides how they are decoded.
+
+        The bytes are read once for all processes, and again when the size or the time of change of a file is another.
+        """
+        decides = repr((look, tuple(shape), PIL.__version__)).encode()
+        listing = hashlib.blake2b(decides, digest_size=20)
+        for file in files:
+            status = file.stat()
+            listing.update(repr((str(file.absolute()), status.st_size, status.st_mtime_ns)).encode())
+        known = self.folder / f"{listing.hexdigest()}{_LISTING}"
+        with FileLock(known.with_suffix(".lock")):
+            if not known.exists():
+                part = known.with_suffix(".part")
+                part.write_text(_content(files, decides))
+                part.replace(known)
+        return known.read_text()
 
     def _make_room(self, needed: int, file: Path, shape: tuple[int, ...], where: str) -> None:
         """Remove old files for a new one, and say what it takes."""
@@ -91,7 +111,7 @@ class Cache:
         for _, size, old in sorted(known):
             if total + needed <= self.most and needed <= free:
                 break
-            old.unlink(missing_ok=True)
+            _remove(old)
             total, free = total - size, free + size
         if needed > free:
             raise self._too_small(needed, shape, where, f"{_gb(max(0, free))} there", "name another with LAPT_CACHE")
@@ -112,13 +132,18 @@ class Cache:
         )
 
 
-def _content(files: Sequence[Path], look: object, shape: Sequence[int]) -> str:
-    """Digest of the pictures' bytes, in order, and of what decides how they are decoded."""
-    whole = hashlib.blake2b(repr((look, tuple(shape), PIL.__version__)).encode(), digest_size=20)
+def _content(files: Sequence[Path], decides: bytes) -> str:
+    whole = hashlib.blake2b(decides, digest_size=20)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for found in pool.map(_digest_of, files):
             whole.update(found)
     return whole.hexdigest()
+
+
+def _remove(file: Path) -> None:
+    """Remove a file of pixels, and what was computed from them."""
+    for one in (file, *file.parent.glob(f"{file.stem}.*{REMEMBERED}")):
+        one.unlink(missing_ok=True)
 
 
 def _digest_of(file: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lapt.data import stored
+from lapt.data import images, stored
 from lapt.data.images import ImageData
 from lapt.data.pixels import StoredPixels, blocks
 from lapt.data.sources import load_images
@@ -159,6 +160,46 @@ def test_the_sets_used_longest_ago_make_room(tmp_path: Path, cache: Path) -> Non
     assert load_images(str(first), in_memory=0, max_cache=size + 10).train.digest == kept.digest
 
 
+def test_another_process_reads_neither_pictures_nor_pixels_to_know_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _folder(tmp_path / "images")
+
+    def known() -> list[object]:
+        sides = [side for data in _read(folder, in_memory=0) for side in (data, data.subset(torch.tensor([5, 2])))]
+        return [(one.digest, one.spans.tolist(), *(part.tolist() for part in one.statistics)) for one in sides]
+
+    first = known()
+    in_memory = [side for data in _read(folder) for side in (data, data.subset(torch.tensor([5, 2])))]
+    assert [found[0] for found in first] == [one.digest for one in in_memory]
+    for module, name in ((stored, "_digest_of"), (images, "blocks")):
+        monkeypatch.setattr(module, name, lambda *given, name=name: pytest.fail(f"{name} was called"))
+    assert known() == first
+
+
+def test_a_changed_picture_of_the_same_size_is_seen(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "images")
+    before = _read(folder, in_memory=0)[0].digest
+    picture = folder / "train" / "a" / "0.png"
+    content, status = bytearray(picture.read_bytes()), picture.stat()
+    other = (folder / "train" / "a" / "1.png").read_bytes()
+    picture.write_bytes(other)
+    assert _read(folder, in_memory=0)[0].digest != before
+    picture.write_bytes(content)
+    os.utime(picture, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert _read(folder, in_memory=0)[0].digest == before
+
+
+def test_files_beside_the_pixels_go_with_them(tmp_path: Path, cache: Path) -> None:
+    data, *_ = _read(_folder(tmp_path / "images"), in_memory=0)
+    assert isinstance(data.images, StoredPixels)
+    assert data.digest
+    beside = set(cache.glob(f"{data.images.file.stem}.*.npy"))
+    assert len(beside) == 2  # digest and spans
+    stored.Cache.of_user(2**30).forget(data.images)
+    assert not beside & set(cache.iterdir())
+
+
 @pytest.mark.parametrize(
     ("free", "most", "said"),
     [
@@ -199,7 +240,7 @@ def test_an_interrupted_decoding_leaves_no_file(tmp_path: Path, cache: Path, mon
     monkeypatch.setattr(stored.np, "ascontiguousarray", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _read(folder, in_memory=0)
-    assert not [file for file in cache.iterdir() if file.suffix != ".lock"]
+    assert {file.suffix for file in cache.iterdir()} == {".lock", ".listing"}
     monkeypatch.undo()
     monkeypatch.setenv("LAPT_CACHE", str(cache))
     assert len(_read(folder, in_memory=0)[0]) == 24
@@ -306,4 +347,4 @@ def test_a_torn_array_leaves_no_file(tmp_path: Path, cache: Path) -> None:
     file.write_bytes(content)
     with pytest.raises(DataError, match=r"arrays without Python objects in .*CRC"):
         _read(file, in_memory=0)
-    assert not [found for found in cache.iterdir() if found.suffix != ".lock"]
+    assert {found.suffix for found in cache.iterdir()} <= {".lock", ".listing"}
