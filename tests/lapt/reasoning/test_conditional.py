@@ -1,5 +1,4 @@
-"""The reasoner whose principles state conditions: its replies, prompts and whole runs, with a model that says what a
-test tells it to."""
+"""The reasoner whose principles state conditions: replies, prompts and whole runs, by a model that a test scripts."""
 
 from __future__ import annotations
 
@@ -146,14 +145,9 @@ def test_more_of_the_language_is_read_than_the_schema_has() -> None:
 
 
 def test_equal_conditions_of_several_draws_become_one_principle() -> None:
-    found = chat(reply(said(SKIP), said(TWO)), reply(said(TWO)), reply(said(TWO, "avoid")), draws=3).learn(
-        SPACE, archive(*READ)
-    )
-    assert [(p.patterns[0].weight > 0, p.draws) for p in found.principles] == [
-        (True, (0, 1)),
-        (True, (0,)),
-        (False, (2,)),
-    ]
+    three = chat(reply(said(SKIP), said(TWO)), reply(said(TWO)), reply(said(TWO, "avoid")), draws=3)
+    found = three.learn(SPACE, archive(*READ)).principles
+    assert [(p.patterns[0].weight > 0, p.draws) for p in found] == [(True, (0, 1)), (True, (0,)), (False, (2,))]
 
 
 # --- refined spaces --------------------------------------------------------------------------------------------------
