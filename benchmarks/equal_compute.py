@@ -57,8 +57,8 @@ def drawn(images: Path, classes: list[str], each: int, seed: int, to: Path) -> N
 
 def evaluator_of(config: TrainingEvaluation, epochs: int) -> TrainingEvaluator:
     """The evaluator that trains references by the final recipe for so many epochs."""
-    changed = trained_alike(config.model_copy(update={"final_epochs": epochs}))
-    return TrainingEvaluator(TrainingSpec.of(changed, NETWORKS, TASK, "cpu"), processes=1)
+    spec = TrainingSpec.of(trained_alike(config), NETWORKS, TASK, "cpu", final_epochs=epochs)
+    return TrainingEvaluator(spec, processes=1)
 
 
 def trained(reference: str, config: TrainingEvaluation, epochs: int) -> tuple[float, float, int]:
