@@ -119,7 +119,9 @@ def main() -> None:
 
 
 def _row(images: int, where: str, rows: list[list[float]]) -> None:
-    columns = ["/".join(f"{value:,.0f}" for value in column) for column in zip(*rows, strict=True)]
+    seconds, *rates = zip(*rows, strict=True)
+    columns = ["/".join(f"{value:,.1f}" for value in seconds)]
+    columns += ["/".join(f"{value:,.0f}" for value in column) for column in rates]
     print(f"{images:6,}  {where:9}  {columns[0]:>9}   {columns[1]:>9}   {columns[2]:>10}   {columns[3]:>6}", flush=True)
 
 
