@@ -1,12 +1,13 @@
-"""A search on own images against hand-made networks that are trained for as long as search and final training took.
+"""A search on own images against hand-made networks that are trained for as much as search and final training took.
 
     python benchmarks/equal_compute.py IMAGES.npz --seeds 5 --first-seed 10000
 
 IMAGES.npz has x_train, y_train, x_test, y_test and the names of the classes. Each seed draws its own training images;
-the test images are all of these classes. LAPT searches (20 trainings of 12 epochs, nothing larger than the smallest of
-the references) and trains what it finds by the final recipe. Each reference is trained once by the same final recipe,
-for as many epochs as fit into the seconds of all of LAPT's trainings. Its seconds an epoch are measured first. The
-last lines are the differences of test accuracy, in points: mean, 95 % interval (t), range.
+the test images are all of these classes. LAPT searches (20 trainings of 12 epochs, nothing larger than the plain CNN,
+the smallest of the references) and trains what it finds by the final recipe. Each reference is trained once by the same
+final recipe, for as many epochs as make the same number of multiply-adds as all of LAPT's trainings, which does not
+depend on what else the machine does. The last lines are the differences of test accuracy, in points: mean, 95 %
+interval (t), range.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import argparse
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -35,8 +37,6 @@ from lapt.spaces import space_named
 REFERENCES = ("plain_cnn", "resnet18", "mobilenet_v3_small")
 NETWORKS = space_named(SPACE)
 TASK = "classification"
-_MEASURED = 2
-"""Epochs by which the seconds of an epoch are measured."""
 
 
 def drawn(images: Path, classes: list[str], each: int, seed: int, to: Path) -> None:
@@ -77,7 +77,7 @@ def lapt(*words: str) -> Any:
 
 
 def searched(asked: argparse.Namespace, seed: int, there: Path, pipeline: Path) -> dict[str, Any]:
-    """Run LAPT for one seed: its test accuracy, and the seconds of its trainings."""
+    """Run LAPT for one seed: its test accuracy, and the multiply-adds of all trainings for one image."""
     drawn(asked.images, asked.classes, asked.each, seed, there / "images.npz")
     config = {"kind": "training", "data": str(there / "images.npz"), "recipe": yaml.safe_load(asked.recipe)}
     config |= {"final_epochs": asked.final_epochs, "channels": asked.channels, "cells": asked.cells}
@@ -94,12 +94,18 @@ def searched(asked: argparse.Namespace, seed: int, there: Path, pipeline: Path) 
     }
     pipeline.write_text(yaml.safe_dump(declared))
     changes = [word for one in asked.more for word in ("--set", one)]
-    run = lapt("run", str(pipeline), "--store", str(there / "store"), "--processes", "1", *changes)
+    store = str(there / "store")
+    run = lapt("run", str(pipeline), "--store", store, "--processes", "1", *changes)
     (target,) = run["targets"]
-    final, seconds = target["final"], target["device_seconds"]
-    said = f"{target['evaluations']} trainings of {seconds:.0f} s in all, then {final['parameters']:,} weights for"
-    print(f"seed {seed}: LAPT, {said} {final['device_seconds']:.0f} s: {target['test']:.2f} %", flush=True)
-    return {"seconds": seconds + final["device_seconds"], "test": {"lapt": target["test"]}}
+    said = f"{target['evaluations']} trainings, then {target['final']['parameters']:,} weights"
+    print(f"seed {seed}: LAPT, {said}: {target['test']:.2f} %", flush=True)
+    rows = lapt("sql", "SELECT split, sum(flops) AS flops FROM scores GROUP BY split", "--store", store)["rows"]
+    flops, images = {row["split"]: float(row["flops"]) for row in rows}, asked.each * len(asked.classes)
+    evaluator = load_pipeline(str(pipeline), asked.more).evaluator
+    assert isinstance(evaluator, TrainingEvaluation)
+    learned = images * (1 - evaluator.validation_share)
+    seen = flops["validation"] * evaluator.recipe.epochs * learned + flops["test"] * asked.final_epochs * images
+    return {"multiply_adds": seen / images, "test": {"lapt": target["test"]}}
 
 
 def compared(asked: argparse.Namespace, seed: int) -> dict[str, float]:
@@ -115,8 +121,8 @@ def compared(asked: argparse.Namespace, seed: int) -> dict[str, float]:
     for reference in asked.references:
         if reference in found["test"]:
             continue
-        an_epoch = trained(reference, config, _MEASURED)[1] / _MEASURED
-        epochs = max(1, round(found["seconds"] / an_epoch))
+        once = evaluator_of(config, 1).backbone_size(NETWORKS.decode(reference))[1]
+        epochs = max(1, round(found["multiply_adds"] / once))
         found["test"][reference], took, weights = trained(reference, config, epochs)
         said = f"{HAND_MADE[reference]}, {weights:,} weights, {epochs} epochs, {took:.0f} s"
         print(f"seed {seed}: {said}: {found['test'][reference]:.2f} %", flush=True)
@@ -144,10 +150,8 @@ def main() -> None:
     asked.add_argument("--set", action="append", default=[], dest="more")
     asked.add_argument("--side-by-side", type=int, default=2, help="seeds at once, each on one core")
     given = asked.parse_args()
-    with ThreadPoolExecutor(given.side_by_side) as pool:
-        rows = list(
-            pool.map(lambda seed: compared(given, seed), range(given.first_seed, given.first_seed + given.seeds))
-        )
+    with ProcessPoolExecutor(given.side_by_side) as pool:
+        rows = list(pool.map(partial(compared, given), range(given.first_seed, given.first_seed + given.seeds)))
     print(f"LAPT: {fmean(row['lapt'] for row in rows):.2f} %")
     for name in given.references:
         tests, ahead = [row[name] for row in rows], [row["lapt"] - row[name] for row in rows]
