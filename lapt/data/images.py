@@ -131,7 +131,8 @@ class ImageData:
         except OSError as error:
             reason = error.strerror or type(error).__name__
             folder = self.images.file.parent
-            raise DataError(f"a file in {folder} that can be read and written", reason, "mend that") from None
+            remedy = "make room there, or name another folder with LAPT_CACHE"
+            raise DataError(f"decoded images in {folder}, and facts about them", reason, remedy) from None
 
     def subset(self, indices: Tensor) -> ImageData:
         """The images at ``indices``, int64 [n]."""

@@ -77,15 +77,18 @@ class StoredPixels:
         """
         rows = "" if np.array_equal(self._rows, np.arange(len(self._rows))) else _digest(self._rows.tobytes())
         kept = self.file.with_suffix(f".{name}-{len(self)}{rows}{REMEMBERED}")
-        if not kept.exists():
-            part = kept.with_suffix(f".{os.getpid()}.part")
-            try:
-                with part.open("wb") as opened:
-                    np.save(opened, found(), allow_pickle=False)
-                part.replace(kept)
-            finally:
-                part.unlink(missing_ok=True)
-        return np.asarray(np.load(kept, allow_pickle=False))
+        try:
+            return np.asarray(np.load(kept, allow_pickle=False))
+        except (FileNotFoundError, EOFError, ValueError):  # not there, gone with its pixels, or torn: computed again
+            array = found()
+        part = kept.with_suffix(f".{os.getpid()}.part")
+        try:
+            with part.open("wb") as opened:
+                np.save(opened, array, allow_pickle=False)
+            part.replace(kept)
+        finally:
+            part.unlink(missing_ok=True)
+        return array
 
     def to(self, device: torch.device) -> StoredPixels:
         return StoredPixels(self.file, self._image, self._rows, device, self._opened)

@@ -200,6 +200,29 @@ def test_files_beside_the_pixels_go_with_them(tmp_path: Path, cache: Path) -> No
     assert not beside & set(cache.iterdir())
 
 
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"torn"])
+def test_a_torn_file_beside_the_pixels_is_computed_again(tmp_path: Path, cache: Path, content: bytes) -> None:
+    folder = _folder(tmp_path / "images")
+    first, *_ = _read(folder, in_memory=0)
+    digest, spans = first.digest, first.spans.tolist()
+    for file in cache.glob("*.npy"):
+        file.write_bytes(content)
+    again, *_ = _read(folder, in_memory=0)
+    assert (again.digest, again.spans.tolist()) == (digest, spans)
+    assert all(len(file.read_bytes()) > len(content) for file in cache.glob("*.npy"))
+
+
+def test_a_full_disk_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, *_ = _read(_folder(tmp_path / "images"), in_memory=0)
+
+    def full(*given: object, **named: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numpy.save", full)
+    with pytest.raises(DataError, match=r"decoded images in .*; got No space left on device; make room there"):
+        assert data.digest
+
+
 @pytest.mark.parametrize(
     ("free", "most", "said"),
     [
