@@ -20,8 +20,10 @@ def fault(error: ValidationError, where: str, model: type[BaseModel]) -> ConfigE
     place, given = _place(first["loc"], model), first["input"]
     key = place.key or where
     if first["type"] == "extra_forbidden":
-        known = _place(first["loc"][:-1], model).known
-        remedy = instead_of_key(place.key, place.tag) or or_meant(first["loc"][-1], known, "remove or rename it")
+        section, name = _place(first["loc"][:-1], model), str(first["loc"][-1])
+        known, others = section.known, section.others.get(name)
+        of_another = f"it is a key of {others}: declare that, or leave it out" if others else None
+        remedy = instead_of_key(place.key, place.tag) or of_another or or_meant(name, known, "remove or rename it")
         return ConfigError(f"in {where} one of the keys {known}", f"{key}{more}", remedy)
     if first["type"] == "missing":
         return ConfigError(f"the key {key} in {where}", f"nothing{more}", "add it")
@@ -38,7 +40,7 @@ def fault(error: ValidationError, where: str, model: type[BaseModel]) -> ConfigE
             return ConfigError(f"text as the keys of {inside}", f"{_read(given)}{more}", f"{_quoted(given)} in {where}")
         return ConfigError(f"text as {key}", f"{_read(given)}{more}", f"{_quoted(given)} in {where}")
     message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
-    got = "what is declared" if isinstance(given, dict) else f"{given!r:.80}"
+    got = "what is declared" if isinstance(given, dict) else _read(given) if given is None else f"{given!r:.80}"
     remedy = instead_of_value(place.key, given) or f"change it in {where}"
     return ConfigError(f"{key}: {message[0].lower()}{message[1:]}", f"{got}{more}", remedy)
 
@@ -69,23 +71,28 @@ def _quoted(given: Any) -> str:
 
 
 class _Place(NamedTuple):
-    """The place of a pydantic location: its dotted key without the tags of unions, the last of those tags, and the keys
-    known there."""
+    """The place of a pydantic location.
+
+    ``key``: dotted, without the tags of unions. ``tag``: the last of those tags. ``known``: the keys known there.
+    ``others``: in a section of a kind, each key that sections of other kinds alone have, with those kinds.
+    """
 
     key: str
     tag: str
     known: list[str]
+    others: dict[str, str]
 
 
 def _place(location: Sequence[int | str], model: type[BaseModel]) -> _Place:
     at: Any = model
     told_by: str | None = None
     """The key that selects the member of a union. Its value is the next part of the location."""
-    keys, tag = list[str](), ""
+    keys, tag, others = list[str](), "", dict[str, str]()
     for part in location:
-        members = _members(at)
+        members, others = _members(at), {}
         if told_by is not None:
             tag = str(part)
+            others = _told_apart(members, told_by)
             at = next((one for one in members if part in get_args(one.model_fields[told_by].annotation)), Any)
             told_by = None
         elif len(members) > 1:  # the location names the member by its tag, or the one tried that failed
@@ -94,7 +101,18 @@ def _place(location: Sequence[int | str], model: type[BaseModel]) -> _Place:
             keys.append(str(part))
             at, told_by = _below(members[0], part)
     fields = [getattr(member, "model_fields", {}) for member in _members(at)]
-    return _Place(".".join(keys), tag, list(dict.fromkeys(name for of_member in fields for name in of_member)))
+    known = list(dict.fromkeys(name for of_member in fields for name in of_member))
+    return _Place(".".join(keys), tag, known, {name: said for name, said in others.items() if name not in known})
+
+
+def _told_apart(members: Sequence[type[BaseModel]], told_by: str) -> dict[str, str]:
+    """Every key that members of a union have, with what selects these: ``method: gp, weaknas``."""
+    having = dict[str, list[str]]()
+    for member in members:
+        (kind, *_) = get_args(member.model_fields[told_by].annotation)
+        for name in member.model_fields:
+            having.setdefault(name, []).append(kind)
+    return {name: f"{told_by}: {', '.join(kinds)}" for name, kinds in having.items()}
 
 
 def _members(annotation: Any) -> list[Any]:

@@ -29,7 +29,7 @@ from lapt.pipeline.steps import Steps
 from lapt.principles import Origin, Principles
 from lapt.reasoning import Reasoner
 from lapt.reasoning.config import asks_a_model
-from lapt.search.config import SECTIONS, spelt_out
+from lapt.search.config import DEFAULT, SECTIONS, spelt_out
 from lapt.spaces import Architecture, SearchSpace
 
 READ = 50
@@ -93,7 +93,7 @@ def transfer(
     space: str | SearchSpace | None = None,
     budget: int = 20,
     reasoner: str | Reasoner = "patterns",
-    method: str | Mapping[str, Any] = "gp",
+    method: str | Mapping[str, Any] = DEFAULT,
     seed: int = 0,
     direction: Direction = "maximize",
     controls: Sequence[str] = (),
@@ -161,7 +161,7 @@ def ask_tell(
     space: str | SearchSpace | None = None,
     budget: int = 20,
     reasoner: str | Reasoner = "patterns",
-    method: str | Mapping[str, Any] = "gp",
+    method: str | Mapping[str, Any] = DEFAULT,
     seed: int = 0,
     direction: Direction = "maximize",
     constraints: Mapping[str, Any] | None = None,

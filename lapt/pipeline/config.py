@@ -25,7 +25,7 @@ from lapt.pipeline.sources import AnySource, FrontArchive, NoSource, Source, is_
 from lapt.reasoning.config import PatternsReasoner, Reasoning
 from lapt.reasoning.endpoint.calls import Mode
 from lapt.search import SEARCHERS
-from lapt.search.config import ReaSearch, Search, keep_what_fits, spelt_out
+from lapt.search.config import DEFAULT, DefaultSearch, Search, keep_what_fits, spelt_out
 from lapt.search.halving import Fidelity
 from lapt.spaces import Space
 
@@ -74,7 +74,7 @@ class Pipeline(Frozen):
     latency: MeasuredLatency = added(
         MeasuredLatency(), description="how latency_ms is measured, where networks are trained and it is named"
     )
-    search: Search = ReaSearch()
+    search: Search = DefaultSearch()
     fidelity: Fidelity | None = added(
         None, description="rungs on which searches of targets stop trainings early; the budget stays the same in epochs"
     )
@@ -99,7 +99,7 @@ class Pipeline(Frozen):
             if "source" in declared:
                 raise ValueError("source and sources say the same: keep one of them")
             declared = {"source" if key == "sources" else key: value for key, value in declared.items()}
-        kinds = {"search": {"method": "rea"}, "reasoner": {"kind": "patterns"}}
+        kinds = {"search": {"method": DEFAULT}, "reasoner": {"kind": "patterns"}}
         said = {name: declared[name] for name in kinds if isinstance(declared.get(name), dict)}
         if "search" in said:
             said["search"] = spelt_out(said["search"])

@@ -17,6 +17,9 @@ from lapt.search.registry import SEARCHERS
 from lapt.search.searcher import NOTHING, Prior, Searcher
 from lapt.spaces import SearchSpace
 
+DEFAULT = "gp"
+"""Method of a search that names none: the one that finds most in few evaluations (docs/benchmarks.md)."""
+
 
 class SearchSection(Frozen):
     """Settings that every method has: the budget, in the terms of Table 1."""
@@ -24,7 +27,7 @@ class SearchSection(Frozen):
     population_size: int = Field(5, ge=1)
     generations: int = Field(1, ge=1, description="generations an iteration")
     ask_size: int | None = Field(None, ge=1, description="architectures asked for at a time; population_size if unset")
-    method: str = "rea"
+    method: str = DEFAULT
 
     def budget(self, iteration: int) -> int:
         """Evaluations of that iteration. The first one also pays for the initial population (5 + 3 x 5 on NAS201)."""
@@ -101,7 +104,7 @@ def _sections() -> dict[str, type[SearchSection]]:
 
 SECTIONS = _sections()
 """Method -> class of its section, with those of installed packages."""
-ReaSearch = SECTIONS["rea"]
+DefaultSearch = SECTIONS[DEFAULT]
 if TYPE_CHECKING:
     Search = SearchSection
 else:

@@ -9,8 +9,9 @@ import pytest
 from lapt.errors import ConfigError
 from lapt.evaluators.config import SupernetEvaluation, TrainingEvaluation
 from lapt.evaluators.images import TrainingSpec
-from lapt.pipeline.config import ReaSearch, load_pipeline, overridden, presets
+from lapt.pipeline.config import load_pipeline, overridden, presets
 from lapt.reasoning.config import PatternsReasoner
+from lapt.search.config import SECTIONS
 from lapt.spaces import space_named
 from lapt.training import Recipe
 
@@ -18,11 +19,11 @@ from lapt.training import Recipe
 def test_presets_are_table_1() -> None:
     nas201, trans101 = load_pipeline("nas201"), load_pipeline("trans101")
     assert (nas201.adaptation.top_r, nas201.adaptation.iterations, nas201.source.archive.size) == (5, 3, 50)
-    assert nas201.search == ReaSearch(
+    assert nas201.search == SECTIONS["rea"](
         population_size=5, generations=1, tournament_size=2, mutation_probability=1.0, ask_size=1
     )
     assert (trans101.adaptation.top_r, trans101.adaptation.iterations, trans101.source.archive.size) == (15, 4, 50)
-    assert trans101.search == ReaSearch(
+    assert trans101.search == SECTIONS["rea"](
         population_size=10, generations=1, tournament_size=5, mutation_probability=1.0, ask_size=1
     )
     assert (nas201.source.task, trans101.source.task) == ("imagenet16_120", "jigsaw")
@@ -162,5 +163,5 @@ def test_a_section_that_says_no_kind_is_of_the_default_one(tmp_path: Path) -> No
     short = tmp_path / "short.yaml"
     short.write_text("name: a\nspace: nas201\nevaluator: {kind: table, table: t}\nsource: {task: x}\ntargets: [y]\n")
     given = load_pipeline(str(short), ["search.generations=2", "reasoner.breadth=0.5"])
-    assert (given.search.method, given.search.generations) == ("rea", 2)
+    assert (given.search.method, given.search.generations) == ("gp", 2)
     assert given.reasoner == PatternsReasoner(breadth=0.5)
