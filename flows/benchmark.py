@@ -12,10 +12,11 @@ from prefect import flow
 from flows.evaluators import measuring
 from flows.running.cancelling import cancellable
 from flows.running.progress import listener
+from lapt.base.noise import Noise, noise
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluation
 from lapt.evaluators.training import TrainingEvaluator
-from lapt.pipeline.benchmarking import Measured, Noise, distinct, measured_again, noise, sampled
+from lapt.pipeline.benchmarking import Measured, distinct, measured_again, sampled
 from lapt.pipeline.config import BenchmarkPlan, Execution
 from lapt.report.benchmark import benchmark_page
 from lapt.spaces import Architecture, space_named

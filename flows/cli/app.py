@@ -27,7 +27,7 @@ from flows.cli.options import (
 from flows.cli.predict import predict
 from flows.cli.reading import report, sql
 from flows.cli.reasoning import principles_app, reasoner_app
-from flows.cli.running import estimated
+from flows.cli.running import estimated, tried
 from flows.cli.running import run as start
 from flows.cli.score import score
 from flows.cli.store import store_app
@@ -168,6 +168,10 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would train, how long and how much; do none of it.")
     ] = False,
+    trial: Annotated[
+        int | None,
+        typer.Option(min=4, help="Train N random networks twice, say whether scores tell them apart, and stop."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run one pipeline: archive, principles, and a refine-search-adapt loop for each target."""
@@ -179,7 +183,16 @@ def run(
     asked = load_pipeline(pipeline, overrides or (), reasoner)
     execution |= {"limits": limits, "snapshot": snapshot, "library": library, "replies": replies}
     execution["final_processes"] = final_processes
-    (estimated if dry_run else start)(asked, store, as_json, **execution, **where(pool))
+    if trial is None:
+        (estimated if dry_run else start)(asked, store, as_json, **execution, **where(pool))
+    elif dry_run or library is not None or any(limits.values()):
+        raise ConfigError(
+            "--trial without --dry-run, --library and limits",
+            "both",
+            "leave one out; a trial trains 2 N networks a target",
+        )
+    else:
+        tried(asked, trial, store, as_json, **execution, **where(pool))
 
 
 @benchmark.command("import")
@@ -261,7 +274,7 @@ def benchmark_build(
     from flows.evaluators import measuring
     from flows.screen.progress import run_progress
     from flows.screen.tables import show_benchmarks, show_noise
-    from lapt.pipeline.benchmarking import Noise
+    from lapt.base.noise import Noise
     from lapt.pipeline.config import Execution, load_plan
     from storage.benchmarks.tables import BenchmarkInfo
     from storage.store import Store

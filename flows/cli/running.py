@@ -24,6 +24,27 @@ def estimated(pipeline: Pipeline, store: str, as_json: bool, **execution_setting
         show_estimate(pipeline, found)
 
 
+def tried(pipeline: Pipeline, architectures: int, store: str, as_json: bool, **execution_settings: Any) -> None:
+    """Train a few random networks of each target twice, and print whether their scores tell them apart."""
+    import json
+
+    from flows.screen.counting import counting
+    from flows.screen.tables import show_trials
+    from flows.trial import trial
+    from lapt.pipeline.config import Execution
+    from storage.store import Store
+
+    execution = Execution(store=Store(store).address, **execution_settings)
+    with counting(f"{pipeline.name}, a trial of {architectures} networks a target", "trainings") as heard:
+        found = trial(pipeline, execution, architectures, heard)
+    if as_json:
+        print(
+            json.dumps({"pipeline": pipeline.name, "trials": [one.model_dump(mode="json") for one in found]}, indent=2)
+        )
+    else:
+        show_trials(found)
+
+
 def run(pipeline: Pipeline, store: str, as_json: bool, **execution_settings: Any) -> None:
     """Run a pipeline, and print its result. Raises NothingFound if no architecture could be scored."""
     from flows.embedded import run_embedded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flows.estimate import Estimate
 from flows.screen.console import out, print_table
+from lapt.evaluators.config import TrainingEvaluation
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.wording import lasting
 from lapt.report.tables import Table, numbers
@@ -25,6 +26,10 @@ def show_estimate(pipeline: Pipeline, found: Estimate) -> None:
     if found.cache_bytes:
         decoded = f"{_size(found.cache_bytes)} of decoded images in the cache (LAPT_CACHE)"
         out.print(f"{decoded}, written just now to be measured with; the run reads them from there.", soft_wrap=True)
+    if isinstance(pipeline.evaluator, TrainingEvaluation):
+        out.print(
+            "With --trial 8 in place of --dry-run, 16 trainings a target show whether scores tell networks apart."
+        )
     out.print("Dry run: nothing was trained to its end, and nothing stored.", style="dim")
 
 

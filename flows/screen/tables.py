@@ -25,9 +25,9 @@ from rich.progress import (
 )
 
 from flows.screen.console import SAID_SECONDS, command, err, fits, out, print_table, say
-from lapt.pipeline.benchmarking import Noise
+from lapt.base.noise import Noise
 from lapt.pipeline.config import Pipeline
-from lapt.pipeline.results import RunResult, TargetResult
+from lapt.pipeline.results import RunResult, TargetResult, Trial
 from lapt.pipeline.sources import is_read
 from lapt.pipeline.wording import (
     advice,
@@ -41,6 +41,7 @@ from lapt.pipeline.wording import (
     named,
     rungs,
     shown,
+    tried,
     visible,
     within,
 )
@@ -266,6 +267,25 @@ def show_noise(trial: Mapping[str, Noise]) -> None:
     ]
     figures = numbers("architectures", "all", "best quarter", "sd between seeds")
     print_table(Table.of(["task", *figures], rows, "Kendall's tau between two seeds"))
+
+
+def show_trials(trials: Sequence[Trial]) -> None:
+    """Print what a trial of a pipeline's recipe showed."""
+    rows = [
+        (
+            one.task,
+            number(one.noise.architectures),
+            shown(one.mean, one.unit),
+            *(f"{value:.2g}" for value in (one.noise.spread, one.noise.error, one.noise.p)),
+            f"{one.noise.tau:.2f}",
+        )
+        for one in trials
+    ]
+    figures = numbers("networks", "mean score", "sd of networks", "sd of trainings", "p", "tau")
+    print_table(Table.of(["task", *figures], rows, "random networks, each trained with two seeds"))
+    for one in trials:
+        for line in tried(one):
+            out.print(line, soft_wrap=True)
 
 
 def show_table(table: pa.Table) -> None:

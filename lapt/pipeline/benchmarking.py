@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
+from lapt.base.noise import Noise, agreement, noise
 from lapt.base.statistics import Scores
 from lapt.evaluation import Evaluation, Metric
 from lapt.spaces import Architecture, SearchSpace
@@ -28,45 +29,6 @@ def measured_again(scores: Scores, best: int, sample: int) -> list[int]:
     """Positions of the ``best`` highest of N scores and of ``sample`` random ones."""
     highest = np.argsort(-scores, kind="stable")[:best].tolist()
     return sorted({*highest, *sampled(len(scores), sample)})
-
-
-@dataclass(frozen=True)
-class Noise:
-    """The agreement of two trainings of one architecture.
-
-    ``tau``: Kendall's tau, mean over pairs of seeds. ``tau_top``: the same among the quarter that is best by a third
-    seed. With two seeds, the quarter is chosen by one of the pair; this narrows its range, so the figure is a little
-    too low. ``deviation``: median standard deviation between seeds, in the unit of the score. ``architectures``: the
-    number of architectures in the estimate.
-    """
-
-    tau: float
-    tau_top: float
-    deviation: float
-    architectures: int
-
-
-def noise(scores: Scores) -> Noise:
-    """The noise of ``scores``: N architectures x S seeds, higher is better, none missing; S at least 2."""
-    overall, among_best = [], []
-    quarter = max(2, len(scores) // 4)
-    for one, two in combinations(range(scores.shape[1]), 2):
-        first, second = scores[:, one], scores[:, two]
-        overall.append(agreement(first, second))
-        # Chosen by the pair's own mean, two rankings of pure noise would seem opposed: -0.35 instead of 0.
-        judges = [seed for seed in range(scores.shape[1]) if seed not in (one, two)] or [one, two]
-        for judge in judges:
-            best = np.argsort(-scores[:, judge], kind="stable")[:quarter]
-            among_best.append(agreement(first[best], second[best]))
-    deviation = float(np.median(scores.std(axis=1, ddof=1)))
-    return Noise(float(np.mean(overall)), float(np.mean(among_best)), deviation, len(scores))
-
-
-def agreement(first: Scores, second: Scores) -> float:
-    """Kendall's tau-b of two rankings."""
-    from scipy.stats import kendalltau  # a second to import, and every run imports this module
-
-    return float(kendalltau(first, second).statistic)
 
 
 def between_tasks(scores: Mapping[str, Scores]) -> dict[tuple[str, str], float]:

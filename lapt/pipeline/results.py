@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lapt.base.declarations import added
 from lapt.base.guessing import Reach
+from lapt.base.noise import Noise
 from lapt.errors import LaptError
 from lapt.evaluation import Evaluation, Evaluator
 from lapt.search.halving import Rungs
@@ -165,3 +166,22 @@ class RunResult(BaseModel):
     def report(self) -> str:
         """Address of the summary."""
         return f"{self.store}/reports/{self.run_id}.md"
+
+
+class Trial(BaseModel):
+    """One task's trial. ``unit``: of the scores. ``mean``: of all trainings, in the metric's direction.
+
+    ``budget``: evaluations of a search; ``gain``: ``noise.gain`` of as many random networks. ``failed``: the reason of
+    each network that was left out, because a training failed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    task: str
+    metric: str
+    unit: str
+    mean: float
+    noise: Noise
+    budget: int
+    gain: float
+    failed: tuple[str, ...]

@@ -10,13 +10,15 @@ from lapt.base.guessing import Reach
 from lapt.evaluators.hand_made import HAND_MADE
 from lapt.pipeline.config import Pipeline
 from lapt.pipeline.constraints import amount
-from lapt.pipeline.results import FinalResult, Found, RunResult, TargetResult
+from lapt.pipeline.results import FinalResult, Found, RunResult, TargetResult, Trial
 from lapt.pipeline.steps import SOURCE_RANKING
 from lapt.reasoning.language.ledger import Ledger
 from lapt.search.searcher import Refuted
 
 LONGER = "train longer (recipe.epochs)"
 """The remedy for scores at chance."""
+ALIKE = 0.05
+"""The p-value from which on networks count as alike."""
 
 
 def guessed_source(source: str, score: float, guessing: Reach) -> str:
@@ -222,3 +224,23 @@ def code(text: str) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     room = " " if line[:1] == "`" or line[-1:] == "`" else ""
     return f"{fence}{room}{line}{room}{fence}"
+
+
+def tried(one: Trial) -> Iterator[str]:
+    """Sentences on what a trial showed, and what to do."""
+    found, unit = one.noise, " points" if one.unit == "%" else f" {one.unit}" if one.unit else ""
+    if found.p < ALIKE:
+        yield (
+            f"{one.task}: scores tell networks apart (p = {found.p:.2g}). By these figures the best of {one.budget} "
+            f"random networks, chosen by its score, is {one.gain:.2g}{unit} better than an average one."
+        )
+    else:
+        yield (
+            f"{one.task}: scores do not tell these networks apart (p = {found.p:.2g}): two trainings of one network "
+            f"differ as those of two networks do, so a search would choose by luck. Train longer "
+            f"(evaluator.recipe.epochs) or hold out more images (evaluator.validation_share); try more networks "
+            f"(--trial {2 * found.architectures}); or train one good network for as long as a search takes."
+        )
+    if one.failed:
+        count = len(one.failed)
+        yield f"{one.task}: {count} training{'s'[: count > 1]} failed, the first with: {one.failed[0]}"

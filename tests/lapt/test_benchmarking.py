@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lapt.pipeline.benchmarking import distinct, measured_again, noise, sampled
+from lapt.base.noise import expected_maximum, noise
+from lapt.pipeline.benchmarking import distinct, measured_again, sampled
 from lapt.spaces import BUILTIN
 
 
@@ -51,3 +52,43 @@ def test_the_best_quarter_is_not_made_to_look_worse_than_it_is() -> None:
     quality = rng.normal(size=4000)
     scores = quality[:, None] + 0.5 * rng.normal(size=(4000, 3))
     assert 0.3 < noise(scores).tau_top < noise(scores).tau
+
+
+def test_differences_between_architectures_by_hand() -> None:
+    # Means 2 and 6, mean squares 2 within and 16 between: F = 8 of (1, 2), which is t = sqrt(8) of 2, p = 0.1056.
+    found = noise(np.array([[1.0, 3.0], [5.0, 7.0]]))
+    assert found.error == pytest.approx(2**0.5)
+    assert found.spread == pytest.approx(7**0.5)
+    assert found.p == pytest.approx(0.10557281)
+    assert found.gain(2) == pytest.approx(7 / 3 / np.pi**0.5)
+    assert found.gain(1) == pytest.approx(0)
+
+
+def test_the_expected_maximum_is_that_of_the_tables() -> None:
+    # Teichroew 1956, expected values of normal order statistics.
+    for count, expected in {1: 0, 2: 0.56419, 3: 0.84628, 10: 1.53875, 20: 1.86748}.items():
+        assert expected_maximum(count) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_gain_is_what_choosing_by_noisy_scores_gives() -> None:
+    rng = np.random.default_rng(0)
+    quality = rng.normal(70, 2, size=4000)
+    scores = quality[:, None] + 1.5 * rng.normal(size=(4000, 2))
+    found = noise(scores)
+    assert (found.spread, found.error, found.p) == pytest.approx((2, 1.5, 0), abs=0.05)
+    groups = scores[:, 0].reshape(-1, 20)
+    chosen = quality.reshape(-1, 20)[np.arange(len(groups)), groups.argmax(axis=1)]
+    assert found.gain(20) == pytest.approx(chosen.mean() - 70, abs=0.35)
+
+
+@pytest.mark.parametrize(("scores", "p"), [([[1, 1], [2, 2]], 0.0), ([[1, 1], [1, 1]], 1.0)])
+def test_trainings_without_noise_tell_all_differences_there_are(scores: list[list[float]], p: float) -> None:
+    found = noise(np.array(scores, dtype=float))
+    assert (found.error, found.p) == (0, p)
+    assert found.gain(2) == pytest.approx(expected_maximum(2) * found.spread)
+
+
+def test_architectures_that_are_alike_are_found_different_as_often_as_said() -> None:
+    rng = np.random.default_rng(0)
+    told = [noise(rng.normal(size=(8, 2))).p < 0.05 for _ in range(400)]
+    assert 0.02 < np.mean(told) < 0.09
