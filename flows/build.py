@@ -13,7 +13,7 @@ from functools import partial
 from flows.evaluators import EvaluatorOf, dispatched_to, evaluators_of, space_of
 from flows.server.settings import apply_environment
 from flows.sources import SourceOf, check_read, check_transferred, read_from, recalled, say_other_columns, widening
-from lapt.algorithms import VERSION
+from lapt.algorithms import EARLIER, VERSION
 from lapt.base.digests import digest, short
 from lapt.errors import ConfigError, Notice
 from lapt.evaluation import Evaluator
@@ -297,9 +297,10 @@ def run_id(pipeline: Pipeline, data_checksum: str) -> str:
     """The id of a computation, 12 hex digits: of configuration with seed, data and algorithm version, not execution.
 
     Keys that earlier versions did not have are left out at their defaults (``added``), so earlier runs keep their ids.
-    ``adaptation.refuted: keep`` is left out too: it is what versions without the key did.
+    So are keys of the adaptation that say what versions without them did (``EARLIER``).
     """
     declared = pipeline.model_dump(mode="json")
-    if pipeline.adaptation.refuted == "keep":
-        del declared["adaptation"]["refuted"]
+    for key, before in EARLIER.items():
+        if declared["adaptation"][key] == before:
+            del declared["adaptation"][key]
     return short({"pipeline": declared, "data": data_checksum, "algorithm": VERSION})

@@ -14,6 +14,9 @@ from lapt.evaluation import Evaluation, best, top
 
 VERSION = 1
 """Part of every run id. Raised by hand when the same configuration would evaluate other architectures."""
+EARLIER: dict[str, Any] = {"refuted": "keep", "revisit": 0}
+"""Keys of ``adaptation`` that earlier versions lacked, with what those versions did. A stored run without a key is read
+so, and a run that says the same has the id of before."""
 
 A = TypeVar("A")
 P = TypeVar("P")

@@ -39,6 +39,9 @@ class Adaptation(Frozen):
     refuted: Literal["drop", "keep"] = Field(
         "drop", description="advisers that the target's scores turn against: drop goes on without them, keep with them"
     )
+    revisit: int = Field(
+        3, ge=0, description="from iteration 2 on, every 3rd evaluation is of the first space; 0: none"
+    )
 
 
 class Guidance(Frozen):

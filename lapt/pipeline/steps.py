@@ -37,6 +37,7 @@ from lapt.search import NOTHING, SEARCHERS, Prior, Searcher
 from lapt.search.feasible import Feasible
 from lapt.search.halving import EvaluateAt, Rungs
 from lapt.search.loop import Evaluate, askable, asking, search
+from lapt.search.revisiting import Revisiting
 from lapt.spaces import ENUMERABLE, Architecture, SearchSpace
 
 SHARPNESS = 3.0
@@ -139,20 +140,30 @@ class Steps:
         """Whether the search method learns from the source's evaluations."""
         return SEARCHERS[self.pipeline.search.method].transfers
 
-    def searcher(self, refined: SearchSpace, evaluator: Evaluator, g: int, prior: Prior = NOTHING) -> Searcher:
-        """The search method of iteration g, with one random stream for each seed, task and iteration."""
-        seed, costs = self._stream(evaluator.task, g), cost_of(self.pipeline, evaluator)
-        feasible = self.feasible(evaluator)
+    def searcher(
+        self,
+        refined: SearchSpace,
+        evaluator: Evaluator,
+        g: int,
+        prior: Prior = NOTHING,
+        first: SearchSpace | None = None,
+    ) -> Searcher:
+        """The search method of iteration g, with one random stream for each seed, task and iteration.
+
+        ``first``: the first refined space, to which the search goes back now and then; None if it does not.
+        """
+        costs, feasible = cost_of(self.pipeline, evaluator), self.feasible(evaluator)
         kept = 1.0 if feasible is None else feasible.share
         prior = replace(with_images(prior, evaluator), costs=None if costs is None else costs.of, kept=kept)
-        return self.pipeline.search.searcher(
-            refined,
-            evaluator,
-            seed=seed,
-            prior=prior,
-            at_least=self._so_far(g),
-            feasible=feasible,
-        )
+
+        def of(space: SearchSpace, *names: str) -> Searcher:
+            seed, at_least = self._stream(evaluator.task, g, *names), self._so_far(g)
+            return self.pipeline.search.searcher(
+                space, evaluator, seed=seed, prior=prior, at_least=at_least, feasible=feasible
+            )
+
+        here = of(refined)
+        return here if first is None else Revisiting(here, of(first, "first space"), self.pipeline.adaptation.revisit)
 
     def feasible(self, evaluator: Evaluator) -> Feasible | None:
         """The architectures that meet the constraints, on targets and for controls; None without constraints.

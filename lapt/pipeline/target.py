@@ -47,6 +47,7 @@ class TargetSearch:
         self._advisers: tuple[Adviser, ...] = ()
         self._heeded = 0
         self._after: dict[int, Evaluator] = {}
+        self._first: SearchSpace | None = None
 
     def run(self, principles: Principles) -> Found:
         """The incumbent, and every evaluation in order."""
@@ -113,6 +114,8 @@ class TargetSearch:
         self.principles = principles
         refined = self.refine(principles, g)
         self.space_size = refined.size
+        if self._first is None:
+            self._first = refined
         return refined
 
     def search(self, refined: SearchSpace, history: Sequence[Evaluation], g: int) -> list[Evaluation]:
@@ -154,8 +157,20 @@ class TargetSearch:
             self.evaluator,
             g,
             self.steps.prior(self.principles, self.archive, task=self.task, without=self._left_out),
+            self._revisited(refined),
         )
         return searcher, self.steps.first(refined, self.principles, self.evaluator, history)
+
+    def _revisited(self, refined: SearchSpace) -> SearchSpace | None:
+        """The first refined space, if the search goes back to it (``Revisiting``); None if it does not.
+
+        It does not without ``adaptation.revisit``; where Omega_r is no larger; after an adviser was refuted, since the
+        first space rests on all of them; and where a supernet has weights for Omega_r alone.
+        """
+        pipeline, first = self.steps.pipeline, self._first
+        if first is None or first.size >= refined.size or self._left_out or pipeline.evaluator.kind == "supernet":
+            return None
+        return first if pipeline.adaptation.revisit else None
 
     def count(self, searcher: Searcher) -> None:
         """Count the proposals that a search method passed over (``repeats``, ``lacking``), and keep its ``advice``."""

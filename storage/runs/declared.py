@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 
+from lapt.algorithms import EARLIER
 from lapt.pipeline.config import Pipeline
 
 
 def declared(config: str) -> Pipeline:
     """The pipeline in a stored JSON text. Raises ValidationError for one that is declared in another way now.
 
-    Without ``adaptation.refuted`` it is of a version that kept refuted advisers.
+    Without a key of ``EARLIER`` it is of a version that did as is said there.
     """
     found = json.loads(config)
-    found.get("adaptation", {}).setdefault("refuted", "keep")
+    if "adaptation" in found:
+        found["adaptation"] = EARLIER | found["adaptation"]
     return Pipeline.model_validate_json(json.dumps(found))

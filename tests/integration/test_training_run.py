@@ -39,14 +39,30 @@ search: {method: rea, population_size: 2, generations: 1, tournament_size: 2}
 """
 
 
-def run(pipeline: Path, store: Path) -> dict[str, Any]:
+def run(pipeline: Path, store: Path, *more: str) -> dict[str, Any]:
     done = subprocess.run(
-        [str(LAPT), "run", str(pipeline), "--json", "--processes", "1", "--store", str(store)],
+        [str(LAPT), "run", str(pipeline), "--json", "--processes", "1", "--store", str(store), *more],
         capture_output=True, text=True, env=shared_server.environment(), timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def test_a_trial_trains_with_two_seeds_and_is_stored(tmp_path: Path) -> None:
+    pipeline = tmp_path / "tiny.yaml"
+    pipeline.write_text(PIPELINE)
+    first = run(pipeline, tmp_path / "store", "--trial", "4")
+    (trial,) = first["trials"]
+    assert (trial["task"], trial["unit"], trial["budget"]) == ("classification", "%", 4)
+    assert (trial["noise"]["architectures"], trial["failed"]) == (4, [])
+    assert trial["noise"]["error"] > 0  # two seeds are two trainings
+    assert 0 < trial["mean"] < 100
+    scores = query(Store(tmp_path / "store"), "SELECT seed, count(*) AS n FROM scores GROUP BY seed ORDER BY seed")
+    assert scores.to_pylist() == [{"seed": 0, "n": 4}, {"seed": 1, "n": 4}]
+    assert run(pipeline, tmp_path / "store", "--trial", "4") == first
+    after = query(Store(tmp_path / "store"), "SELECT count(*) AS n FROM scores")
+    assert after.to_pylist() == [{"n": 8}]
 
 
 def test_trained_scores_are_stored_once_and_replayed(tmp_path: Path) -> None:

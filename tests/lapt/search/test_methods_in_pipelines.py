@@ -8,6 +8,7 @@ import pytest
 
 from flows.build import run_id
 from flows.studies.entrants.methods import lapt_entrant
+from lapt.algorithms import EARLIER
 from lapt.errors import ConfigError
 from lapt.pipeline.config import load_pipeline
 from lapt.search import SEARCHERS, Prior
@@ -18,7 +19,8 @@ from lapt.testing import invented_strengths
 
 def test_ids_of_runs_are_those_of_version_1() -> None:
     """Written down before methods declared their own parameters: stored runs must be found again."""
-    kept = ["controls=[]", "adaptation.refuted=keep"]  # as version 1 did, without a key for it
+    # As version 1 did, without keys for it.
+    kept = ["controls=[]", *(f"adaptation.{key}={value}" for key, value in EARLIER.items())]
     two, three = ([*kept, f"reasoner={{kind: frequency, max_operators: {most}}}"] for most in (2, 3))
     assert run_id(load_pipeline("nas201", two), "x") == "0276b9468ba8"
     assert run_id(load_pipeline("trans101", three), "x") == "451e78fef2aa"
