@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lapt.evaluation import Evaluation
+from lapt.evaluation import Evaluation, top
 from lapt.search.searcher import Searcher
 from lapt.spaces import Architecture
 
@@ -12,12 +12,13 @@ from lapt.spaces import Architecture
 class Revisiting(Searcher):
     """One method on two spaces: that of this iteration, and the first refined space.
 
-    ``here``, ``first``: searchers of the two. Every ``every``-th architecture comes from ``first``, all others from
-    ``here``; where one space has no unseen architecture left, the other gives it. Both are told of all.
+    ``here``, ``first``: searchers of the two. Every ``every``-th architecture comes from ``first`` while the best so
+    far is of its space, all others come from ``here``. Where one has no unseen architecture left, the other gives it.
+    Both are told of all.
 
     Adaptation widens the space. That saves a search whose principles do not fit. It costs a search whose principles do:
-    it leaves the first space before all its good architectures are found. Nobody knows beforehand which case it is, so
-    the search does both.
+    it leaves the first space before all its good architectures are found. The place of the best so far tells the two
+    cases apart.
     """
 
     def __init__(self, here: Searcher, first: Searcher, every: int) -> None:
@@ -36,7 +37,7 @@ class Revisiting(Searcher):
     def ask(self, n: int) -> list[Architecture]:
         asked: list[Architecture] = []
         while len(asked) < n:
-            due = (self._asked + 1) % self._every == 0
+            due = (self._asked + 1) % self._every == 0 and self._is_best_there
             order = (self._first, self._here) if due else (self._here, self._first)
             new = next((found for one in order if (found := one.ask(1))), None)
             if new is None:
@@ -50,6 +51,11 @@ class Revisiting(Searcher):
         )
         self.advice = self._here.advice
         return asked
+
+    @property
+    def _is_best_there(self) -> bool:
+        best = top(self.history, 1)
+        return not best or self._first.space.contains(best[0].architecture)
 
     def reserve(self, architectures: Sequence[Architecture]) -> None:
         for one in (self._here, self._first):

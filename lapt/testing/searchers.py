@@ -173,7 +173,7 @@ def check_asks_before_tells(make: Make, on: Ground = TRANS101) -> None:
 
 
 def check_failed_evaluations(make: Make, on: Ground = TRANS101) -> None:
-    """The search goes on when some evaluations fail, and when all do."""
+    """The search goes on when some evaluations fail, when all do, and when whole batches do after others did not."""
 
     def half(architecture: Architecture) -> float | None:
         return None if architecture.operators[0] == "none" else convolutions(architecture)
@@ -181,6 +181,10 @@ def check_failed_evaluations(make: Make, on: Ground = TRANS101) -> None:
     for what, value in (("some", half), ("all", lambda architecture: None)):
         asked = run(make(on.space, seed=7), [5] * 6, value)
         assert len(set(asked)) == 30, f"with {what} evaluations failed {len(set(asked))} of 30 asks came"
+    searcher = make(on.space, seed=7)
+    asked = run(searcher, [5] * 3)
+    asked += run(searcher, [5] * 3, lambda architecture: None)
+    assert len(set(asked)) == 30, f"with later batches failed {len(set(asked))} of 30 asks came"
 
 
 def check_metric_directions(make: Make, on: Ground = TRANS101) -> None:

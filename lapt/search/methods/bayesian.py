@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,16 @@ _REFIT, _REFIT_LATE, _LATE = 50, 5, 100
 From 100 evaluations on it is fitted when more than a fifth is new: by then it hardly changes, and the fit takes longer
 than all else.
 """
+
+
+class _Distances(NamedTuple):
+    """Distances of the rows ``x``, of which ``told`` have scores, from each other and from the candidates ``at``."""
+
+    told: int
+    x: Floats
+    at: Floats
+    among: list[Floats]
+    across: list[Floats]
 
 
 class GaussianProcessSearch(ModelBased):
@@ -68,7 +78,7 @@ class GaussianProcessSearch(ModelBased):
         self._over: tuple[Candidates, Floats] | None = None
         self._fitted = 0
         self._trusted: tuple[int, float] | None = None
-        self._distances: tuple[int, Floats, list[Floats], list[Floats]] | None = None
+        self._distances: _Distances | None = None
 
     def rate(self, x: Floats, y: Floats, at: Floats) -> Floats:
         (kernel,) = self._fit(x, {0.0: y})
@@ -199,16 +209,17 @@ class GaussianProcessSearch(ModelBased):
     def _apart(self, x: Floats, at: Floats) -> tuple[list[Floats], list[Floats]]:
         """``apart`` of x from itself and from the candidates. Within a batch only pending rows are computed."""
         told, known = len(self.learned), self._distances
-        if known is None or known[0] != told or known[1] is not at:
+        done = 0 if known is None else len(known.x)
+        # Of what was pending, some may have failed: then rows are gone.
+        if known is None or known.told != told or known.at is not at or not np.array_equal(known.x, x[:done]):
             among, across = apart(self.space, x, x), apart(self.space, x, at)
         else:
-            done = len(known[2][0])
             new = apart(self.space, x[done:], x)
-            pairs = zip(known[2], new, strict=True)
+            pairs = zip(known.among, new, strict=True)
             among = [np.vstack([np.hstack([old, rows[:, :done].T]), rows]) for old, rows in pairs]
-            pairs = zip(known[3], apart(self.space, x[done:], at), strict=True)
+            pairs = zip(known.across, apart(self.space, x[done:], at), strict=True)
             across = [np.vstack([old, rows]) for old, rows in pairs]
-        self._distances = told, at, among, across
+        self._distances = _Distances(told, x, at, among, across)
         return among, across
 
 

@@ -12,7 +12,7 @@ import pytest
 from flows.build import run_id
 from lapt.algorithms import VERSION
 from lapt.base.digests import short
-from lapt.evaluation import Evaluation
+from lapt.evaluation import Evaluation, top
 from lapt.evaluators import TableEvaluator
 from lapt.pipeline.config import load_pipeline
 from lapt.pipeline.steps import Steps
@@ -54,6 +54,20 @@ def test_every_third_is_of_the_first_space_while_it_lasts() -> None:
     asked = [*searcher.ask(4), *searcher.ask(6)]  # however many are asked for at a time
     assert [architecture in MEMBERS[:2] for architecture in asked] == [at in (3, 6) for at in range(1, 11)]
     assert searcher.pending == asked
+
+
+def test_it_stays_away_while_the_best_so_far_is_elsewhere() -> None:
+    first, beyond = Pool.of(SPACE, MEMBERS[:20]), Pool.of(SPACE, MEMBERS[20:])
+    searcher = Revisiting(RandomSearch(beyond, seed=0), RandomSearch(first, seed=0), 2)
+    searcher.tell(told([MEMBERS[0]], lambda _: 1.0))
+    assert [one in MEMBERS[:20] for one in searcher.ask(4)] == [False, True, False, True]
+    searcher.tell(told([MEMBERS[30]], lambda _: 2.0))
+    assert not any(one in MEMBERS[:20] for one in searcher.ask(4))
+    searcher.tell(told([MEMBERS[1]], lambda _: 3.0))
+    assert [one in MEMBERS[:20] for one in searcher.ask(2)] == [False, True]
+    failed = Revisiting(RandomSearch(beyond, seed=0), RandomSearch(first, seed=0), 2)
+    failed.tell(told([MEMBERS[30]], lambda _: None))  # nothing is known yet
+    assert [one in MEMBERS[:20] for one in failed.ask(2)] == [False, True]
 
 
 def test_the_first_space_takes_over_where_the_other_is_used_up() -> None:
@@ -108,11 +122,10 @@ def test_a_search_goes_back_once_adaptation_has_widened_the_space(method: str) -
     assert len(evaluations) == len({one.identity for one in evaluations}) == search.steps.pipeline.budget == 24
     first = search.kept[0][0]
     assert [isinstance(one, Revisiting) for _, one in search.kept] == [False, True, True]
-    # Twelve are of the first space at the start, and two of six in each later iteration, if not more.
-    for begun in (12, 18):
-        inside = [first.contains(one.architecture) for one in evaluations[begun : begun + 6]]
-        assert inside[2]
-        assert inside[5]
+    due = [begun + at for begun in (12, 18) for at in (2, 5)]
+    best_there = [at for at in due if first.contains(top(evaluations[:at], 1)[0].architecture)]
+    assert best_there
+    assert all(first.contains(evaluations[at].architecture) for at in best_there)
     assert searched("adaptation.revisit=0", f"search.method={method}")[1] != evaluations
 
 
