@@ -39,7 +39,7 @@ def revisiting(
 
 
 RULES = [check for check in CHECKS if check is not check_what_is_not_there]
-"""What is not there is each searcher's own to know: the two are made with it."""
+"""The rules but one: each of the two searchers is made with what is not there."""
 
 
 @pytest.mark.parametrize("check", RULES, ids=lambda check: check.__name__)
