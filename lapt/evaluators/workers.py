@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import multiprocessing
 import os
 import signal
@@ -11,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lapt.errors import LaptError
@@ -47,7 +47,8 @@ class Workers(Generic[J, R]):
     def __init__(self, function: Callable[[J], R], processes: int) -> None:
         self.function, self.processes = function, max(1, processes)
         self._pool: ProcessPoolExecutor | None = None
-        atexit.register(self.close)
+        # Not atexit: a process of multiprocessing does not run that, and would wait for these processes for ever.
+        Finalize(None, self.close, exitpriority=1)
 
     def __call__(self, jobs: Sequence[J]) -> Iterator[tuple[int, R | Crashed]]:
         """(position of the job, its result), in the order they finish. Exceptions of ``function`` pass through.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -152,3 +153,20 @@ def test_no_place_for_locks_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(multiprocessing.synchronize.SemLock, "__init__", refused)
     with pytest.raises(WorkersError, match=r"expected a /dev/shm .*; got Permission denied; mount"):
         list(Workers(abs, 2)([-1]))
+
+
+def _in_a_child(folder: str) -> None:
+    """Leave warm processes behind, as an evaluator does that nobody closes."""
+    list(Workers(visit, 1)([(folder, 1)]))
+
+
+@pytest.mark.parametrize("start", ["spawn", "fork"])
+def test_a_child_process_that_evaluated_ends(tmp_path: Path, start: str) -> None:
+    child = multiprocessing.get_context(start).Process(target=_in_a_child, args=(str(tmp_path),))
+    child.start()
+    child.join(60)
+    ended = child.exitcode
+    if ended is None:
+        child.kill()
+    assert ended == 0
+    assert visits(tmp_path) == {1: 1}
