@@ -188,8 +188,8 @@ def run(
     elif dry_run or library is not None or any(limits.values()):
         raise ConfigError(
             "--trial without --dry-run, --library and limits",
-            "both",
-            "leave one out; a trial trains 2 N networks a target",
+            "one of them beside --trial",
+            "leave it out; a trial trains N networks of each target twice",
         )
     else:
         tried(asked, trial, store, as_json, **execution, **where(pool))
